@@ -1,0 +1,169 @@
+"""Surfaces: the AVQ and the rate of every pair of a scene.
+
+Axes: V video renditions, A audio renditions of one scene; surfaces are (V, A).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from abr_alloc.errors import FeatureTableError
+from abr_alloc.features.table import FeatureTable
+from abr_alloc.models.checkpoint import Model
+
+__all__ = ["DEFAULT_OVERHEAD", "AudioRendition", "QualitySurface", "VideoRendition", "build_surfaces", "select"]
+
+DEFAULT_OVERHEAD = 0.02
+"""Container overhead, as a share of the streams' own rate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRendition:
+    """One encoded video stream over one scene."""
+
+    codec: str
+    """h264, hevc or av1."""
+    width_px: int
+    """Width, pixels."""
+    height_px: int
+    """Height, pixels."""
+    target: str
+    """What the encoder was asked for."""
+    bitrate_kbps: float
+    """Measured rate, kbps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioRendition:
+    """One encoded audio stream over one scene."""
+
+    codec: str
+    """aac, opus, heaac, heaacv2, ac3 or eac3."""
+    channels: int
+    """Channels."""
+    target: str
+    """What the encoder was asked for."""
+    bitrate_kbps: float
+    """Measured rate, kbps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualitySurface:
+    """Every pair of one scene."""
+
+    title: str
+    """Title."""
+    scene: int
+    """Index of the scene in its title."""
+    start_s: float
+    """First instant, seconds."""
+    end_s: float
+    """First instant after it, seconds."""
+    video: tuple[VideoRendition, ...]
+    """V video renditions."""
+    audio: tuple[AudioRendition, ...]
+    """A audio renditions."""
+    avq_mos: npt.NDArray[np.float32]
+    """Predicted AVQ, MOS, (V, A)."""
+    total_kbps: npt.NDArray[np.float64]
+    """Video + audio + container overhead, kbps, (V, A)."""
+    x_v: npt.NDArray[np.float32]
+    """Video features, (V, d_v)."""
+    x_a: npt.NDArray[np.float32]
+    """Audio features, (A, d_a)."""
+
+
+def select(
+    table: FeatureTable,
+    *,
+    titles: tuple[str, ...] = (),
+    scenes: tuple[int, ...] = (),
+    video_codecs: tuple[str, ...] = (),
+    audio_codecs: tuple[str, ...] = (),
+    max_height_px: int | None = None,
+) -> FeatureTable:
+    """The rows that a user wants to choose from; empty filters let everything through.
+
+    Raises:
+        FeatureTableError: a filter leaves nothing, and names what there is.
+    """
+    frame = table.frame
+    kind = frame["kind"]
+    keep = pd.Series(True, index=frame.index)
+    for column, wanted, of_kind in (
+        ("title", titles, None),
+        ("scene", scenes, None),
+        ("codec", video_codecs, "video"),
+        ("codec", audio_codecs, "audio"),
+    ):
+        if not wanted:
+            continue
+        concerned = pd.Series(True, index=frame.index) if of_kind is None else kind == of_kind
+        present = frame.loc[concerned, column].unique().tolist()
+        for value in wanted:
+            if value not in present:
+                what = column if of_kind is None else f"{of_kind} codec"
+                listed = ", ".join(map(str, sorted(present)[:10])) + (", ..." if len(present) > 10 else "")
+                raise FeatureTableError(f"the table has no {what} {value!r}; it has {listed}", column=column)
+        keep &= ~concerned | frame[column].isin(list(wanted))
+    if max_height_px is not None:
+        tall = (frame["height_px"] > max_height_px).fillna(False).astype(bool)
+        keep &= ~tall
+        if not (keep & (kind == "video")).any():
+            lowest = int(frame["height_px"].min())
+            raise FeatureTableError(
+                f"no video rendition is at most {max_height_px} px high; the lowest has {lowest}", column="height_px"
+            )
+    chosen = frame[keep]
+    if chosen.empty:
+        raise FeatureTableError("the filters leave no rows; loosen --title, --scene or the codecs")
+    return FeatureTable(chosen.reset_index(drop=True), table.metadata)
+
+
+def build_surfaces(
+    table: FeatureTable, model: Model, *, overhead: float = DEFAULT_OVERHEAD
+) -> Iterator[QualitySurface]:
+    """Predict every pair of every scene, in the table's order.
+
+    Args:
+        table: checked rows.
+        model: who predicts.
+        overhead: container overhead as a share of the streams' rate.
+
+    Raises:
+        CheckpointError: the model was trained on other features.
+        FeatureTableError: a scene lacks audio or video rows.
+    """
+    model.check_table(table)
+    table.require_pairs()
+    for (title, scene), rows in table.frame.groupby(["title", "scene"], sort=False):
+        video, audio = rows[rows["kind"] == "video"], rows[rows["kind"] == "audio"]
+        x_v, x_a = model.video_inputs(video), model.audio_inputs(audio)
+        video_kbps, audio_kbps = video["bitrate_kbps"].to_numpy(), audio["bitrate_kbps"].to_numpy()
+        yield QualitySurface(
+            title=title,
+            scene=int(scene),
+            start_s=float(rows["start_s"].iloc[0]),
+            end_s=float(rows["end_s"].iloc[0]),
+            video=tuple(
+                VideoRendition(codec=codec, width_px=int(w), height_px=int(h), target=target, bitrate_kbps=float(kbps))
+                for codec, w, h, target, kbps in zip(
+                    *(video[c] for c in ("codec", "width_px", "height_px", "target", "bitrate_kbps")), strict=True
+                )
+            ),
+            audio=tuple(
+                AudioRendition(codec=codec, channels=int(channels), target=target, bitrate_kbps=float(kbps))
+                for codec, channels, target, kbps in zip(
+                    *(audio[c] for c in ("codec", "channels", "target", "bitrate_kbps")), strict=True
+                )
+            ),
+            avq_mos=model.network.predict_grid(x_a, x_v),
+            total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead),
+            x_v=x_v,
+            x_a=x_a,
+        )

@@ -1,0 +1,91 @@
+"""The group of commands, how errors end a run, and nothing else.
+
+Commands are imported when they are asked for, so that each starts with only what it needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+
+import click
+
+from abr_alloc import __version__
+from abr_alloc.errors import AbrAllocError, InfeasibleBudgetError
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+COMMANDS = {
+    "extract": "Measure sources: encode a grid of renditions and write the feature table.",
+    "plan": "Choose the best audio/video pair per scene under a budget.",
+    "relevance": "Estimate how much audio and video matter per scene.",
+    "train": "Train a model on a feature table or on your own ratings.",
+}
+"""Every command, with its line in the overview."""
+
+EXIT_FAILURE, EXIT_INFEASIBLE, EXIT_INTERRUPTED = 1, 3, 130
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"abr_alloc.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):  # from the table above: no command is imported for an overview
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error, and log more.")
+@click.version_option(__version__, prog_name="abr-alloc")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Decide audio and video bitrate together."""
+    ctx.obj = debug
+    level = logging.DEBUG if debug else logging.WARNING
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr, force=True)
+    logging.getLogger("abr_alloc").setLevel(level)
+
+
+def main() -> None:
+    """Run a command; end with exit code 0, 1 (failure), 2 (usage), 3 (infeasible budget) or 130 (interrupted)."""
+    debug = "--debug" in sys.argv[1:2]
+    try:
+        code = cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        _end("interrupted; run the same command again to go on where it stopped", EXIT_INTERRUPTED, debug)
+    except KeyboardInterrupt:
+        _end("interrupted; run the same command again to go on where it stopped", EXIT_INTERRUPTED, debug)
+    except click.ClickException as error:
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            error.show()
+            sys.exit(error.exit_code)
+        _end(" ".join(error.format_message().split()), error.exit_code, debug)
+    except InfeasibleBudgetError as error:
+        for scene in error.scenes[:-1]:
+            click.echo(f"infeasible: {scene}", err=True)
+        last = f"{error.scenes[-1]}; raise --budget or add a cheaper rendition to the grid"
+        _end(last, EXIT_INFEASIBLE, debug, word="infeasible")
+    except AbrAllocError as error:
+        _end(" ".join(str(error).split()), EXIT_FAILURE, debug)
+    except BrokenPipeError:
+        # The reader has gone (`| head`): not an error, and the interpreter must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILURE)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(message: str, code: int, debug: bool, *, word: str = "error") -> None:
+    if debug:
+        raise  # noqa: PLE0704 - called from an except block
+    click.echo(f"{word}: {message}", err=True)
+    sys.exit(code)

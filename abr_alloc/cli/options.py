@@ -1,0 +1,101 @@
+"""Every option and argument that two commands share, once, and the checks on paths."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from abr_alloc.errors import OutputError, UnitError
+from abr_alloc.units import parse_bitrate_kbps, parse_seconds
+
+__all__ = [
+    "BITRATE",
+    "SECONDS",
+    "audio_codec_filter",
+    "check_output",
+    "features_argument",
+    "max_height",
+    "model",
+    "overhead",
+    "scene_filter",
+    "title_filter",
+    "video_codec_filter",
+]
+
+
+class _Bitrate(click.ParamType):
+    """Text like 500k or 2M, as kbps."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_bitrate_kbps(str(value))
+        except UnitError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Seconds(click.ParamType):
+    """Text like 5s or 1.5min, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_seconds(str(value))
+        except UnitError as error:
+            self.fail(str(error), param, ctx)
+
+
+BITRATE = _Bitrate()
+SECONDS = _Seconds()
+
+features_argument = click.argument("features", type=click.Path(path_type=Path))
+model = click.option(
+    "--model", "model_name", default="attentive", show_default=True, metavar="NAME|PATH",
+    help="A model that ships, or a checkpoint folder.",
+)  # fmt: skip
+overhead = click.option(
+    "--overhead", type=click.FloatRange(0, 1), default=0.02, show_default=True,
+    help="Container overhead, as a share of the streams' rate.",
+)  # fmt: skip
+title_filter = click.option("--title", "titles", multiple=True, help="Only this title (repeatable).")
+scene_filter = click.option("--scene", "scenes", type=int, multiple=True, help="Only this scene (repeatable).")
+audio_codec_filter = click.option(
+    "--audio-codec", "audio_codecs", multiple=True, help="Only this audio codec (repeatable)."
+)
+video_codec_filter = click.option(
+    "--video-codec", "video_codecs", multiple=True, help="Only this video codec (repeatable)."
+)
+max_height = click.option(
+    "--max-height", "max_height_px", type=click.IntRange(min=1), help="Highest video rendition, pixels."
+)
+
+
+def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:
+    """Refuse, before any work, an output that is an input or cannot be written.
+
+    Raises:
+        click.UsageError: it is one of the inputs.
+        OutputError: its folder is missing or not writable, or it is a folder.
+    """
+    if path is None:
+        return
+    for source in inputs:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise click.UsageError(f"the output {path} is also an input; choose another name with -o")
+    parent = path.parent
+    if not parent.is_dir():
+        raise OutputError(f"{path} cannot be written: there is no folder {parent}; make it, or choose another -o")
+    if path.is_dir():
+        raise OutputError(f"{path} cannot be written: it is a folder; give a file name with -o")
+    if not os.access(parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise OutputError(f"{path} cannot be written: permission denied; choose another place with -o")

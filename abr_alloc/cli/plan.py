@@ -1,0 +1,105 @@
+"""`abr-alloc plan`: the best pair per scene under a budget."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from abr_alloc.cli import options
+
+__all__ = ["command", "plan_document"]
+
+
+@click.command("plan", short_help="Choose the best audio/video pair per scene under a budget.")
+@options.features_argument
+@click.option(
+    "--budget", "budgets_kbps", type=options.BITRATE, multiple=True, required=True,
+    help="Total rate a pair may have, overhead included: 500k, 2M (repeatable).",
+)  # fmt: skip
+@options.model
+@options.overhead
+@options.title_filter
+@options.scene_filter
+@options.video_codec_filter
+@options.audio_codec_filter
+@options.max_height
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per scene and budget.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to a file instead of stdout.")
+def command(
+    features: Path,
+    budgets_kbps: tuple[float, ...],
+    model_name: str,
+    overhead: float,
+    titles: tuple[str, ...],
+    scenes: tuple[int, ...],
+    video_codecs: tuple[str, ...],
+    audio_codecs: tuple[str, ...],
+    max_height_px: int | None,
+    as_json: bool,
+    as_csv: bool,
+    output: Path | None,
+) -> None:
+    """Choose, for every scene of FEATURES, the pair of measured renditions with the highest predicted audio-visual
+    quality (AVQ) whose video + audio + overhead fits the budget. Every pair is evaluated, so the answer is exact.
+
+    Exit code 3 when some scene has no pair that fits; the other scenes are still printed.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other; give one")
+    options.check_output(output, [features])
+
+    from abr_alloc.allocation.plan import plan_surfaces
+    from abr_alloc.allocation.surface import build_surfaces, select
+    from abr_alloc.cli.tables import plan_table, write_or_print
+    from abr_alloc.errors import InfeasibleBudgetError
+    from abr_alloc.features.table import read_features
+    from abr_alloc.models.checkpoint import load_model
+
+    table = select(
+        read_features(features),
+        titles=titles,
+        scenes=scenes,
+        video_codecs=video_codecs,
+        audio_codecs=audio_codecs,
+        max_height_px=max_height_px,
+    )
+    model = load_model(model_name)
+    plan = plan_surfaces(build_surfaces(table, model, overhead=overhead), budgets_kbps, model)
+    if as_json:
+        text = json.dumps(plan_document(plan, model, overhead), indent=2) + "\n"
+    elif as_csv:
+        text = plan.to_frame().to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    else:
+        text = plan_table(plan, model, table)
+    write_or_print(text, output)
+    if plan.infeasible:
+        raise InfeasibleBudgetError(plan.infeasible)
+
+
+def plan_document(plan: Any, model: Any, overhead: float) -> dict[str, Any]:
+    """The JSON object of docs/formats.md."""
+    plans = []
+    for allocation in plan.allocations:
+        row = dataclasses.asdict(allocation)
+        row.pop("extra_budget_gain_mos")
+        row["interval_mos"] = list(row["interval_mos"])
+        plans.append(row)
+    return {
+        "schema_version": 1,
+        "command": "plan",
+        "model": {
+            "name": model.name,
+            "labels": model.card["labels"],
+            "video_feature_version": model.card["video_feature_version"],
+            "audio_feature_version": model.card["audio_feature_version"],
+            "weights_sha256": model.card["weights_sha256"],
+        },
+        "overhead": overhead,
+        "plans": plans,
+        "infeasible": [dataclasses.asdict(scene) for scene in plan.infeasible],
+    }

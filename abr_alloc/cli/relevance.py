@@ -1,0 +1,105 @@
+"""`abr-alloc relevance`: how much audio and video matter per scene."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from abr_alloc.cli import options
+
+__all__ = ["command"]
+
+_FORMATS = (".png", ".svg", ".json")
+
+
+@click.command("relevance", short_help="Estimate how much audio and video matter per scene.")
+@options.features_argument
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.png|.svg|.json",
+    help="A picture, or JSON; a text table is printed when absent.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
+@click.option(
+    "--budget", "budget_kbps", type=options.BITRATE,
+    help="Operating point: relevance is that of the pair planned at this budget. A middling budget when absent.",
+)  # fmt: skip
+@options.model
+@options.overhead
+@options.title_filter
+@options.scene_filter
+@options.video_codec_filter
+@options.audio_codec_filter
+@options.max_height
+def command(
+    features: Path,
+    output: Path | None,
+    as_json: bool,
+    budget_kbps: float | None,
+    model_name: str,
+    overhead: float,
+    titles: tuple[str, ...],
+    scenes: tuple[int, ...],
+    video_codecs: tuple[str, ...],
+    audio_codecs: tuple[str, ...],
+    max_height_px: int | None,
+) -> None:
+    """Estimate, for every scene of FEATURES, the share of the judgement that rests on audio and on video, at the pair
+    that `plan` chooses under a budget.
+    """
+    if output is not None and output.suffix.lower() not in _FORMATS:
+        raise click.UsageError(f"the output {output} must end in {', '.join(_FORMATS)}")
+    options.check_output(output, [features])
+
+    from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces
+    from abr_alloc.allocation.surface import build_surfaces, select
+    from abr_alloc.cli.tables import relevance_table, write_or_print
+    from abr_alloc.errors import InfeasibleBudgetError
+    from abr_alloc.features.table import read_features, replace_file
+    from abr_alloc.models.checkpoint import load_model
+
+    table = select(
+        read_features(features),
+        titles=titles,
+        scenes=scenes,
+        video_codecs=video_codecs,
+        audio_codecs=audio_codecs,
+        max_height_px=max_height_px,
+    )
+    model = load_model(model_name)
+    surfaces = list(build_surfaces(table, model, overhead=overhead))
+    budget = budget_kbps or middling_budget_kbps(surfaces)
+    plan = plan_surfaces(surfaces, [budget], model)
+    if not plan.allocations:
+        raise InfeasibleBudgetError(plan.infeasible)
+    if as_json or (output is not None and output.suffix.lower() == ".json"):
+        document = {
+            "schema_version": 1,
+            "command": "relevance",
+            "model": {"name": model.name, "labels": model.card["labels"]},
+            "budget_kbps": budget,
+            "scenes": [
+                {
+                    "title": a.title,
+                    "scene": a.scene,
+                    "start_s": a.start_s,
+                    "end_s": a.end_s,
+                    **dataclasses.asdict(a.relevance),
+                    "video_share": a.relevance.video_share,
+                }
+                for a in plan.allocations
+            ],
+            "infeasible": [dataclasses.asdict(scene) for scene in plan.infeasible],
+        }
+        write_or_print(json.dumps(document, indent=2) + "\n", output)
+    elif output is not None:
+        from abr_alloc.report.figures import draw_relevance, render
+
+        figure = draw_relevance(plan.allocations, budget_kbps=budget, chosen=budget_kbps is not None)
+        replace_file(output, render(figure, output.suffix.lower().removeprefix(".")))
+    else:
+        write_or_print(relevance_table(plan, budget), None)
+    if plan.infeasible:
+        raise InfeasibleBudgetError(plan.infeasible)

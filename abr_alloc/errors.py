@@ -1,0 +1,147 @@
+"""The whole error tree.
+
+AbrAllocError
+├── UnitError                 a bitrate or duration that cannot be read
+├── MediaError                a source or an encode
+│   ├── ToolMissingError      a program or an encoder is not there
+│   ├── ToolFailedError       a program ran and failed (command, exit code, tail of stderr)
+│   └── UnsupportedMediaError a source that is no single, decodable audio-visual file
+├── GridError                 a probing grid
+├── FeatureTableError         a feature table or a table of ratings
+├── CheckpointError           a model, or a model that does not fit the table
+├── OutputError               a place that cannot be written
+├── InfeasibleBudgetError     no pair fits the budget
+└── LadderFormatError         a ladder file
+
+Every error names the thing, the value and the next move in one line, and carries them as attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "AbrAllocError",
+    "CheckpointError",
+    "FeatureTableError",
+    "GridError",
+    "InfeasibleBudgetError",
+    "InfeasibleScene",
+    "LadderFormatError",
+    "MediaError",
+    "OutputError",
+    "ToolFailedError",
+    "ToolMissingError",
+    "UnitError",
+    "UnsupportedMediaError",
+]
+
+
+class AbrAllocError(Exception):
+    """Base of every error that a user can cause or meet."""
+
+
+class UnitError(AbrAllocError, ValueError):
+    """A bitrate or a duration that cannot be read."""
+
+    def __init__(self, message: str, *, value: str) -> None:
+        super().__init__(message)
+        self.value = value
+
+
+class MediaError(AbrAllocError):
+    """A source or an encode that cannot be used."""
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class ToolMissingError(MediaError):
+    """A program, or an encoder inside it, that is not there."""
+
+    def __init__(self, message: str, *, tool: str) -> None:
+        super().__init__(message)
+        self.tool = tool
+
+
+class ToolFailedError(MediaError):
+    """A program that ran and failed."""
+
+    def __init__(self, command: Sequence[str], exit_code: int, stderr_tail: str) -> None:
+        last = stderr_tail.strip().splitlines()[-1:] or ["no message"]
+        super().__init__(f"{command[0]} failed with exit code {exit_code}: {last[0].strip()}")
+        self.command = tuple(command)
+        self.exit_code = exit_code
+        self.stderr_tail = stderr_tail
+
+    def __reduce__(self) -> tuple[type[ToolFailedError], tuple[tuple[str, ...], int, str]]:
+        # Raised in worker processes: pickle must rebuild it from its own arguments.
+        return type(self), (self.command, self.exit_code, self.stderr_tail)
+
+
+class UnsupportedMediaError(MediaError):
+    """A source that is not one decodable audio-visual file."""
+
+
+class GridError(AbrAllocError):
+    """A probing grid that cannot be read or used."""
+
+
+class FeatureTableError(AbrAllocError):
+    """A feature table or a table of ratings that breaks its schema."""
+
+    def __init__(
+        self, message: str, *, path: str | None = None, column: str | None = None, row: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.column = column
+        self.row = row
+
+
+class CheckpointError(AbrAllocError):
+    """A model that cannot be loaded, or that does not fit the table at hand."""
+
+
+class OutputError(AbrAllocError):
+    """A place that cannot be written to."""
+
+
+class LadderFormatError(AbrAllocError):
+    """A ladder file that breaks its format."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfeasibleScene:
+    """A scene no pair of which fits the budget, and the cheapest pair it has."""
+
+    title: str
+    """Title of the scene."""
+    scene: int
+    """Index of the scene in its title."""
+    budget_kbps: float
+    """The budget asked for, kbps."""
+    video_kbps: float
+    """Measured rate of the cheapest video rendition, kbps."""
+    audio_kbps: float
+    """Measured rate of the cheapest audio rendition, kbps."""
+    total_kbps: float
+    """Rate of the cheapest pair with container overhead, kbps."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.title!r} scene {self.scene}: a budget of {self.budget_kbps:g} kbps is below the cheapest pair, "
+            f"{self.total_kbps:.1f} kbps (video {self.video_kbps:.1f} + audio {self.audio_kbps:.1f} + overhead)"
+        )
+
+
+class InfeasibleBudgetError(AbrAllocError):
+    """No pair of some scene fits the budget."""
+
+    def __init__(self, scenes: Sequence[InfeasibleScene]) -> None:
+        first = str(scenes[0])
+        more = f" (and {len(scenes) - 1} more scenes)" if len(scenes) > 1 else ""
+        super().__init__(f"{first}{more}; raise --budget or add a cheaper rendition to the grid")
+        self.scenes = tuple(scenes)

@@ -1,0 +1,1 @@
+"""Playlists, manifests and job settings for other tools."""

@@ -1,0 +1,130 @@
+"""The cache: what was measured once is not measured again.
+
+An entry is a small file of arrays under the hash of everything that determines it. Entries appear whole (written
+aside, then renamed), so that a run that was killed resumes with exactly what it had finished. Bulky intermediate files
+live in a work folder of the running process and go with it; what a killed process left behind is removed by the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from abr_alloc.errors import OutputError
+
+__all__ = ["Cache", "cache_key", "default_cache_dir"]
+
+
+def default_cache_dir() -> Path:
+    """`ABR_ALLOC_CACHE`, else `abr-alloc` in the user's cache folder."""
+    named = os.environ.get("ABR_ALLOC_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abr-alloc"
+
+
+def cache_key(**facts: Any) -> str:
+    """Name of the entry that these facts determine."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:40]
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A folder of measurements."""
+
+    root: Path
+    """The folder."""
+
+    def __post_init__(self) -> None:
+        for folder in (self._scores, self.encodes, self._work):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(
+                    f"the cache {self.root} cannot be written: {error.strerror}; choose another with --cache"
+                ) from error
+
+    @property
+    def _scores(self) -> Path:
+        return self.root / "scores"
+
+    @property
+    def encodes(self) -> Path:
+        """Where encodes lie until they are measured, or for good if they are kept."""
+        return self.root / "encodes"
+
+    @property
+    def _work(self) -> Path:
+        return self.root / "work"
+
+    def _path(self, key: str) -> Path:
+        return self._scores / key[:2] / f"{key}.npz"
+
+    def has(self, key: str) -> bool:
+        """Whether an entry is there."""
+        return self._path(key).is_file()
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """An entry's arrays, or None; a damaged entry counts as none."""
+        try:
+            with np.load(self._path(key), allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def put(self, key: str, arrays: Mapping[str, Any]) -> None:
+        """Store an entry, whole or not at all.
+
+        Raises:
+            OutputError: the disk refuses it.
+        """
+        path = self._path(key)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            partial = path.with_name(f".{os.getpid()}.{path.name}")
+            partial.write_bytes(buffer.getvalue())
+            partial.replace(path)
+        except OSError as error:
+            raise OutputError(f"the cache {self.root} cannot be written: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def work_dir(self) -> Iterator[Path]:
+        """A folder for intermediate files, removed at the end."""
+        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self._work))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def remove_leftovers(self) -> None:
+        """Remove what processes that no longer run left behind."""
+        for entry in self._work.iterdir():
+            if not _is_running(entry.name.partition("-")[0]):
+                shutil.rmtree(entry, ignore_errors=True)
+        for entry in [*self.encodes.glob(".*"), *self._scores.glob("*/.*")]:
+            if not _is_running(entry.name.split(".")[1]):
+                entry.unlink(missing_ok=True)
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,70 @@
+"""Run tasks side by side in worker processes that never outlive their caller."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+
+from abr_alloc.features.cache import Cache
+from abr_alloc.features.tasks import Task
+from abr_alloc.media.ffmpeg import stop_children
+
+__all__ = ["run_tasks", "worker_pool"]
+
+_PARENT_POLL_S = 0.5
+
+
+def _stop(*_: object) -> None:
+    stop_children()
+    os._exit(130)
+
+
+def _start_worker(parent: int) -> None:
+    """Prepare a worker: one thread per library, and an end with the parent even if that is killed outright."""
+    for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and then sends SIGTERM
+    signal.signal(signal.SIGTERM, _stop)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_POLL_S)
+        _stop()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def worker_pool(jobs: int) -> ProcessPoolExecutor:
+    """A pool of `jobs` fresh worker processes."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(os.getpid(),))
+
+
+def _run(task: Task, cache: Cache) -> None:
+    task.run(cache)
+
+
+def run_tasks(pool: ProcessPoolExecutor, cache: Cache, tasks: Sequence[Task]) -> Iterator[Task]:
+    """Run tasks and yield each as it finishes.
+
+    When one fails or the caller is interrupted, the workers are stopped at once; what had finished stays cached.
+    """
+    pending: dict[Future[None], Task] = {pool.submit(_run, task, cache): task for task in tasks}
+    try:
+        while pending:
+            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in finished:
+                task = pending.pop(future)
+                future.result()
+                yield task
+    except BaseException:
+        for future in pending:
+            future.cancel()
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise

@@ -1,0 +1,1 @@
+"""Sources and encodes: the only floor that runs ffmpeg."""

@@ -1,0 +1,168 @@
+"""Make renditions: real encodes by ffmpeg (and `fdkaac` for HE-AAC), one thread each.
+
+One thread makes an encode reproducible and costs nothing overall, because encodes run side by side. Every file is
+written under a temporary name beside its own and renamed when it is whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from abr_alloc.errors import ToolMissingError
+from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg, find_program, run_program
+from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.scenes import video_chain
+from abr_alloc.units import parse_bitrate_kbps
+
+__all__ = ["SAMPLE_RATE_HZ", "check_encoders", "decode_audio", "encode_audio", "encode_video", "read_pcm_bytes"]
+
+SAMPLE_RATE_HZ = 48_000
+"""Rate at which all audio is encoded and compared, Hz."""
+
+GOP_S = 2.0
+"""Longest distance of key frames, seconds, as streaming ladders use; scene cuts may add more."""
+
+_VIDEO_ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
+_ENCODER_PARAMS = {
+    "hevc": ("-x265-params", "pools=1:frame-threads=1:log-level=error"),
+    "av1": ("-svtav1-params", "lp=1"),
+}
+_FDK_PROFILES = {"heaac": ("aac_he", "5"), "heaacv2": ("aac_he_v2", "29")}  # libfdk_aac's name, fdkaac's number
+_RAW: tuple[str | Path, ...] = ("-f", "s16le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "2")
+_SEEK_MARGIN_S = 0.5
+# Mono is copied to both sides at full level, where ffmpeg's own up-mix would lower it by 3 dB.
+_STEREO = {1: "pan=stereo|c0=c0|c1=c0", 2: "aformat=channel_layouts=stereo"}
+
+
+def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence[AudioTarget]) -> None:
+    """Fail before any work when an encoder is missing.
+
+    Raises:
+        ToolMissingError: names the encoder and how to get it.
+    """
+    for codec in {target.codec for target in video}:
+        ffmpeg.require_encoder(_VIDEO_ENCODERS[codec])
+    for codec in {target.codec for target in audio}:
+        if codec == "aac":
+            ffmpeg.require_encoder("aac")
+        elif codec == "opus":
+            ffmpeg.require_encoder("libopus")
+        elif "libfdk_aac" not in ffmpeg.encoders and find_program("fdkaac") is None:
+            raise ToolMissingError(
+                f"no encoder for {codec}: install the fdkaac program (Debian: apt-get install fdkaac, from contrib), "
+                "or give an ffmpeg with libfdk_aac by --ffmpeg; or leave it out with --audio-codec aac",
+                tool="fdkaac",
+            )
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{os.getpid()}.{path.name}")
+
+
+def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Path) -> None:
+    """Encode a source's video, normalised and scaled to the target, to an MP4 file.
+
+    Raises:
+        ToolFailedError: the encoder failed.
+        ToolMissingError: the encoder is not in this ffmpeg.
+    """
+    kind, _, value = target.target.partition("=")
+    if kind == "crf":
+        rate = ["-crf", value]
+    else:
+        kbps = parse_bitrate_kbps(value)
+        rate = ["-b:v", f"{kbps:g}k"]
+        if target.codec != "av1":  # SVT-AV1's VBR takes no buffer
+            rate += ["-maxrate", f"{1.5 * kbps:g}k", "-bufsize", f"{2 * kbps:g}k"]
+    # Players decode 8-bit H.264 only; the other codecs keep the source's depth.
+    pixel_format = "yuv420p" if target.codec == "h264" else info.pixel_format
+    partial = _partial(path)
+    try:
+        ffmpeg.run(
+            [*INPUT_GUARD, "-i", info.path.resolve(), "-map", "0:v:0", "-an", "-sn", "-dn", "-map_metadata", "-1"]
+            + ["-vf", f"{video_chain(info)},scale={target.width_px}:{target.height_px}:flags=bicubic"]
+            + ["-fps_mode", "passthrough", "-c:v", ffmpeg.require_encoder(_VIDEO_ENCODERS[target.codec])]
+            + ["-preset", target.preset, *rate, "-g", str(max(1, round(GOP_S * info.fps))), "-pix_fmt", pixel_format]
+            + ["-threads", "1", *_ENCODER_PARAMS.get(target.codec, ()), "-f", "mp4", partial]
+        )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def decode_audio(ffmpeg: FFmpeg, info: MediaInfo, duration_s: float, path: Path) -> None:
+    """Write a source's first audio track as raw 16-bit 48 kHz stereo, from time 0 to exactly `duration_s`.
+
+    Mono becomes two equal channels, more than two are mixed down by ffmpeg's default matrix; gaps and a short end are
+    filled with silence, so that audio and video share one clock.
+
+    Raises:
+        ToolFailedError: the track cannot be decoded.
+    """
+    num_samples = round(duration_s * SAMPLE_RATE_HZ)
+    chain = (
+        f"{_STEREO[min(info.channels, 2)]},aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0,"
+        f"apad=whole_len={num_samples},atrim=end_sample={num_samples}"
+    )
+    partial = _partial(path)
+    try:
+        ffmpeg.run(
+            [*INPUT_GUARD, "-i", info.path.resolve(), "-map", "0:a:0", "-vn", "-sn", "-af", chain, *_RAW, partial]
+        )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> None:
+    """Encode raw PCM, as `decode_audio` wrote it, to an MP4 file.
+
+    Raises:
+        ToolFailedError: the encoder failed.
+        ToolMissingError: there is no encoder for the codec.
+    """
+    bits_per_s = str(round(parse_bitrate_kbps(target.target.removeprefix("b=")) * 1000))
+    source = [*INPUT_GUARD, *_RAW, "-i", pcm]
+    channels = ["-ac", str(target.channels)]
+    partial = _partial(path)
+    wave = partial.with_suffix(".wav")
+    try:
+        if target.codec in _FDK_PROFILES and "libfdk_aac" not in ffmpeg.encoders:
+            fdkaac = find_program("fdkaac")
+            if fdkaac is None:
+                raise ToolMissingError("the fdkaac program is not installed", tool="fdkaac")
+            ffmpeg.run([*source, *channels, "-c:a", "pcm_s16le", "-f", "wav", wave])
+            profile = _FDK_PROFILES[target.codec][1]
+            run_program([fdkaac, "-S", "-p", profile, "-b", bits_per_s, "-o", partial, wave])
+        else:
+            if target.codec in _FDK_PROFILES:
+                codec = ["-c:a", "libfdk_aac", "-profile:a", _FDK_PROFILES[target.codec][0]]
+            else:
+                codec = ["-c:a", ffmpeg.require_encoder({"aac": "aac", "opus": "libopus"}[target.codec])]
+            ffmpeg.run([*source, *channels, *codec, "-b:a", bits_per_s, "-threads", "1", "-f", "mp4", partial])
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+        wave.unlink(missing_ok=True)
+
+
+def read_pcm_bytes(ffmpeg: FFmpeg, path: Path, channels: int, start_s: float, end_s: float) -> bytes:
+    """Decode the span [start_s, end_s) of an encoded audio file to raw 32-bit float 48 kHz stereo.
+
+    Decoding starts half a second early, because a transform codec's first frame after a seek is incomplete.
+
+    Raises:
+        ToolFailedError: the file cannot be decoded.
+    """
+    seek_s = max(0.0, start_s - _SEEK_MARGIN_S)
+    skip = round((start_s - seek_s) * SAMPLE_RATE_HZ)
+    length = round(end_s * SAMPLE_RATE_HZ) - round(start_s * SAMPLE_RATE_HZ)
+    chain = (
+        f"{_STEREO[min(channels, 2)]},aresample={SAMPLE_RATE_HZ},atrim=start_sample={skip},asetpts=N/SR/TB,"
+        f"apad=whole_len={length},atrim=end_sample={length}"
+    )
+    seek = ["-ss", f"{seek_s:.6f}"] if seek_s else []
+    return ffmpeg.run([*INPUT_GUARD, *seek, "-i", path, "-af", chain, *_RAW[2:], "-f", "f32le", "-"])

@@ -1,0 +1,192 @@
+"""Grids: which renditions to probe. The TOML format is described in docs/formats.md.
+
+A grid names sizes by their short side, so that it serves landscape and portrait sources alike.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from abr_alloc.errors import GridError, UnitError
+from abr_alloc.media.probe import MediaInfo
+from abr_alloc.units import parse_bitrate_kbps
+
+__all__ = ["AUDIO_CODECS", "PRESETS", "VIDEO_CODECS", "AudioTarget", "Grid", "VideoTarget", "load_grid"]
+
+PRESETS = {"h264": "fast", "hevc": "fast", "av1": "8"}
+"""Video codecs that can be probed, each with its default encoder preset."""
+VIDEO_CODECS = tuple(PRESETS)
+AUDIO_CODECS = ("aac", "opus", "heaac", "heaacv2")
+"""Audio codecs that can be probed."""
+
+_CRF_RANGE = {"h264": (0, 51), "hevc": (0, 51), "av1": (1, 63)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoTarget:
+    """One video rendition to probe."""
+
+    codec: str
+    """One of `VIDEO_CODECS`."""
+    width_px: int
+    """Width, pixels."""
+    height_px: int
+    """Height, pixels."""
+    target: str
+    """What the encoder is asked for: `crf=28` or `b=500k`."""
+    preset: str
+    """The encoder's preset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioTarget:
+    """One audio rendition to probe."""
+
+    codec: str
+    """One of `AUDIO_CODECS`."""
+    channels: int
+    """1 or 2."""
+    target: str
+    """What the encoder is asked for: `b=64k`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Renditions to probe, before they meet a source."""
+
+    name: str
+    """Its name."""
+    text: str
+    """The TOML text that it was read from; its hash goes into the table."""
+    sizes_px: tuple[int, ...]
+    """Short sides to probe below the source's own, pixels, falling."""
+    video_targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Per video codec, what the encoder is asked for at every size."""
+    audio_targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Per audio codec, what the encoder is asked for."""
+    audio_codecs: tuple[str, ...]
+    """Audio codecs that are probed unless the user asks for others."""
+
+    def video(self, info: MediaInfo, codec: str, preset: str | None = None) -> list[VideoTarget]:
+        """Video renditions for a source: its own size and every smaller one, each at every target.
+
+        Raises:
+            GridError: the grid has no targets for the codec.
+        """
+        if codec not in self.video_targets:
+            raise GridError(
+                f"grid {self.name!r} has no {codec} targets, only {', '.join(self.video_targets)}; "
+                "choose another --video-codec or add them to the grid"
+            )
+        short = min(info.width_px, info.height_px)
+        # A size within a tenth of the source's own would only measure the same thing twice.
+        sides = [short, *(side for side in self.sizes_px if side < 0.9 * short)]
+        return [
+            VideoTarget(
+                codec=codec,
+                width_px=_even(info.width_px * side / short),
+                height_px=_even(info.height_px * side / short),
+                target=target,
+                preset=preset or PRESETS[codec],
+            )
+            for side in sides
+            for target in self.video_targets[codec]
+        ]
+
+    def audio(self, info: MediaInfo, codecs: Sequence[str] = ()) -> list[AudioTarget]:
+        """Audio renditions for a source; mono sources stay mono, more than two channels become stereo.
+
+        Raises:
+            GridError: the grid has no targets for a codec that was asked for.
+        """
+        for codec in codecs:
+            if codec not in self.audio_targets:
+                raise GridError(
+                    f"grid {self.name!r} has no {codec} targets, only {', '.join(self.audio_targets)}; "
+                    "choose another --audio-codec or add them to the grid"
+                )
+        channels = min(info.channels, 2)
+        return [
+            AudioTarget(codec=codec, channels=2 if codec == "heaacv2" else channels, target=target)
+            for codec in (codecs or self.audio_codecs)
+            for target in self.audio_targets[codec]
+        ]
+
+
+def _even(side: float) -> int:
+    return max(2, round(side / 2) * 2)
+
+
+def load_grid(name_or_path: str) -> Grid:
+    """Read a grid: one that ships, by name, or a TOML file.
+
+    Raises:
+        GridError: it is not there, not TOML, or asks for something that cannot be probed.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise GridError(f"grid {name_or_path} cannot be read: {error}") from error
+    else:
+        folder = resources.files("ladders").joinpath("grids")
+        shipped = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+        if name_or_path not in shipped:
+            raise GridError(f"no grid named {name_or_path!r}; choose {', '.join(shipped)}, or give a FILE.toml")
+        text = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
+    try:
+        return _parse(tomllib.loads(text), text, path.stem)
+    except (tomllib.TOMLDecodeError, TypeError, ValueError, AttributeError) as error:
+        raise GridError(f"grid {name_or_path}: {error}") from error
+
+
+def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
+    unknown = sorted(data.keys() - {"description", "video", "audio"})
+    if unknown:
+        raise GridError(f"grid {name!r}: unknown table {unknown[0]!r}; use [video] and [audio]")
+    video, audio = data.get("video", {}), dict(data.get("audio", {}))
+    video_targets: dict[str, tuple[str, ...]] = {}
+    for codec in VIDEO_CODECS:
+        crfs = tuple(f"crf={_checked_crf(codec, crf)}" for crf in video.get("crf", {}).get(codec, []))
+        targets = crfs + tuple(_rate_target(rate) for rate in video.get("rates", []))
+        if targets:
+            video_targets[codec] = targets
+    defaults = tuple(audio.pop("codecs", [codec for codec in audio if codec in AUDIO_CODECS]))
+    audio_targets = {codec: tuple(_rate_target(rate) for rate in rates) for codec, rates in audio.items()}
+    strange = sorted(({*audio_targets, *defaults} - {*AUDIO_CODECS}) | ({*video.get("crf", {})} - {*VIDEO_CODECS}))
+    if strange:
+        raise GridError(f"grid {name!r}: unknown codec {strange[0]!r}")
+    if not video_targets or not defaults or not all(audio_targets.get(codec) for codec in defaults):
+        raise GridError(f"grid {name!r} needs video targets ([video] crf or rates) and rates for each audio codec")
+    sizes = sorted({int(side) for side in video.get("sizes", [])}, reverse=True)
+    if sizes and sizes[-1] < 16:
+        raise GridError(f"grid {name!r}: a size of {sizes[-1]} px is below 16")
+    return Grid(
+        name=name,
+        text=text,
+        sizes_px=tuple(sizes),
+        video_targets=video_targets,
+        audio_targets=audio_targets,
+        audio_codecs=defaults,
+    )
+
+
+def _checked_crf(codec: str, crf: float) -> str:
+    low, high = _CRF_RANGE[codec]
+    if not low <= crf <= high:
+        raise ValueError(f"crf {crf} is outside {low}..{high} for {codec}")
+    return f"{crf:g}"
+
+
+def _rate_target(rate: str) -> str:
+    try:
+        parse_bitrate_kbps(rate)
+    except UnitError as error:
+        raise ValueError(str(error)) from error
+    return f"b={rate}"

@@ -1,0 +1,1 @@
+"""Models of joint audio-visual quality (AVQ), their training and their evaluation."""

@@ -1,0 +1,117 @@
+"""Static pictures (matplotlib): readable without colour, units on every axis."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from abr_alloc.allocation.plan import Allocation
+
+__all__ = ["draw_relevance", "render"]
+
+# Two hues of the Okabe-Ito palette that differ in lightness too; hatching tells them apart in grey.
+_AUDIO, _VIDEO = "#0072B2", "#F5C87A"
+_INK = "#222222"
+_TITLE_HEIGHT_IN = 2.1
+_MAX_TITLES = 40
+
+
+def draw_relevance(allocations: Sequence[Allocation], *, budget_kbps: float, chosen: bool) -> Figure:
+    """A timeline per title: shares as one bar per scene, and below them both components.
+
+    Args:
+        allocations: one per scene; titles in their order, at most 40 of them are drawn.
+        budget_kbps: the budget that they were planned at.
+        chosen: whether the user chose it; said in the heading.
+    """
+    titles = list(dict.fromkeys(a.title for a in allocations))
+    drawn = titles[:_MAX_TITLES]
+    figure = Figure(figsize=(10.0, 0.9 + _TITLE_HEIGHT_IN * len(drawn)), layout="constrained")
+    origin = "chosen" if chosen else "a middling budget of this table"
+    left_out = f"; {len(titles) - len(drawn)} more titles not drawn" if len(titles) > len(drawn) else ""
+    figure.suptitle(
+        f"What the judgement rests on, at the pair planned for {budget_kbps:g} kbps ({origin}){left_out}", fontsize=11
+    )
+    grid = figure.add_gridspec(2 * len(drawn), 1, height_ratios=[3, 2] * len(drawn))
+    for i, title in enumerate(drawn):
+        scenes = [a for a in allocations if a.title == title]
+        shares = figure.add_subplot(grid[2 * i])
+        parts = figure.add_subplot(grid[2 * i + 1], sharex=shares)
+        _draw_shares(shares, title, scenes)
+        _draw_components(parts, scenes)
+        last = i == len(drawn) - 1
+        parts.set_xlabel("time in the title (s)" if last else "")
+        if i == 0:
+            _legends(shares, parts)
+    return figure
+
+
+def _draw_shares(axes: Axes, title: str, scenes: Sequence[Allocation]) -> None:
+    for a in scenes:
+        start, width, share = a.start_s, a.end_s - a.start_s, 100 * a.relevance.audio_share
+        style: dict[str, Any] = {"align": "edge", "edgecolor": "white", "linewidth": 1.0}
+        axes.bar(start, share, width, color=_AUDIO, hatch="////", label="audio share", **style)
+        axes.bar(start, 100 - share, width, bottom=share, color=_VIDEO, label="video share", **style)
+        wide_enough = width > 0.035 * (scenes[-1].end_s - scenes[0].start_s)
+        if wide_enough:
+            box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.2}
+            axes.text(start + width / 2, share, f"{share:.0f}", ha="center", va="center", fontsize=8, bbox=box)
+    axes.set_title(title, loc="left", fontsize=10, color=_INK)
+    axes.set_ylim(0, 100)
+    axes.set_yticks([0, 50, 100])
+    axes.set_ylabel("share (%)", fontsize=9)
+    axes.tick_params(labelbottom=False, labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_components(axes: Axes, scenes: Sequence[Allocation]) -> None:
+    edges = [scenes[0].start_s, *(a.end_s for a in scenes)]
+    twin = axes.twinx()
+    for name, colour, width in (("audio", _AUDIO, 2.4), ("video", "#B06A00", 1.2)):
+        ablation = [a.relevance.ablation[name] for a in scenes]
+        change = [a.relevance.change_norm[name] for a in scenes]
+        axes.stairs(ablation, edges, color=colour, linewidth=width, label=f"ablation, {name}")
+        middles = [(a.start_s + a.end_s) / 2 for a in scenes]
+        marker = "o" if name == "audio" else "^"
+        twin.plot(
+            middles, change, marker, color=colour, markersize=5, fillstyle="none", label=f"feature change, {name}"
+        )
+    axes.set_ylim(bottom=0)
+    twin.set_ylim(bottom=0)
+    axes.set_ylabel("ablation\n(part of AVQ)", fontsize=8)
+    twin.set_ylabel("feature\nchange", fontsize=8)
+    axes.tick_params(labelsize=8)
+    twin.tick_params(labelsize=8)
+    axes.spines[["top"]].set_visible(False)
+    twin.spines[["top"]].set_visible(False)
+
+
+def _legends(shares: Axes, parts: Axes) -> None:
+    handles, labels = shares.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    shares.legend(
+        unique.values(), unique.keys(), loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=8, frameon=False
+    )
+    twin = next(axes for axes in parts.figure.axes if axes is not parts and axes.bbox.bounds == parts.bbox.bounds)
+    lines, names = parts.get_legend_handles_labels()
+    more_lines, more_names = twin.get_legend_handles_labels()
+    parts.legend(
+        lines + more_lines, names + more_names, loc="center", bbox_to_anchor=(0.5, 0.5), ncols=4, fontsize=7,
+        framealpha=0.7,
+    )  # fmt: skip
+
+
+def render(figure: Figure, file_format: str) -> bytes:
+    """A figure as a file's bytes: `png` or `svg`, the same for the same input."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "abr_alloc"}):
+        metadata = {"Date": None} if file_format == "svg" else {"Software": None}
+        figure.savefig(buffer, format=file_format, dpi=130, metadata=metadata)
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Data that ships: probing grids and reference ladders."""
