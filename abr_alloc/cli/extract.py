@@ -47,7 +47,7 @@ __all__ = ["command"]
     "--cache", "cache_dir", type=click.Path(path_type=Path), metavar="DIR",
     help="Where measurements are kept; ABR_ALLOC_CACHE, or the user's cache folder, when absent.",
 )  # fmt: skip
-@click.option("--keep-encodes", is_flag=True, help="Leave the encodes in the cache (large).")
+@click.option("--keep-encodes", is_flag=True, help="Keep the encodes, in DIR/kept (large).")
 @click.option("--audio-only", is_flag=True, help="Measure the audio alone: material for training, not for plans.")
 @click.option("--ffmpeg", "ffmpeg_path", metavar="PATH", help="ffmpeg to use; ABR_ALLOC_FFMPEG, or the bundled one.")
 def command(

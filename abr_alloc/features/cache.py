@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ import numpy as np
 from abr_alloc.errors import OutputError
 
 __all__ = ["Cache", "cache_key", "default_cache_dir"]
+
+_MAX_ENCODE_AGE_S = 7 * 86400.0
 
 
 def default_cache_dir() -> Path:
@@ -62,8 +65,12 @@ class Cache:
 
     @property
     def encodes(self) -> Path:
-        """Where encodes lie until they are measured, or for good if they are kept."""
+        """Where encodes lie until they are measured."""
         return self.root / "encodes"
+
+    def kept_path(self, source: Path, source_hash: str, name: str) -> Path:
+        """Where an encode of a source lies for good, under a name that says what it is, if it is kept."""
+        return self.root / "kept" / f"{source.stem}-{source_hash[:8]}" / f"{name}.mp4"
 
     @property
     def _work(self) -> Path:
@@ -111,7 +118,10 @@ class Cache:
             shutil.rmtree(folder, ignore_errors=True)
 
     def remove_leftovers(self) -> None:
-        """Remove what processes that no longer run left behind."""
+        """Remove what processes that no longer run left behind, and encodes that nobody came back to measure."""
+        for entry in self.encodes.glob("[!.]*"):
+            if time.time() - entry.stat().st_mtime > _MAX_ENCODE_AGE_S:
+                entry.unlink(missing_ok=True)
         for entry in self._work.iterdir():
             if not _is_running(entry.name.partition("-")[0]):
                 shutil.rmtree(entry, ignore_errors=True)

@@ -24,6 +24,11 @@ from abr_alloc.media.scenes import SCDET_THRESHOLD, Scene, find_cuts
 __all__ = ["AudioEncodeTask", "AudioScoreTask", "PcmTask", "ScanTask", "Task", "VideoTask"]
 
 
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
+
+
 class Task(Protocol):
     """What the pool runs."""
 
@@ -95,14 +100,16 @@ class VideoTask:
         target = self.target
         return f"{self.info.path.name}: {target.codec} {target.width_px}x{target.height_px} {target.target}"
 
-    def _encode(self, cache: Cache) -> Path:
-        return cache.encodes / f"{self.key}.mp4"
+    def _kept(self, cache: Cache) -> Path:
+        target = self.target
+        name = f"{target.codec}-{target.width_px}x{target.height_px}-{target.target}-{target.preset}"
+        return cache.kept_path(self.info.path, self.source_hash, name)
 
     def is_done(self, cache: Cache) -> bool:
-        return cache.has(self.key) and (not self.keep_encode or self._encode(cache).is_file())
+        return cache.has(self.key) and (not self.keep_encode or self._kept(cache).is_file())
 
     def run(self, cache: Cache) -> None:
-        encode = self._encode(cache)
+        encode = cache.encodes / f"{self.key}.mp4"
         if not encode.is_file():
             encode_video(self.ffmpeg, self.info, self.target, encode)
         packets = read_packets(encode)
@@ -122,8 +129,9 @@ class VideoTask:
                 "libvmaf_version": np.array(scores.libvmaf_version),
             },
         )
-        if not self.keep_encode:
-            encode.unlink(missing_ok=True)
+        if self.keep_encode:
+            _move(encode, self._kept(cache))
+        encode.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +185,14 @@ class AudioEncodeTask:
 
     def is_done(self, cache: Cache) -> bool:
         return cache.has(self.key) and self.encode(cache).is_file()
+
+    def release(self, cache: Cache, *, keep: bool) -> None:
+        """Move the encode to where it is kept, or remove it."""
+        encode = self.encode(cache)
+        if keep and encode.is_file():
+            name = f"{self.target.codec}-{self.target.channels}ch-{self.target.target}"
+            _move(encode, cache.kept_path(self.info.path, self.source_hash, name))
+        encode.unlink(missing_ok=True)
 
     def run(self, cache: Cache) -> None:
         encode = self.encode(cache)

@@ -33,23 +33,31 @@ def draw_relevance(allocations: Sequence[Allocation], *, budget_kbps: float, cho
     """
     titles = list(dict.fromkeys(a.title for a in allocations))
     drawn = titles[:_MAX_TITLES]
-    figure = Figure(figsize=(10.0, 0.9 + _TITLE_HEIGHT_IN * len(drawn)), layout="constrained")
+    figure = Figure(figsize=(10.0, 1.0 + _TITLE_HEIGHT_IN * len(drawn)), layout="constrained")
     origin = "chosen" if chosen else "a middling budget of this table"
     left_out = f"; {len(titles) - len(drawn)} more titles not drawn" if len(titles) > len(drawn) else ""
     figure.suptitle(
         f"What the judgement rests on, at the pair planned for {budget_kbps:g} kbps ({origin}){left_out}", fontsize=11
     )
+    # One scale for all titles, with headroom, so that they can be compared.
+    top_ablation = 1.15 * max(max(a.relevance.ablation.values()) for a in allocations)
+    top_change = 1.15 * max(max(a.relevance.change_norm.values()) for a in allocations)
     grid = figure.add_gridspec(2 * len(drawn), 1, height_ratios=[3, 2] * len(drawn))
     for i, title in enumerate(drawn):
         scenes = [a for a in allocations if a.title == title]
         shares = figure.add_subplot(grid[2 * i])
         parts = figure.add_subplot(grid[2 * i + 1], sharex=shares)
         _draw_shares(shares, title, scenes)
-        _draw_components(parts, scenes)
-        last = i == len(drawn) - 1
-        parts.set_xlabel("time in the title (s)" if last else "")
+        twin = _draw_components(parts, scenes, top_ablation, top_change)
+        if i == len(drawn) - 1:
+            parts.set_xlabel("time in the title (s)", fontsize=9)
         if i == 0:
-            _legends(shares, parts)
+            handles = dict(zip(*reversed(shares.get_legend_handles_labels()), strict=True))
+            first = [parts, twin]
+            handles |= {name: h for axes in first for h, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+            figure.legend(
+                handles.values(), handles.keys(), loc="outside upper center", ncols=6, fontsize=8, frameon=False
+            )
     return figure
 
 
@@ -71,41 +79,27 @@ def _draw_shares(axes: Axes, title: str, scenes: Sequence[Allocation]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_components(axes: Axes, scenes: Sequence[Allocation]) -> None:
+def _draw_components(axes: Axes, scenes: Sequence[Allocation], top_ablation: float, top_change: float) -> Axes:
     edges = [scenes[0].start_s, *(a.end_s for a in scenes)]
     twin = axes.twinx()
     for name, colour, width in (("audio", _AUDIO, 2.4), ("video", "#B06A00", 1.2)):
         ablation = [a.relevance.ablation[name] for a in scenes]
         change = [a.relevance.change_norm[name] for a in scenes]
-        axes.stairs(ablation, edges, color=colour, linewidth=width, label=f"ablation, {name}")
+        axes.stairs(ablation, edges, baseline=None, color=colour, linewidth=width, label=f"ablation, {name}")
         middles = [(a.start_s + a.end_s) / 2 for a in scenes]
         marker = "o" if name == "audio" else "^"
         twin.plot(
             middles, change, marker, color=colour, markersize=5, fillstyle="none", label=f"feature change, {name}"
         )
-    axes.set_ylim(bottom=0)
-    twin.set_ylim(bottom=0)
+    axes.set_ylim(0, top_ablation or 1)
+    twin.set_ylim(0, top_change or 1)
     axes.set_ylabel("ablation\n(part of AVQ)", fontsize=8)
     twin.set_ylabel("feature\nchange", fontsize=8)
     axes.tick_params(labelsize=8)
     twin.tick_params(labelsize=8)
     axes.spines[["top"]].set_visible(False)
     twin.spines[["top"]].set_visible(False)
-
-
-def _legends(shares: Axes, parts: Axes) -> None:
-    handles, labels = shares.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    shares.legend(
-        unique.values(), unique.keys(), loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=8, frameon=False
-    )
-    twin = next(axes for axes in parts.figure.axes if axes is not parts and axes.bbox.bounds == parts.bbox.bounds)
-    lines, names = parts.get_legend_handles_labels()
-    more_lines, more_names = twin.get_legend_handles_labels()
-    parts.legend(
-        lines + more_lines, names + more_names, loc="center", bbox_to_anchor=(0.5, 0.5), ncols=4, fontsize=7,
-        framealpha=0.7,
-    )  # fmt: skip
+    return twin
 
 
 def render(figure: Figure, file_format: str) -> bytes:

@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Both set up .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check docs bench build clean
+
+demo: $(READY)
+	$(BIN)/abr-alloc plan examples/clip_features.parquet --budget 2000k --budget 300k
+	$(BIN)/abr-alloc relevance examples/clip_features.parquet -o relevance.png
+	@echo "drawn: relevance.png"
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python docs/generate_cli.py --check
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+
+# docs/cli.md is generated from the commands themselves.
+docs: $(READY)
+	$(BIN)/python docs/generate_cli.py
+	$(BIN)/mkdocs build --strict --site-dir build/site
+
+bench: $(READY)
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/extraction.py
+
+build: $(READY)
+	$(BIN)/python -m build --outdir build/dist
+
+# The venv is rebuilt when what it is made from changes.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist relevance.png

@@ -1,0 +1,175 @@
+"""Plans: exact, cheapest among equals, and honest about what does not fit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import abr_alloc
+import abr_alloc.errors
+from abr_alloc.allocation.plan import best_pair, middling_budget_kbps, plan_surfaces
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces, select
+from abr_alloc.errors import FeatureTableError
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "clip_features.parquet"
+
+
+def surface(avq: np.ndarray, video_kbps: np.ndarray, audio_kbps: np.ndarray, overhead: float = 0.0) -> QualitySurface:
+    return QualitySurface(
+        title="t",
+        scene=0,
+        start_s=0.0,
+        end_s=1.0,
+        video=tuple(
+            VideoRendition(codec="h264", width_px=2, height_px=2, target=f"crf={i}", bitrate_kbps=float(kbps))
+            for i, kbps in enumerate(video_kbps)
+        ),
+        audio=tuple(
+            AudioRendition(codec="aac", channels=2, target=f"b={i}k", bitrate_kbps=float(kbps))
+            for i, kbps in enumerate(audio_kbps)
+        ),
+        avq_mos=np.asarray(avq, dtype=np.float32),
+        total_kbps=np.add.outer(video_kbps, audio_kbps) * (1 + overhead),
+        x_v=np.zeros((len(video_kbps), 6), np.float32),
+        x_a=np.zeros((len(audio_kbps), 512), np.float32),
+    )
+
+
+rates = st.lists(st.floats(1, 1000), min_size=1, max_size=5)
+
+
+@given(st.data(), rates, rates, st.floats(1, 2500))
+def test_the_pair_is_that_of_brute_force(
+    data: st.DataObject, video_kbps: list[float], audio_kbps: list[float], budget: float
+) -> None:
+    quality = st.sampled_from([1.0, 2.0, 2.5, 4.0])
+    avq = np.array([[data.draw(quality) for _ in audio_kbps] for _ in video_kbps])
+    given_surface = surface(avq, np.array(video_kbps), np.array(audio_kbps))
+    found = best_pair(given_surface, budget)
+    pairs = [
+        (-avq[v, a], video_kbps[v] + audio_kbps[a], (v, a))
+        for v in range(len(video_kbps))
+        for a in range(len(audio_kbps))
+        if video_kbps[v] + audio_kbps[a] <= budget
+    ]
+    if not pairs:
+        assert found is None
+        return
+    best = min(pairs)
+    assert found is not None
+    assert avq[found] == -best[0]
+    assert given_surface.total_kbps[found] == pytest.approx(best[1])
+
+
+@given(st.floats(100, 3000), st.floats(0, 1000))
+def test_more_budget_never_lowers_avq(budget: float, more: float) -> None:
+    rng = np.random.default_rng(5)
+    s = surface(rng.uniform(1, 5, size=(8, 6)), rng.uniform(50, 2000, size=8), rng.uniform(10, 200, size=6))
+    low, high = best_pair(s, budget), best_pair(s, budget + more)
+    if low is not None:
+        assert high is not None
+        assert s.avq_mos[high] >= s.avq_mos[low] - 1e-6
+
+
+def test_within_a_millionth_the_cheaper_pair_is_taken() -> None:
+    s = surface(np.array([[3.0, 3.0 + 5e-7]]), np.array([100.0]), np.array([10.0, 20.0]))
+    assert best_pair(s, 1000) == (0, 0)
+    better = surface(np.array([[3.0, 3.0 + 1e-5]]), np.array([100.0]), np.array([10.0, 20.0]))
+    assert best_pair(better, 1000) == (0, 1)
+
+
+def test_overhead_counts_against_the_budget() -> None:
+    with_overhead = surface(np.ones((1, 1)), np.array([900.0]), np.array([100.0]), overhead=0.02)
+    assert best_pair(with_overhead, 1019.0) is None
+    assert best_pair(with_overhead, 1020.0) == (0, 0)
+
+
+@pytest.fixture(scope="module")
+def example() -> abr_alloc.FeatureTable:
+    return abr_alloc.read_features(EXAMPLE)
+
+
+@pytest.fixture(scope="module")
+def model() -> abr_alloc.Model:
+    return abr_alloc.load_model()
+
+
+def test_the_example_is_planned_whole_and_within_budget(
+    example: abr_alloc.FeatureTable, model: abr_alloc.Model
+) -> None:
+    plan = abr_alloc.plan(example, 2000, model)
+    scenes = example.frame[["title", "scene"]].drop_duplicates()
+    assert len(plan.allocations) == len(scenes)
+    assert not plan.infeasible
+    for a in plan.allocations:
+        assert a.total_kbps == pytest.approx(1.02 * (a.video.bitrate_kbps + a.audio.bitrate_kbps))
+        assert a.total_kbps <= 2000
+        assert a.interval_mos[0] < a.avq_mos < a.interval_mos[1]
+        assert 0 <= a.relevance.audio_share <= 1
+        assert a.extra_budget_gain_mos >= -1e-6
+        assert 0 < a.num_feasible <= a.num_pairs
+
+
+def test_the_frame_has_a_row_per_allocation(example: abr_alloc.FeatureTable, model: abr_alloc.Model) -> None:
+    plan = abr_alloc.plan(example, [300, 2000], model)
+    frame = plan.to_frame()
+    assert len(frame) == len(plan.allocations)
+    assert sorted(frame["budget_kbps"].unique()) == [300, 2000]
+    assert frame["total_kbps"].to_list() == [a.total_kbps for a in plan.allocations]
+
+
+def test_an_impossible_budget_names_the_cheapest_pair(example: abr_alloc.FeatureTable, model: abr_alloc.Model) -> None:
+    plan = abr_alloc.plan(example, 1.0, model)
+    assert not plan.allocations
+    surfaces = list(build_surfaces(example, model))
+    assert [s.total_kbps for s in plan.infeasible] == [pytest.approx(s.total_kbps.min()) for s in surfaces]
+    assert plan.to_frame().empty
+
+
+def test_what_more_budget_buys_is_the_plan_at_more_budget(
+    example: abr_alloc.FeatureTable, model: abr_alloc.Model
+) -> None:
+    surfaces = list(build_surfaces(example, model))
+    now, more = plan_surfaces(surfaces, [600.0], model), plan_surfaces(surfaces, [660.0], model)
+    for a, b in zip(now.allocations, more.allocations, strict=True):
+        assert a.extra_budget_gain_mos == pytest.approx(b.avq_mos - a.avq_mos, abs=1e-6)
+
+
+def test_the_middling_budget_fits_every_scene(example: abr_alloc.FeatureTable, model: abr_alloc.Model) -> None:
+    surfaces = list(build_surfaces(example, model))
+    budget = middling_budget_kbps(surfaces)
+    assert all(best_pair(s, budget) is not None for s in surfaces)
+    assert budget < max(float(s.total_kbps.max()) for s in surfaces)
+
+
+def test_filters_keep_what_they_name(example: abr_alloc.FeatureTable) -> None:
+    title = example.frame["title"].iloc[0]
+    chosen = select(example, titles=(title,), scenes=(0,), max_height_px=400)
+    assert set(chosen.frame["title"]) == {title}
+    assert set(chosen.frame["scene"]) == {0}
+    assert chosen.of_kind("video")["height_px"].max() <= 400
+    assert not chosen.of_kind("audio").empty
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"titles": ("nobody",)}, {"scenes": (999,)}, {"audio_codecs": ("ac3",)}, {"max_height_px": 1}],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_filter_that_leaves_nothing_says_what_there_is(example: abr_alloc.FeatureTable, wrong: dict) -> None:
+    with pytest.raises(FeatureTableError):
+        select(example, **wrong)
+
+
+def test_a_model_trained_on_other_features_is_refused(example: abr_alloc.FeatureTable, model: abr_alloc.Model) -> None:
+    for change, word in (
+        ({"video_feature_version": "vmaf_v9"}, "vmaf_v9"),
+        ({"audio_feature_version": "visqol_v9"}, "visqol_v9"),
+        ({"video_features": ["brightness"]}, "brightness"),
+    ):
+        other = replace(model, card={**model.card, **change})
+        with pytest.raises(abr_alloc.errors.CheckpointError, match=word):
+            abr_alloc.plan(example, 2000, other)

@@ -1,0 +1,132 @@
+"""The house: floors import downwards only, and each outside library has its door."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import abr_alloc
+
+PACKAGE = Path(abr_alloc.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Floor -> what it may import of the package, besides errors, units and itself.
+FLOORS = {
+    "media": set(),
+    "features": {"media"},
+    "models": {"features.table"},
+    "allocation": {"features.table", "models.folded", "models.relevance", "models.checkpoint"},
+    "export": {"allocation", "media"},
+    "report": {"allocation", "media"},
+    "cli": {"media", "features", "models", "allocation", "export", "report"},
+}
+# Library -> modules that may import it.
+DOORS = {
+    "subprocess": {"media.ffmpeg"},
+    "av": {"media.probe"},
+    "tomllib": {"media.grid"},
+    "imageio_ffmpeg": {"media.ffmpeg"},
+    "pyarrow": {"features.table"},
+    "visqol": {"features.audio"},
+    "multiprocessing": {"features.pool"},
+    "torch": {"models.fusionnet", "models.loss", "models.training"},
+    "safetensors": {"models.checkpoint"},
+    "sklearn": set(),
+    "matplotlib": {"report.figures"},
+    "click": {"cli"},
+    "rich": {"cli"},
+}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+    return found
+
+
+def lies_in(module: str, places: set[str]) -> bool:
+    return any(module == place or module.startswith(f"{place}.") for place in places)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    floor = name_of(path).partition(".")[0]
+    for imported in imports_of(path):
+        if not imported.startswith("abr_alloc."):
+            continue
+        target = imported.removeprefix("abr_alloc.")
+        if target in ("errors", "units") or floor in ("", "__init__"):
+            continue
+        assert lies_in(target, FLOORS.get(floor, set()) | {floor}), f"{name_of(path)} imports {target}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_library_enters_by_its_door(path: Path) -> None:
+    for imported in imports_of(path):
+        doors = DOORS.get(imported.partition(".")[0])
+        assert doors is None or lies_in(name_of(path), doors), f"{name_of(path)} imports {imported}"
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    graph = {
+        name_of(path): {i.removeprefix("abr_alloc.") for i in imports_of(path) if i.startswith("abr_alloc.")}
+        for path in MODULES
+    }
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join([*trail, module])
+        if module not in done:
+            for target in graph.get(module, ()):
+                visit(target, (*trail, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_modules_fit_in_the_head() -> None:
+    for path in MODULES:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 320, path
+
+
+def test_there_is_no_drawer() -> None:
+    drawers = {"utils", "util", "common", "helpers", "core", "base", "manager", "misc"}
+    assert not [path for path in MODULES if path.stem.strip("_") in drawers]
+
+
+@pytest.mark.parametrize("name", ["read_features", "load_model", "plan"])
+def test_the_promised_names_are_there(name: str) -> None:
+    assert callable(getattr(abr_alloc, name))
+    assert name in abr_alloc.__all__
+
+
+def test_every_public_name_resolves() -> None:
+    for name in abr_alloc.__all__:
+        assert getattr(abr_alloc, name) is not None
+
+
+@pytest.mark.parametrize("module", ["abr_alloc.cli.main", "abr_alloc.allocation.plan", "abr_alloc.cli.relevance"])
+def test_planning_never_needs_torch_or_ffmpeg(module: str) -> None:
+    code = (
+        f"import sys, {module}; print([m for m in ('torch', 'av', 'numba', 'visqol', 'sklearn') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_no_function_prints_outside_the_shell() -> None:
+    for path in MODULES:
+        calls = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
+        assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"], path
