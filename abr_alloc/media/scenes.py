@@ -57,7 +57,7 @@ def video_chain(info: MediaInfo) -> str:
     deinterlace = "bwdif=mode=send_frame:deint=interlaced," if info.interlaced else ""
     rate = f"{info.fps.numerator}/{info.fps.denominator}"
     return (
-        f"{deinterlace}fps=fps={rate}:start_time=0,"
+        f"{deinterlace}fps=fps={rate}:start_time=0,crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,"
         f"scale={info.width_px}:{info.height_px}:flags=bicubic:out_range=tv,setsar=1,"
         f"format={info.pixel_format},settb={info.fps.denominator}/{info.fps.numerator},setpts=N"
     )

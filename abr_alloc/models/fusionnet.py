@@ -61,6 +61,8 @@ class MultiHeadAttention(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """Attend from x (B, N, W) to context (B, M, W); returns (B, N, W)."""
+        if context.shape[-2] == 1:  # a softmax over one key is 1: queries and keys cannot matter
+            return self.out(self.value(context)).expand(*x.shape[:-1], -1)
 
         def split(t: Tensor) -> Tensor:  # (B, N, W) -> (B, H, N, W/H)
             return t.reshape(*t.shape[:-1], self.num_heads, -1).transpose(1, 2)
