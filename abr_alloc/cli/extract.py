@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -92,7 +93,8 @@ def command(
     steps = extract(sources, find_ffmpeg(ffmpeg_path), Cache(cache_dir or default_cache_dir()), how)
     bar = _bar() if sys.stderr.isatty() else None
     table: FeatureTable | None = None
-    with bar or _Silent():
+    # Closing the generator stops the workers at once, wherever an interrupt lands.
+    with contextlib.closing(steps), bar or contextlib.nullcontext():
         task = bar.add_task("looking at sources", total=None) if bar else None
         for step in steps:
             if isinstance(step, FeatureTable):
@@ -108,14 +110,6 @@ def command(
         f"{counts.get('video', 0)} video and {counts.get('audio', 0)} audio rows",
         err=True,
     )
-
-
-class _Silent:
-    """No progress bar: output goes to a pipe or a log."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def _bar() -> rich.progress.Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,7 @@ from abr_alloc.units import parse_bitrate_kbps, parse_seconds
 __all__ = [
     "BITRATE",
     "SECONDS",
+    "FiniteRange",
     "audio_codec_filter",
     "check_output",
     "features_argument",
@@ -55,6 +57,16 @@ class _Seconds(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class FiniteRange(click.FloatRange):
+    """A range of floats that refuses NaN, which every comparison lets through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
+
+
 BITRATE = _Bitrate()
 SECONDS = _Seconds()
 
@@ -64,7 +76,7 @@ model = click.option(
     help="A model that ships, or a checkpoint folder.",
 )  # fmt: skip
 overhead = click.option(
-    "--overhead", type=click.FloatRange(0, 1), default=0.02, show_default=True,
+    "--overhead", type=FiniteRange(0, 1), default=0.02, show_default=True,
     help="Container overhead, as a share of the streams' rate.",
 )  # fmt: skip
 title_filter = click.option("--title", "titles", multiple=True, help="Only this title (repeatable).")

@@ -36,6 +36,8 @@ def write_or_print(text: str, output: Path | None) -> None:
 
 def plan_table(plan: Plan, model: Model, features: FeatureTable) -> str:
     """A plan as text: one table per budget, then how far to trust it."""
+    if not plan.allocations:
+        return ""
     one_codec = len({a.video.codec for a in plan.allocations}) == 1
     parts: list[str] = []
     for budget in dict.fromkeys(allocation.budget_kbps for allocation in plan.allocations):
@@ -113,8 +115,6 @@ def _audio(a: AudioRendition) -> str:
 
 def _trust(plan: Plan, model: Model, features: FeatureTable) -> list[str]:
     """What the numbers rest on, and where they leave the range that the model was made for."""
-    if not plan.allocations:
-        return []
     lines = [
         f"AVQ: predicted MOS 1-5 (model {model.name}, trained on {model.card['labels']}), with the interval that holds",
         "90 % of held-out errors. audio share: part of the judgement that rests on audio. +10 %: AVQ that a tenth more",

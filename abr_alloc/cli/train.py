@@ -34,9 +34,9 @@ __all__ = ["command"]
     help="Columns title, content: which titles are parts of one content and must not be split over folds.",
 )  # fmt: skip
 @click.option("--hidden-layers", type=click.IntRange(1, 5), default=3, show_default=True)
-@click.option("--dropout", type=click.FloatRange(0, 0.9), default=0.1, show_default=True)
-@click.option("--learning-rate", type=click.FloatRange(0, 1, min_open=True), default=3e-4, show_default=True)
-@click.option("--weight-decay", type=click.FloatRange(0, 1), default=0.05, show_default=True)
+@click.option("--dropout", type=options.FiniteRange(0, 0.9), default=0.1, show_default=True)
+@click.option("--learning-rate", type=options.FiniteRange(0, 1, min_open=True), default=3e-4, show_default=True)
+@click.option("--weight-decay", type=options.FiniteRange(0, 1), default=0.05, show_default=True)
 @click.option("--steps", type=click.IntRange(min=10), default=3000, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=4), default=32, show_default=True)
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True)

@@ -15,7 +15,6 @@ import os
 import shutil
 import tempfile
 import time
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +50,7 @@ class Cache:
     """The folder."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "root", self.root.absolute())  # ffmpeg runs in other folders
         for folder in (self._scores, self.encodes, self._work):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -80,15 +80,15 @@ class Cache:
         return self._scores / key[:2] / f"{key}.npz"
 
     def has(self, key: str) -> bool:
-        """Whether an entry is there."""
-        return self._path(key).is_file()
+        """Whether an entry is there and whole."""
+        return self.get(key) is not None
 
     def get(self, key: str) -> dict[str, Any] | None:
         """An entry's arrays, or None; a damaged entry counts as none."""
         try:
             with np.load(self._path(key), allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        except Exception:  # a flipped byte can surface as almost any error of zip, zlib or NumPy
             return None
 
     def put(self, key: str, arrays: Mapping[str, Any]) -> None:
@@ -120,8 +120,9 @@ class Cache:
     def remove_leftovers(self) -> None:
         """Remove what processes that no longer run left behind, and encodes that nobody came back to measure."""
         for entry in self.encodes.glob("[!.]*"):
-            if time.time() - entry.stat().st_mtime > _MAX_ENCODE_AGE_S:
-                entry.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another process may be measuring it
+                if time.time() - entry.stat().st_mtime > _MAX_ENCODE_AGE_S:
+                    entry.unlink()
         for entry in self._work.iterdir():
             if not _is_running(entry.name.partition("-")[0]):
                 shutil.rmtree(entry, ignore_errors=True)

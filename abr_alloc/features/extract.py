@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class Progress:
 
 def extract(
     sources: Sequence[Path], ffmpeg: FFmpeg, cache: Cache, options: ExtractOptions
-) -> Iterator[Progress | FeatureTable]:
+) -> Generator[Progress | FeatureTable, None, None]:
     """Measure sources; yields progress and, last, the table.
 
     Raises:

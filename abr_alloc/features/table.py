@@ -225,7 +225,7 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
     """
     try:
         with pa.OSFile(os.fspath(path)) as source:
-            table = pq.read_table(source)
+            table = pq.read_table(source, page_checksum_verification=True)
     except FileNotFoundError:
         raise FeatureTableError(f"{path} does not exist; make it with `abr-alloc extract`", path=str(path)) from None
     except (OSError, pa.ArrowException) as error:
@@ -292,7 +292,7 @@ def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
     text = json.dumps(asdict(table.metadata), sort_keys=True)
     arrow = pa.table(arrays, schema=pa.schema(list(COLUMNS.items()), metadata={_METADATA_KEY: text.encode()}))
     sink = pa.BufferOutputStream()
-    pq.write_table(arrow, sink, compression="zstd", compression_level=9)
+    pq.write_table(arrow, sink, compression="zstd", compression_level=9, write_page_checksum=True)
     replace_file(Path(path), sink.getvalue().to_pybytes())
 
 

@@ -186,12 +186,19 @@ class AudioEncodeTask:
     def is_done(self, cache: Cache) -> bool:
         return cache.has(self.key) and self.encode(cache).is_file()
 
+    def _kept(self, cache: Cache) -> Path:
+        name = f"{self.target.codec}-{self.target.channels}ch-{self.target.target}"
+        return cache.kept_path(self.info.path, self.source_hash, name)
+
+    def is_stored(self, cache: Cache, *, keep: bool) -> bool:
+        """Whether its packets are in the cache and, if encodes are kept, the encode is too."""
+        return cache.has(self.key) and (not keep or self._kept(cache).is_file())
+
     def release(self, cache: Cache, *, keep: bool) -> None:
         """Move the encode to where it is kept, or remove it."""
         encode = self.encode(cache)
         if keep and encode.is_file():
-            name = f"{self.target.codec}-{self.target.channels}ch-{self.target.target}"
-            _move(encode, cache.kept_path(self.info.path, self.source_hash, name))
+            _move(encode, self._kept(cache))
         encode.unlink(missing_ok=True)
 
     def run(self, cache: Cache) -> None:

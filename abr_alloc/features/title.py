@@ -74,6 +74,8 @@ class TitleMeasurement:
         self._title, self._ffmpeg, self._cache, self._options = title, ffmpeg, cache, options
         info, audio_only = title.info, options.audio_only
         scan = None if audio_only else cache.get(ScanTask(ffmpeg=ffmpeg, info=info, source_hash=title.source_hash).key)
+        if scan is None and not audio_only:
+            raise MediaError(f"the scan of {info.path} is damaged in the cache {cache.root}; run again")
         self._fps = _AUDIO_ONLY_FPS if audio_only else info.fps
         self._num_frames = int(scan["num_frames"]) if scan else int(info.duration_s * _AUDIO_ONLY_FPS)
         cuts = scan["cuts"].tolist() if scan and options.detect_scenes else []
@@ -123,7 +125,9 @@ class TitleMeasurement:
             pcm = work_dir / "audio.s16"
             encodes, scores = self._audio_tasks(pcm)
             wanted = [task for task in scores if not task.is_done(self._cache)]
-            if wanted or self._options.keep_encodes or not all(self._cache.has(task.key) for task in encodes):
+            keep = self._options.keep_encodes
+            missing = [task for task in encodes if not task.is_stored(self._cache, keep=keep)]
+            if wanted or missing:
                 duration_s = float(self._num_frames / self._fps)
                 decode = PcmTask(ffmpeg=self._ffmpeg, info=self._title.info, duration_s=duration_s, path=pcm)
                 for task in itertools.chain(
@@ -138,7 +142,7 @@ class TitleMeasurement:
             for task in run_tasks(pool, self._cache, tasks):
                 yield task.label, costs[id(task)]
             for task in encodes:
-                task.release(self._cache, keep=self._options.keep_encodes)
+                task.release(self._cache, keep=keep)
 
     def rows(self) -> list[dict[str, Any]]:
         """The title's rows, from the cache."""

@@ -126,7 +126,8 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> 
     """
     bits_per_s = str(round(parse_bitrate_kbps(target.target.removeprefix("b=")) * 1000))
     source = [*INPUT_GUARD, *_RAW, "-i", pcm]
-    channels = ["-ac", str(target.channels)]
+    # The PCM's two channels are equal where the source is mono; ffmpeg's own down-mix of them would be 3 dB too loud.
+    channels = ["-af", "pan=mono|c0=c0"] if target.channels == 1 else ["-ac", "2"]
     partial = _partial(path)
     wave = partial.with_suffix(".wav")
     try:
@@ -160,9 +161,11 @@ def read_pcm_bytes(ffmpeg: FFmpeg, path: Path, channels: int, start_s: float, en
     seek_s = max(0.0, start_s - _SEEK_MARGIN_S)
     skip = round((start_s - seek_s) * SAMPLE_RATE_HZ)
     length = round(end_s * SAMPLE_RATE_HZ) - round(start_s * SAMPLE_RATE_HZ)
+    # ffmpeg drops whole packets before a seek point, not samples: count from the stream's own clock instead.
+    first = f"atrim=start_pts={round(start_s * SAMPLE_RATE_HZ)}" if seek_s else f"atrim=start_sample={skip}"
     chain = (
-        f"{_STEREO[min(channels, 2)]},aresample={SAMPLE_RATE_HZ},atrim=start_sample={skip},asetpts=N/SR/TB,"
+        f"{_STEREO[min(channels, 2)]},aresample={SAMPLE_RATE_HZ},{first},asetpts=N/SR/TB,"
         f"apad=whole_len={length},atrim=end_sample={length}"
     )
-    seek = ["-ss", f"{seek_s:.6f}"] if seek_s else []
+    seek = ["-copyts", "-ss", f"{seek_s:.6f}"] if seek_s else []
     return ffmpeg.run([*INPUT_GUARD, *seek, "-i", path, "-af", chain, *_RAW[2:], "-f", "f32le", "-"])

@@ -24,13 +24,13 @@ INPUT_GUARD: tuple[str | Path, ...] = ("-protocol_whitelist", "file,pipe")
 
 _STDERR_TAIL_CHARS = 4000
 _children: set[subprocess.Popen[bytes]] = set()
-_children_lock = threading.Lock()
+_children_lock = threading.RLock()  # a signal handler may ask for it while its own thread holds it
 
 
 def stop_children() -> None:
     """Kill every program that this process started and that still runs."""
     with _children_lock:
-        for child in _children:
+        for child in list(_children):
             child.kill()
 
 

@@ -86,7 +86,7 @@ class Grid:
         short = min(info.width_px, info.height_px)
         # A size within a tenth of the source's own would only measure the same thing twice.
         sides = [short, *(side for side in self.sizes_px if side < 0.9 * short)]
-        return [
+        targets = [
             VideoTarget(
                 codec=codec,
                 width_px=_even(info.width_px * side / short),
@@ -97,6 +97,7 @@ class Grid:
             for side in sides
             for target in self.video_targets[codec]
         ]
+        return list(dict.fromkeys(targets))  # two sizes may round to one
 
     def audio(self, info: MediaInfo, codecs: Sequence[str] = ()) -> list[AudioTarget]:
         """Audio renditions for a source; mono sources stay mono, more than two channels become stereo.
@@ -111,11 +112,12 @@ class Grid:
                     "choose another --audio-codec or add them to the grid"
                 )
         channels = min(info.channels, 2)
-        return [
+        targets = [
             AudioTarget(codec=codec, channels=2 if codec == "heaacv2" else channels, target=target)
             for codec in (codecs or self.audio_codecs)
             for target in self.audio_targets[codec]
         ]
+        return list(dict.fromkeys(targets))
 
 
 def _even(side: float) -> int:
@@ -151,6 +153,9 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
     if unknown:
         raise GridError(f"grid {name!r}: unknown table {unknown[0]!r}; use [video] and [audio]")
     video, audio = data.get("video", {}), dict(data.get("audio", {}))
+    misspelt = sorted(video.keys() - {"sizes", "crf", "rates"})
+    if misspelt:
+        raise GridError(f"grid {name!r}: unknown key {misspelt[0]!r} in [video]; use sizes, crf and rates")
     video_targets: dict[str, tuple[str, ...]] = {}
     for codec in VIDEO_CODECS:
         crfs = tuple(f"crf={_checked_crf(codec, crf)}" for crf in video.get("crf", {}).get(codec, []))

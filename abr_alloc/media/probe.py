@@ -6,6 +6,7 @@ sequences) are not on the list, so nothing that a source names is ever fetched.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
@@ -102,7 +103,7 @@ def _require_media_file(path: Path) -> None:
         )
     if b"\0" not in head:
         try:
-            head[: max(head.rfind(b"\n") + 1, len(head) - 3)].decode("utf-8")
+            codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < 4096)
         except UnicodeDecodeError:
             return
         raise UnsupportedMediaError(f"{path} is text, not media; give a media file", path=str(path))
@@ -134,7 +135,7 @@ def probe(path: Path) -> MediaInfo:
     """
     _require_media_file(path)
     try:
-        with av.open(str(path), options=_OPTIONS) as container:
+        with av.open(str(path.absolute()), options=_OPTIONS) as container:
             duration_s = container.duration / av.time_base if container.duration else 0.0
             width = height = channels = sample_rate = 0
             fps, bit_depth, interlaced = Fraction(0), 8, False
@@ -181,7 +182,7 @@ def read_packets(path: Path) -> Packets:
     """
     rows: list[tuple[float, float, float]] = []
     try:
-        with av.open(str(path), options=_OPTIONS) as container:
+        with av.open(str(path.absolute()), options=_OPTIONS) as container:
             stream = container.streams[0]
             for packet in container.demux(stream):
                 if packet.size and packet.pts is not None:

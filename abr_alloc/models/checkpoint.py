@@ -32,6 +32,10 @@ AUDIO_FEATURES = tuple(f"audio_features_{i:03d}" for i in range(AUDIO_DIM))
 
 _CARD, _WEIGHTS = "model.json", "model.safetensors"
 _ARCHITECTURE = "attentive-av-fusionnet"
+_REQUIRED = frozenset(
+    {"name", "labels", "video_features", "audio_features", "video_feature_version", "audio_feature_version"}
+    | {"interval_mos", "relevance_ranges", "weights_sha256", "format_version"}
+)
 # Values only: queries and keys cannot matter at N = 1 and are not read.
 _UNREAD = (".query.", ".key.")
 
@@ -125,6 +129,10 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
         standardizers = {
             kind: Standardizer(mean=weights[f"{kind}.mean"], std=weights[f"{kind}.std"]) for kind in ("audio", "video")
         }
+        for kind, standardizer in standardizers.items():
+            names = card[f"{kind}_features"]
+            if len(names) != len(standardizer.mean):
+                raise ValueError(f"{kind}_features: {len(names)} names for {len(standardizer.mean)} inputs")
         ranges = card["relevance_ranges"]
         return Model(
             name=str(card["name"]),
@@ -151,6 +159,9 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not JSON ({error}); train it again with `abr-alloc train`") from error
     if not isinstance(card, dict) or card.get("architecture") != _ARCHITECTURE:
         raise CheckpointError(f"{path} does not describe a model of this program; train one with `abr-alloc train`")
+    missing = sorted(_REQUIRED - card.keys())
+    if missing:
+        raise CheckpointError(f"{path} has no field {missing[0]!r}; train it again with `abr-alloc train`")
     if card.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
             f"{path} has format version {card.get('format_version')}, this program reads {FORMAT_VERSION}; "

@@ -21,6 +21,7 @@ _AUDIO, _VIDEO = "#0072B2", "#F5C87A"
 _INK = "#222222"
 _TITLE_HEIGHT_IN = 2.1
 _MAX_TITLES = 40
+_DIGITS = 4  # drawn digits: what float32 leaves open must not change a file
 
 
 def draw_relevance(allocations: Sequence[Allocation], *, budget_kbps: float, chosen: bool) -> Figure:
@@ -63,7 +64,7 @@ def draw_relevance(allocations: Sequence[Allocation], *, budget_kbps: float, cho
 
 def _draw_shares(axes: Axes, title: str, scenes: Sequence[Allocation]) -> None:
     for a in scenes:
-        start, width, share = a.start_s, a.end_s - a.start_s, 100 * a.relevance.audio_share
+        start, width, share = a.start_s, a.end_s - a.start_s, 100 * round(a.relevance.audio_share, _DIGITS)
         style: dict[str, Any] = {"align": "edge", "edgecolor": "white", "linewidth": 1.0}
         axes.bar(start, share, width, color=_AUDIO, hatch="////", label="audio share", **style)
         axes.bar(start, 100 - share, width, bottom=share, color=_VIDEO, label="video share", **style)
@@ -83,8 +84,8 @@ def _draw_components(axes: Axes, scenes: Sequence[Allocation], top_ablation: flo
     edges = [scenes[0].start_s, *(a.end_s for a in scenes)]
     twin = axes.twinx()
     for name, colour, width in (("audio", _AUDIO, 2.4), ("video", "#B06A00", 1.2)):
-        ablation = [a.relevance.ablation[name] for a in scenes]
-        change = [a.relevance.change_norm[name] for a in scenes]
+        ablation = [round(a.relevance.ablation[name], _DIGITS) for a in scenes]
+        change = [round(a.relevance.change_norm[name], _DIGITS) for a in scenes]
         axes.stairs(ablation, edges, baseline=None, color=colour, linewidth=width, label=f"ablation, {name}")
         middles = [(a.start_s + a.end_s) / 2 for a in scenes]
         marker = "o" if name == "audio" else "^"

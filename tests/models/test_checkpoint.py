@@ -15,6 +15,8 @@ CARD = {
     "labels": "human ratings",
     "video_features": ["vif_scale0", "adm2"],
     "audio_features": ["visqol_mos", "audio_mos", "bitrate_kbps"],
+    "video_feature_version": None,
+    "audio_feature_version": None,
     "interval_mos": [-0.2, 0.3],
     "relevance_ranges": {"ablation": [0.0, 1.0], "change_norm": [0.0, 2.0]},
 }

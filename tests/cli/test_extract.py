@@ -1,0 +1,107 @@
+"""`abr-alloc extract` as a person runs it."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from abr_alloc.features.table import read_features
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory):
+    """A folder whose cache the tests of this file share."""
+    return tmp_path_factory.mktemp("shared") / "cache"
+
+
+@pytest.fixture
+def extract(run_command, tiny_grid, caches):
+    def run(*words):
+        return run_command("extract", *words, "--grid", tiny_grid, "--cache", caches, "--jobs", "1")
+
+    return run
+
+
+def test_a_table_is_written_and_counted_in_one_line(extract, clip, tmp_path):
+    output = tmp_path / "features.parquet"
+    outcome = extract(clip, "-o", output)
+    assert (outcome.code, outcome.stdout) == (0, "")
+    assert outcome.stderr == f"{output}: 1 titles, 1 scenes, 2 video and 1 audio rows\n"
+    assert len(read_features(output).frame) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["features.parquet"]
+
+
+def test_a_second_run_writes_the_same_bytes_over_the_first(extract, clip, tmp_path):
+    extract(clip, "-o", tmp_path / "first.parquet")
+    extract(clip, "-o", tmp_path / "second.parquet")
+    extract(clip, "-o", tmp_path / "second.parquet")
+    assert (tmp_path / "first.parquet").read_bytes() == (tmp_path / "second.parquet").read_bytes()
+
+
+def test_max_scene_and_whole_choose_the_scenes(extract, clip, tmp_path):
+    outcome = extract(clip, "-o", tmp_path / "f.parquet", "--whole", "--max-scene", "1s")
+    assert outcome.code == 0
+    spans = read_features(tmp_path / "f.parquet").frame[["start_s", "end_s"]].drop_duplicates()
+    assert spans.values.tolist() == [[0, 1], [1, 2]]
+
+
+def test_audio_only_measures_no_video(extract, clip, tmp_path):
+    assert extract(clip, "-o", tmp_path / "f.parquet", "--audio-only").code == 0
+    assert set(read_features(tmp_path / "f.parquet").frame["kind"]) == {"audio"}
+
+
+def test_sources_are_only_read(extract, clip, tmp_path):
+    source = tmp_path / "source.mp4"
+    shutil.copy(clip, source)
+    source.chmod(0o400)
+    assert extract(source, "-o", tmp_path / "f.parquet").code == 0
+    assert source.read_bytes() == clip.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["with space & 'quotes'.mp4", "-dash.mp4", "co:lon.mp4", "per%03dcent.mp4", "ü[1]*.mp4"]
+)
+def test_any_file_name_will_do(name, run_command, clip, tiny_grid, caches, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(clip, name)
+    outcome = run_command(
+        *("extract", "-o", "f.parquet", "--grid", tiny_grid, "--cache", caches, "--jobs", "1", "--", name)
+    )
+    assert (outcome.code, outcome.stdout) == (0, "")
+    assert set(read_features("f.parquet").frame["title"]) == {name.removesuffix(".mp4")}
+
+
+@pytest.mark.parametrize("name", ["cache", "-dash", "co:lon", "per%dcent and space"])
+def test_any_place_for_the_cache_will_do(name, run_command, clip, tiny_grid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = run_command(*("extract", clip, "-o", "f.parquet", "--grid", tiny_grid, f"--cache={name}", "--jobs", "1"))
+    assert outcome.stderr == "f.parquet: 1 titles, 1 scenes, 2 video and 1 audio rows\n"
+    assert outcome.code == 0
+
+
+def test_the_shipped_quick_grid_serves(run_command, clip, tmp_path):
+    output = tmp_path / "features.parquet"
+    outcome = run_command(
+        "extract", clip, "-o", output, "--grid", "quick", "--cache", tmp_path / "cache", "--jobs", "2"
+    )
+    assert outcome.code == 0
+    frame = read_features(output).frame
+    video, audio = frame[frame["kind"] == "video"], frame[frame["kind"] == "audio"]
+    assert sorted(video["target"]) == ["crf=22", "crf=30", "crf=40"]  # 96x64 has no smaller size to probe
+    assert sorted(audio["target"]) == ["b=128k", "b=32k", "b=64k"]
+    assert video.sort_values("target")["bitrate_kbps"].is_monotonic_decreasing
+    assert video.sort_values("target")["vmaf"].is_monotonic_decreasing
+
+
+def test_debug_shows_the_traceback(run_command, tmp_path, capfd, monkeypatch):
+    import sys
+
+    from abr_alloc.cli import main
+    from abr_alloc.errors import UnsupportedMediaError
+
+    monkeypatch.setattr(
+        sys, "argv", ["abr-alloc", "--debug", "extract", str(tmp_path / "none.mp4"), "-o", str(tmp_path / "f.parquet")]
+    )
+    with pytest.raises(UnsupportedMediaError):
+        main()

@@ -1,0 +1,120 @@
+"""Shared fixtures: media synthesised by the bundled ffmpeg, a tiny grid, and the command in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from abr_alloc.cli import main
+from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_surroundings(tmp_path_factory):
+    """No test sees the user's settings or touches the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("ABR_ALLOC_FFMPEG", raising=False)
+        patch.setenv("ABR_ALLOC_CACHE", str(tmp_path_factory.mktemp("cache") / "default"))
+        # Workers and subprocesses find the package where this process found it.
+        package_root = str(Path(sys.modules["abr_alloc"].__path__[0]).parent)
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")])))
+        yield
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> FFmpeg:
+    return find_ffmpeg()
+
+
+@pytest.fixture(scope="session")
+def example() -> Path:
+    """The feature table that the repository shows its commands on."""
+    return EXAMPLE
+
+
+MakeMedia = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_media(ffmpeg, tmp_path_factory) -> MakeMedia:
+    """A maker of media files: `make_media(name, *ffmpeg_arguments)`; a lavfi input is written `lavfi:GRAPH`."""
+    folder = tmp_path_factory.mktemp("media")
+
+    def make(name: str, *args: str | Path) -> Path:
+        path = folder / name
+        words: list[str | Path] = []
+        for arg in args:
+            if isinstance(arg, str) and arg.startswith("lavfi:"):
+                words += ["-f", "lavfi", "-i", arg.removeprefix("lavfi:")]
+            else:
+                words.append(arg)
+        if not path.exists():
+            ffmpeg.run([*words, path])
+        return path
+
+    return make
+
+
+FAST_H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p")
+
+
+@pytest.fixture(scope="session")
+def clip(make_media) -> Path:
+    """2 s of a moving picture with two different tones: 96x64 at 12 fps, stereo at 48 kHz."""
+    return make_media(
+        "clip.mp4",
+        "lavfi:testsrc2=size=96x64:rate=12:duration=2",
+        "lavfi:aevalsrc=0.3*sin(2*PI*440*t)|0.2*sin(2*PI*660*t):s=48000:d=2",
+        *FAST_H264,
+        "-c:a",
+        "aac",
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_grid(tmp_path_factory) -> Path:
+    """Two sizes at one CRF, one audio rate."""
+    path = tmp_path_factory.mktemp("grid") / "tiny.toml"
+    path.write_text('[video]\nsizes = [32]\n[video.crf]\nh264 = [28]\n[audio]\naac = ["48k"]\n')
+    return path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def error_line(self, word: str = "error") -> str:
+        """The only line on stderr, which must begin with `word: `."""
+        lines = self.stderr.splitlines()
+        assert len(lines) == 1, self.stderr
+        assert lines[0].startswith(f"{word}: "), self.stderr
+        return lines[0]
+
+
+RunCommand = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run_command(monkeypatch, capfd) -> RunCommand:
+    """Run `abr-alloc` in this process, through the function that the installed script calls."""
+
+    def run(*args: str | Path) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["abr-alloc", *map(str, args)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run

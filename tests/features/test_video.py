@@ -1,0 +1,207 @@
+"""Video features against published values, and against sequences whose answer is known beforehand."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from abr_alloc.errors import MediaError, ToolFailedError
+from abr_alloc.features.video import FRAME_METRICS, frame_kbps, measure_video, pool_scene, score_frames
+from abr_alloc.media.encode import encode_video
+from abr_alloc.media.grid import VideoTarget
+from abr_alloc.media.probe import probe, read_packets
+from abr_alloc.media.scenes import find_cuts, split_scenes
+
+COLUMN = {name: i for i, name in enumerate(FRAME_METRICS)}
+CONFORMANCE = os.environ.get("ABR_ALLOC_CONFORMANCE")
+
+
+# Published values.
+
+
+@pytest.mark.conformance
+@pytest.mark.skipif(not CONFORMANCE, reason="ABR_ALLOC_CONFORMANCE names no folder with vmaf/ and visqol/")
+def test_libvmaf_gives_the_published_values(ffmpeg, tmp_path):
+    """Netflix's own test pair, 10 bit, 3 frames; means over all frames, frame 0 included."""
+    raw = ("-f", "rawvideo", "-pixel_format", "yuv420p10le", "-video_size", "576x324", "-framerate", "25")
+    folder = Path(CONFORMANCE).resolve() / "vmaf"
+    inputs = [[*raw, "-i", folder / f"src01_{name}_576x324.yuv420p10le.yuv"] for name in ("hrc01", "hrc00")]
+    scores = score_frames(ffmpeg, inputs, "null", "null", 10, tmp_path)
+    assert scores.values.shape == (3, 8)
+    means = dict(zip(FRAME_METRICS, scores.values.mean(axis=0), strict=True))
+    published = {"adm2": 0.951770, "motion2": 2.809551, "vmaf": 82.564227}
+    published |= {f"vif_scale{i}": v for i, v in enumerate((0.433089, 0.830613, 0.907212, 0.945896))}
+    assert {name: means[name] for name in published} == pytest.approx(published, abs=1e-4)
+
+
+# Sequences whose answer is known.
+
+
+@pytest.fixture
+def score_gray(ffmpeg, tmp_path):
+    """Scores of a sequence of flat gray frames against itself."""
+
+    def score(levels, bit_depth=8, size=(64, 48)):
+        width, height = size
+        pixel_format, dtype = ("yuv420p", "u1") if bit_depth == 8 else ("yuv420p10le", "<u2")
+        chroma = np.full(width * height // 2, 2 ** (bit_depth - 1))
+        frames = [np.concatenate([np.full(width * height, level), chroma]) for level in levels]
+        path = tmp_path / "gray.yuv"
+        path.write_bytes(np.array(frames).astype(dtype).tobytes())
+        read = ["-f", "rawvideo", "-pixel_format", pixel_format, "-video_size", f"{width}x{height}"]
+        read += ["-framerate", "10", "-i", path]
+        log_dir = tmp_path / "log"
+        log_dir.mkdir()
+        return score_frames(ffmpeg, [read, read], "null", "null", bit_depth, log_dir).values
+
+    return score
+
+
+def test_frame_diff_is_the_step_between_flat_frames(score_gray):
+    values = score_gray([100, 110, 100, 140, 140])
+    assert values[1:, COLUMN["frame_diff"]].tolist() == [10, 10, 40, 0]
+
+
+def test_frame_diff_of_ten_bit_video_is_in_eight_bit_steps(score_gray):
+    values = score_gray([400, 440, 400, 402], bit_depth=10)
+    assert values[1:, COLUMN["frame_diff"]].tolist() == [10, 10, 0.5]
+
+
+def test_frame_diff_is_the_distorted_videos_own(ffmpeg, make_media, tmp_path):
+    moving = make_media("moving.mkv", "lavfi:testsrc2=size=96x64:rate=10:duration=1", "-c:v", "ffv1")
+    still = make_media("stopped.mkv", "lavfi:color=gray:size=96x64:rate=10:duration=1", "-c:v", "ffv1")
+    inputs = [["-i", still], ["-i", moving]]
+    values = score_frames(ffmpeg, inputs, "format=yuv420p", "format=yuv420p", 8, tmp_path).values
+    assert values[1:, COLUMN["frame_diff"]].tolist() == [0] * 9
+    assert (values[1:, COLUMN["motion2"]] > 0).all()  # motion is the reference's
+
+
+@pytest.mark.parametrize("level", [16, 128, 235])
+def test_flat_still_frames_give_finite_features_and_no_motion(score_gray, level):
+    values = score_gray([level] * 4)
+    assert np.isfinite(values).all()
+    assert (values[:, [COLUMN["motion2"], COLUMN["frame_diff"]]] == 0).all()
+    assert values[:, COLUMN["adm2"]] == pytest.approx(1, abs=1e-3)
+
+
+def test_video_against_itself_is_perfect(ffmpeg, make_media, tmp_path):
+    path = make_media("itself.mkv", "lavfi:testsrc2=size=128x96:rate=10:duration=1", "-c:v", "ffv1")
+    read = ["-i", path]
+    values = score_frames(ffmpeg, [read, read], "format=yuv420p", "format=yuv420p", 8, tmp_path).values
+    for name in ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "adm2"):
+        assert values[:, COLUMN[name]] == pytest.approx(1, abs=1e-3)
+    assert values[0, COLUMN["motion2"]] == 0
+    assert (values[1:, COLUMN["vmaf"]] > 95).all()
+
+
+def test_a_missing_input_is_a_failed_tool(ffmpeg, tmp_path):
+    read = ["-i", tmp_path / "none.mkv"]
+    with pytest.raises(ToolFailedError):
+        score_frames(ffmpeg, [read, read], "null", "null", 8, tmp_path)
+
+
+# A rendition against its source.
+
+
+@pytest.fixture(scope="session")
+def measured(ffmpeg, make_media, tmp_path_factory):
+    """A source of three scenes, its encode, and the encode's scores."""
+    folder = tmp_path_factory.mktemp("measured")
+    path = make_media(
+        *("scenes.mkv", "lavfi:testsrc2=size=96x64:rate=10:duration=4"),
+        *("-vf", "negate=enable='between(t,1.45,2.85)'", "-c:v", "ffv1", "-pix_fmt", "yuv420p"),
+    )
+    info = probe(path)
+    num_frames, cuts = find_cuts(ffmpeg, info, folder)
+    encode = folder / "encode.mp4"
+    target = VideoTarget(codec="h264", width_px=48, height_px=32, target="crf=30", preset="fast")
+    encode_video(ffmpeg, info, target, encode)
+    log_dir = folder / "log"
+    log_dir.mkdir()
+    return info, num_frames, cuts, encode, measure_video(ffmpeg, info, encode, num_frames, log_dir).values
+
+
+def test_a_rendition_has_scores_for_every_frame_of_its_source(measured):
+    _, num_frames, cuts, _, values = measured
+    assert (num_frames, cuts) == (40, [15, 29])
+    assert values.shape == (40, 8)
+    assert np.isfinite(values).all()
+
+
+def test_bits_of_scenes_add_up_to_the_stream(measured):
+    info, num_frames, cuts, encode, _ = measured
+    packets = read_packets(encode)
+    scenes = split_scenes("scenes", num_frames, cuts, info.fps)
+    assert len(scenes) == 3
+    bits = sum(
+        frame_kbps(packets.size_bytes, scene.frames(info.fps), info.fps) * 1000 * scene.duration_s for scene in scenes
+    )
+    assert bits == pytest.approx(packets.size_bytes.sum() * 8, rel=1e-9)
+
+
+def test_another_number_of_frames_is_refused(ffmpeg, measured, tmp_path):
+    info, num_frames, _, encode, _ = measured
+    with pytest.raises(MediaError, match="40 frames but the source 41"):
+        measure_video(ffmpeg, info, encode, num_frames + 1, tmp_path)
+
+
+# Pooling.
+
+frame_values = st.lists(
+    st.lists(st.floats(0, 100, allow_subnormal=False), min_size=8, max_size=8), min_size=1, max_size=12
+).map(np.array)
+
+
+@given(frame_values, st.floats(0, 100, allow_subnormal=False))
+def test_a_constant_is_its_own_mean(values, level):
+    constant = np.full_like(values, level)
+    assert list(pool_scene(constant, slice(0, len(values))).values()) == pytest.approx([level] * 8)
+
+
+@given(frame_values)
+def test_what_is_no_difference_of_frames_is_the_plain_mean(values):
+    pooled = pool_scene(values, slice(0, len(values)))
+    for name in FRAME_METRICS:
+        if name not in ("motion2", "frame_diff"):
+            assert pooled[name] == pytest.approx(values[:, COLUMN[name]].mean())
+
+
+@given(frame_values)
+def test_frames_outside_the_scene_do_not_matter(values):
+    padded = np.vstack([np.full((3, 8), 1e6), values, np.full((2, 8), 1e6)])
+    shifted = pool_scene(padded, slice(3, 3 + len(values)))
+    alone = pool_scene(values, slice(0, len(values)))
+    assert {k: v for k, v in shifted.items() if k != "motion2"} == pytest.approx(
+        {k: v for k, v in alone.items() if k != "motion2"}
+    )
+
+
+def test_the_first_frame_of_a_title_has_no_motion_and_is_left_out():
+    values = np.zeros((4, 8))
+    values[:, COLUMN["motion2"]] = [0, 3, 4, 5]
+    assert pool_scene(values, slice(0, 4))["motion2"] == 4
+    assert pool_scene(values, slice(1, 3))["motion2"] == 3.5
+
+
+def test_the_cut_itself_is_left_out_of_frame_diff():
+    values = np.zeros((4, 8))
+    values[:, COLUMN["frame_diff"]] = [90, 2, 80, 4]
+    assert pool_scene(values, slice(0, 2))["frame_diff"] == 2
+    assert pool_scene(values, slice(2, 4))["frame_diff"] == 4
+
+
+def test_a_scene_of_one_frame_has_that_frames_values():
+    values = np.arange(16.0).reshape(2, 8)
+    assert list(pool_scene(values, slice(1, 2)).values()) == values[1].tolist()
+
+
+def test_frame_kbps_counts_bits_per_second():
+    sizes = np.array([1000.0, 500.0, 500.0, 2000.0])
+    assert frame_kbps(sizes, slice(0, 4), Fraction(4)) == 32.0
+    assert frame_kbps(sizes, slice(1, 3), Fraction(30000, 1001)) == pytest.approx(500 * 8 * 29.97002997 / 1000)

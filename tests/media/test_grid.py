@@ -1,0 +1,206 @@
+"""Grids: what is asked of the encoders, for any source."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from abr_alloc.errors import GridError
+from abr_alloc.media.grid import AUDIO_CODECS, VIDEO_CODECS, load_grid
+from abr_alloc.media.probe import MediaInfo
+
+GRID = """
+[video]
+sizes = [360, 720, 180]
+[video.crf]
+h264 = [22, 30.5]
+av1 = [38]
+[audio]
+codecs = ["aac"]
+aac = ["32k", "64k"]
+opus = ["24k"]
+heaacv2 = ["16k"]
+"""
+
+
+def source(width: int = 1280, height: int = 720, channels: int = 2) -> MediaInfo:
+    return MediaInfo(
+        path=Path("clip.mp4"),
+        duration_s=2.0,
+        width_px=width,
+        height_px=height,
+        fps=Fraction(25),
+        bit_depth=8,
+        interlaced=False,
+        channels=channels,
+        sample_rate_hz=48_000,
+    )
+
+
+@pytest.fixture
+def read_grid(tmp_path):
+    def read(text: str):
+        path = tmp_path / "mine.toml"
+        path.write_text(text, encoding="utf-8")
+        return load_grid(str(path))
+
+    return read
+
+
+def sizes(targets) -> list[tuple[int, int]]:
+    return list(dict.fromkeys((target.width_px, target.height_px) for target in targets))
+
+
+def test_a_grid_is_every_size_at_every_target(read_grid):
+    targets = read_grid(GRID).video(source(), "h264")
+    assert [(t.width_px, t.height_px, t.target) for t in targets] == [
+        (1280, 720, "crf=22"),
+        (1280, 720, "crf=30.5"),
+        (640, 360, "crf=22"),
+        (640, 360, "crf=30.5"),
+        (320, 180, "crf=22"),
+        (320, 180, "crf=30.5"),
+    ]
+    assert {t.preset for t in targets} == {"fast"}
+
+
+def test_sizes_name_the_short_side(read_grid):
+    assert sizes(read_grid(GRID).video(source(720, 1280), "h264")) == [(720, 1280), (360, 640), (180, 320)]
+
+
+def test_no_size_is_above_or_close_to_the_sources_own(read_grid):
+    grid = read_grid(GRID)
+    assert sizes(grid.video(source(640, 360), "h264")) == [(640, 360), (320, 180)]
+    assert sizes(grid.video(source(700, 394), "h264")) == [(700, 394), (320, 180)]
+    assert sizes(grid.video(source(64, 48), "h264")) == [(64, 48)]
+
+
+@pytest.mark.parametrize("size", [(1918, 802), (854, 480), (1000, 562), (608, 1080)])
+def test_every_side_is_even_and_shapes_are_kept(read_grid, size):
+    for width, height in sizes(read_grid(GRID).video(source(*size), "h264")):
+        assert width % 2 == height % 2 == 0
+        assert width / height == pytest.approx(size[0] / size[1], rel=0.02)
+
+
+def test_a_preset_can_be_chosen(read_grid):
+    assert {t.preset for t in read_grid(GRID).video(source(), "av1", "12")} == {"12"}
+    assert {t.preset for t in read_grid(GRID).video(source(), "av1")} == {"8"}
+
+
+@pytest.mark.parametrize(("channels", "kept"), [(1, 1), (2, 2), (6, 2)])
+def test_mono_stays_mono_and_more_than_two_become_stereo(read_grid, channels, kept):
+    assert {t.channels for t in read_grid(GRID).audio(source(channels=channels))} == {kept}
+
+
+def test_he_aac_v2_is_stereo_by_nature(read_grid):
+    assert [t.channels for t in read_grid(GRID).audio(source(channels=1), ["heaacv2"])] == [2]
+
+
+def test_audio_codecs_are_the_grids_choice_or_the_users(read_grid):
+    grid = read_grid(GRID)
+    assert [(t.codec, t.target) for t in grid.audio(source())] == [("aac", "b=32k"), ("aac", "b=64k")]
+    assert [(t.codec, t.target) for t in grid.audio(source(), ["opus"])] == [("opus", "b=24k")]
+
+
+def test_rates_serve_every_video_codec(read_grid):
+    grid = read_grid('[video]\nrates = ["500k", "2M"]\n[audio]\naac = ["64k"]\n')
+    for codec in VIDEO_CODECS:
+        assert [t.target for t in grid.video(source(), codec)] == ["b=500k", "b=2M"]
+
+
+def test_the_name_and_the_text_are_kept(read_grid):
+    grid = read_grid(GRID)
+    assert (grid.name, grid.text) == ("mine", GRID)
+
+
+@pytest.mark.parametrize("name", ["quick", "hull", "dense", "paper"])
+def test_shipped_grids_serve_h264_and_aac(name):
+    grid = load_grid(name)
+    assert grid.name == name
+    assert len(grid.video(source(), "h264")) >= 3
+    assert {t.codec for t in grid.audio(source())} <= set(AUDIO_CODECS)
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1", "mpeg2"])
+def test_a_codec_without_targets_is_refused_with_those_there_are(read_grid, codec):
+    grid = read_grid('[video.crf]\nh264 = [28]\n[audio]\naac = ["64k"]\n')
+    with pytest.raises(GridError, match=f"no {codec} targets, only h264"):
+        grid.video(source(), codec)
+    with pytest.raises(GridError, match="no opus targets, only aac"):
+        grid.audio(source(), ["opus"])
+
+
+AUDIO = '[audio]\naac = ["64k"]\n'
+VIDEO = "[video.crf]\nh264 = [28]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "needs video targets"),
+        (AUDIO, "needs video targets"),
+        (VIDEO, "needs video targets"),
+        ("[video]\nsizes = [360]\n" + AUDIO, "needs video targets"),
+        (VIDEO + "[audio]\n", "rates for each audio codec"),
+        (VIDEO + '[audio]\ncodecs = ["opus"]\naac = ["64k"]\n', "rates for each audio codec"),
+        (VIDEO + '[audio]\ncodecs = ["mp3"]\nmp3 = ["64k"]\n', "unknown codec 'mp3'"),
+        ("[video.crf]\nh264 = [28]\nvp9 = [30]\n" + AUDIO, "unknown codec 'vp9'"),
+        ("[video.crf]\nh264 = [52]\n" + AUDIO, "crf 52 is outside 0..51 for h264"),
+        ("[video.crf]\nav1 = [64]\n" + AUDIO, "crf 64 is outside"),
+        ("[video.crf]\nh264 = [-1]\n" + AUDIO, "crf -1 is outside"),
+        ("[video.crf]\nh264 = [nan]\n" + AUDIO, "crf nan is outside"),
+        ('[video.crf]\nh264 = ["28"]\n' + AUDIO, "grid"),
+        ("[video.crf]\nh264 = 28\n" + AUDIO, "grid"),
+        ("[video]\ncrf = [28]\n" + AUDIO, "grid"),
+        ("video = 3\n" + AUDIO, "grid"),
+        ('[video]\nsizes = ["large"]\n[video.crf]\nh264 = [28]\n' + AUDIO, "grid"),
+        ("[video]\nsizes = [8]\n[video.crf]\nh264 = [28]\n" + AUDIO, "a size of 8 px is below 16"),
+        ("[video]\nsizes = [-360]\n[video.crf]\nh264 = [28]\n" + AUDIO, "below 16"),
+        (VIDEO + '[audio]\naac = ["64"]\n', "did you mean 64k"),
+        (VIDEO + '[audio]\naac = ["fast"]\n', "is not a bitrate"),
+        (VIDEO + "[audio]\naac = [64]\n", "grid"),
+        (VIDEO + '[audio]\naac = "64k"\n', "grid"),
+        (VIDEO + AUDIO + "[sound]\n", "unknown table 'sound'"),
+        ("[video\n", "grid"),
+    ],
+)
+def test_a_grid_that_asks_for_what_cannot_be_made_is_refused(read_grid, text, message):
+    with pytest.raises(GridError, match=message):
+        read_grid(text)
+
+
+def test_misspelled_keys_are_refused(read_grid):
+    """A key that is passed over in silence would measure something else than was asked for."""
+    with pytest.raises(GridError, match="size"):
+        read_grid("[video]\nsize = [360]\n[video.crf]\nh264 = [28]\n" + AUDIO)
+
+
+def test_a_target_that_stands_twice_is_measured_once_or_refused(read_grid):
+    """Two equal rows would make a table that its own check refuses, after all the work."""
+    try:
+        grid = read_grid('[video.crf]\nh264 = [28, 28.0]\n[audio]\naac = ["64k", "64k"]\n')
+    except GridError:
+        return
+    assert len(grid.video(source(), "h264")) == len(grid.audio(source())) == 1
+
+
+def test_two_sizes_that_come_to_the_same_are_measured_once(read_grid):
+    grid = read_grid("[video]\nsizes = [181, 180]\n[video.crf]\nh264 = [28]\n" + AUDIO)
+    targets = grid.video(source(720, 720), "h264")  # sides are even, so both are 180
+    assert len(targets) == len({(t.width_px, t.height_px, t.target) for t in targets})
+
+
+def test_a_grid_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(GridError, match="cannot be read"):
+        load_grid(str(tmp_path / "none.toml"))
+    with pytest.raises(GridError, match=r"no grid named 'qick'; choose .*quick"):
+        load_grid("qick")
+
+
+def test_a_grid_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(GridError, match="cannot be read"):
+        load_grid(str(path))
