@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,7 @@ import click
 from abr_alloc.errors import OutputError, UnitError
 from abr_alloc.units import parse_bitrate_kbps, parse_seconds
 
-__all__ = [
-    "BITRATE",
-    "SECONDS",
-    "FiniteRange",
-    "audio_codec_filter",
-    "check_output",
-    "features_argument",
-    "max_height",
-    "model",
-    "overhead",
-    "scene_filter",
-    "title_filter",
-    "video_codec_filter",
-]
+__all__ = ["BITRATE", "SECONDS", "FiniteRange", "check_output", "features_argument", "planning"]
 
 
 class _Bitrate(click.ParamType):
@@ -71,25 +58,31 @@ BITRATE = _Bitrate()
 SECONDS = _Seconds()
 
 features_argument = click.argument("features", type=click.Path(path_type=Path))
-model = click.option(
-    "--model", "model_name", default="attentive", show_default=True, metavar="NAME|PATH",
-    help="A model that ships, or a checkpoint folder.",
+
+_PLANNING = (
+    click.option(
+        "--model", "model_name", default="attentive", show_default=True, metavar="NAME|PATH",
+        help="A model that ships, or a checkpoint folder.",
+    ),
+    click.option(
+        "--overhead", type=FiniteRange(0, 1), default=0.02, show_default=True,
+        help="Container overhead, as a share of the streams' rate.",
+    ),
+    click.option("--title", "titles", multiple=True, help="Only this title (repeatable)."),
+    click.option("--scene", "scenes", type=int, multiple=True, help="Only this scene (repeatable)."),
+    click.option("--video-codec", "video_codecs", multiple=True, help="Only this video codec (repeatable)."),
+    click.option("--audio-codec", "audio_codecs", multiple=True, help="Only this audio codec (repeatable)."),
+    click.option(
+        "--max-height", "max_height_px", type=click.IntRange(min=1), help="Highest video rendition, pixels."
+    ),
 )  # fmt: skip
-overhead = click.option(
-    "--overhead", type=FiniteRange(0, 1), default=0.02, show_default=True,
-    help="Container overhead, as a share of the streams' rate.",
-)  # fmt: skip
-title_filter = click.option("--title", "titles", multiple=True, help="Only this title (repeatable).")
-scene_filter = click.option("--scene", "scenes", type=int, multiple=True, help="Only this scene (repeatable).")
-audio_codec_filter = click.option(
-    "--audio-codec", "audio_codecs", multiple=True, help="Only this audio codec (repeatable)."
-)
-video_codec_filter = click.option(
-    "--video-codec", "video_codecs", multiple=True, help="Only this video codec (repeatable)."
-)
-max_height = click.option(
-    "--max-height", "max_height_px", type=click.IntRange(min=1), help="Highest video rendition, pixels."
-)
+
+
+def planning(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that plans: model, overhead, and what `surface.select` filters by."""
+    for option in reversed(_PLANNING):
+        command = option(command)
+    return command
 
 
 def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:

@@ -20,13 +20,7 @@ __all__ = ["command", "plan_document"]
     "--budget", "budgets_kbps", type=options.BITRATE, multiple=True, required=True,
     help="Total rate a pair may have, overhead included: 500k, 2M (repeatable).",
 )  # fmt: skip
-@options.model
-@options.overhead
-@options.title_filter
-@options.scene_filter
-@options.video_codec_filter
-@options.audio_codec_filter
-@options.max_height
+@options.planning
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per scene and budget.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to a file instead of stdout.")
@@ -35,14 +29,10 @@ def command(
     budgets_kbps: tuple[float, ...],
     model_name: str,
     overhead: float,
-    titles: tuple[str, ...],
-    scenes: tuple[int, ...],
-    video_codecs: tuple[str, ...],
-    audio_codecs: tuple[str, ...],
-    max_height_px: int | None,
     as_json: bool,
     as_csv: bool,
     output: Path | None,
+    **filters: Any,
 ) -> None:
     """Choose, for every scene of FEATURES, the pair of measured renditions with the highest predicted audio-visual
     quality (AVQ) whose video + audio + overhead fits the budget. Every pair is evaluated, so the answer is exact.
@@ -60,14 +50,7 @@ def command(
     from abr_alloc.features.table import read_features
     from abr_alloc.models.checkpoint import load_model
 
-    table = select(
-        read_features(features),
-        titles=titles,
-        scenes=scenes,
-        video_codecs=video_codecs,
-        audio_codecs=audio_codecs,
-        max_height_px=max_height_px,
-    )
+    table = select(read_features(features), **filters)
     model = load_model(model_name)
     plan = plan_surfaces(build_surfaces(table, model, overhead=overhead), budgets_kbps, model)
     if as_json:

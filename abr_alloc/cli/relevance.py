@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,13 +27,7 @@ _FORMATS = (".png", ".svg", ".json")
     "--budget", "budget_kbps", type=options.BITRATE,
     help="Operating point: relevance is that of the pair planned at this budget. A middling budget when absent.",
 )  # fmt: skip
-@options.model
-@options.overhead
-@options.title_filter
-@options.scene_filter
-@options.video_codec_filter
-@options.audio_codec_filter
-@options.max_height
+@options.planning
 def command(
     features: Path,
     output: Path | None,
@@ -40,11 +35,7 @@ def command(
     budget_kbps: float | None,
     model_name: str,
     overhead: float,
-    titles: tuple[str, ...],
-    scenes: tuple[int, ...],
-    video_codecs: tuple[str, ...],
-    audio_codecs: tuple[str, ...],
-    max_height_px: int | None,
+    **filters: Any,
 ) -> None:
     """Estimate, for every scene of FEATURES, the share of the judgement that rests on audio and on video, at the pair
     that `plan` chooses under a budget.
@@ -60,14 +51,7 @@ def command(
     from abr_alloc.features.table import read_features, replace_file
     from abr_alloc.models.checkpoint import load_model
 
-    table = select(
-        read_features(features),
-        titles=titles,
-        scenes=scenes,
-        video_codecs=video_codecs,
-        audio_codecs=audio_codecs,
-        max_height_px=max_height_px,
-    )
+    table = select(read_features(features), **filters)
     model = load_model(model_name)
     surfaces = list(build_surfaces(table, model, overhead=overhead))
     budget = budget_kbps or middling_budget_kbps(surfaces)

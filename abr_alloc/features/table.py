@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abr_alloc.errors import FeatureTableError, OutputError
+from abr_alloc.features.schema import AUDIO_DIM, VIDEO_FEATURES, check_frame, stack_audio
 
 __all__ = [
     "AUDIO_DIM",
@@ -30,14 +31,11 @@ __all__ = [
     "TableMetadata",
     "read_features",
     "replace_file",
+    "stack_audio",
     "write_features",
 ]
 
 SCHEMA_VERSION = 1
-AUDIO_DIM = 512
-VIDEO_FEATURES = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2", "adm2")
-"""The video vector X_v, in order."""
-
 COLUMNS: dict[str, pa.DataType] = {
     "title": pa.string(),
     "scene": pa.int32(),
@@ -60,32 +58,6 @@ COLUMNS: dict[str, pa.DataType] = {
 }
 """Every column with its type, in order."""
 
-_BOTH = ("title", "scene", "start_s", "end_s", "kind", "codec", "target", "bitrate_kbps")
-_ONLY = {
-    "video": ("width_px", "height_px", "fps", *VIDEO_FEATURES, "frame_diff", "vmaf"),
-    "audio": ("channels", "visqol_mos", "audio_mos", "audio_features"),
-}
-_CODECS = {"video": ("h264", "hevc", "av1"), "audio": ("aac", "heaac", "heaacv2", "opus", "ac3", "eac3")}
-_TINY = 1e-6
-# Closed ranges. VIF and ADM may pass 1 a little on near-identical frames.
-_RANGES: dict[str, tuple[float, float]] = {
-    "scene": (0, np.inf),
-    "start_s": (0, np.inf),
-    "end_s": (_TINY, np.inf),
-    "bitrate_kbps": (_TINY, 1e7),
-    "width_px": (2, 65536),
-    "height_px": (2, 65536),
-    "fps": (_TINY, 1000),
-    "channels": (1, 64),
-    **dict.fromkeys(VIDEO_FEATURES[:4], (-0.01, 2.0)),
-    "motion2": (0, 1000),
-    "adm2": (-0.01, 2.0),
-    "frame_diff": (0, 255),
-    "vmaf": (0, 100),
-    "visqol_mos": (1, 5),
-    "audio_mos": (1, 5),
-}
-_KEY = ("title", "scene", "kind", "codec", "width_px", "height_px", "target")
 _METADATA_KEY = b"abr_alloc"
 
 
@@ -125,7 +97,7 @@ class FeatureTable:
     """Their origin."""
 
     def __post_init__(self) -> None:
-        _check(self.frame)
+        check_frame(self.frame)
 
     def of_kind(self, kind: str) -> pd.DataFrame:
         """Rows of one kind, `video` or `audio`."""
@@ -153,68 +125,6 @@ class FeatureTable:
                         f"title {title!r} scene {scene} has no {kind} rows; extract it again with {kind} renditions",
                         column="kind",
                     )
-
-
-def stack_audio(rows: pd.DataFrame) -> npt.NDArray[np.float32]:
-    """The audio vectors of some rows, shape (n, 512)."""
-    if rows.empty:
-        return np.empty((0, AUDIO_DIM), dtype=np.float32)
-    return np.stack(rows["audio_features"].to_list()).astype(np.float32, copy=False)
-
-
-def _refuse(frame: pd.DataFrame, bad: npt.NDArray[np.bool_], column: str, what: str) -> None:
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise FeatureTableError(
-            f"row {row} (title {frame['title'].iloc[row]!r}), column {column}: {what}; extract the table again",
-            column=column,
-            row=row,
-        )
-
-
-def _check(frame: pd.DataFrame) -> None:
-    """Refuse a frame that breaks the schema.
-
-    Raises:
-        FeatureTableError: names the column and the row.
-    """
-    if frame.empty:
-        raise FeatureTableError("the feature table has no rows; extract at least one source")
-    for column in ("title", "kind", "codec", "target"):
-        values = frame[column]
-        _refuse(frame, values.isna().to_numpy() | (values == "").to_numpy(dtype=bool), column, "is empty")
-    kind = frame["kind"].to_numpy()
-    _refuse(frame, ~np.isin(kind, ("video", "audio")), "kind", "is neither video nor audio")
-    for name, codecs in _CODECS.items():
-        strange = (kind == name) & ~np.isin(frame["codec"].to_numpy(), codecs)
-        _refuse(frame, strange, "codec", f"is no {name} codec out of {', '.join(codecs)}")
-    for column, (low, high) in _RANGES.items():
-        mask = _expected(kind, column)
-        values = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        _refuse(frame, mask & ~np.isfinite(values), column, "is missing, NaN or infinite")
-        _refuse(frame, mask & ((values < low) | (values > high)), column, f"is outside {low:g}..{high:g}")
-        _refuse(frame, ~mask & np.isfinite(values), column, "must be null for this kind of row")
-    _refuse(frame, (frame["end_s"] <= frame["start_s"]).to_numpy(), "end_s", "is not after start_s")
-    vectors = frame["audio_features"]
-    lengths = np.array([-1 if v is None else len(v) for v in vectors])
-    _refuse(frame, (kind == "audio") & (lengths != AUDIO_DIM), "audio_features", f"does not hold {AUDIO_DIM} numbers")
-    _refuse(frame, (kind == "video") & (lengths != -1), "audio_features", "must be null for this kind of row")
-    finite = np.ones(len(frame), dtype=bool)
-    if (kind == "audio").any():
-        finite[kind == "audio"] = np.isfinite(stack_audio(frame[kind == "audio"])).all(axis=1)
-    _refuse(frame, ~finite, "audio_features", "holds NaN or infinite numbers")
-    _refuse(frame, frame.duplicated(list(_KEY)).to_numpy(), "target", "repeats an earlier row")
-    spans = frame.groupby(["title", "scene"], sort=False)[["start_s", "end_s"]].nunique()
-    if (spans > 1).to_numpy().any():
-        title, scene = spans.index[(spans > 1).any(axis=1).to_numpy()][0]
-        raise FeatureTableError(f"title {title!r} scene {scene} has rows with different times", column="start_s")
-
-
-def _expected(kind: npt.NDArray[np.object_], column: str) -> npt.NDArray[np.bool_]:
-    """Rows in which a column must have a value."""
-    if column in _BOTH:
-        return np.ones(len(kind), dtype=bool)
-    return np.asarray(kind == ("video" if column in _ONLY["video"] else "audio"), dtype=bool)
 
 
 def read_features(path: str | os.PathLike[str]) -> FeatureTable:
