@@ -9,7 +9,9 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 
+from abr_alloc.errors import MediaError
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.tasks import Task
 from abr_alloc.media.ffmpeg import stop_children
@@ -53,6 +55,9 @@ def run_tasks(pool: ProcessPoolExecutor, cache: Cache, tasks: Sequence[Task]) ->
     """Run tasks and yield each as it finishes.
 
     When one fails or the caller is interrupted, the workers are stopped at once; what had finished stays cached.
+
+    Raises:
+        MediaError: a worker died outright (out of memory, most likely).
     """
     pending: dict[Future[None], Task] = {pool.submit(_run, task, cache): task for task in tasks}
     try:
@@ -62,9 +67,13 @@ def run_tasks(pool: ProcessPoolExecutor, cache: Cache, tasks: Sequence[Task]) ->
                 task = pending.pop(future)
                 future.result()
                 yield task
-    except BaseException:
+    except BaseException as error:
         for future in pending:
             future.cancel()
         for worker in multiprocessing.active_children():
             worker.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise MediaError(
+                "a worker process died, perhaps for want of memory; run again with fewer --jobs"
+            ) from error
         raise
