@@ -24,6 +24,8 @@ from abr_alloc.models.loss import LAMBDA, fusion_loss
 
 __all__ = ["CrossValidation", "TrainedNetwork", "TrainingConfig", "cross_validate", "grouped_folds", "train_network"]
 
+_WARM_UP = 0.3  # share of the schedule in which the learning rate rises
+
 logger = logging.getLogger(__name__)
 
 
@@ -180,10 +182,12 @@ def train_network(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=config.learning_rate, total_steps=config.num_steps + 1
+        optimizer, max_lr=config.learning_rate, total_steps=config.num_steps + 1, pct_start=_WARM_UP
     )
     validation = data.pairs_of(held_out) if held_out else np.zeros(0, dtype=np.intp)
     best: tuple[float, int, dict[str, torch.Tensor]] | None = None
+    # A network that is still warming up is no candidate, however lucky: the final one will have warmed up too.
+    warm_up = _WARM_UP * config.num_steps
     last = min(stop_at or config.num_steps, config.num_steps)
     batches = _batches(data, contents, config.batch_size, rng)
     network.train()
@@ -201,10 +205,11 @@ def train_network(
         value = float(loss.detach())
         if len(validation):
             value = _validation_loss(network, z_a, z_v, data, validation, config.lam)
-            if best is None or value < best[0]:
-                best = value, step, {name: t.clone() for name, t in network.state_dict().items()}
-            elif step - best[1] >= config.patience * config.check_every:
-                break
+            if step > warm_up or step == last:
+                if best is None or value < best[0]:
+                    best = value, step, {name: t.clone() for name, t in network.state_dict().items()}
+                elif step - best[1] >= config.patience * config.check_every:
+                    break
         if on_step:
             on_step(step, value)
     loss_at_best, best_step, state = best or (float("nan"), last, network.state_dict())

@@ -57,7 +57,7 @@ def draw_relevance(allocations: Sequence[Allocation], *, budget_kbps: float, cho
             first = [parts, twin]
             handles |= {name: h for axes in first for h, name in zip(*axes.get_legend_handles_labels(), strict=True)}
             figure.legend(
-                handles.values(), handles.keys(), loc="outside upper center", ncols=6, fontsize=8, frameon=False
+                handles.values(), handles.keys(), loc="outside lower center", ncols=6, fontsize=8, frameon=False
             )
     return figure
 
