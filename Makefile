@@ -28,7 +28,7 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/extraction.py
+	$(BIN)/python benchmarks/extraction.py --grid quick
 
 build: $(READY)
 	$(BIN)/python -m build --outdir build/dist

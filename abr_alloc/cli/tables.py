@@ -19,7 +19,7 @@ from abr_alloc.units import format_time
 
 __all__ = ["plan_table", "relevance_table", "write_or_print"]
 
-_TITLE_WIDTH = 24
+_TITLE_WIDTH = 28
 
 
 def write_or_print(text: str, output: Path | None) -> None:
