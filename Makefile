@@ -12,7 +12,7 @@ demo: $(READY)
 	@echo "drawn: relevance.png"
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -70,8 +70,10 @@ class ToolFailedError(MediaError):
     """A program that ran and failed."""
 
     def __init__(self, command: Sequence[str], exit_code: int, stderr_tail: str) -> None:
-        last = stderr_tail.strip().splitlines()[-1:] or ["no message"]
-        super().__init__(f"{command[0]} failed with exit code {exit_code}: {last[0].strip()}")
+        # ffmpeg says what went wrong first and what followed from it last.
+        first = next((line.strip() for line in stderr_tail.splitlines() if line.strip()), "no message")
+        program = command[0].replace("\\", "/").rpartition("/")[2]
+        super().__init__(f"{program} failed with exit code {exit_code}: {first}")
         self.command = tuple(command)
         self.exit_code = exit_code
         self.stderr_tail = stderr_tail

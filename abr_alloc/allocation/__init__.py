@@ -1,1 +1,1 @@
-"""Which pair to spend a budget on. NumPy and SciPy only: no torch, no ffmpeg."""
+"""Which pair to spend a budget on. No torch, no ffmpeg."""

@@ -6,6 +6,7 @@ One scene under one budget is a maximum over its pairs, so every pair is looked 
 from __future__ import annotations
 
 import itertools
+import numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -128,9 +129,16 @@ def plan(
     Raises:
         CheckpointError: the model was trained on other features.
         FeatureTableError: a scene lacks audio or video rows.
+        TypeError, ValueError: a budget is no positive number.
     """
     model = model or load_model()
-    budgets = [float(budget_kbps)] if isinstance(budget_kbps, int | float) else [float(b) for b in budget_kbps]
+    given = [budget_kbps] if isinstance(budget_kbps, numbers.Real) else budget_kbps
+    if isinstance(given, str):
+        raise TypeError(f"budget_kbps is a number in kbps or several, not {given!r}")
+    budgets = [float(budget) for budget in given]  # type: ignore[union-attr]
+    for budget in budgets:
+        if not 0.0 < budget < np.inf:
+            raise ValueError(f"a budget of {budget} kbps is not positive and finite")
     return plan_surfaces(build_surfaces(features, model, overhead=overhead), budgets, model)
 
 
@@ -164,7 +172,7 @@ def _allocate(surface: QualitySurface, budget_kbps: float, pair: tuple[int, int]
         avq_mos=avq,
         interval_mos=(min(max(avq + low, 1.0), 5.0), min(max(avq + high, 1.0), 5.0)),
         relevance=relevance,
-        extra_budget_gain_mos=float(surface.avq_mos[more]) - avq if more else 0.0,
+        extra_budget_gain_mos=max(float(surface.avq_mos[more]) - avq, 0.0) if more else 0.0,
         num_pairs=surface.avq_mos.size,
         num_feasible=int((surface.total_kbps <= budget_kbps).sum()),
     )

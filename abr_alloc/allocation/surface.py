@@ -115,14 +115,33 @@ def select(
         tall = (frame["height_px"] > max_height_px).fillna(False).astype(bool)
         keep &= ~tall
         if not (keep & (kind == "video")).any():
-            lowest = int(frame["height_px"].min())
+            lowest = int(frame.loc[keep | tall, "height_px"].min())
             raise FeatureTableError(
                 f"no video rendition is at most {max_height_px} px high; the lowest has {lowest}", column="height_px"
             )
     chosen = frame[keep]
     if chosen.empty:
         raise FeatureTableError("the filters leave no rows; loosen --title, --scene or the codecs")
-    return FeatureTable(chosen.reset_index(drop=True), table.metadata)
+    selected = FeatureTable(chosen.reset_index(drop=True), table.metadata)
+    if len(chosen) < len(frame):
+        _require_both_kinds(table, selected)
+    return selected
+
+
+def _require_both_kinds(before: FeatureTable, after: FeatureTable) -> None:
+    """Refuse filters that take a scene's last video or audio rendition and leave the other kind."""
+
+    def scenes(table: FeatureTable, kind: str) -> set[tuple[str, int]]:
+        return set(zip(*(table.of_kind(kind)[key] for key in ("title", "scene")), strict=True))
+
+    for kind, other in (("video", "audio"), ("audio", "video")):
+        bare = (scenes(after, other) - scenes(after, kind)) & scenes(before, kind)
+        if bare:
+            title, scene = min(bare)
+            raise FeatureTableError(
+                f"the filters leave title {title!r} scene {scene} without {kind} renditions; loosen them, or leave it "
+                "out with --title"
+            )
 
 
 def build_surfaces(

@@ -25,6 +25,7 @@ COMMANDS = {
 }
 """Every command, with its line in the overview."""
 
+_MAX_INFEASIBLE = 20
 EXIT_FAILURE, EXIT_INFEASIBLE, EXIT_INTERRUPTED = 1, 3, 130
 
 
@@ -71,9 +72,12 @@ def main() -> None:
             sys.exit(error.exit_code)
         _end(" ".join(error.format_message().split()), error.exit_code, debug)
     except InfeasibleBudgetError as error:
-        for scene in error.scenes[:-1]:
+        shown = error.scenes[:_MAX_INFEASIBLE]
+        for scene in shown[:-1]:
             click.echo(f"infeasible: {scene}", err=True)
-        last = f"{error.scenes[-1]}; raise --budget or add a cheaper rendition to the grid"
+        rest = len(error.scenes) - len(shown)
+        more = f" (and {rest} more scenes)" if rest else ""
+        last = f"{shown[-1]}{more}; raise --budget or add a cheaper rendition to the grid"
         _end(last, EXIT_INFEASIBLE, debug, word="infeasible")
     except AbrAllocError as error:
         _end(" ".join(str(error).split()), EXIT_FAILURE, debug)

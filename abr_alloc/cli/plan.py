@@ -23,7 +23,12 @@ __all__ = ["command", "plan_document"]
 @options.planning
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per scene and budget.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to a file instead of stdout.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to a file; .json and .csv choose the format.",
+)
 def command(
     features: Path,
     budgets_kbps: tuple[float, ...],
@@ -41,6 +46,10 @@ def command(
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other; give one")
+    suffix = output.suffix.lower() if output is not None else ""
+    if (as_json and suffix == ".csv") or (as_csv and suffix == ".json"):
+        raise click.UsageError(f"--{'json' if as_json else 'csv'} does not fit the output {output}; rename it")
+    as_json, as_csv = as_json or suffix == ".json", as_csv or suffix == ".csv"
     options.check_output(output, [features])
 
     from abr_alloc.allocation.plan import plan_surfaces
@@ -52,14 +61,15 @@ def command(
 
     table = select(read_features(features), **filters)
     model = load_model(model_name)
-    plan = plan_surfaces(build_surfaces(table, model, overhead=overhead), budgets_kbps, model)
+    plan = plan_surfaces(build_surfaces(table, model, overhead=overhead), list(dict.fromkeys(budgets_kbps)), model)
     if as_json:
         text = json.dumps(plan_document(plan, model, overhead), indent=2) + "\n"
     elif as_csv:
         text = plan.to_frame().to_csv(index=False, float_format="%.6g", lineterminator="\n")
     else:
         text = plan_table(plan, model, table)
-    write_or_print(text, output)
+    if text:
+        write_or_print(text, output)
     if plan.infeasible:
         raise InfeasibleBudgetError(plan.infeasible)
 

@@ -42,6 +42,8 @@ def command(
     """
     if output is not None and output.suffix.lower() not in _FORMATS:
         raise click.UsageError(f"the output {output} must end in {', '.join(_FORMATS)}")
+    if as_json and output is not None and output.suffix.lower() != ".json":
+        raise click.UsageError(f"--json does not fit the output {output}; name it .json, or drop --json")
     options.check_output(output, [features])
 
     from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces

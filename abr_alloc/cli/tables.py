@@ -43,9 +43,7 @@ def plan_table(plan: Plan, model: Model, features: FeatureTable) -> str:
     for budget in dict.fromkeys(allocation.budget_kbps for allocation in plan.allocations):
         rows = [allocation for allocation in plan.allocations if allocation.budget_kbps == budget]
         codec = f", video in {rows[0].video.codec}" if one_codec else ""
-        table = _new_table(
-            "title", "scene", "time (s)", "video", "audio", "kbps", "AVQ", "90 %", "audio share", "+10 %"
-        )
+        table = _new_table("title", "scene", "time", "video", "audio", "kbps", "AVQ", "90 %", "audio share", "+10 %")
         for a in rows:
             table.add_row(
                 _short(a.title),
@@ -65,7 +63,7 @@ def plan_table(plan: Plan, model: Model, features: FeatureTable) -> str:
 
 def relevance_table(plan: Plan, budget_kbps: float) -> str:
     """Relevance as text."""
-    table = _new_table("title", "scene", "time (s)", "audio share", "video share", "ablation a/v", "change a/v")
+    table = _new_table("title", "scene", "time", "audio share", "video share", "ablation a/v", "change a/v")
     for a in plan.allocations:
         r = a.relevance
         table.add_row(
@@ -116,9 +114,9 @@ def _audio(a: AudioRendition) -> str:
 def _trust(plan: Plan, model: Model, features: FeatureTable) -> list[str]:
     """What the numbers rest on, and where they leave the range that the model was made for."""
     lines = [
-        f"AVQ: predicted MOS 1-5 (model {model.name}, trained on {model.card['labels']}), with the interval that holds",
-        "90 % of held-out errors. audio share: part of the judgement that rests on audio. +10 %: AVQ that a tenth more",
-        "budget would add.",
+        f"AVQ: predicted MOS 1-5 (model {model.name}, trained on {model.card['labels']}) with an estimated 90 %",
+        "interval. audio share: how far this pair's AVQ rests on audio rather than video (docs/method.md). +10 %: AVQ",
+        "that a tenth more budget would add.",
     ]
     outside = _outside_validity(plan, model.card.get("validity", {}), features)
     if outside:
@@ -135,6 +133,10 @@ def _outside_validity(plan: Plan, validity: Mapping[str, Any], features: Feature
         known = validity.get(f"{kind}_codecs")
         outside += [f"{kind} codec {codec}" for codec in sorted(chosen) if known is not None and codec not in known]
     video = features.of_kind("video")
+    kbps = [a.audio.bitrate_kbps for a in plan.allocations]
+    low, high = validity.get("audio_kbps", (0.0, float("inf")))
+    if min(kbps) < low or max(kbps) > high:
+        outside.append(f"audio rates outside {low:g}-{high:g} kbps")
     low, high = validity.get("fps", (0.0, float("inf")))
     if ((video["fps"] < low) | (video["fps"] > high)).any():
         outside.append(f"frame rates outside {low:g}-{high:g} fps")

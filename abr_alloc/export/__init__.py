@@ -1,1 +1,1 @@
-"""Playlists, manifests and job settings for other tools."""
+"""For other tools: nothing yet."""

@@ -25,6 +25,7 @@ from abr_alloc.features.video import VIDEO_FEATURE_VERSION
 from abr_alloc.media.encode import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import content_hash, probe
+from abr_alloc.media.scenes import MIN_SCENE_S
 
 __all__ = ["ExtractOptions", "Progress", "extract"]
 
@@ -117,6 +118,12 @@ def _look(name: str, path: Path, options: ExtractOptions) -> Title:
     if not info.has_audio:
         raise UnsupportedMediaError(
             f"{path} has no audio track, and a plan needs audio and video; mux one in (silence will do)",
+            path=str(path),
+        )
+    if options.audio_only and info.duration_s < MIN_SCENE_S:
+        raise UnsupportedMediaError(
+            f"{path} declares {info.duration_s:.2f} s of audio; at least {MIN_SCENE_S:g} s are needed (raw streams "
+            "declare none: put it into a container)",
             path=str(path),
         )
     if info.channels > 2:

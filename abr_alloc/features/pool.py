@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from abr_alloc.errors import MediaError
+from abr_alloc.errors import MediaError, ToolFailedError
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.tasks import Task
 from abr_alloc.media.ffmpeg import stop_children
@@ -57,7 +57,7 @@ def run_tasks(pool: ProcessPoolExecutor, cache: Cache, tasks: Sequence[Task]) ->
     When one fails or the caller is interrupted, the workers are stopped at once; what had finished stays cached.
 
     Raises:
-        MediaError: a worker died outright (out of memory, most likely).
+        MediaError: a program failed, with the task that ran it; or a worker died outright (out of memory, say).
     """
     pending: dict[Future[None], Task] = {pool.submit(_run, task, cache): task for task in tasks}
     try:
@@ -72,6 +72,8 @@ def run_tasks(pool: ProcessPoolExecutor, cache: Cache, tasks: Sequence[Task]) ->
             future.cancel()
         for worker in multiprocessing.active_children():
             worker.terminate()
+        if isinstance(error, ToolFailedError):
+            raise MediaError(f"{task.label}: {error}") from error
         if isinstance(error, BrokenProcessPool):
             raise MediaError(
                 "a worker process died, perhaps for want of memory; run again with fewer --jobs"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
 
-__all__ = ["AUDIO_DIM", "VIDEO_FEATURES", "check_frame", "stack_audio"]
+__all__ = ["AUDIO_DIM", "VIDEO_FEATURES", "check_frame", "columns_of", "stack_audio"]
 
 AUDIO_DIM = 512
 VIDEO_FEATURES = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2", "adm2")
@@ -40,6 +40,11 @@ _RANGES: dict[str, tuple[float, float]] = {
     "audio_mos": (1, 5),
 }
 _KEY = ("title", "scene", "kind", "codec", "width_px", "height_px", "target")
+
+
+def columns_of(kind: str) -> set[str]:
+    """Columns that rows of a kind, `video` or `audio`, fill."""
+    return {*_BOTH, *_ONLY[kind]}
 
 
 def stack_audio(rows: pd.DataFrame) -> npt.NDArray[np.float32]:

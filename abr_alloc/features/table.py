@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abr_alloc.errors import FeatureTableError, OutputError
-from abr_alloc.features.schema import AUDIO_DIM, VIDEO_FEATURES, check_frame, stack_audio
+from abr_alloc.features.schema import AUDIO_DIM, VIDEO_FEATURES, check_frame, columns_of, stack_audio
 
 __all__ = [
     "AUDIO_DIM",
@@ -29,6 +29,7 @@ __all__ = [
     "VIDEO_FEATURES",
     "FeatureTable",
     "TableMetadata",
+    "columns_of",
     "read_features",
     "replace_file",
     "stack_audio",

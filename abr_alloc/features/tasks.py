@@ -162,6 +162,7 @@ class AudioEncodeTask:
     info: MediaInfo
     source_hash: str
     target: AudioTarget
+    duration_s: float
     pcm: Path
 
     @property
@@ -171,6 +172,7 @@ class AudioEncodeTask:
             source=self.source_hash,
             target=self.target,
             ffmpeg=self.ffmpeg.version,
+            duration_s=round(self.duration_s, 6),
             fdk="libfdk_aac" in self.ffmpeg.encoders,
             version=1,
         )

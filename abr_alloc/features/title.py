@@ -78,6 +78,7 @@ class TitleMeasurement:
             raise MediaError(f"the scan of {info.path} is damaged in the cache {cache.root}; run again")
         self._fps = _AUDIO_ONLY_FPS if audio_only else info.fps
         self._num_frames = int(scan["num_frames"]) if scan else int(info.duration_s * _AUDIO_ONLY_FPS)
+        self._duration_s = float(self._num_frames / self._fps)
         cuts = scan["cuts"].tolist() if scan and options.detect_scenes else []
         self.scenes = split_scenes(title.name, self._num_frames, cuts, self._fps, max_scene_s=options.max_scene_s)
         self.libvmaf_version = ""
@@ -95,7 +96,10 @@ class TitleMeasurement:
     def _audio_tasks(self, pcm: Path) -> tuple[list[AudioEncodeTask], list[AudioScoreTask]]:
         from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
 
-        encodes = [AudioEncodeTask(**self._shared, target=target, pcm=pcm) for target in self._audio_targets]
+        encodes = [
+            AudioEncodeTask(**self._shared, target=target, duration_s=self._duration_s, pcm=pcm)
+            for target in self._audio_targets
+        ]
         version = f"{AUDIO_FEATURE_VERSION} {visqol_version()}"
         scores = [
             AudioScoreTask(
@@ -128,8 +132,7 @@ class TitleMeasurement:
             keep = self._options.keep_encodes
             missing = [task for task in encodes if not task.is_stored(self._cache, keep=keep)]
             if wanted or missing:
-                duration_s = float(self._num_frames / self._fps)
-                decode = PcmTask(ffmpeg=self._ffmpeg, info=self._title.info, duration_s=duration_s, path=pcm)
+                decode = PcmTask(ffmpeg=self._ffmpeg, info=self._title.info, duration_s=self._duration_s, path=pcm)
                 for task in itertools.chain(
                     run_tasks(pool, self._cache, [decode]),
                     run_tasks(pool, self._cache, [task for task in encodes if not task.is_done(self._cache)]),

@@ -156,6 +156,12 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
     misspelt = sorted(video.keys() - {"sizes", "crf", "rates"})
     if misspelt:
         raise GridError(f"grid {name!r}: unknown key {misspelt[0]!r} in [video]; use sizes, crf and rates")
+    lists = {f"audio.{key}": value for key, value in audio.items()}
+    lists |= {f"video.{key}": video[key] for key in ("sizes", "rates") if key in video}
+    lists |= {f"video.crf.{codec}": value for codec, value in video.get("crf", {}).items()}
+    for key, value in lists.items():
+        if not isinstance(value, list):
+            raise GridError(f"grid {name!r}: {key} is {value!r}, not a list; write it in brackets")
     video_targets: dict[str, tuple[str, ...]] = {}
     for codec in VIDEO_CODECS:
         crfs = tuple(f"crf={_checked_crf(codec, crf)}" for crf in video.get("crf", {}).get(codec, []))

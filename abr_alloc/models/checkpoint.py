@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.errors import CheckpointError, OutputError
-from abr_alloc.features.table import AUDIO_DIM, FeatureTable, replace_file, stack_audio
+from abr_alloc.features.table import AUDIO_DIM, FeatureTable, columns_of, replace_file, stack_audio
 from abr_alloc.models.folded import FoldedFusionNet, Standardizer
 from abr_alloc.models.relevance import RelevanceRanges
 
@@ -69,13 +69,14 @@ class Model:
         Raises:
             CheckpointError: names the first column or version that differs.
         """
-        known = {*AUDIO_FEATURES, *table.frame.columns}
-        for column in (*self.video_features, *self.audio_features):
-            if column not in known:
-                raise CheckpointError(
-                    f"model {self.name!r} was trained on feature {column!r}, which the table does not have; "
-                    "choose another --model"
-                )
+        for kind, names in (("video", self.video_features), ("audio", self.audio_features)):
+            known = columns_of(kind) | (set(AUDIO_FEATURES) if kind == "audio" else set())
+            for column in names:
+                if column not in known:
+                    raise CheckpointError(
+                        f"model {self.name!r} was trained on {kind} feature {column!r}, which the table's {kind} rows "
+                        "do not have; choose another --model"
+                    )
         for kind in ("video", "audio"):
             trained = self.card.get(f"{kind}_feature_version")
             found = getattr(table.metadata, f"{kind}_feature_version")
@@ -227,4 +228,4 @@ def save_model(
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror}; choose another place with -o") from error
     replace_file(folder / _WEIGHTS, content)
-    replace_file(folder / _CARD, (json.dumps(full_card, indent=2) + "\n").encode())
+    replace_file(folder / _CARD, (json.dumps(full_card, indent=2, allow_nan=False) + "\n").encode())

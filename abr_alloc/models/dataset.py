@@ -164,6 +164,10 @@ def from_ratings(
             row = int(np.flatnonzero(~np.isfinite(numbers))[0])
             raise FeatureTableError(f"ratings row {row}, column {column}: no finite number", column=column, row=row)
     low, high = mos_range
+    if not -np.inf < low < high < np.inf:
+        raise FeatureTableError(
+            f"a MOS range of {low:g} to {high:g} is empty; give --mos-range WORST BEST", column="mos"
+        )
     mos = frame["mos"].to_numpy(dtype=np.float64)
     if mos.min() < low or mos.max() > high:
         raise FeatureTableError(
@@ -171,7 +175,7 @@ def from_ratings(
             "give their scale with --mos-range",
             column="mos",
         )
-    content = frame["content"].astype(str).to_numpy(dtype=object)
+    content = _texts(frame, "content")
     rows = np.arange(len(frame), dtype=np.intp)
     return TrainingSet(
         x_a=frame[audio].to_numpy(dtype=np.float32),
@@ -184,6 +188,15 @@ def from_ratings(
         audio_names=tuple(audio),
         video_names=tuple(video),
     )
+
+
+def _texts(frame: pd.DataFrame, column: str) -> npt.NDArray[np.object_]:
+    """A column as text; empty cells are refused."""
+    empty = frame[column].isna().to_numpy()
+    if empty.any():
+        row = int(np.flatnonzero(empty)[0])
+        raise FeatureTableError(f"row {row}, column {column}: empty; fill it in", column=column, row=row)
+    return np.array([str(value) for value in frame[column]], dtype=object)
 
 
 def _matching(frame: pd.DataFrame, patterns: Sequence[str], kind: str) -> list[str]:
@@ -211,4 +224,4 @@ def read_contents(path: Path) -> dict[str, str]:
     for column in ("title", "content"):
         if column not in frame.columns:
             raise FeatureTableError(f"{path} has no column {column!r}; it needs title and content", column=column)
-    return dict(zip(frame["title"].astype(str), frame["content"].astype(str), strict=True))
+    return dict(zip(_texts(frame, "title"), _texts(frame, "content"), strict=True))

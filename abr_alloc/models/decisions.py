@@ -42,9 +42,9 @@ class Regret:
     """Mean loss of the model's pairs."""
     worst: float
     """Largest loss of the model's pairs."""
-    habit_mean: float
-    """Mean loss of "128k AAC, rest video", over the scenes where that fits."""
-    habit_worst: float
+    habit_mean: float | None
+    """Mean loss of "128k AAC, rest video", over the scenes where that fits; None without any."""
+    habit_worst: float | None
     """Largest loss of "128k AAC, rest video"."""
     habit_num_scenes: int
     """Scenes where 128k AAC and some video fit."""
@@ -135,7 +135,7 @@ def _summary(budget_kbps: float, found: list[tuple[float, float | None]]) -> Reg
         num_scenes=len(own),
         mean=float(own.mean()),
         worst=float(own.max()),
-        habit_mean=float(habit.mean()) if len(habit) else float("nan"),
-        habit_worst=float(habit.max()) if len(habit) else float("nan"),
+        habit_mean=float(habit.mean()) if len(habit) else None,
+        habit_worst=float(habit.max()) if len(habit) else None,
         habit_num_scenes=len(habit),
     )

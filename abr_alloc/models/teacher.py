@@ -50,7 +50,8 @@ TEACHER_INTERVAL_MOS = (-0.2122, 0.1944)
 
 TEACHER_VALIDITY: Mapping[str, object] = {
     "video_codecs": ["h264", "hevc"],
-    "audio_codecs": ["aac", "heaac", "heaacv2", "opus"],
+    "audio_codecs": ["aac"],
+    "audio_kbps": [8.0, 140.0],  # 128k as measured
     "fps": [23.0, 31.0],
     "max_height_px": 1080,
 }

@@ -1,1 +1,1 @@
-"""Pictures and pages."""
+"""Pictures."""

@@ -81,12 +81,12 @@ def _draw_shares(axes: Axes, title: str, scenes: Sequence[Allocation]) -> None:
 
 
 def _draw_components(axes: Axes, scenes: Sequence[Allocation], top_ablation: float, top_change: float) -> Axes:
-    edges = [scenes[0].start_s, *(a.end_s for a in scenes)]
     twin = axes.twinx()
     for name, colour, width in (("audio", _AUDIO, 2.4), ("video", "#B06A00", 1.2)):
         ablation = [round(a.relevance.ablation[name], _DIGITS) for a in scenes]
         change = [round(a.relevance.change_norm[name], _DIGITS) for a in scenes]
-        axes.stairs(ablation, edges, baseline=None, color=colour, linewidth=width, label=f"ablation, {name}")
+        starts, ends = [a.start_s for a in scenes], [a.end_s for a in scenes]
+        axes.hlines(ablation, starts, ends, color=colour, linewidth=width, label=f"ablation, {name}")
         middles = [(a.start_s + a.end_s) / 2 for a in scenes]
         marker = "o" if name == "audio" else "^"
         twin.plot(

@@ -164,6 +164,33 @@ def test_a_filter_that_leaves_nothing_says_what_there_is(example: abr_alloc.Feat
         select(example, **wrong)
 
 
+def test_a_filter_that_takes_a_scenes_last_rendition_is_named_as_the_cause(example: abr_alloc.FeatureTable) -> None:
+    frame = example.frame.copy()
+    frame.loc[(frame["title"] == frame["title"].iloc[0]) & (frame["kind"] == "video"), "codec"] = "hevc"
+    with pytest.raises(FeatureTableError, match="filters leave title"):
+        select(abr_alloc.FeatureTable(frame, example.metadata), video_codecs=("h264",))
+
+
+@pytest.mark.parametrize("budget", [float("nan"), -5, 0, float("inf")])
+def test_a_budget_that_is_no_positive_number_is_refused(
+    example: abr_alloc.FeatureTable, model: abr_alloc.Model, budget: float
+) -> None:
+    with pytest.raises(ValueError, match="budget"):
+        abr_alloc.plan(example, budget, model)
+
+
+def test_budgets_may_be_numpy_numbers_but_not_text(example: abr_alloc.FeatureTable, model: abr_alloc.Model) -> None:
+    assert abr_alloc.plan(example, np.int64(300), model) == abr_alloc.plan(example, 300, model)
+    with pytest.raises(TypeError, match="2000"):
+        abr_alloc.plan(example, "2000", model)
+
+
+def test_a_feature_of_the_other_kind_is_refused(example: abr_alloc.FeatureTable, model: abr_alloc.Model) -> None:
+    other = replace(model, card={**model.card, "video_features": ["visqol_mos"]})
+    with pytest.raises(abr_alloc.errors.CheckpointError, match="video feature 'visqol_mos'"):
+        abr_alloc.plan(example, 2000, other)
+
+
 def test_a_model_trained_on_other_features_is_refused(example: abr_alloc.FeatureTable, model: abr_alloc.Model) -> None:
     for change, word in (
         ({"video_feature_version": "vmaf_v9"}, "vmaf_v9"),

@@ -256,3 +256,18 @@ def test_a_reader_that_goes_away_is_no_error_to_be_seen(example):
     assert child.stderr.read() == ""
     child.stderr.close()
     assert child.wait(timeout=60) in (0, 1)
+
+
+def test_the_suffix_of_the_output_chooses_the_format(run_command, example, tmp_path):
+    run_command("plan", example, "--budget", "2M", "-o", tmp_path / "plan.json")
+    assert json.loads((tmp_path / "plan.json").read_text())["command"] == "plan"
+    run_command("plan", example, "--budget", "2M", "-o", tmp_path / "plan.csv")
+    assert (tmp_path / "plan.csv").read_text().startswith("title,scene,")
+    outcome = run_command("plan", example, "--budget", "2M", "--csv", "-o", tmp_path / "other.json")
+    assert outcome.code == 2
+    assert not (tmp_path / "other.json").exists()
+
+
+def test_a_repeated_budget_is_planned_once(run_command, example):
+    once = run_command("plan", example, "--budget", "2M").stdout
+    assert run_command("plan", example, "--budget", "2M", "--budget", "2000k").stdout == once

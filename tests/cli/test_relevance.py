@@ -86,3 +86,9 @@ def test_a_budget_that_nothing_fits_has_its_own_exit_code_and_writes_nothing(run
     assert len(outcome.stderr.splitlines()) == len(scenes)
     assert all(line.startswith("infeasible: ") for line in outcome.stderr.splitlines())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_does_not_go_into_a_picture(run_command, example, tmp_path):
+    outcome = run_command("relevance", example, "--json", "-o", tmp_path / "x.png")
+    assert outcome.code == 2
+    assert not (tmp_path / "x.png").exists()

@@ -83,6 +83,8 @@ def test_a_model_on_other_columns_refuses_the_table(
         (["train", "--ratings", "{ratings}", "--audio-columns", "a_*", "--video-columns", "v_*", "-o", "{tmp}/x"], 1,
          "mos-range"),
         (["train", "--ratings", "{ratings}", "-o", "{tmp}/x"], 1, "columns"),
+        (["train", "--ratings", "{ratings}", "--audio-columns", "a_*", "--video-columns", "v_*", "--mos-range", "3",
+          "3", "-o", "{tmp}/x"], 1, "range"),
         (["train", "{example}", "-o", "{tmp}"], 2, "no checkpoint folder"),
         (["train", "{example}", "-o", "{tmp}/missing/x"], 1, "missing"),
     ],

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from abr_alloc.errors import ToolFailedError, UnsupportedMediaError
+from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.extract import ExtractOptions, Progress, extract
 from abr_alloc.features.table import FeatureTable, write_features
@@ -314,7 +314,7 @@ def test_audio_only_measures_audio_alone(ffmpeg, corpus_options, make_media, tmp
 
 def test_a_failing_task_ends_the_run_and_leaves_nothing_half_done(ffmpeg, corpus_options, clip, tmp_path):
     cache = Cache(tmp_path / "cache")
-    with pytest.raises(ToolFailedError):
+    with pytest.raises(MediaError):
         list(extract([clip], ffmpeg, cache, replace(corpus_options, preset="no-such-preset")))
     assert [path for path in files_below(cache.root) if path.name.startswith(".")] == []
     assert codec_types(cache.encodes) in ([], ["audio"])  # audio that was finished serves the next run

@@ -62,8 +62,11 @@ def test_axes_are_labelled_with_units_and_titles_are_text() -> None:
 
 def test_both_components_are_drawn_for_both_modalities() -> None:
     figure = draw_relevance(SCENES, budget_kbps=800.0, chosen=True)
-    ablation = {artist.get_label(): artist.get_data().values.tolist() for artist in figure.axes[1].patches}
-    assert ablation == {"ablation, audio": [0.125, 0.3], "ablation, video": [0.1, 0.1]}
+    ablation = {lines.get_label(): [s.tolist() for s in lines.get_segments()] for lines in figure.axes[1].collections}
+    assert ablation == {
+        "ablation, audio": [[[0, 0.125], [4, 0.125]], [[4, 0.3], [6, 0.3]]],
+        "ablation, video": [[[0, 0.1], [4, 0.1]], [[4, 0.1], [6, 0.1]]],
+    }
     drawn = {line.get_label(): list(line.get_ydata()) for axes in figure.axes for line in axes.lines}
     assert drawn["feature change, audio"] in ([1.0, 1.0], [1.0])
     assert "feature change, video" in drawn
