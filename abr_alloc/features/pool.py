@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -30,7 +31,7 @@ def _start_worker(parent: int) -> None:
     """Prepare a worker: one thread per library, and an end with the parent even if that is killed outright."""
     for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, and then sends SIGTERM
+    # Ctrl-C stays blocked (see `_interrupt_held`): the parent decides, and then sends SIGTERM.
     signal.signal(signal.SIGTERM, _stop)
 
     def watch() -> None:
@@ -47,6 +48,27 @@ def worker_pool(jobs: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(os.getpid(),))
 
 
+@contextlib.contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Hold Ctrl-C back while workers start: a half-started one would answer with a traceback of its own.
+
+    The workers inherit the mask. Other threads of this process may still take it, so the handler waits too.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if caught:
+        raise KeyboardInterrupt
+
+
 def _run(task: Task, cache: Cache) -> None:
     task.run(cache)
 
@@ -59,8 +81,10 @@ def run_tasks(pool: ProcessPoolExecutor, cache: Cache, tasks: Sequence[Task]) ->
     Raises:
         MediaError: a program failed, with the task that ran it; or a worker died outright (out of memory, say).
     """
-    pending: dict[Future[None], Task] = {pool.submit(_run, task, cache): task for task in tasks}
+    pending: dict[Future[None], Task] = {}
     try:
+        with _interrupt_held():  # `submit` starts the workers
+            pending = {pool.submit(_run, task, cache): task for task in tasks}
         while pending:
             finished, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in finished:
