@@ -10,7 +10,7 @@ AbrAllocError
 ├── FeatureTableError         a feature table or a table of ratings
 ├── CheckpointError           a model, or a model that does not fit the table
 ├── OutputError               a place that cannot be written
-├── InfeasibleBudgetError     no pair fits the budget
+├── InfeasibleBudgetError     nothing fits the budget and the limits
 └── LadderFormatError         a ladder file
 
 Every error names the thing, the value and the next move in one line, and carries them as attributes.
@@ -27,6 +27,7 @@ __all__ = [
     "FeatureTableError",
     "GridError",
     "InfeasibleBudgetError",
+    "InfeasibleLimits",
     "InfeasibleScene",
     "LadderFormatError",
     "MediaError",
@@ -132,6 +133,8 @@ class InfeasibleScene:
     total_kbps: float
     """Rate of the cheapest pair with container overhead, kbps."""
 
+    hint = "raise --budget or add a cheaper rendition to the grid"
+
     def __str__(self) -> str:
         return (
             f"{self.title!r} scene {self.scene}: a budget of {self.budget_kbps:g} kbps is below the cheapest pair, "
@@ -139,11 +142,33 @@ class InfeasibleScene:
         )
 
 
-class InfeasibleBudgetError(AbrAllocError):
-    """No pair of some scene fits the budget."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfeasibleLimits:
+    """A title, or a scene of it, that cannot keep a budget, a largest rate and a least AVQ together."""
 
-    def __init__(self, scenes: Sequence[InfeasibleScene]) -> None:
-        first = str(scenes[0])
-        more = f" (and {len(scenes) - 1} more scenes)" if len(scenes) > 1 else ""
-        super().__init__(f"{first}{more}; raise --budget or add a cheaper rendition to the grid")
+    title: str
+    """Title."""
+    scene: int | None
+    """The scene to blame; None where no single one is."""
+    budget_kbps: float
+    """The budget asked for, kbps."""
+    needed_kbps: float | None
+    """The rate that would do, kbps: of the title's mean, or of the scene; None where no rate would."""
+    reason: str
+    """What cannot be had, and what it would cost."""
+    hint: str
+    """What to change."""
+
+    def __str__(self) -> str:
+        scene = "" if self.scene is None else f" scene {self.scene}"
+        return f"{self.title!r}{scene}: {self.reason}"
+
+
+class InfeasibleBudgetError(AbrAllocError):
+    """Some scene or title has no choice within its budget and limits."""
+
+    def __init__(self, scenes: Sequence[InfeasibleScene | InfeasibleLimits]) -> None:
+        first = scenes[0]
+        more = f" (and {len(scenes) - 1} more)" if len(scenes) > 1 else ""
+        super().__init__(f"{first}{more}; {first.hint}")
         self.scenes = tuple(scenes)

@@ -1,85 +1,84 @@
-"""Plans: for every scene, the pair with the best AVQ that a budget allows.
+"""Plans: the pairs with the best AVQ that a budget allows, per scene or over a whole title.
 
-One scene under one budget is a maximum over its pairs, so every pair is looked at and the answer is exact.
+One scene under one budget is a maximum over its pairs, so every pair is looked at. A budget over a title is shared by
+its scenes: `title.py`. Both answers are exact.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import numbers
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from abr_alloc.allocation.surface import (
-    DEFAULT_OVERHEAD,
-    AudioRendition,
-    QualitySurface,
-    VideoRendition,
-    build_surfaces,
-)
-from abr_alloc.errors import InfeasibleScene
+from abr_alloc.allocation.interpolation import interpolate
+from abr_alloc.allocation.record import Allocation, Certificate, Choice, Plan, allocate
+from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces
+from abr_alloc.allocation.title import Limits, plan_titles
+from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model, load_model
-from abr_alloc.models.relevance import Relevance, estimate_relevance
 
-__all__ = ["Allocation", "Plan", "best_pair", "middling_budget_kbps", "plan", "plan_surfaces"]
+__all__ = [
+    "Allocation",
+    "Certificate",
+    "Limits",
+    "Plan",
+    "best_pair",
+    "middling_budget_kbps",
+    "plan",
+    "plan_surfaces",
+]
 
 TIE_MOS = 1e-6
 """Pairs whose AVQ differs by no more are equal, and the cheaper one is taken."""
 
 EXTRA_BUDGET = 0.10
-"""Share of the budget whose worth every plan states."""
+"""Share of the budget whose worth every plan per scene states."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allocation:
-    """The pair chosen for one scene under one budget."""
+def plan(
+    features: FeatureTable,
+    budget_kbps: float | Sequence[float],
+    model: Model | None = None,
+    *,
+    per: str = "scene",
+    limits: Limits | None = None,
+    overhead: float = DEFAULT_OVERHEAD,
+    interpolated: bool = False,
+) -> Plan:
+    """Plan every scene of a table.
 
-    title: str
-    """Title."""
-    scene: int
-    """Index of the scene in its title."""
-    start_s: float
-    """First instant, seconds."""
-    end_s: float
-    """First instant after it, seconds."""
-    budget_kbps: float
-    """What the pair may cost with overhead, kbps."""
-    video: VideoRendition
-    """Chosen video rendition."""
-    audio: AudioRendition
-    """Chosen audio rendition."""
-    total_kbps: float
-    """What the pair costs with overhead, kbps."""
-    avq_mos: float
-    """Predicted AVQ, MOS."""
-    interval_mos: tuple[float, float]
-    """90 % interval of a listener panel's MOS, 1-5."""
-    relevance: Relevance
-    """How much each modality matters at this pair."""
-    extra_budget_gain_mos: float
-    """What 10 % more budget would add to AVQ, MOS."""
-    num_pairs: int
-    """Pairs of the scene."""
-    num_feasible: int
-    """Pairs that fit the budget."""
+    Args:
+        features: a table, from `read_features`.
+        budget_kbps: one budget or several, kbps, overhead included.
+        model: from `load_model`; None for the default.
+        per: `scene` gives the budget to every scene; `title` to the title's mean over time.
+        limits: what else must hold, and how AVQ is pooled over a title.
+        overhead: container overhead as a share of the streams' rate.
+        interpolated: choose between measured video renditions too (`interpolation.py`).
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Allocations for every scene that has one."""
-
-    allocations: tuple[Allocation, ...]
-    """By budget, then in the table's order."""
-    infeasible: tuple[InfeasibleScene, ...]
-    """Scenes that no pair fits, each with its cheapest pair."""
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per allocation, flat: for pandas, CSV and tables."""
-        return pd.DataFrame([_flatten(allocation) for allocation in self.allocations], columns=_FLAT_COLUMNS)
+    Raises:
+        CheckpointError: the model was trained on other features.
+        FeatureTableError: a scene lacks audio or video rows, or the scenes of a title share no rendition.
+        TypeError, ValueError: a budget is no positive number, or `per` is unknown.
+    """
+    model = model or load_model()
+    given = [budget_kbps] if isinstance(budget_kbps, numbers.Real) else budget_kbps
+    if isinstance(given, str):
+        raise TypeError(f"budget_kbps is a number in kbps or several, not {given!r}")
+    budgets = [float(budget) for budget in given]  # type: ignore[union-attr]
+    for budget in budgets:
+        if not 0.0 < budget < np.inf:
+            raise ValueError(f"a budget of {budget} kbps is not positive and finite")
+    if per not in ("scene", "title"):
+        raise ValueError(f"per is 'scene' or 'title', not {per!r}")
+    surfaces = build_surfaces(features, model, overhead=overhead)
+    if interpolated:
+        surfaces = (interpolate(surface, overhead=overhead) for surface in surfaces)
+    return (plan_titles if per == "title" else plan_surfaces)(surfaces, budgets, model, limits or Limits())
 
 
 def best_pair(surface: QualitySurface, budget_kbps: float) -> tuple[int, int] | None:
@@ -97,49 +96,26 @@ def best_pair(surface: QualitySurface, budget_kbps: float) -> tuple[int, int] | 
     return int(video), int(audio)
 
 
-def plan_surfaces(surfaces: Iterable[QualitySurface], budgets_kbps: Sequence[float], model: Model) -> Plan:
-    """Choose a pair for every surface and budget."""
-    allocations: list[list[Allocation]] = [[] for _ in budgets_kbps]
-    infeasible: list[list[InfeasibleScene]] = [[] for _ in budgets_kbps]
+def plan_surfaces(
+    surfaces: Iterable[QualitySurface], budgets_kbps: Sequence[float], model: Model, limits: Limits | None = None
+) -> Plan:
+    """Choose a pair for every surface and budget. Of the limits, the largest rate and the least AVQ apply."""
+    limits = limits or Limits()
+    choices: list[list[Choice]] = [[] for _ in budgets_kbps]
+    infeasible: list[list[InfeasibleScene | InfeasibleLimits]] = [[] for _ in budgets_kbps]
     for surface in surfaces:
         for i, budget_kbps in enumerate(budgets_kbps):
-            pair = best_pair(surface, budget_kbps)
-            if pair is None:
-                infeasible[i].append(_cheapest(surface, budget_kbps))
+            found = _choose(surface, budget_kbps, limits)
+            if isinstance(found, Choice):
+                choices[i].append(found)
             else:
-                allocations[i].append(_allocate(surface, budget_kbps, pair, model))
-    return Plan(allocations=tuple(itertools.chain(*allocations)), infeasible=tuple(itertools.chain(*infeasible)))
-
-
-def plan(
-    features: FeatureTable,
-    budget_kbps: float | Sequence[float],
-    model: Model | None = None,
-    *,
-    overhead: float = DEFAULT_OVERHEAD,
-) -> Plan:
-    """Plan every scene of a table.
-
-    Args:
-        features: a table, from `read_features`.
-        budget_kbps: one budget or several, kbps, overhead included.
-        model: from `load_model`; None for the default.
-        overhead: container overhead as a share of the streams' rate.
-
-    Raises:
-        CheckpointError: the model was trained on other features.
-        FeatureTableError: a scene lacks audio or video rows.
-        TypeError, ValueError: a budget is no positive number.
-    """
-    model = model or load_model()
-    given = [budget_kbps] if isinstance(budget_kbps, numbers.Real) else budget_kbps
-    if isinstance(given, str):
-        raise TypeError(f"budget_kbps is a number in kbps or several, not {given!r}")
-    budgets = [float(budget) for budget in given]  # type: ignore[union-attr]
-    for budget in budgets:
-        if not 0.0 < budget < np.inf:
-            raise ValueError(f"a budget of {budget} kbps is not positive and finite")
-    return plan_surfaces(build_surfaces(features, model, overhead=overhead), budgets, model)
+                infeasible[i].append(found)
+    return Plan(
+        allocations=tuple(
+            itertools.chain(*(allocate(c, b, model) for c, b in zip(choices, budgets_kbps, strict=True)))
+        ),
+        infeasible=tuple(itertools.chain(*infeasible)),
+    )
 
 
 def middling_budget_kbps(surfaces: Sequence[QualitySurface]) -> float:
@@ -152,29 +128,24 @@ def middling_budget_kbps(surfaces: Sequence[QualitySurface]) -> float:
     return float(np.ceil(value / unit) * unit)
 
 
-def _allocate(surface: QualitySurface, budget_kbps: float, pair: tuple[int, int], model: Model) -> Allocation:
-    video, audio = pair
+def _choose(
+    surface: QualitySurface, budget_kbps: float, limits: Limits
+) -> Choice | InfeasibleScene | InfeasibleLimits:
+    most_kbps = min(budget_kbps, limits.max_rate_kbps)
+    pair = best_pair(surface, most_kbps)
+    if pair is None:
+        return _cheapest(surface, most_kbps)
     avq = float(surface.avq_mos[pair])
-    more = best_pair(surface, budget_kbps * (1.0 + EXTRA_BUDGET))
-    low, high = model.interval_mos
-    (relevance,) = estimate_relevance(
-        model.network, model.relevance_ranges, surface.x_a[audio : audio + 1], surface.x_v[video : video + 1]
-    )
-    return Allocation(
-        title=surface.title,
-        scene=surface.scene,
-        start_s=surface.start_s,
-        end_s=surface.end_s,
-        budget_kbps=budget_kbps,
-        video=surface.video[video],
-        audio=surface.audio[audio],
-        total_kbps=float(surface.total_kbps[pair]),
-        avq_mos=avq,
-        interval_mos=(min(max(avq + low, 1.0), 5.0), min(max(avq + high, 1.0), 5.0)),
-        relevance=relevance,
+    if avq < limits.min_avq_mos:
+        return _too_poor(surface, budget_kbps, most_kbps, avq, limits)
+    more = best_pair(surface, min(budget_kbps * (1.0 + EXTRA_BUDGET), limits.max_rate_kbps))
+    allowed = (surface.total_kbps <= most_kbps) & (surface.avq_mos >= limits.min_avq_mos)
+    return Choice(
+        surface=surface,
+        video=pair[0],
+        audio=pair[1],
+        num_feasible=int(allowed.sum()),
         extra_budget_gain_mos=max(float(surface.avq_mos[more]) - avq, 0.0) if more else 0.0,
-        num_pairs=surface.avq_mos.size,
-        num_feasible=int((surface.total_kbps <= budget_kbps).sum()),
     )
 
 
@@ -190,35 +161,23 @@ def _cheapest(surface: QualitySurface, budget_kbps: float) -> InfeasibleScene:
     )
 
 
-_FLAT_COLUMNS = [
-    *("title", "scene", "start_s", "end_s", "budget_kbps", "video_codec", "width_px", "height_px", "video_target"),
-    *("video_kbps", "audio_codec", "channels", "audio_target", "audio_kbps", "total_kbps", "avq_mos", "avq_low_mos"),
-    *("avq_high_mos", "audio_share", "extra_budget_gain_mos", "num_pairs", "num_feasible"),
-]
-
-
-def _flatten(a: Allocation) -> dict[str, object]:
-    return {
-        "title": a.title,
-        "scene": a.scene,
-        "start_s": a.start_s,
-        "end_s": a.end_s,
-        "budget_kbps": a.budget_kbps,
-        "video_codec": a.video.codec,
-        "width_px": a.video.width_px,
-        "height_px": a.video.height_px,
-        "video_target": a.video.target,
-        "video_kbps": a.video.bitrate_kbps,
-        "audio_codec": a.audio.codec,
-        "channels": a.audio.channels,
-        "audio_target": a.audio.target,
-        "audio_kbps": a.audio.bitrate_kbps,
-        "total_kbps": a.total_kbps,
-        "avq_mos": a.avq_mos,
-        "avq_low_mos": a.interval_mos[0],
-        "avq_high_mos": a.interval_mos[1],
-        "audio_share": a.relevance.audio_share,
-        "extra_budget_gain_mos": a.extra_budget_gain_mos,
-        "num_pairs": a.num_pairs,
-        "num_feasible": a.num_feasible,
-    }
+def _too_poor(
+    surface: QualitySurface, budget_kbps: float, most_kbps: float, best_mos: float, limits: Limits
+) -> InfeasibleLimits:
+    good = surface.avq_mos >= limits.min_avq_mos
+    needed = float(np.where(good, surface.total_kbps, math.inf).min())
+    floor = limits.min_avq_mos
+    if math.isfinite(needed):
+        reason = f"{most_kbps:g} kbps buy an AVQ of {best_mos:.2f}; {floor:g} cost {needed:.1f} kbps"
+        hint = "raise --budget (and --max-rate, where given) or lower --min-avq"
+    else:
+        reason = f"no pair reaches an AVQ of {floor:g}; the best has {float(surface.avq_mos.max()):.2f}"
+        hint = "lower --min-avq or add better renditions to the grid"
+    return InfeasibleLimits(
+        title=surface.title,
+        scene=surface.scene,
+        budget_kbps=budget_kbps,
+        needed_kbps=needed if math.isfinite(needed) else None,
+        reason=reason,
+        hint=hint,
+    )

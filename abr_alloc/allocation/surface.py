@@ -16,10 +16,20 @@ from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
 
-__all__ = ["DEFAULT_OVERHEAD", "AudioRendition", "QualitySurface", "VideoRendition", "build_surfaces", "select"]
+__all__ = ["DEFAULT_OVERHEAD", "AudioRendition", "Probe", "QualitySurface", "VideoRendition", "build_surfaces", "select"]
 
 DEFAULT_OVERHEAD = 0.02
 """Container overhead, as a share of the streams' own rate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A measured video rendition that another one is interpolated from."""
+
+    target: str
+    """What the encoder was asked for."""
+    bitrate_kbps: float
+    """Measured rate, kbps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +43,15 @@ class VideoRendition:
     height_px: int
     """Height, pixels."""
     target: str
-    """What the encoder was asked for."""
+    """What the encoder was asked for; `b=712k` where it is interpolated: what to ask of it."""
     bitrate_kbps: float
-    """Measured rate, kbps."""
+    """Measured rate, kbps; a rate between measured ones where it is interpolated."""
+    nearest_probes: tuple[Probe, ...] = ()
+    """The measured renditions below and above; empty where the rendition was measured itself."""
+
+    @property
+    def interpolated(self) -> bool:
+        return bool(self.nearest_probes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +92,10 @@ class QualitySurface:
     """Video features, (V, d_v)."""
     x_a: npt.NDArray[np.float32]
     """Audio features, (A, d_a)."""
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_s - self.start_s
 
 
 def select(

@@ -76,8 +76,8 @@ def main() -> None:
         for scene in shown[:-1]:
             click.echo(f"infeasible: {scene}", err=True)
         rest = len(error.scenes) - len(shown)
-        more = f" (and {rest} more scenes)" if rest else ""
-        last = f"{shown[-1]}{more}; raise --budget or add a cheaper rendition to the grid"
+        more = f" (and {rest} more)" if rest else ""
+        last = f"{shown[-1]}{more}; {shown[-1].hint}"
         _end(last, EXIT_INFEASIBLE, debug, word="infeasible")
     except AbrAllocError as error:
         _end(" ".join(str(error).split()), EXIT_FAILURE, debug)

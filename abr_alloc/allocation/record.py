@@ -1,0 +1,181 @@
+"""What a plan consists of: a pair per scene, a certificate per title, and what did not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
+from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
+from abr_alloc.models.checkpoint import Model
+from abr_alloc.models.relevance import Relevance, estimate_relevance
+
+__all__ = ["Allocation", "Certificate", "Choice", "Plan", "allocate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """The pair chosen for one scene under one budget."""
+
+    title: str
+    """Title."""
+    scene: int
+    """Index of the scene in its title."""
+    start_s: float
+    """First instant, seconds."""
+    end_s: float
+    """First instant after it, seconds."""
+    budget_kbps: float
+    """What the pair, or the title's mean, may cost with overhead, kbps."""
+    video: VideoRendition
+    """Chosen video rendition."""
+    audio: AudioRendition
+    """Chosen audio rendition."""
+    total_kbps: float
+    """What the pair costs with overhead, kbps."""
+    avq_mos: float
+    """Predicted AVQ, MOS."""
+    interval_mos: tuple[float, float]
+    """90 % interval of a listener panel's MOS, 1-5."""
+    relevance: Relevance
+    """How much each modality matters at this pair."""
+    extra_budget_gain_mos: float | None
+    """What 10 % more budget would add to the scene's AVQ, MOS; None where the budget is the title's."""
+    num_pairs: int
+    """Pairs of the scene."""
+    num_feasible: int
+    """Pairs that the scene could take: within its budget, largest rate and least AVQ, whichever apply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """How good the allocation of one title under one budget is, with its proof."""
+
+    title: str
+    """Title."""
+    budget_kbps: float
+    """For the title's mean rate over time, kbps."""
+    pool: str
+    """How AVQ is pooled over time: mean, harmonic, min or p5."""
+    objective_mos: float
+    """Pooled AVQ of the allocation, MOS."""
+    upper_bound_mos: float
+    """No allocation within the budget and the limits pools higher."""
+    price_mos_per_kbps: float
+    """What another kbps of budget is worth, MOS per kbps, >= 0."""
+    mean_kbps: float
+    """Mean rate over time, added up from the chosen pairs, kbps."""
+    binding: str
+    """What stands in the way of more: `budget`, `max-rate`, `min-avq`, several joined by `+`, or `none`."""
+    method: str
+    """How the allocation was found, and whether the search was cut short."""
+
+    @property
+    def gap_mos(self) -> float:
+        """Upper bound - objective: how much better an allocation could at most be."""
+        return self.upper_bound_mos - self.objective_mos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Allocations for every scene that has one."""
+
+    allocations: tuple[Allocation, ...]
+    """By budget, then in the table's order."""
+    infeasible: tuple[InfeasibleScene | InfeasibleLimits, ...]
+    """Scenes and titles that nothing fits, each with what it would cost."""
+    certificates: tuple[Certificate, ...] = ()
+    """By budget, then title; empty where every scene has the budget to itself."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per allocation, flat: for pandas, CSV and tables."""
+        return pd.DataFrame([_flatten(allocation) for allocation in self.allocations], columns=_FLAT_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A pair of a surface, before it is written out."""
+
+    surface: QualitySurface
+    """The scene."""
+    video: int
+    """Index of the video rendition."""
+    audio: int
+    """Index of the audio rendition."""
+    num_feasible: int
+    """Pairs that the scene could take."""
+    extra_budget_gain_mos: float | None = None
+    """What 10 % more budget would add, MOS."""
+
+
+def allocate(choices: Sequence[Choice], budget_kbps: float, model: Model) -> list[Allocation]:
+    """Write chosen pairs out, with interval and relevance; relevance is estimated for all at once."""
+    if not choices:
+        return []
+    relevance = estimate_relevance(
+        model.network,
+        model.relevance_ranges,
+        np.stack([c.surface.x_a[c.audio] for c in choices]),
+        np.stack([c.surface.x_v[c.video] for c in choices]),
+    )
+    return [_write_out(c, budget_kbps, model, r) for c, r in zip(choices, relevance, strict=True)]
+
+
+def _write_out(c: Choice, budget_kbps: float, model: Model, relevance: Relevance) -> Allocation:
+    surface = c.surface
+    avq = float(surface.avq_mos[c.video, c.audio])
+    low, high = model.interval_mos
+    return Allocation(
+        title=surface.title,
+        scene=surface.scene,
+        start_s=surface.start_s,
+        end_s=surface.end_s,
+        budget_kbps=budget_kbps,
+        video=surface.video[c.video],
+        audio=surface.audio[c.audio],
+        total_kbps=float(surface.total_kbps[c.video, c.audio]),
+        avq_mos=avq,
+        interval_mos=(min(max(avq + low, 1.0), 5.0), min(max(avq + high, 1.0), 5.0)),
+        relevance=relevance,
+        extra_budget_gain_mos=c.extra_budget_gain_mos,
+        num_pairs=surface.avq_mos.size,
+        num_feasible=c.num_feasible,
+    )
+
+
+_FLAT_COLUMNS = [
+    *("title", "scene", "start_s", "end_s", "budget_kbps", "video_codec", "width_px", "height_px", "video_target"),
+    *("video_kbps", "audio_codec", "channels", "audio_target", "audio_kbps", "total_kbps", "avq_mos", "avq_low_mos"),
+    *("avq_high_mos", "audio_share", "extra_budget_gain_mos", "num_pairs", "num_feasible", "interpolated"),
+]
+
+
+def _flatten(a: Allocation) -> dict[str, object]:
+    return {
+        "title": a.title,
+        "scene": a.scene,
+        "start_s": a.start_s,
+        "end_s": a.end_s,
+        "budget_kbps": a.budget_kbps,
+        "video_codec": a.video.codec,
+        "width_px": a.video.width_px,
+        "height_px": a.video.height_px,
+        "video_target": a.video.target,
+        "video_kbps": a.video.bitrate_kbps,
+        "audio_codec": a.audio.codec,
+        "channels": a.audio.channels,
+        "audio_target": a.audio.target,
+        "audio_kbps": a.audio.bitrate_kbps,
+        "total_kbps": a.total_kbps,
+        "avq_mos": a.avq_mos,
+        "avq_low_mos": a.interval_mos[0],
+        "avq_high_mos": a.interval_mos[1],
+        "audio_share": a.relevance.audio_share,
+        "extra_budget_gain_mos": a.extra_budget_gain_mos,
+        "num_pairs": a.num_pairs,
+        "num_feasible": a.num_feasible,
+        "interpolated": a.video.interpolated,
+    }

@@ -1,0 +1,79 @@
+"""Why nothing fits: which scene is to blame, and what it would cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from abr_alloc.allocation.pooling import Candidates
+from abr_alloc.allocation.surface import QualitySurface
+from abr_alloc.errors import InfeasibleLimits
+
+__all__ = ["explain_shortage"]
+
+
+def explain_shortage(
+    title: Sequence[QualitySurface],
+    cases: Sequence[Candidates],
+    budget_kbps: float,
+    max_rate_kbps: float,
+    min_avq_mos: float,
+) -> InfeasibleLimits:
+    """Name the first limit that no case can keep, in the case that comes closest.
+
+    Args:
+        title: its scenes, for their names.
+        cases: candidates of every case, before the limits.
+        budget_kbps, max_rate_kbps, min_avq_mos: what was asked for.
+    """
+    both = [case.restricted(max_kbps=max_rate_kbps, min_mos=min_avq_mos) for case in cases]
+    least = [case.least_kbps() for case in both]
+    closest = min(
+        range(len(cases)),
+        key=lambda i: (least[i], -_num_scenes(both[i]), -_num_scenes(cases[i].restricted(min_mos=min_avq_mos))),
+    )
+    case, limited = cases[closest], both[closest]
+    floor, rate = f"--min-avq {min_avq_mos:g}", f"--max-rate {max_rate_kbps:g}k"
+    has_floor = min_avq_mos > -math.inf
+
+    def shortage(scene: int | None, needed: float, reason: str, hint: str) -> InfeasibleLimits:
+        return InfeasibleLimits(
+            title=title[0].title,
+            scene=None if scene is None else title[scene].scene,
+            budget_kbps=budget_kbps,
+            needed_kbps=needed if math.isfinite(needed) else None,
+            reason=reason,
+            hint=hint,
+        )
+
+    if math.isfinite(least[closest]):
+        needed = least[closest]
+        if not has_floor:
+            reason = f"a mean of {budget_kbps:g} kbps is below the title's cheapest allocation, {needed:.1f} kbps"
+            return shortage(None, needed, reason, "raise --budget or add a cheaper rendition to the grid")
+        dearest = int((limited.time_share * limited.kbps.min(axis=1)).argmax())
+        reason = (
+            f"keeping {floor} in every scene costs a mean of {needed:.1f} kbps, over the budget of {budget_kbps:g}; "
+            f"scene {title[dearest].scene} takes the most, {limited.kbps[dearest].min():.1f} kbps for "
+            f"{title[dearest].duration_s:.1f} s"
+        )
+        return shortage(dearest, needed, reason, "raise --budget or lower --min-avq")
+    bare = np.flatnonzero(~np.isfinite(limited.kbps).any(axis=1))
+    first = int(bare[0])
+    best, cheapest = float(case.avq_mos[first].max()), float(case.kbps[first].min())
+    if best < min_avq_mos:
+        reason = f"no pair reaches {floor}; the scene's best has an AVQ of {best:.2f}"
+        return shortage(first, math.inf, reason, "lower --min-avq or add better renditions to the grid")
+    if cheapest > max_rate_kbps:
+        reason = f"the cheapest pair takes {cheapest:.1f} kbps, over {rate}"
+        return shortage(first, cheapest, reason, "raise --max-rate or add a cheaper rendition to the grid")
+    needed = float(case.restricted(min_mos=min_avq_mos).kbps[first].min())
+    reason = f"{floor} and {rate} contradict each other: that AVQ takes {needed:.1f} kbps"
+    return shortage(first, needed, reason, "raise --max-rate or lower --min-avq")
+
+
+def _num_scenes(candidates: Candidates) -> int:
+    """Scenes that have a pair left."""
+    return int(np.isfinite(candidates.kbps).any(axis=1).sum())
