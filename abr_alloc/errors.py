@@ -11,7 +11,9 @@ AbrAllocError
 ├── CheckpointError           a model, or a model that does not fit the table
 ├── OutputError               a place that cannot be written
 ├── InfeasibleBudgetError     nothing fits the budget and the limits
-└── LadderFormatError         a ladder file
+├── InfeasibleLadderError     no ladder keeps the constraints
+├── AudienceError             a distribution of bandwidth
+└── LadderFormatError         a ladder file, or a reference ladder
 
 Every error names the thing, the value and the next move in one line, and carries them as attributes.
 """
@@ -23,10 +25,12 @@ from dataclasses import dataclass
 
 __all__ = [
     "AbrAllocError",
+    "AudienceError",
     "CheckpointError",
     "FeatureTableError",
     "GridError",
     "InfeasibleBudgetError",
+    "InfeasibleLadderError",
     "InfeasibleLimits",
     "InfeasibleScene",
     "LadderFormatError",
@@ -112,8 +116,16 @@ class OutputError(AbrAllocError):
     """A place that cannot be written to."""
 
 
+class AudienceError(AbrAllocError):
+    """A distribution of bandwidth that cannot be read or used."""
+
+
+class InfeasibleLadderError(AbrAllocError):
+    """No ladder keeps the constraints together; the message names the conflict."""
+
+
 class LadderFormatError(AbrAllocError):
-    """A ladder file that breaks its format."""
+    """A ladder file, or a reference ladder, that breaks its format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """Surfaces between probes: an encoder can hit any rate, so AVQ is interpolated between the measured ones.
 
-For one codec, one size and one audio rendition, AVQ over the logarithm of the video rate is a shape-preserving piecewise
-cubic through the probes (PCHIP; Fritsch and Carlson, SIAM J. Numer. Anal. 17, 1980; SciPy's): where the probes rise it
-rises, and it never swings beyond two neighbours. Nothing is extrapolated: a size offers rates from its cheapest to its
-dearest probe and no others. Across sizes the best one at each rate counts, the upper envelope; where the best size
-changes is a crossover. docs/allocation.md has the measured error.
+For one codec, one size and one audio rendition, AVQ over the logarithm of the video rate is a shape-preserving
+piecewise cubic through the probes (PCHIP; Fritsch and Carlson, SIAM J. Numer. Anal. 17, 1980; SciPy's): where the
+probes rise it rises, and it never swings beyond two neighbours. Nothing is extrapolated: a size offers rates from its
+cheapest to its dearest probe and no others. Across sizes the best one at each rate counts, the upper envelope; where
+the best size changes is a crossover. docs/allocation.md has the measured error.
 
 Axes: V video renditions, A audio renditions, R rates.
 """
@@ -152,7 +152,7 @@ def interpolate(
 def _between(
     curves: Sequence[SizeCurve], rates_kbps: npt.NDArray[np.float64] | None
 ) -> Iterator[tuple[SizeCurve, VideoRendition, npt.NDArray[np.float64]]]:
-    """Renditions on the upper envelope, for some audio rendition, of all sizes of a codec: curve, rendition, AVQ (A,)."""
+    """Renditions on the upper envelope of all sizes of a codec for some audio rendition: curve, rendition, AVQ (A,)."""
     for codec in dict.fromkeys(curve.codec for curve in curves):
         own = [curve for curve in curves if curve.codec == codec and len(curve.kbps) > 1]
         if not own:

@@ -13,6 +13,7 @@ Axes: N states, M moves of one scene.
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -47,7 +48,7 @@ class CoreScene:
 def group_moves(scene: Choice, item: Choice, move: Floats, loss: Floats) -> list[CoreScene]:
     """Core scenes from moves sorted by scene; those with the smallest loss per unit of weight first."""
     starts = np.flatnonzero(np.diff(scene, prepend=-1))
-    ends = np.append(starts[1:], len(scene))
+    ends = np.append(starts, len(scene))[1:]
     core = [CoreScene(int(scene[a]), item[a:b], move[a:b], loss[a:b]) for a, b in zip(starts, ends, strict=True)]
     return sorted(core, key=lambda c: float((c.losses / np.abs(c.moves)).min()))
 
@@ -171,7 +172,7 @@ class _MergedHulls:
                     hull.pop()
                 if point[0] > hull[-1][0]:
                     hull.append(point)
-            found += [(_slope(a, b), b[0] - a[0], k) for a, b in zip(hull, hull[1:], strict=False)]
+            found += [(_slope(a, b), b[0] - a[0], k) for a, b in itertools.pairwise(hull)]
         found.sort()
         self._slope: Floats = np.array([f[0] for f in found])
         self._width: Floats = np.array([f[1] for f in found])

@@ -128,9 +128,7 @@ def middling_budget_kbps(surfaces: Sequence[QualitySurface]) -> float:
     return float(np.ceil(value / unit) * unit)
 
 
-def _choose(
-    surface: QualitySurface, budget_kbps: float, limits: Limits
-) -> Choice | InfeasibleScene | InfeasibleLimits:
+def _choose(surface: QualitySurface, budget_kbps: float, limits: Limits) -> Choice | InfeasibleScene | InfeasibleLimits:
     most_kbps = min(budget_kbps, limits.max_rate_kbps)
     pair = best_pair(surface, most_kbps)
     if pair is None:

@@ -7,10 +7,10 @@ With d_s the share of the title's time that scene s takes and q_s its AVQ:
     min       min_s q_s                                   the highest floor that the budget can hold everywhere
     p5        what 95 % of the time reaches or exceeds    the highest floor that it can hold for 95 % of the time
 
-A floor f costs at least sum_s d_s (least rate of scene s with q >= f), which never falls as f rises, so the highest floor
-is found by bisection over the AVQ values that occur. For `p5` scenes of together 5 % of the time may be let go; which
-ones save most is a knapsack of its own (two options a scene), solved exactly. Under the floor found, the mean is made
-as high as the budget allows.
+A floor f costs at least sum_s d_s (least rate of scene s with q >= f), which never falls as f rises, so the highest
+floor is found by bisection over the AVQ values that occur. For `p5` scenes of together 5 % of the time may be let go;
+which ones save most is a knapsack of its own (two options a scene), solved exactly. Under the floor found, the mean is
+made as high as the budget allows.
 
 Axes: S scenes, P pairs per scene (-inf AVQ and inf kbps where there is none).
 """
@@ -161,9 +161,7 @@ def _highest_floor(
     if time.monotonic() <= deadline:
         more = float(levels[floors.highest(budget_kbps * (1.0 + _PRICE_STEP), at_least=level)[0]])
     price = (more - level) / (budget_kbps * _PRICE_STEP)
-    return _optimum(
-        candidates, found, level, float(levels[ruled_out - 1]), price, complete=ruled_out == reached + 1
-    )
+    return _optimum(candidates, found, level, float(levels[ruled_out - 1]), price, complete=ruled_out == reached + 1)
 
 
 class _Floors:
@@ -198,7 +196,8 @@ class _Floors:
     def _lifted(self, level: float) -> Floats:
         """Least weighted rate of every scene at or above a level; inf where it has none."""
         c = self._candidates
-        return c.time_share * np.where(c.avq_mos >= level, c.kbps, np.inf).min(axis=1)
+        result: Floats = c.time_share * np.where(c.avq_mos >= level, c.kbps, np.inf).min(axis=1)
+        return result
 
     def _cost(self, level: float, let_go: npt.NDArray[np.bool_]) -> float:
         return float(np.where(let_go, self._least, self._lifted(level)).sum())

@@ -4,10 +4,10 @@ One pair is chosen per scene; values and weights add up; the weights must fit a 
 
     maximise  sum_s v[s, x_s]   subject to   sum_s w[s, x_s] <= C
 
-For a price p >= 0, L(p) = p C + sum_s max_j (v[s, j] - p w[s, j]) bounds the maximum from above, and the best such bound,
-min_p L(p), is that of the linear relaxation (Dyer 1984; Zemel 1984): the concave envelope of what the title can reach.
-L is convex and piecewise linear. A price is found between two choices that are both best at it, one within the
-capacity and one beyond: where they tie, L is lowest.
+For a price p >= 0, L(p) = p C + sum_s max_j (v[s, j] - p w[s, j]) bounds the maximum from above. The best such bound,
+min_p L(p), is that of the linear relaxation (Dyer 1984; Zemel 1984), the concave envelope of what can be reached. L is
+convex and piecewise linear. A price is found between two choices that are both best at it, one within the capacity and
+one beyond: where they tie, L is lowest.
 
 Axes: S scenes, P pairs per scene. A pair that is not there has value -inf and weight +inf.
 """
@@ -50,13 +50,15 @@ def total(table: Floats, choice: Choice) -> float:
 def cheapest_choice(values: Floats, weights: Floats) -> Choice:
     """The lightest pair of every scene; of equals, the most valuable."""
     lightest = weights.min(axis=1, keepdims=True)
-    return np.where(weights == lightest, values, -np.inf).argmax(axis=1)
+    choice: Choice = np.where(weights == lightest, values, -np.inf).argmax(axis=1)
+    return choice
 
 
 def _best_choice(values: Floats, weights: Floats) -> Choice:
     """The most valuable pair of every scene; of equals, the lightest."""
     highest = values.max(axis=1, keepdims=True)
-    return np.where(values == highest, weights, np.inf).argmin(axis=1)
+    choice: Choice = np.where(values == highest, weights, np.inf).argmin(axis=1)
+    return choice
 
 
 def relax(values: Floats, weights: Floats, capacity: float) -> Relaxation | None:

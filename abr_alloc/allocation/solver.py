@@ -32,6 +32,7 @@ FIT = 1e-12
 TOLERANCE = 1e-9
 """Shortfall, in units of value, below which the search does not go on: answers are exact to this."""
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
     """A choice and the proof of how good it is."""

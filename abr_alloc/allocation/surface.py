@@ -16,7 +16,15 @@ from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
 
-__all__ = ["DEFAULT_OVERHEAD", "AudioRendition", "Probe", "QualitySurface", "VideoRendition", "build_surfaces", "select"]
+__all__ = [
+    "DEFAULT_OVERHEAD",
+    "AudioRendition",
+    "Probe",
+    "QualitySurface",
+    "VideoRendition",
+    "build_surfaces",
+    "select",
+]
 
 DEFAULT_OVERHEAD = 0.02
 """Container overhead, as a share of the streams' own rate."""

@@ -13,13 +13,14 @@ import sys
 import click
 
 from abr_alloc import __version__
-from abr_alloc.errors import AbrAllocError, InfeasibleBudgetError
+from abr_alloc.errors import AbrAllocError, InfeasibleBudgetError, InfeasibleLadderError
 
 __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS = {
     "extract": "Measure sources: encode a grid of renditions and write the feature table.",
-    "plan": "Choose the best audio/video pair per scene under a budget.",
+    "ladder": "Design the rungs that serve an audience best.",
+    "plan": "Choose the best audio/video pairs under a budget.",
     "relevance": "Estimate how much audio and video matter per scene.",
     "train": "Train a model on a feature table or on your own ratings.",
 }
@@ -58,7 +59,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 
 def main() -> None:
-    """Run a command; end with exit code 0, 1 (failure), 2 (usage), 3 (infeasible budget) or 130 (interrupted)."""
+    """Run a command; end with exit code 0, 1 (failure), 2 (usage), 3 (infeasible) or 130 (interrupted)."""
     debug = "--debug" in sys.argv[1:2]
     try:
         code = cli(standalone_mode=False)
@@ -79,6 +80,8 @@ def main() -> None:
         more = f" (and {rest} more)" if rest else ""
         last = f"{shown[-1]}{more}; {shown[-1].hint}"
         _end(last, EXIT_INFEASIBLE, debug, word="infeasible")
+    except InfeasibleLadderError as error:
+        _end(" ".join(str(error).split()), EXIT_INFEASIBLE, debug, word="infeasible")
     except AbrAllocError as error:
         _end(" ".join(str(error).split()), EXIT_FAILURE, debug)
     except BrokenPipeError:

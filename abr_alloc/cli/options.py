@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from abr_alloc.errors import OutputError, UnitError
-from abr_alloc.units import parse_bitrate_kbps, parse_seconds
+from abr_alloc.units import MAX_KBPS, parse_bitrate_kbps, parse_seconds
 
-__all__ = ["BITRATE", "SECONDS", "FiniteRange", "check_output", "features_argument", "planning"]
+__all__ = ["BITRATE", "KBPS", "SECONDS", "FiniteRange", "check_output", "features_argument", "planning"]
 
 
 class _Bitrate(click.ParamType):
@@ -28,6 +28,21 @@ class _Bitrate(click.ParamType):
             return parse_bitrate_kbps(str(value))
         except UnitError as error:
             self.fail(str(error), param, ctx)
+
+
+class _Kbps(_Bitrate):
+    """Text like 500k or 2M, or a bare number of kbps, for options whose name says kbps."""
+
+    name = "kbps"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            bare = float(value)
+        except (TypeError, ValueError):
+            return super().convert(value, param, ctx)
+        if not 0.0 < bare <= MAX_KBPS:
+            self.fail(f"{value} kbps is not a positive rate", param, ctx)
+        return bare
 
 
 class _Seconds(click.ParamType):
@@ -55,6 +70,7 @@ class FiniteRange(click.FloatRange):
 
 
 BITRATE = _Bitrate()
+KBPS = _Kbps()
 SECONDS = _Seconds()
 
 features_argument = click.argument("features", type=click.Path(path_type=Path))

@@ -1,37 +1,88 @@
-"""`abr-alloc plan`: the best pair per scene under a budget."""
+"""`abr-alloc plan`: the best pairs under a budget, per scene or over a title."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from abr_alloc.cli import options
 
+if TYPE_CHECKING:
+    from abr_alloc.allocation.record import Plan
+    from abr_alloc.allocation.surface import QualitySurface
+    from abr_alloc.allocation.title import Limits
+    from abr_alloc.models.checkpoint import Model
+
 __all__ = ["command", "plan_document"]
 
+_FIGURES = (".png", ".svg")
 
-@click.command("plan", short_help="Choose the best audio/video pair per scene under a budget.")
+
+@click.command("plan", short_help="Choose the best audio/video pairs under a budget.")
 @options.features_argument
 @click.option(
-    "--budget", "budgets_kbps", type=options.BITRATE, multiple=True, required=True,
-    help="Total rate a pair may have, overhead included: 500k, 2M (repeatable).",
-)  # fmt: skip
+    "--budget",
+    "budgets_kbps",
+    type=options.BITRATE,
+    multiple=True,
+    help="Total rate, overhead included: 500k, 2M (repeatable).",
+)
+@click.option(
+    "--per",
+    type=click.Choice(["scene", "title"]),
+    default=None,
+    help="The budget is every scene's own (default), or the title's mean over time.",
+)
+@click.option(
+    "--audio",
+    type=click.Choice(["shared", "scene"]),
+    default=None,
+    help="Per title: one audio rendition throughout (default), or every scene its own.",
+)
+@click.option(
+    "--pool",
+    type=click.Choice(["mean", "harmonic", "min", "p5"]),
+    default=None,
+    help="Per title: how AVQ is pooled over time. [default: mean]",
+)
+@click.option("--max-rate", "max_rate_kbps", type=options.BITRATE, help="Largest total rate of any scene.")
+@click.option("--min-avq", "min_avq_mos", type=options.FiniteRange(1, 5), help="Least AVQ of every scene, MOS.")
+@click.option(
+    "--time-limit",
+    "time_limit_s",
+    type=options.SECONDS,
+    help="Per title and budget: stop the search here and state the gap.",
+)
+@click.option("--interpolate", is_flag=True, help="Choose video rates between the measured ones too.")
+@click.option(
+    "--sensitivity",
+    is_flag=True,
+    help="What the budget buys: AVQ, price and split of each title over all budgets; -o may be .png or .svg.",
+)
 @options.planning
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per scene and budget.")
 @click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
+    "-o", "--output", type=click.Path(path_type=Path),
     help="Write to a file; .json and .csv choose the format.",
-)
+)  # fmt: skip
 def command(
     features: Path,
     budgets_kbps: tuple[float, ...],
+    per: str | None,
+    audio: str | None,
+    pool: str | None,
+    max_rate_kbps: float | None,
+    min_avq_mos: float | None,
+    time_limit_s: float | None,
+    interpolate: bool,
+    sensitivity: bool,
     model_name: str,
     overhead: float,
     as_json: bool,
@@ -39,21 +90,22 @@ def command(
     output: Path | None,
     **filters: Any,
 ) -> None:
-    """Choose, for every scene of FEATURES, the pair of measured renditions with the highest predicted audio-visual
-    quality (AVQ) whose video + audio + overhead fits the budget. Every pair is evaluated, so the answer is exact.
+    """Choose, for every scene of FEATURES, the pair of renditions with the highest predicted audio-visual quality (AVQ)
+    whose video + audio + overhead fits the budget. The answer is exact.
 
-    Exit code 3 when some scene has no pair that fits; the other scenes are still printed.
+    With --per title the budget is for the title's mean rate: scenes may spend more or less, and each title ends with a
+    certificate, the proof of how close to the optimum its allocation is.
+
+    Exit code 3 when some scene or title has nothing that fits; the others are still printed.
     """
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv exclude each other; give one")
-    suffix = output.suffix.lower() if output is not None else ""
-    if (as_json and suffix == ".csv") or (as_csv and suffix == ".json"):
-        raise click.UsageError(f"--{'json' if as_json else 'csv'} does not fit the output {output}; rename it")
-    as_json, as_csv = as_json or suffix == ".json", as_csv or suffix == ".csv"
+    _check_usage(budgets_kbps, per, audio, pool, time_limit_s, sensitivity)
+    as_json, as_csv = _check_format(as_json, as_csv, output, figures=sensitivity)
     options.check_output(output, [features])
 
+    from abr_alloc.allocation.interpolation import interpolate as between
     from abr_alloc.allocation.plan import plan_surfaces
     from abr_alloc.allocation.surface import build_surfaces, select
+    from abr_alloc.allocation.title import Limits, plan_titles
     from abr_alloc.cli.tables import plan_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
     from abr_alloc.features.table import read_features
@@ -61,7 +113,22 @@ def command(
 
     table = select(read_features(features), **filters)
     model = load_model(model_name)
-    plan = plan_surfaces(build_surfaces(table, model, overhead=overhead), list(dict.fromkeys(budgets_kbps)), model)
+    surfaces: Iterator[QualitySurface] = build_surfaces(table, model, overhead=overhead)
+    if interpolate:
+        surfaces = (between(surface, overhead=overhead) for surface in surfaces)
+    limits = Limits(
+        audio=audio or "shared",
+        pool=pool or "mean",
+        max_rate_kbps=max_rate_kbps or math.inf,
+        min_avq_mos=-math.inf if min_avq_mos is None else min_avq_mos,
+        time_limit_s=time_limit_s or math.inf,
+    )
+    if sensitivity:
+        _sweep(surfaces, limits, model, overhead, as_json, as_csv, output)
+        return
+    plan = (plan_titles if per == "title" else plan_surfaces)(
+        surfaces, list(dict.fromkeys(budgets_kbps)), model, limits
+    )
     if as_json:
         text = json.dumps(plan_document(plan, model, overhead), indent=2) + "\n"
     elif as_csv:
@@ -74,25 +141,112 @@ def command(
         raise InfeasibleBudgetError(plan.infeasible)
 
 
-def plan_document(plan: Any, model: Any, overhead: float) -> dict[str, Any]:
+def _check_usage(
+    budgets_kbps: tuple[float, ...],
+    per: str | None,
+    audio: str | None,
+    pool: str | None,
+    time_limit_s: float | None,
+    sensitivity: bool,
+) -> None:
+    if sensitivity:
+        if budgets_kbps:
+            raise click.UsageError("--sensitivity goes through all budgets; leave --budget out")
+        if per == "scene":
+            raise click.UsageError("--sensitivity is of titles; leave --per scene out")
+        return
+    if not budgets_kbps:
+        raise click.UsageError("missing option --budget, for example --budget 2000k")
+    if per != "title":
+        for name, value in (("--audio", audio), ("--pool", pool), ("--time-limit", time_limit_s)):
+            if value is not None:
+                raise click.UsageError(f"{name} is for a budget over a title; add --per title, or leave it out")
+
+
+def _check_format(as_json: bool, as_csv: bool, output: Path | None, *, figures: bool) -> tuple[bool, bool]:
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other; give one")
+    suffix = output.suffix.lower() if output is not None else ""
+    if suffix in _FIGURES and not figures:
+        raise click.UsageError(f"the output {output} is a picture; only --sensitivity draws one")
+    wrong = {".csv", *_FIGURES} if as_json else {".json", *_FIGURES} if as_csv else set()
+    if suffix in wrong:
+        raise click.UsageError(f"--{'json' if as_json else 'csv'} does not fit the output {output}; rename it")
+    return as_json or suffix == ".json", as_csv or suffix == ".csv"
+
+
+def _sweep(
+    surfaces: Iterator[QualitySurface],
+    limits: Limits,
+    model: Model,
+    overhead: float,
+    as_json: bool,
+    as_csv: bool,
+    output: Path | None,
+) -> None:
+    import pandas as pd
+
+    from abr_alloc.allocation.sensitivity import sweep_budgets
+    from abr_alloc.cli.tables import sensitivity_table, write_or_print
+    from abr_alloc.errors import InfeasibleBudgetError
+    from abr_alloc.features.table import replace_file
+
+    points, infeasible = sweep_budgets(surfaces, limits)
+    rows = [{**dataclasses.asdict(point), "audio_share": point.audio_share} for point in points]
+    if as_json:
+        document = {
+            "schema_version": 1,
+            "command": "plan --sensitivity",
+            "model": model_object(model),
+            "overhead": overhead,
+            "pool": limits.pool,
+            "points": rows,
+            "infeasible": [dataclasses.asdict(title) for title in infeasible],
+        }
+        write_or_print(json.dumps(document, indent=2) + "\n", output)
+    elif as_csv:
+        write_or_print(pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n"), output)
+    elif output is not None and output.suffix.lower() in _FIGURES:
+        if points:
+            from abr_alloc.report.figures import draw_sensitivity, render
+
+            replace_file(output, render(draw_sensitivity(points, limits.pool), output.suffix.lower().removeprefix(".")))
+    elif points:
+        write_or_print(sensitivity_table(points), output)
+    if infeasible:
+        raise InfeasibleBudgetError(infeasible)
+
+
+def model_object(model: Model) -> dict[str, Any]:
+    """Which model predicted, for JSON."""
+    return {
+        "name": model.name,
+        "labels": model.card["labels"],
+        "video_feature_version": model.card["video_feature_version"],
+        "audio_feature_version": model.card["audio_feature_version"],
+        "weights_sha256": model.card["weights_sha256"],
+    }
+
+
+def plan_document(plan: Plan, model: Model, overhead: float) -> dict[str, Any]:
     """The JSON object of docs/formats.md."""
+    from abr_alloc.export.ladder_json import video_object
+
     plans = []
     for allocation in plan.allocations:
         row = dataclasses.asdict(allocation)
         row.pop("extra_budget_gain_mos")
+        row["video"] = video_object(allocation.video)
         row["interval_mos"] = list(row["interval_mos"])
         plans.append(row)
-    return {
+    document = {
         "schema_version": 1,
         "command": "plan",
-        "model": {
-            "name": model.name,
-            "labels": model.card["labels"],
-            "video_feature_version": model.card["video_feature_version"],
-            "audio_feature_version": model.card["audio_feature_version"],
-            "weights_sha256": model.card["weights_sha256"],
-        },
+        "model": model_object(model),
         "overhead": overhead,
         "plans": plans,
         "infeasible": [dataclasses.asdict(scene) for scene in plan.infeasible],
     }
+    if plan.certificates:
+        document["certificates"] = [{**dataclasses.asdict(c), "gap_mos": c.gap_mos} for c in plan.certificates]
+    return document

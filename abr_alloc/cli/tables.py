@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,28 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from abr_alloc.allocation.plan import Plan
+from abr_alloc.allocation.record import Certificate, Plan
+from abr_alloc.allocation.sensitivity import BudgetPoint
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.features.table import FeatureTable, replace_file
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.units import format_time
 
-__all__ = ["plan_table", "relevance_table", "write_or_print"]
+__all__ = [
+    "audio_text",
+    "certificate_line",
+    "new_table",
+    "plan_table",
+    "relevance_table",
+    "render_table",
+    "sensitivity_table",
+    "short_title",
+    "video_text",
+    "write_or_print",
+]
 
 _TITLE_WIDTH = 28
+_PROVEN_MOS = 1e-8  # a gap of no meaning: the search itself stops at a billionth
 
 
 def write_or_print(text: str, output: Path | None) -> None:
@@ -43,31 +56,45 @@ def plan_table(plan: Plan, model: Model, features: FeatureTable) -> str:
     for budget in dict.fromkeys(allocation.budget_kbps for allocation in plan.allocations):
         rows = [allocation for allocation in plan.allocations if allocation.budget_kbps == budget]
         codec = f", video in {rows[0].video.codec}" if one_codec else ""
-        table = _new_table("title", "scene", "time", "video", "audio", "kbps", "AVQ", "90 %", "audio share", "+10 %")
+        columns = ["title", "scene", "time", "video", "audio", "kbps", "AVQ", "90 %", "audio share"]
+        table = new_table(*columns, *([] if plan.certificates else ["+10 %"]))
         for a in rows:
             table.add_row(
-                _short(a.title),
+                short_title(a.title),
                 str(a.scene),
                 f"{format_time(a.start_s)}-{format_time(a.end_s)}",
-                _video(a.video, with_codec=not one_codec),
-                _audio(a.audio),
+                video_text(a.video, with_codec=not one_codec),
+                audio_text(a.audio),
                 f"{a.total_kbps:.0f}",
                 f"{a.avq_mos:.2f}",
                 f"{a.interval_mos[0]:.1f}-{a.interval_mos[1]:.1f}",
                 f"{100 * a.relevance.audio_share:.0f} %",
-                f"{a.extra_budget_gain_mos:+.2f}",
+                *([] if a.extra_budget_gain_mos is None else [f"{a.extra_budget_gain_mos:+.2f}"]),
             )
-        parts += [f"Budget {budget:g} kbps{codec}", _render(table)]
-    return "\n".join([*parts, *_trust(plan, model, features)]) + "\n"
+        each = " for the mean of each title" if plan.certificates else ""
+        parts += [f"Budget {budget:g} kbps{each}{codec}", render_table(table)]
+    parts += _trust(plan, model, features)
+    return "\n".join([*parts, *map(certificate_line, plan.certificates)]) + "\n"
+
+
+def certificate_line(c: Certificate) -> str:
+    """How good a title's allocation is, in a line."""
+    pooled = "" if c.pool == "mean" else f" ({c.pool})"
+    limit = {"none": "nothing binds: more buys no more", "budget": "budget binds"}.get(c.binding, f"{c.binding} bind")
+    proven = "optimal" if c.gap_mos <= _PROVEN_MOS else f"at most {c.gap_mos:.1g} below the optimum"
+    return (
+        f"{short_title(c.title)}: AVQ {c.objective_mos:.3f}{pooled}, {proven} ({c.method}); {c.mean_kbps:.1f} of "
+        f"{c.budget_kbps:g} kbps; {limit}; +1 kbps = {c.price_mos_per_kbps:+.5f} MOS"
+    )
 
 
 def relevance_table(plan: Plan, budget_kbps: float) -> str:
     """Relevance as text."""
-    table = _new_table("title", "scene", "time", "audio share", "video share", "ablation a/v", "change a/v")
+    table = new_table("title", "scene", "time", "audio share", "video share", "ablation a/v", "change a/v")
     for a in plan.allocations:
         r = a.relevance
         table.add_row(
-            _short(a.title),
+            short_title(a.title),
             str(a.scene),
             f"{format_time(a.start_s)}-{format_time(a.end_s)}",
             f"{100 * r.audio_share:.0f} %",
@@ -76,20 +103,42 @@ def relevance_table(plan: Plan, budget_kbps: float) -> str:
             f"{r.change_norm['audio']:.3f} / {r.change_norm['video']:.3f}",
         )
     return (
-        f"Relevance at the pair planned for {budget_kbps:g} kbps\n{_render(table)}\n"
+        f"Relevance at the pair planned for {budget_kbps:g} kbps\n{render_table(table)}\n"
         "Ablation (Eq. 6): how far AVQ moves when a modality is taken away. Change (Eq. 7): how far\n"
         "cross-attention moves a modality's features; with one temporal unit it compares the two modalities.\n"
     )
 
 
-def _new_table(*names: str) -> Table:
+def sensitivity_table(points: Sequence[BudgetPoint]) -> str:
+    """AVQ over budget as text, title after title."""
+    table = new_table("title", "budget", "spent", "AVQ", "+100 kbps", "video", "audio", "audio share")
+    for p in points:
+        table.add_row(
+            short_title(p.title),
+            f"{p.budget_kbps:.0f}k",
+            f"{p.mean_kbps:.0f}k",
+            f"{p.avq_mos:.3f}",
+            f"{100 * p.price_mos_per_kbps:+.3f}",
+            f"{p.video_kbps:.0f}k",
+            f"{p.audio_kbps:.0f}k",
+            f"{100 * p.audio_share:.0f} %",
+        )
+    return (
+        f"{render_table(table)}\n"
+        "Every line is the best allocation of the title within that mean rate. +100 kbps: what they would add at the\n"
+        "present price. audio share: of the streams' rate.\n"
+    )
+
+
+def new_table(*names: str) -> Table:
+    """An empty table; texts to the left, numbers to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in names:
-        table.add_column(name, justify="left" if name in ("title", "video") else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name in ("title", "video", "note") else "right", no_wrap=True)
     return table
 
 
-def _render(table: Table) -> str:
+def render_table(table: Table) -> str:
     """A table at its natural width: a number that is cut short would be worse than a long line."""
     console = Console(file=io.StringIO(), width=1000, color_system=None, highlight=False, emoji=False, markup=False)
     with console.capture() as capture:
@@ -97,16 +146,23 @@ def _render(table: Table) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def _short(title: str) -> str:
-    return title if len(title) <= _TITLE_WIDTH else title[: _TITLE_WIDTH - 1] + "…"
+def short_title(title: str, width: int = _TITLE_WIDTH) -> str:
+    """A title, cut where it is too long for a table."""
+    return title if len(title) <= width else title[: width - 1] + "…"
 
 
-def _video(v: VideoRendition, *, with_codec: bool) -> str:
+def video_text(v: VideoRendition, *, with_codec: bool) -> str:
+    """Size, target and rate; `~` and the two probes around it where the rate is interpolated."""
     codec = f"{v.codec} " if with_codec else ""
-    return f"{codec}{v.width_px}x{v.height_px} {v.target} {v.bitrate_kbps:.0f}k"
+    if v.interpolated:
+        below, above = v.nearest_probes
+        return f"{codec}{v.width_px}x{v.height_px} ~{v.bitrate_kbps:.0f}k ({below.target}..{above.target})"
+    target = "" if v.target.startswith("b=") else f"{v.target} "
+    return f"{codec}{v.width_px}x{v.height_px} {target}{v.bitrate_kbps:.0f}k"
 
 
-def _audio(a: AudioRendition) -> str:
+def audio_text(a: AudioRendition) -> str:
+    """Codec and rate."""
     mono = " mono" if a.channels == 1 else ""
     return f"{a.codec}{mono} {a.bitrate_kbps:.0f}k"
 
@@ -115,9 +171,13 @@ def _trust(plan: Plan, model: Model, features: FeatureTable) -> list[str]:
     """What the numbers rest on, and where they leave the range that the model was made for."""
     lines = [
         f"AVQ: predicted MOS 1-5 (model {model.name}, trained on {model.card['labels']}) with an estimated 90 %",
-        "interval. audio share: how far this pair's AVQ rests on audio rather than video (docs/method.md). +10 %: AVQ",
-        "that a tenth more budget would add.",
+        "interval. audio share: how far this pair's AVQ rests on audio rather than video (docs/method.md)."
+        + ("" if plan.certificates else " +10 %: AVQ"),
     ]
+    if not plan.certificates:
+        lines.append("that a tenth more budget would add.")
+    if any(a.video.interpolated for a in plan.allocations):
+        lines.append("~: a rate between the two probes named, where AVQ is interpolated (docs/allocation.md).")
     outside = _outside_validity(plan, model.card.get("validity", {}), features)
     if outside:
         lines.append(f"Outside the range that the model was made for: {', '.join(outside)}. Trust these less.")

@@ -1,1 +1,1 @@
-"""For other tools: nothing yet."""
+"""For other tools: one file per format."""

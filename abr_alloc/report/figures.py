@@ -11,10 +11,12 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from abr_alloc.allocation.plan import Allocation
+from abr_alloc.allocation.record import Allocation
+from abr_alloc.allocation.sensitivity import BudgetPoint
 
-__all__ = ["draw_relevance", "render"]
+__all__ = ["draw_relevance", "draw_sensitivity", "render"]
 
 # Two hues of the Okabe-Ito palette that differ in lightness too; hatching tells them apart in grey.
 _AUDIO, _VIDEO = "#0072B2", "#F5C87A"
@@ -101,6 +103,43 @@ def _draw_components(axes: Axes, scenes: Sequence[Allocation], top_ablation: flo
     axes.spines[["top"]].set_visible(False)
     twin.spines[["top"]].set_visible(False)
     return twin
+
+
+def draw_sensitivity(points: Sequence[BudgetPoint], pool: str) -> Figure:
+    """Two panels per title: AVQ over budget, and the split of the spent rate; at most 40 titles are drawn.
+
+    Args:
+        points: budgets of each title, rising; titles in their order.
+        pool: how AVQ is pooled over time, for the axis.
+    """
+    titles = list(dict.fromkeys(p.title for p in points))
+    drawn = titles[:_MAX_TITLES]
+    figure = Figure(figsize=(10.0, 0.6 + 2.9 * len(drawn)), layout="constrained")
+    axes = figure.subplots(len(drawn), 2, squeeze=False)
+    left_out = f" ({len(titles) - len(drawn)} more titles not drawn)" if len(titles) > len(drawn) else ""
+    figure.suptitle(f"What the budget buys{left_out}", fontsize=11)
+    for (quality, split), title in zip(axes, drawn, strict=True):
+        own = [p for p in points if p.title == title]
+        budget = [p.budget_kbps for p in own]
+        quality.plot(budget, [round(p.avq_mos, _DIGITS) for p in own], "o-", color=_INK, markersize=3, linewidth=1.2)
+        quality.set_ylabel(f"AVQ, {pool} over time (MOS)", fontsize=9)
+        quality.set_title(title, loc="left", fontsize=10, color=_INK)
+        audio, video = [p.audio_kbps for p in own], [p.video_kbps for p in own]
+        split.stackplot(budget, audio, video, colors=[_AUDIO, _VIDEO], labels=["audio", "video"])
+        split.collections[0].set(hatch="////", edgecolor="white", linewidth=0.0)
+        split.set_ylabel("spent rate (kbps)", fontsize=9)
+        split.legend(loc="upper left", fontsize=8, frameon=False)
+        for panel in (quality, split):
+            panel.set_xscale("log")
+            panel.set_xlabel("budget for the title's mean rate (kbps)", fontsize=9)
+            panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            panel.xaxis.set_major_formatter(FuncFormatter(lambda kbps, _: f"{kbps:g}"))
+            panel.xaxis.set_minor_formatter(NullFormatter())
+            panel.tick_params(labelsize=8)
+            panel.spines[["top", "right"]].set_visible(False)
+        if len(own) > 1:
+            split.set_xlim(budget[0], budget[-1])
+    return figure
 
 
 def render(figure: Figure, file_format: str) -> bytes:

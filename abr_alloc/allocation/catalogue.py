@@ -1,0 +1,113 @@
+"""One ladder for many titles: a catalogue as one surface, and what each title comes to on it.
+
+Axes: V video renditions, A audio renditions, R rates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from abr_alloc.allocation.rung import Ladder, Rung, TitleAtRung
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
+from abr_alloc.allocation.title_surface import TitleCurves
+from abr_alloc.errors import FeatureTableError
+
+__all__ = ["share_titles", "with_titles"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Floats, overhead: float) -> QualitySurface:
+    """A catalogue as one surface: at every size and rate the mean AVQ of all titles, each with the same weight.
+
+    A title smaller than a size plays its own size. Where a title's probes begin above a rate, nobody knows what it
+    would look like, and the rate is not offered.
+
+    Args:
+        surfaces: one per title, from `merge_scenes`.
+        codec: video codec.
+        rates_kbps: video rates to offer.
+        overhead: container overhead as a share of the streams' rate.
+
+    Raises:
+        FeatureTableError: the titles share no audio rendition, or no size and rate.
+    """
+    keys = [[_key(a) for a in surface.audio] for surface in surfaces]
+    shared = [key for key in dict.fromkeys(keys[0]) if all(key in other for other in keys)]
+    if not shared:
+        raise FeatureTableError("the titles share no audio rendition; extract them with one grid")
+    columns = [[own.index(key) for key in shared] for own in keys]
+    titles = [TitleCurves(surface, codec) for surface in surfaces]
+    sides: dict[int, tuple[int, int]] = {}
+    for title in titles:
+        for curve in title.curves:
+            size = curve.width_px, curve.height_px
+            sides[curve.short_side_px] = max(size, sides.get(curve.short_side_px, size))
+    plays = list(zip(titles, columns, strict=True))
+    avq = np.stack(
+        [np.mean([t.at(side, rates_kbps, cap_at_source=True)[:, c] for t, c in plays], axis=0) for side in sides]
+    )  # (sizes, R, A)
+    best = np.nan_to_num(avq, nan=-np.inf).max(axis=0)
+    size_index, rate_index = np.nonzero((avq >= best).any(axis=2))
+    if not len(size_index):
+        raise FeatureTableError("the titles have no size and rate in common; extract them with one grid")
+    dimensions = list(sides.values())
+    video = tuple(
+        VideoRendition(
+            codec=codec,
+            width_px=dimensions[i][0],
+            height_px=dimensions[i][1],
+            target=f"b={rates_kbps[r]:g}k",
+            bitrate_kbps=float(rates_kbps[r]),
+        )
+        for i, r in zip(size_index, rate_index, strict=True)
+    )
+    audio = tuple(
+        dataclasses.replace(
+            surfaces[0].audio[columns[0][k]],
+            bitrate_kbps=float(np.mean([s.audio[c[k]].bitrate_kbps for s, c in zip(surfaces, columns, strict=True)])),
+        )
+        for k in range(len(shared))
+    )
+    first = surfaces[0]
+    return dataclasses.replace(
+        first,
+        title=f"{len(surfaces)} titles",
+        video=video,
+        audio=audio,
+        avq_mos=avq[size_index, rate_index].astype(np.float32),
+        total_kbps=np.add.outer([v.bitrate_kbps for v in video], [a.bitrate_kbps for a in audio]) * (1.0 + overhead),
+        x_v=np.zeros((len(video), first.x_v.shape[1]), dtype=np.float32),
+        x_a=np.zeros((len(audio), first.x_a.shape[1]), dtype=np.float32),
+    )
+
+
+def with_titles(ladder: Ladder, surfaces: Sequence[QualitySurface]) -> Ladder:
+    """A shared ladder with what every title comes to at each rung."""
+
+    def at(rung: Rung, surface: QualitySurface) -> TitleAtRung:
+        curves = TitleCurves(surface, rung.video.codec)
+        side, kbps = min(rung.video.width_px, rung.video.height_px), rung.video.bitrate_kbps
+        size, note = curves.describe(side, kbps, cap_at_source=True)
+        (column,) = [i for i, a in enumerate(surface.audio) if _key(a) == _key(rung.audio)][:1]
+        assert size is not None  # sizes are capped at the source's
+        return TitleAtRung(
+            title=surface.title,
+            width_px=size.width_px,
+            height_px=size.height_px,
+            avq_mos=float(curves.at(side, np.array([kbps]), cap_at_source=True)[0, column]),
+            note=note,
+        )
+
+    return dataclasses.replace(
+        ladder,
+        rungs=tuple(dataclasses.replace(r, titles=tuple(at(r, s) for s in surfaces)) for r in ladder.rungs),
+    )
+
+
+def _key(a: AudioRendition) -> tuple[str, str]:
+    return a.codec, a.target

@@ -1,0 +1,173 @@
+"""From surfaces to ladders: one per title, or one for all of them, and how each compares with a fixed ladder."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.catalogue import share_titles, with_titles
+from abr_alloc.allocation.interpolation import Crossover, find_crossovers, interpolate
+from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders
+from abr_alloc.allocation.reference import Comparison, ReferenceLadder, compare, offered_rates_kbps
+from abr_alloc.allocation.rung import Ladder, LadderRules
+from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface
+from abr_alloc.allocation.title_surface import merge_scenes
+from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
+
+__all__ = ["DesignOptions", "TitleLadder", "design_catalogue", "design_titles"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignOptions:
+    """What a ladder should be like."""
+
+    num_rungs: int | None = 6
+    """Rungs; None for as many as are worth having."""
+    jnd_mos: float = 0.1
+    """What a rung must add for it to be worth having, MOS; only where the number is free."""
+    rules: LadderRules = field(default_factory=LadderRules)
+    """What every ladder must keep."""
+    round_kbps: float = 5.0
+    """Video rates are multiples of this, kbps."""
+    overhead: float = DEFAULT_OVERHEAD
+    """Container overhead as a share of the streams' rate."""
+    interval_mos: tuple[float, float] = (0.0, 0.0)
+    """What to add to a prediction for its interval, MOS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TitleLadder:
+    """A ladder with what it was chosen from and held against."""
+
+    ladder: Ladder
+    """The ladder."""
+    num_candidates: int
+    """Pairs that its rungs were chosen from."""
+    crossovers: tuple[Crossover, ...]
+    """Where the best size changes, with the top rung's audio; empty for a shared ladder."""
+    comparison: Comparison | None
+    """Beside the fixed ladder, where one was given and the title can play some of it."""
+
+
+def design_titles(
+    surfaces: Iterable[QualitySurface],
+    audience: Audience,
+    options: DesignOptions | None = None,
+    reference: ReferenceLadder | None = None,
+) -> list[TitleLadder]:
+    """A ladder per title. Surfaces of one title come one after the other.
+
+    Where a title has several video codecs, the one with the highest expected AVQ is taken, or the reference's.
+
+    Raises:
+        InfeasibleLadderError: a title has no ladder that keeps the rules.
+        FeatureTableError: the scenes of a title share no rendition, or none of the reference's codec.
+    """
+    options = options or DesignOptions()
+    found = []
+    for _, scenes in itertools.groupby(surfaces, key=lambda surface: surface.title):
+        title = merge_scenes(list(scenes))
+        designed = [_design([title], codec, audience, options, reference) for codec in _codecs([title], reference)]
+        found.append(max(designed, key=lambda d: d.ladder.expected_avq_mos))
+    return found
+
+
+def design_catalogue(
+    surfaces: Iterable[QualitySurface],
+    audience: Audience,
+    options: DesignOptions | None = None,
+    reference: ReferenceLadder | None = None,
+) -> TitleLadder:
+    """One ladder for all titles, each with the same weight. Surfaces of one title come one after the other.
+
+    Raises:
+        InfeasibleLadderError: no ladder keeps the rules.
+        FeatureTableError: the titles share no codec, audio rendition, or size and rate.
+    """
+    options = options or DesignOptions()
+    titles = [merge_scenes(list(s)) for _, s in itertools.groupby(surfaces, key=lambda surface: surface.title)]
+    designed = [_design(titles, codec, audience, options, reference) for codec in _codecs(titles, reference)]
+    return max(designed, key=lambda d: d.ladder.expected_avq_mos)
+
+
+def _codecs(titles: Sequence[QualitySurface], reference: ReferenceLadder | None) -> list[str]:
+    common = set.intersection(*({v.codec for v in title.video} for title in titles))
+    if reference is not None:
+        if reference.codec not in common:
+            have = ", ".join(sorted(common)) or "no codec in common"
+            raise FeatureTableError(
+                f"the reference ladder {reference.name!r} is for {reference.codec}, but title {titles[0].title!r} has "
+                f"{have}; choose another --compare, or extract it with --video-codec {reference.codec}"
+            )
+        return [reference.codec]
+    if not common:
+        raise FeatureTableError("the titles share no video codec; design them one by one, or extract them with one")
+    return sorted(common)
+
+
+def _design(
+    titles: Sequence[QualitySurface],
+    codec: str,
+    audience: Audience,
+    options: DesignOptions,
+    reference: ReferenceLadder | None,
+) -> TitleLadder:
+    rates = [v.bitrate_kbps for title in titles for v in title.video if v.codec == codec]
+    offered = offered_rates_kbps(min(rates), max(rates), options.round_kbps)
+    if len(titles) == 1:
+        own = _of_codec(titles[0], codec)
+        surface = interpolate(own, overhead=options.overhead, rates_kbps=offered, keep_probes=False)
+    else:
+        surface = share_titles(titles, codec, offered, options.overhead)
+    most = MAX_RUNGS if reference is not None and options.num_rungs is None else (options.num_rungs or 1)
+    if reference is not None:
+        most = max(most, len(reference.rungs))
+    by_rungs = design_ladders(surface, audience, most, options.rules, interval_mos=options.interval_mos)
+    if options.num_rungs is None:
+        ladder = choose_number(surface, audience, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
+    elif len(by_rungs) < options.num_rungs:
+        raise InfeasibleLadderError(_too_many(surface, by_rungs, options))
+    else:
+        ladder = by_rungs[options.num_rungs - 1]
+    comparison = None
+    if reference is not None:
+        comparison = compare(
+            ladder,
+            by_rungs,
+            reference,
+            titles,
+            audience,
+            options.rules,
+            overhead=options.overhead,
+            interval_mos=options.interval_mos,
+        )
+    crossovers: tuple[Crossover, ...] = ()
+    if len(titles) == 1:
+        crossovers = tuple(find_crossovers(titles[0], titles[0].audio.index(ladder.rungs[-1].audio), codec))
+    else:
+        ladder = with_titles(ladder, titles)
+    return TitleLadder(ladder=ladder, num_candidates=surface.avq_mos.size, crossovers=crossovers, comparison=comparison)
+
+
+def _of_codec(surface: QualitySurface, codec: str) -> QualitySurface:
+    rows = [i for i, v in enumerate(surface.video) if v.codec == codec]
+    return dataclasses.replace(
+        surface,
+        video=tuple(surface.video[i] for i in rows),
+        avq_mos=surface.avq_mos[rows],
+        total_kbps=surface.total_kbps[rows],
+        x_v=surface.x_v[rows],
+    )
+
+
+def _too_many(surface: QualitySurface, by_rungs: Sequence[Ladder], options: DesignOptions) -> str:
+    rules, longest = options.rules, by_rungs[-1].rungs
+    return (
+        f"title {surface.title!r} has no ladder of {options.num_rungs} rungs between "
+        f"{surface.total_kbps.min():.0f}k and {surface.total_kbps.max():.0f}k with ratios of {rules.min_ratio:g} to "
+        f"{rules.max_ratio:g} ({surface.avq_mos.size} candidate pairs); at most {len(longest)} fit: lower --rungs or "
+        "--min-ratio, or probe a wider range"
+    )

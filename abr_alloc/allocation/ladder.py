@@ -1,0 +1,206 @@
+"""Ladders: K pairs that give an audience the highest expected AVQ, exactly.
+
+A player takes the highest rung that its bandwidth b allows, so with rungs of total rates t_1 < ... < t_K, AVQ q_k and
+S(t) = P(b >= t),
+
+    E = 1 + sum_k (q_k - q_(k-1)) S(t_k),   q_0 = 1
+
+(a network too slow for the lowest rung is given the foot of the scale). The sum runs over neighbours, and so do the
+constraints on a ladder; a dynamic programme over (rungs so far, audio renditions so far, last rung) is therefore exact.
+Rates of both streams never fall up the ladder, so an audio rendition that was left does not come back, and counting the
+changes counts the renditions. Cost: O(K M n^2) for n candidate pairs and M audio renditions.
+
+Axes: n candidates, by total rate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.rung import FOOT_MOS, RATIO_ROUNDING, Ladder, LadderRules, make_ladder
+from abr_alloc.allocation.surface import QualitySurface
+from abr_alloc.errors import InfeasibleLadderError
+
+__all__ = ["MAX_RUNGS", "PLAYED_SHARE", "choose_number", "design_ladders"]
+
+MAX_RUNGS = 24
+"""Most rungs that are ever tried."""
+
+PLAYED_SHARE = 0.01
+"""Share of the audience that must play a rung for it to be worth having, when the number is free."""
+
+_BLOCK = 512
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Pairs that a rung may be, by total rate."""
+
+    video: npt.NDArray[np.intp]
+    audio: npt.NDArray[np.intp]
+    total_kbps: Floats
+    avq_mos: Floats
+    video_kbps: Floats
+    audio_kbps: Floats
+    side_px: npt.NDArray[np.int64]
+    share: Floats
+    """Of the audience, with the bandwidth for it."""
+
+    def may_follow(self, columns: slice, rules: LadderRules) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Whether candidate j of some columns may come right after i: with i's audio, and with a better one, (n, J)."""
+        ratio = self.total_kbps[columns] / self.total_kbps[:, None]
+        allowed = (ratio >= rules.min_ratio * (1.0 - RATIO_ROUNDING)) & (
+            ratio <= rules.max_ratio * (1.0 + RATIO_ROUNDING)
+        )
+        for rising, step in ((self.video_kbps, 0.0), (self.side_px, 0.0), (self.avq_mos, rules.min_step_mos)):
+            allowed &= rising[columns] - rising[:, None] >= step
+        allowed &= self.share[:, None] - self.share[columns] >= rules.min_played_share
+        same = self.audio[columns] == self.audio[:, None]
+        return allowed & same, allowed & ~same & (self.audio_kbps[columns] > self.audio_kbps[:, None])
+
+
+def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules) -> _Candidates:
+    side = np.array([min(v.width_px, v.height_px) for v in surface.video], dtype=np.int64)
+    sized = np.array([not rules.sides_px or any(a <= s <= b for a, b in rules.sides_px) for s in side])
+    if not sized.any():
+        have = ", ".join(f"{s}p" for s in sorted(set(side.tolist())))
+        raise InfeasibleLadderError(
+            f"title {surface.title!r} has none of the sizes asked for with --rates, only {have}"
+        )
+    total = surface.total_kbps
+    allowed = sized[:, None] & (total >= rules.min_kbps) & (total <= rules.max_kbps)
+    if not allowed.any():
+        low, high = float(total[sized].min()), float(total[sized].max())
+        raise InfeasibleLadderError(
+            f"title {surface.title!r} has no pair between --min-kbps {rules.min_kbps:g}k and --max-kbps "
+            f"{rules.max_kbps:g}k; its pairs take {low:.0f}k to {high:.0f}k"
+        )
+    enough = allowed & (surface.avq_mos >= rules.top_avq_mos)
+    if enough.any():
+        allowed &= total <= total[enough].min()
+    video, audio = np.nonzero(allowed)
+    order = np.lexsort((audio, video, total[video, audio]))
+    video, audio = video[order], audio[order]
+    return _Candidates(
+        video=video,
+        audio=audio,
+        total_kbps=total[video, audio],
+        avq_mos=surface.avq_mos[video, audio].astype(np.float64),
+        video_kbps=np.array([v.bitrate_kbps for v in surface.video])[video],
+        audio_kbps=np.array([a.bitrate_kbps for a in surface.audio])[audio],
+        side_px=side[video],
+        share=audience.share_with(total[video, audio]),
+    )
+
+
+def design_ladders(
+    surface: QualitySurface,
+    audience: Audience,
+    max_rungs: int,
+    rules: LadderRules | None = None,
+    *,
+    interval_mos: tuple[float, float] = (0.0, 0.0),
+) -> list[Ladder]:
+    """The best ladder of 1, 2, ... rungs, as far as the rules and the candidates allow, at most `max_rungs`.
+
+    Args:
+        surface: of a whole title: its pairs are the candidates.
+        audience: who plays it.
+        max_rungs: most rungs.
+        rules: what every ladder must keep.
+        interval_mos: what to add to a prediction for its interval, MOS.
+
+    Raises:
+        InfeasibleLadderError: not even one rung keeps the rules; the message names the conflict.
+    """
+    rules = rules or LadderRules()
+    c = _candidates(surface, audience, rules)
+    n, num_audio = len(c.total_kbps), min(rules.max_audio or len(surface.audio), len(surface.audio))
+    # value[m, j]: best sum of steps so far with m + 1 audio renditions and j as the last rung.
+    value = np.full((num_audio, n), -np.inf)
+    value[0] = (c.avq_mos - FOOT_MOS) * c.share
+    parents: list[npt.NDArray[np.int32]] = []  # per rung: (m, j) -> parent's m * n + its index
+    ladders: list[Ladder] = []
+    while np.isfinite(value).any():
+        # The top rung is played by all who have the bandwidth for it.
+        ended = np.where(c.share >= rules.min_played_share, value, -np.inf)
+        if np.isfinite(ended).any():
+            ladders.append(_trace(surface, c, audience, interval_mos, ended, parents))
+        if len(parents) + 1 >= max_rungs:
+            break
+        value, parent = _extend(c, value, rules)
+        parents.append(parent)
+    if not ladders:
+        raise InfeasibleLadderError(
+            f"no rung of title {surface.title!r} is played by {100 * rules.min_played_share:g} % of the audience; "
+            "lower --min-kbps, or choose another --network"
+        )
+    return ladders
+
+
+def choose_number(
+    surface: QualitySurface,
+    audience: Audience,
+    rules: LadderRules,
+    jnd_mos: float,
+    *,
+    interval_mos: tuple[float, float] = (0.0, 0.0),
+) -> Ladder:
+    """The best ladder of any number of rungs each of which is worth having: it adds `jnd_mos` at least to the rung
+    below it, which is what its viewers would watch without it, and `PLAYED_SHARE` of the audience at least play it."""
+    strict = dataclasses.replace(rules, min_step_mos=jnd_mos, min_played_share=PLAYED_SHARE)
+    ladders = design_ladders(surface, audience, MAX_RUNGS, strict, interval_mos=interval_mos)
+    return max(ladders, key=lambda ladder: (ladder.expected_avq_mos, -len(ladder.rungs)))
+
+
+def _extend(c: _Candidates, value: Floats, rules: LadderRules) -> tuple[Floats, npt.NDArray[np.int32]]:
+    """One rung more: the best predecessor of every candidate."""
+    num_audio, n = value.shape
+    longer, parent = np.full_like(value, -np.inf), np.zeros(value.shape, dtype=np.int32)
+    for first in range(0, n, _BLOCK):
+        columns = slice(first, min(first + _BLOCK, n))
+        same, better = c.may_follow(columns, rules)
+        # (q_j - q_i) S_j: the part that depends on both.
+        lost = c.avq_mos[:, None] * c.share[columns]
+        stay, change = np.where(same, -lost, -np.inf), np.where(better, -lost, -np.inf)
+        gained = c.avq_mos[columns] * c.share[columns]
+        for m in range(num_audio):
+            for previous, step in ((m, stay), (m - 1, change)):
+                if previous < 0 or not np.isfinite(value[previous]).any():
+                    continue
+                sums = value[previous][:, None] + step
+                best = sums.argmax(axis=0)
+                found = sums[best, np.arange(sums.shape[1])] + gained
+                won = found > longer[m, columns]
+                longer[m, columns] = np.where(won, found, longer[m, columns])
+                parent[m, columns] = np.where(won, previous * n + best, parent[m, columns])
+    return longer, parent
+
+
+def _trace(
+    surface: QualitySurface,
+    c: _Candidates,
+    audience: Audience,
+    interval_mos: tuple[float, float],
+    value: Floats,
+    parents: Sequence[npt.NDArray[np.int32]],
+) -> Ladder:
+    n = value.shape[1]
+    state = int(value.argmax())
+    chosen = [state % n]
+    for parent in reversed(parents):
+        state = int(parent[state // n, state % n])
+        chosen.append(state % n)
+    rungs = [
+        (surface.video[c.video[j]], surface.audio[c.audio[j]], float(c.total_kbps[j]), float(c.avq_mos[j]), "")
+        for j in reversed(chosen)
+    ]
+    return make_ladder(surface.title, rungs, audience, interval_mos)

@@ -1,0 +1,278 @@
+"""Fixed ladders to beat, and how a designed ladder compares.
+
+A reference ladder is a list of sizes and rates (ladders/reference/*.toml) with one audio rate, or the rungs of a ladder
+file. On a title it is judged by the same surface as the designed one: each rung at its size and rate (`TitleCurves`),
+with the audio rendition nearest to its own. Rungs larger than the source, or at a rate below the
+title's cheapest probe of that size, are left out and named.
+
+Bitrate saved at equal AVQ is Bjontegaard's delta rate (ITU-T VCEG-M33, 2001) with AVQ for quality: the mean difference
+of log rate between two curves, log rate over AVQ, interpolated by PCHIP, over the AVQ that both reach.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.interpolation import lattice_kbps
+from abr_alloc.allocation.rung import Ladder, LadderRules, keeps_rules, make_ladder
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
+from abr_alloc.allocation.title_surface import TitleCurves
+from abr_alloc.errors import LadderFormatError, UnitError
+from abr_alloc.units import parse_bitrate_kbps
+
+__all__ = [
+    "Comparison",
+    "ReferenceLadder",
+    "ReferenceRung",
+    "apply_reference",
+    "bd_rate_percent",
+    "compare",
+    "load_reference",
+    "offered_rates_kbps",
+    "reference_names",
+]
+
+Floats = npt.NDArray[np.float64]
+
+_MIN_STEP_MOS = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceRung:
+    """A rung of a fixed ladder."""
+
+    width_px: int
+    """Width, pixels."""
+    height_px: int
+    """Height, pixels."""
+    video_kbps: float
+    """Video rate, kbps."""
+    audio_codec: str
+    """Audio codec."""
+    audio_kbps: float
+    """Audio rate, kbps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceLadder:
+    """A fixed ladder."""
+
+    name: str
+    """Its name."""
+    description: str
+    """Where it comes from."""
+    codec: str
+    """Video codec."""
+    rungs: tuple[ReferenceRung, ...]
+    """By rate, rising."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A designed ladder beside a fixed one, for the same title and audience."""
+
+    reference: str
+    """Name of the fixed ladder."""
+    ladder: Ladder
+    """What the fixed ladder comes to on this title."""
+    left_out: tuple[str, ...]
+    """Rungs of the fixed ladder that this title cannot play, and why."""
+    gain_mos: float
+    """Expected AVQ of the designed ladder less that of the fixed one."""
+    same_rungs_gain_mos: float | None
+    """The same for the designed ladder with as many rungs as the fixed one; None where there is none."""
+    rungs_needed: int | None
+    """Fewest designed rungs that expect at least the fixed ladder's AVQ; None where no number tried does."""
+    bd_rate_percent: float | None
+    """Mean rate difference at equal AVQ, %; negative is saved; None where the curves do not overlap."""
+    breaks_rules: bool
+    """Whether the fixed ladder breaks a rule that the designed one keeps, so that it may come out ahead."""
+
+
+def reference_names() -> list[str]:
+    """Names of the fixed ladders that ship."""
+    folder = resources.files("ladders").joinpath("reference")
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_reference(name: str) -> ReferenceLadder:
+    """Load a fixed ladder that ships.
+
+    Raises:
+        LadderFormatError: there is none of this name.
+    """
+    if name not in reference_names():
+        raise LadderFormatError(
+            f"there is no reference ladder {name!r}; choose {', '.join(reference_names())}, or a ladder file (.json)"
+        )
+    text = resources.files("ladders").joinpath("reference", f"{name}.toml").read_text(encoding="utf-8")
+    return _read(name, tomllib.loads(text))
+
+
+def _read(name: str, found: dict[str, Any]) -> ReferenceLadder:
+    try:
+        audio = found["audio"]
+        rungs = tuple(
+            ReferenceRung(
+                width_px=int(width),
+                height_px=int(height),
+                video_kbps=parse_bitrate_kbps(rate),
+                audio_codec=str(audio["codec"]),
+                audio_kbps=parse_bitrate_kbps(audio["rate"]),
+            )
+            for width, height, rate in found["rungs"]
+        )
+        return ReferenceLadder(name=name, description=found["description"], codec=found["codec"], rungs=rungs)
+    except (KeyError, TypeError, ValueError, UnitError) as error:
+        raise LadderFormatError(
+            f"the reference ladder {name!r} is damaged ({error}); install the package again"
+        ) from error
+
+
+def offered_rates_kbps(low: float, high: float, round_kbps: float) -> Floats:
+    """Video rates that ladders are built from: a lattice of rounded rates, and the rates of every fixed ladder that
+    ships, so that no fixed ladder can do what a designed one may not."""
+    standard = {r.video_kbps for name in reference_names() for r in load_reference(name).rungs}
+    fitting = [kbps for kbps in standard if low < kbps < high and math.isclose(kbps % round_kbps, 0.0, abs_tol=1e-9)]
+    return np.union1d(lattice_kbps(low, high, round_kbps), np.array(fitting, dtype=np.float64))
+
+
+def apply_reference(
+    reference: ReferenceLadder,
+    titles: Sequence[QualitySurface],
+    audience: Audience,
+    overhead: float,
+    interval_mos: tuple[float, float] = (0.0, 0.0),
+) -> tuple[Ladder | None, tuple[str, ...]]:
+    """What a fixed ladder comes to on a title, and the rungs that had to be left out. None where none is left.
+
+    Over several titles AVQ is their mean; a title smaller than a rung plays its own size.
+    """
+    surface, shared = titles[0], len(titles) > 1
+    of_title = [TitleCurves(title, reference.codec) for title in titles]
+    curves = of_title[0]
+    rungs: list[tuple[VideoRendition, AudioRendition, float, float, str]] = []
+    left_out = []
+    for rung in reference.rungs:
+        side = min(rung.width_px, rung.height_px)
+        label = f"{rung.width_px}x{rung.height_px} {rung.video_kbps:g}k"
+        column, audio_note = _nearest_audio(surface.audio, rung)
+        columns = [_nearest_audio(title.audio, rung)[0] for title in titles]
+        curve, note = curves.describe(side, rung.video_kbps, cap_at_source=shared)
+        if curve is None:
+            left_out.append(f"{label}: {note}")
+            continue
+        rate = np.array([rung.video_kbps])
+        avq = float(
+            np.mean([c.at(side, rate, cap_at_source=shared)[0, i] for c, i in zip(of_title, columns, strict=True)])
+        )
+        if math.isnan(avq):
+            where = "some title's cheapest probe" if shared else f"the cheapest probe, {curve.kbps[0]:.0f}k"
+            left_out.append(f"{label}: below {where} at {curve.short_side_px}p")
+            continue
+        audio = surface.audio[column]
+        rungs.append(
+            (
+                VideoRendition(
+                    codec=reference.codec,
+                    width_px=rung.width_px,
+                    height_px=rung.height_px,
+                    target=f"b={rung.video_kbps:g}k",
+                    bitrate_kbps=rung.video_kbps,
+                ),
+                audio,
+                (rung.video_kbps + audio.bitrate_kbps) * (1.0 + overhead),
+                avq,
+                "" if shared else "; ".join(filter(None, [note, audio_note])),
+            )
+        )
+    rungs.sort(key=lambda r: r[2])
+    name = f"{len(titles)} titles" if shared else surface.title
+    return (make_ladder(name, rungs, audience, interval_mos) if rungs else None), tuple(left_out)
+
+
+def _nearest_audio(audio: Sequence[AudioRendition], rung: ReferenceRung) -> tuple[int, str]:
+    same = [i for i, a in enumerate(audio) if a.codec == rung.audio_codec] or list(range(len(audio)))
+    best = min(same, key=lambda i: abs(math.log(audio[i].bitrate_kbps / rung.audio_kbps)))
+    close = abs(audio[best].bitrate_kbps / rung.audio_kbps - 1.0) <= 0.15 and audio[best].codec == rung.audio_codec
+    return best, "" if close else f"audio {audio[best].codec} {audio[best].bitrate_kbps:.0f}k is the nearest there is"
+
+
+def compare(
+    designed: Ladder,
+    by_rungs: Sequence[Ladder],
+    reference: ReferenceLadder,
+    titles: Sequence[QualitySurface],
+    audience: Audience,
+    rules: LadderRules,
+    *,
+    overhead: float,
+    interval_mos: tuple[float, float] = (0.0, 0.0),
+) -> Comparison | None:
+    """A designed ladder beside a fixed one; None where the title can play no rung of the fixed one.
+
+    Args:
+        designed: the ladder that is offered.
+        by_rungs: the best ladders of 1, 2, ... rungs under the same rules.
+        reference: the fixed ladder.
+        titles: surface of the title, measured; of every title, where they share the ladder.
+        audience: who plays it.
+        rules: what the designed ladders keep.
+        overhead: container overhead as a share of the streams' rate.
+        interval_mos: what to add to a prediction for its interval, MOS.
+    """
+    fixed, left_out = apply_reference(reference, titles, audience, overhead, interval_mos)
+    if fixed is None:
+        return None
+    count = len(fixed.rungs)
+    same = by_rungs[count - 1] if len(by_rungs) >= count else None
+    enough = [
+        len(ladder.rungs) for ladder in by_rungs if ladder.expected_avq_mos >= fixed.expected_avq_mos - _MIN_STEP_MOS
+    ]
+    return Comparison(
+        reference=reference.name,
+        ladder=fixed,
+        left_out=left_out,
+        gain_mos=designed.expected_avq_mos - fixed.expected_avq_mos,
+        same_rungs_gain_mos=None if same is None else same.expected_avq_mos - fixed.expected_avq_mos,
+        rungs_needed=min(enough, default=None),
+        bd_rate_percent=bd_rate_percent(*_curve(fixed), *_curve(designed)),
+        breaks_rules=not keeps_rules(fixed, rules),
+    )
+
+
+def _curve(ladder: Ladder) -> tuple[Floats, Floats]:
+    return np.array([r.total_kbps for r in ladder.rungs]), np.array([r.avq_mos for r in ladder.rungs])
+
+
+def bd_rate_percent(anchor_kbps: Floats, anchor_mos: Floats, test_kbps: Floats, test_mos: Floats) -> float | None:
+    """Bjontegaard delta rate of a test curve against an anchor, %; negative where the test needs less.
+
+    Points that do not rise in AVQ over a cheaper one are left out. None where a curve has fewer than two points left,
+    or the two reach no AVQ in common.
+    """
+    from scipy.interpolate import PchipInterpolator
+
+    curves = []
+    for kbps, mos in ((anchor_kbps, anchor_mos), (test_kbps, test_mos)):
+        order = np.argsort(kbps, kind="stable")
+        kbps, mos = kbps[order], mos[order]
+        highest = np.maximum.accumulate(np.append(-np.inf, mos[:-1]))
+        rising = mos > highest + _MIN_STEP_MOS
+        if rising.sum() < 2:
+            return None
+        curves.append((mos[rising], np.log(kbps[rising])))
+    low, high = max(q[0] for q, _ in curves), min(q[-1] for q, _ in curves)
+    if not high > low:
+        return None
+    anchor, test = (float(PchipInterpolator(q, rate).integrate(low, high)) / (high - low) for q, rate in curves)
+    return (math.exp(test - anchor) - 1.0) * 100.0

@@ -1,0 +1,154 @@
+"""A title as one surface, and its AVQ at any size and rate.
+
+An encode of a whole title at one target spends what each scene takes, so the probes at one target, taken together over
+the scenes, are one rendition of the title: its rate and its AVQ are means over time. That is what a rung of a ladder
+is.
+
+Axes: V video renditions, A audio renditions, R rates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from abr_alloc.allocation.interpolation import SizeCurve, size_curves
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
+from abr_alloc.errors import FeatureTableError
+
+__all__ = ["SAME_SIZE", "TitleCurves", "merge_scenes"]
+
+SAME_SIZE = 0.1
+"""Relative difference of short sides up to which two sizes are one: 234p and 240p."""
+
+Floats = npt.NDArray[np.float64]
+
+
+def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
+    """The surface of a title: the renditions that all its scenes have, with means over time.
+
+    Raises:
+        FeatureTableError: a scene has no duration, or the scenes share no video or no audio rendition.
+    """
+    title = scenes[0].title
+    for scene in scenes:
+        if not scene.duration_s > 0.0:
+            raise FeatureTableError(
+                f"title {title!r} scene {scene.scene} lasts {scene.duration_s:g} s; a scene must last longer than 0"
+            )
+    video = [{_video_key(v): i for i, v in enumerate(s.video)} for s in scenes]
+    audio = [{_audio_key(a): i for i, a in enumerate(s.audio)} for s in scenes]
+    video_keys = [key for key in video[0] if all(key in other for other in video)]
+    audio_keys = [key for key in audio[0] if all(key in other for other in audio)]
+    for kind, keys in (("video", video_keys), ("audio", audio_keys)):
+        if not keys:
+            raise FeatureTableError(
+                f"the scenes of title {title!r} share no {kind} rendition; extract them with one grid"
+            )
+    seconds = np.array([scene.duration_s for scene in scenes])
+    share = seconds / seconds.sum()
+    rows = [np.array([found[key] for key in video_keys]) for found in video]
+    columns = [np.array([found[key] for key in audio_keys]) for found in audio]
+
+    cells = list(zip(scenes, rows, columns, strict=True))
+
+    def mean(parts: Sequence[Floats]) -> Floats:
+        return np.asarray(sum(weight * part for weight, part in zip(share, parts, strict=True)))
+
+    video_kbps = mean([np.array([s.video[i].bitrate_kbps for i in r]) for s, r in zip(scenes, rows, strict=True)])
+    audio_kbps = mean([np.array([s.audio[i].bitrate_kbps for i in c]) for s, c in zip(scenes, columns, strict=True)])
+    return dataclasses.replace(
+        scenes[0],
+        scene=-1,
+        end_s=scenes[-1].end_s,
+        video=tuple(
+            dataclasses.replace(scenes[0].video[i], bitrate_kbps=float(kbps))
+            for i, kbps in zip(rows[0], video_kbps, strict=True)
+        ),
+        audio=tuple(
+            dataclasses.replace(scenes[0].audio[i], bitrate_kbps=float(kbps))
+            for i, kbps in zip(columns[0], audio_kbps, strict=True)
+        ),
+        avq_mos=mean([s.avq_mos[np.ix_(r, c)] for s, r, c in zip(scenes, rows, columns, strict=True)]).astype(
+            np.float32
+        ),
+        total_kbps=mean([s.total_kbps[np.ix_(r, c)] for s, r, c in cells]),
+        x_v=mean([s.x_v[r] for s, r in zip(scenes, rows, strict=True)]).astype(np.float32),
+        x_a=mean([s.x_a[c] for s, c in zip(scenes, columns, strict=True)]).astype(np.float32),
+    )
+
+
+def _video_key(v: VideoRendition) -> tuple[str, int, int, str]:
+    return v.codec, v.width_px, v.height_px, v.target
+
+
+def _audio_key(a: AudioRendition) -> tuple[str, int, str]:
+    return a.codec, a.channels, a.target
+
+
+class TitleCurves:
+    """AVQ of one title and codec at sizes and rates that were not probed, and where that leaves the probes."""
+
+    def __init__(self, surface: QualitySurface, codec: str) -> None:
+        self.title = surface.title
+        self.curves: list[SizeCurve] = [curve for curve in size_curves(surface) if curve.codec == codec]
+        """By size, rising."""
+        if not self.curves:
+            raise FeatureTableError(f"title {surface.title!r} has no {codec} renditions; choose another --video-codec")
+        self._log_side = np.log([curve.short_side_px for curve in self.curves])
+
+    @property
+    def largest_px(self) -> int:
+        """Short side of the largest size."""
+        return self.curves[-1].short_side_px
+
+    def at(self, side_px: int, kbps: Floats, *, cap_at_source: bool = False) -> Floats:
+        """AVQ at a size (its short side) and rates, (R, A).
+
+        A size that was not probed is taken between its neighbours, linear in the logarithm of the short side. Above
+        the dearest probe AVQ is held at that probe's. NaN below the cheapest probe, and for sizes beyond the source's
+        unless `cap_at_source` gives them the source's.
+        """
+        low, high, weight = self._neighbours(side_px, cap_at_source)
+        if low is None or high is None:
+            return np.full((len(kbps), self.curves[0].avq_mos.shape[1]), np.nan)
+        if low is high:
+            return _held(low, kbps)
+        return (1.0 - weight) * _held(low, kbps) + weight * _held(high, kbps)
+
+    def describe(self, side_px: int, kbps: float, *, cap_at_source: bool = False) -> tuple[SizeCurve | None, str]:
+        """The probed size that stands for a size, and in words what is not quite as measured."""
+        low, high, weight = self._neighbours(side_px, cap_at_source)
+        if low is None or high is None:
+            return None, f"larger than the source ({self.largest_px}p)"
+        nearest = low if weight < 0.5 else high
+        notes = []
+        if low is not high:
+            notes.append(f"size between {low.short_side_px}p and {high.short_side_px}p")
+        elif low.short_side_px != side_px:
+            notes.append(f"as {low.short_side_px}p")
+        if kbps > max(low.kbps[-1], high.kbps[-1]):
+            notes.append(f"rate above the dearest probe, {nearest.kbps[-1]:.0f}k: AVQ held there")
+        return nearest, "; ".join(notes)
+
+    def _neighbours(self, side_px: int, cap_at_source: bool) -> tuple[SizeCurve | None, SizeCurve | None, float]:
+        log_side = math.log(side_px)
+        nearest = int(np.abs(self._log_side - log_side).argmin())
+        if abs(side_px / self.curves[nearest].short_side_px - 1.0) <= SAME_SIZE:
+            return self.curves[nearest], self.curves[nearest], 0.0
+        above = int(np.searchsorted(self._log_side, log_side))
+        if above == len(self.curves):
+            return (self.curves[-1], self.curves[-1], 0.0) if cap_at_source else (None, None, 0.0)
+        if above == 0:
+            return None, None, 0.0
+        low, high = self._log_side[above - 1], self._log_side[above]
+        return self.curves[above - 1], self.curves[above], float((log_side - low) / (high - low))
+
+
+def _held(curve: SizeCurve, kbps: Floats) -> Floats:
+    """A curve that stays at its last value beyond its last rate."""
+    return np.where((kbps >= curve.kbps[-1])[:, None], curve.avq_mos[-1], curve.at(np.minimum(kbps, curve.kbps[-1])))

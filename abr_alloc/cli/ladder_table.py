@@ -1,0 +1,121 @@
+"""Ladders as text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pandas as pd
+
+from abr_alloc.allocation.design import TitleLadder
+from abr_alloc.allocation.ladder import PLAYED_SHARE
+from abr_alloc.allocation.reference import Comparison
+from abr_alloc.allocation.rung import Ladder
+from abr_alloc.cli.tables import audio_text, new_table, render_table, short_title, video_text
+
+__all__ = ["ladder_csv", "ladder_text"]
+
+
+def ladder_text(ladders: Sequence[TitleLadder], network: str, model_name: str, *, free_number: bool) -> str:
+    """A table per title, its comparison, and how to read them."""
+    parts = [_one(found, free_number=free_number) for found in ladders]
+    parts.append(
+        f"Audience: {network}\n"
+        "played: share of the audience that has the bandwidth for this rung and not for the next. AVQ: predicted MOS\n"
+        f"1-5 (model {model_name}) with an estimated 90 % interval; ~: a rate between the two probes named, where AVQ is\n"
+        "interpolated (docs/ladders.md).\n"
+    )
+    return "\n".join(parts)
+
+
+def _one(found: TitleLadder, *, free_number: bool) -> str:
+    ladder = found.ladder
+    unreached = f"{100 * ladder.unreached_share:.1f} % below the lowest rung"
+    head = (
+        f"{short_title(ladder.title, 60)}: {len(ladder.rungs)} rungs in {ladder.rungs[0].video.codec}, expected AVQ "
+        f"{ladder.expected_avq_mos:.3f} ({unreached})"
+    )
+    lines = [head, _rungs(ladder)]
+    idle = [i for i, rung in enumerate(ladder.rungs, 1) if rung.played_share < PLAYED_SHARE]
+    if idle and not free_number:
+        lines.append(
+            f"Rung{'s' if len(idle) > 1 else ''} {', '.join(map(str, idle))} played by under {100 * PLAYED_SHARE:g} %; "
+            "--rungs auto leaves out what nobody would miss."
+        )
+    if found.comparison is not None:
+        lines += _comparison(found.comparison)
+    return "\n".join(lines) + "\n"
+
+
+def _rungs(ladder: Ladder) -> str:
+    table = new_table("rung", "video", "audio", "kbps", "AVQ", "90 %", "played", "note")
+    for i, r in enumerate(ladder.rungs, 1):
+        table.add_row(
+            str(i),
+            video_text(r.video, with_codec=False),
+            audio_text(r.audio),
+            f"{r.total_kbps:.0f}",
+            f"{r.avq_mos:.2f}",
+            f"{r.interval_mos[0]:.1f}-{r.interval_mos[1]:.1f}",
+            f"{100 * r.played_share:.1f} %",
+            r.note,
+        )
+    return render_table(table)
+
+
+def _comparison(c: Comparison) -> list[str]:
+    lines = [f"{c.reference} on this title: expected AVQ {c.ladder.expected_avq_mos:.3f}", _rungs(c.ladder)]
+    if c.left_out:
+        lines += _left_out(c.left_out)
+    said = [f"designed: {c.gain_mos:+.3f} MOS expected"]
+    if c.same_rungs_gain_mos is not None:
+        said.append(f"{c.same_rungs_gain_mos:+.3f} with its {_count(len(c.ladder.rungs))}")
+    said.append("no number of rungs would do" if c.rungs_needed is None else f"{_count(c.rungs_needed)} would do")
+    rate = "not comparable" if c.bd_rate_percent is None else f"{c.bd_rate_percent:+.1f} %"
+    said.append(f"rate at equal AVQ (BD-rate) {rate}")
+    if c.breaks_rules:
+        said.append(f"{c.reference} breaks a rule that the designed ladder keeps")
+    return [*lines, "; ".join(said)]
+
+
+def _count(rungs: int) -> str:
+    return f"{rungs} rung{'' if rungs == 1 else 's'}"
+
+
+def _left_out(reasons: Sequence[str]) -> list[str]:
+    """One line per reason: `reason: rung, rung`."""
+    rungs: dict[str, list[str]] = {}
+    for text in reasons:
+        rung, _, reason = text.partition(": ")
+        rungs.setdefault(reason, []).append(rung)
+    return [f"left out, {reason}: {', '.join(names)}" for reason, names in rungs.items()]
+
+
+def ladder_csv(ladders: Sequence[TitleLadder]) -> str:
+    """One row per rung."""
+    rows = [
+        {
+            "title": found.ladder.title,
+            "rung": i,
+            "video_codec": r.video.codec,
+            "width_px": r.video.width_px,
+            "height_px": r.video.height_px,
+            "video_target": r.video.target,
+            "video_kbps": r.video.bitrate_kbps,
+            "audio_codec": r.audio.codec,
+            "channels": r.audio.channels,
+            "audio_target": r.audio.target,
+            "audio_kbps": r.audio.bitrate_kbps,
+            "total_kbps": r.total_kbps,
+            "avq_mos": r.avq_mos,
+            "avq_low_mos": r.interval_mos[0],
+            "avq_high_mos": r.interval_mos[1],
+            "played_share": r.played_share,
+            "interpolated": r.video.interpolated,
+        }
+        for found in ladders
+        for i, r in enumerate(found.ladder.rungs, 1)
+    ]
+    buffer = io.StringIO()
+    pd.DataFrame(rows).to_csv(buffer, index=False, float_format="%.6g", lineterminator="\n")
+    return buffer.getvalue()

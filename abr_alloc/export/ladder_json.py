@@ -1,0 +1,161 @@
+"""Ladder files: versioned JSON (docs/formats.md), written with provenance and read back as records."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from abr_alloc.allocation.design import TitleLadder
+from abr_alloc.allocation.reference import Comparison, ReferenceLadder, ReferenceRung
+from abr_alloc.allocation.rung import Ladder, Rung, TitleAtRung
+from abr_alloc.allocation.surface import AudioRendition, Probe, VideoRendition
+from abr_alloc.errors import LadderFormatError
+
+__all__ = ["SCHEMA_VERSION", "as_reference", "ladder_document", "read_ladders", "video_object"]
+
+SCHEMA_VERSION = 1
+
+
+def ladder_document(ladders: Sequence[TitleLadder], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object of a ladder file.
+
+    Args:
+        ladders: what was designed.
+        provenance: `model`, `features`, `options` and whatever else the ladders rest on.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": "ladder",
+        **provenance,
+        "ladders": [_title_object(found) for found in ladders],
+    }
+
+
+def video_object(video: VideoRendition) -> dict[str, Any]:
+    """A video rendition; where it was interpolated, between which probes."""
+    found = dataclasses.asdict(video)
+    probes = found.pop("nearest_probes")
+    if video.interpolated:
+        found |= {"interpolated": True, "nearest_probes": list(probes)}
+    return found
+
+
+def _title_object(found: TitleLadder) -> dict[str, Any]:
+    return {
+        **_ladder_object(found.ladder),
+        "num_candidates": found.num_candidates,
+        "crossovers": [
+            {"kbps": c.kbps, "below_px": list(c.below_px), "above_px": list(c.above_px)} for c in found.crossovers
+        ],
+        "comparison": None if found.comparison is None else _comparison_object(found.comparison),
+    }
+
+
+def _ladder_object(ladder: Ladder) -> dict[str, Any]:
+    return {
+        "title": ladder.title,
+        "network": ladder.network,
+        "expected_avq_mos": ladder.expected_avq_mos,
+        "unreached_share": ladder.unreached_share,
+        "rungs": [_rung_object(rung) for rung in ladder.rungs],
+    }
+
+
+def _rung_object(rung: Rung) -> dict[str, Any]:
+    found = {
+        "video": video_object(rung.video),
+        "audio": dataclasses.asdict(rung.audio),
+        "total_kbps": rung.total_kbps,
+        "avq_mos": rung.avq_mos,
+        "interval_mos": list(rung.interval_mos),
+        "played_share": rung.played_share,
+        "note": rung.note,
+    }
+    if rung.titles:
+        found["titles"] = [dataclasses.asdict(title) for title in rung.titles]
+    return found
+
+
+def _comparison_object(comparison: Comparison) -> dict[str, Any]:
+    found = {f.name: getattr(comparison, f.name) for f in dataclasses.fields(comparison)}
+    return found | {"ladder": _ladder_object(comparison.ladder), "left_out": list(comparison.left_out)}
+
+
+def read_ladders(path: Path) -> list[Ladder]:
+    """The ladders of a ladder file.
+
+    Raises:
+        LadderFormatError: it cannot be read, is of another version, or breaks the format.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LadderFormatError(f"{path} does not exist; make it with `abr-alloc ladder`") from None
+    except (OSError, ValueError) as error:
+        raise LadderFormatError(
+            f"{path} is not a readable JSON file ({error}); make it with `abr-alloc ladder`"
+        ) from None
+    if not isinstance(document, dict) or document.get("command") != "ladder":
+        raise LadderFormatError(f"{path} is not a ladder file; make it with `abr-alloc ladder`")
+    version = document.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise LadderFormatError(
+            f"{path} has ladder format version {version!r}, this program reads {SCHEMA_VERSION}; design it again"
+        )
+    try:
+        ladders = [_read_ladder(item) for item in document["ladders"]]
+        if not ladders or not all(ladder.rungs for ladder in ladders):
+            raise ValueError("it has no rungs")
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise LadderFormatError(f"{path} is damaged ({what}); design it again") from None
+    return ladders
+
+
+def _read_ladder(found: Mapping[str, Any]) -> Ladder:
+    return Ladder(
+        title=found["title"],
+        rungs=tuple(_read_rung(rung) for rung in found["rungs"]),
+        expected_avq_mos=float(found["expected_avq_mos"]),
+        unreached_share=float(found["unreached_share"]),
+        network=found["network"],
+    )
+
+
+def _read_rung(found: Mapping[str, Any]) -> Rung:
+    low, high = found["interval_mos"]
+    video = dict(found["video"])
+    video.pop("interpolated", None)
+    probes = tuple(Probe(**probe) for probe in video.pop("nearest_probes", ()))
+    return Rung(
+        video=VideoRendition(**video, nearest_probes=probes),
+        audio=AudioRendition(**found["audio"]),
+        total_kbps=float(found["total_kbps"]),
+        avq_mos=float(found["avq_mos"]),
+        interval_mos=(float(low), float(high)),
+        played_share=float(found["played_share"]),
+        note=found.get("note", ""),
+        titles=tuple(TitleAtRung(**title) for title in found.get("titles", ())),
+    )
+
+
+def as_reference(ladder: Ladder, name: str) -> ReferenceLadder:
+    """A designed ladder as a fixed one to compare with."""
+    return ReferenceLadder(
+        name=name,
+        description=f"ladder of {ladder.title}",
+        codec=ladder.rungs[0].video.codec,
+        rungs=tuple(
+            ReferenceRung(
+                width_px=rung.video.width_px,
+                height_px=rung.video.height_px,
+                video_kbps=rung.video.bitrate_kbps,
+                audio_codec=rung.audio.codec,
+                audio_kbps=rung.audio.bitrate_kbps,
+            )
+            for rung in ladder.rungs
+        ),
+    )
