@@ -3,6 +3,8 @@
 features = abr_alloc.read_features("clip_features.parquet")
 plan = abr_alloc.plan(features, budget_kbps=2000)
 plan.to_frame()
+abr_alloc.plan(features, budget_kbps=2000, per="title").certificates
+abr_alloc.ladder(features, network="4g")
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from abr_alloc.allocation.plan import Allocation, Plan, plan
+    from abr_alloc.allocation.design import DesignOptions, ladder
+    from abr_alloc.allocation.plan import Allocation, Certificate, Limits, Plan, plan
+    from abr_alloc.allocation.rung import LadderRules
     from abr_alloc.features.table import FeatureTable, read_features
     from abr_alloc.models.checkpoint import Model, load_model
 
@@ -20,19 +24,29 @@ __version__ = "0.1.0"
 # The package's names are loaded on first use, so that `abr-alloc --help` does not wait for pandas.
 _HOMES = {
     "Allocation": "abr_alloc.allocation.plan",
+    "Certificate": "abr_alloc.allocation.plan",
+    "DesignOptions": "abr_alloc.allocation.design",
     "FeatureTable": "abr_alloc.features.table",
+    "LadderRules": "abr_alloc.allocation.rung",
+    "Limits": "abr_alloc.allocation.plan",
     "Model": "abr_alloc.models.checkpoint",
     "Plan": "abr_alloc.allocation.plan",
+    "ladder": "abr_alloc.allocation.design",
     "load_model": "abr_alloc.models.checkpoint",
     "plan": "abr_alloc.allocation.plan",
     "read_features": "abr_alloc.features.table",
 }
 __all__ = [
     "Allocation",
+    "Certificate",
+    "DesignOptions",
     "FeatureTable",
+    "LadderRules",
+    "Limits",
     "Model",
     "Plan",
     "__version__",
+    "ladder",
     "load_model",
     "plan",
     "read_features",

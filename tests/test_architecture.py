@@ -26,7 +26,7 @@ FLOORS = {
 DOORS = {
     "subprocess": {"media.ffmpeg"},
     "av": {"media.probe"},
-    "tomllib": {"media.grid"},
+    "tomllib": {"allocation.reference", "media.grid"},
     "imageio_ffmpeg": {"media.ffmpeg"},
     "pyarrow": {"features.table"},
     "visqol": {"features.audio"},
@@ -117,7 +117,16 @@ def test_every_public_name_resolves() -> None:
         assert getattr(abr_alloc, name) is not None
 
 
-@pytest.mark.parametrize("module", ["abr_alloc.cli.main", "abr_alloc.allocation.plan", "abr_alloc.cli.relevance"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "abr_alloc.cli.main",
+        "abr_alloc.allocation.plan",
+        "abr_alloc.allocation.design",
+        "abr_alloc.cli.relevance",
+        "abr_alloc.cli.ladder",
+    ],
+)
 def test_planning_never_needs_torch_or_ffmpeg(module: str) -> None:
     heavy = ["torch", "av", "numba", "visqol", "sklearn", "scipy", "matplotlib"]
     code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"

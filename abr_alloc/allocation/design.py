@@ -7,17 +7,25 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.audience import DEFAULT_NETWORK, Audience, read_audience
 from abr_alloc.allocation.catalogue import share_titles, with_titles
 from abr_alloc.allocation.interpolation import Crossover, find_crossovers, interpolate
 from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders
-from abr_alloc.allocation.reference import Comparison, ReferenceLadder, compare, offered_rates_kbps
+from abr_alloc.allocation.reference import (
+    Comparison,
+    ReferenceLadder,
+    compare_ladders,
+    load_reference,
+    offered_rates_kbps,
+)
 from abr_alloc.allocation.rung import Ladder, LadderRules
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface
+from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
+from abr_alloc.features.table import FeatureTable
+from abr_alloc.models.checkpoint import Model, load_model
 
-__all__ = ["DesignOptions", "TitleLadder", "design_catalogue", "design_titles"]
+__all__ = ["DesignOptions", "TitleLadder", "design_catalogue", "design_titles", "ladder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +51,49 @@ class TitleLadder:
     """A ladder with what it was chosen from and held against."""
 
     ladder: Ladder
-    """The ladder."""
+    """The rungs and what the audience can expect of them."""
     num_candidates: int
     """Pairs that its rungs were chosen from."""
     crossovers: tuple[Crossover, ...]
     """Where the best size changes, with the top rung's audio; empty for a shared ladder."""
     comparison: Comparison | None
     """Beside the fixed ladder, where one was given and the title can play some of it."""
+
+
+def ladder(
+    features: FeatureTable,
+    network: str = DEFAULT_NETWORK,
+    model: Model | None = None,
+    *,
+    options: DesignOptions | None = None,
+    shared: bool = False,
+    compare: str | None = None,
+) -> list[TitleLadder]:
+    """Design a ladder per title of a table, or one for all.
+
+    Args:
+        features: a table, from `read_features`.
+        network: bandwidth of the audience, as `read_audience` reads it.
+        model: from `load_model`; None for the default.
+        options: what a ladder should be like; the model's interval is filled in.
+        shared: one ladder for all titles.
+        compare: name of a fixed ladder to hold it against.
+
+    Raises:
+        AudienceError: the network cannot be read.
+        CheckpointError: the model was trained on other features.
+        FeatureTableError: a scene lacks audio or video rows, or scenes or titles share no rendition.
+        InfeasibleLadderError: no ladder keeps the rules.
+        LadderFormatError: there is no fixed ladder of that name.
+    """
+    model = model or load_model()
+    options = dataclasses.replace(options or DesignOptions(), interval_mos=model.interval_mos)
+    audience = read_audience(network)
+    reference = None if compare is None else load_reference(compare)
+    surfaces = build_surfaces(features, model, overhead=options.overhead)
+    if shared:
+        return [design_catalogue(surfaces, audience, options, reference)]
+    return design_titles(surfaces, audience, options, reference)
 
 
 def design_titles(
@@ -127,15 +171,15 @@ def _design(
         most = max(most, len(reference.rungs))
     by_rungs = design_ladders(surface, audience, most, options.rules, interval_mos=options.interval_mos)
     if options.num_rungs is None:
-        ladder = choose_number(surface, audience, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
+        chosen = choose_number(surface, audience, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
     elif len(by_rungs) < options.num_rungs:
         raise InfeasibleLadderError(_too_many(surface, by_rungs, options))
     else:
-        ladder = by_rungs[options.num_rungs - 1]
+        chosen = by_rungs[options.num_rungs - 1]
     comparison = None
     if reference is not None:
-        comparison = compare(
-            ladder,
+        comparison = compare_ladders(
+            chosen,
             by_rungs,
             reference,
             titles,
@@ -146,10 +190,10 @@ def _design(
         )
     crossovers: tuple[Crossover, ...] = ()
     if len(titles) == 1:
-        crossovers = tuple(find_crossovers(titles[0], titles[0].audio.index(ladder.rungs[-1].audio), codec))
+        crossovers = tuple(find_crossovers(titles[0], titles[0].audio.index(chosen.rungs[-1].audio), codec))
     else:
-        ladder = with_titles(ladder, titles)
-    return TitleLadder(ladder=ladder, num_candidates=surface.avq_mos.size, crossovers=crossovers, comparison=comparison)
+        chosen = with_titles(chosen, titles)
+    return TitleLadder(ladder=chosen, num_candidates=surface.avq_mos.size, crossovers=crossovers, comparison=comparison)
 
 
 def _of_codec(surface: QualitySurface, codec: str) -> QualitySurface:

@@ -35,7 +35,7 @@ __all__ = [
     "ReferenceRung",
     "apply_reference",
     "bd_rate_percent",
-    "compare",
+    "compare_ladders",
     "load_reference",
     "offered_rates_kbps",
     "reference_names",
@@ -207,7 +207,7 @@ def _nearest_audio(audio: Sequence[AudioRendition], rung: ReferenceRung) -> tupl
     return best, "" if close else f"audio {audio[best].codec} {audio[best].bitrate_kbps:.0f}k is the nearest there is"
 
 
-def compare(
+def compare_ladders(
     designed: Ladder,
     by_rungs: Sequence[Ladder],
     reference: ReferenceLadder,

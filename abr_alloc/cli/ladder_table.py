@@ -22,8 +22,8 @@ def ladder_text(ladders: Sequence[TitleLadder], network: str, model_name: str, *
     parts.append(
         f"Audience: {network}\n"
         "played: share of the audience that has the bandwidth for this rung and not for the next. AVQ: predicted MOS\n"
-        f"1-5 (model {model_name}) with an estimated 90 % interval; ~: a rate between the two probes named, where AVQ is\n"
-        "interpolated (docs/ladders.md).\n"
+        f"1-5 (model {model_name}) with an estimated 90 % interval; ~: a rate between the two probes named, where AVQ\n"
+        "is interpolated (docs/ladders.md).\n"
     )
     return "\n".join(parts)
 

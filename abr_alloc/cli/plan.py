@@ -99,8 +99,8 @@ def command(
     Exit code 3 when some scene or title has nothing that fits; the others are still printed.
     """
     _check_usage(budgets_kbps, per, audio, pool, time_limit_s, sensitivity)
-    as_json, as_csv = _check_format(as_json, as_csv, output, figures=sensitivity)
     options.check_output(output, [features])
+    as_json, as_csv = _check_format(as_json, as_csv, output, figures=sensitivity)
 
     from abr_alloc.allocation.interpolation import interpolate as between
     from abr_alloc.allocation.plan import plan_surfaces

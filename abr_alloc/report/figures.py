@@ -106,7 +106,7 @@ def _draw_components(axes: Axes, scenes: Sequence[Allocation], top_ablation: flo
 
 
 def draw_sensitivity(points: Sequence[BudgetPoint], pool: str) -> Figure:
-    """Two panels per title: AVQ over budget, and the split of the spent rate; at most 40 titles are drawn.
+    """Two panels per title: AVQ over budget, and how the spent rate is split; at most 40 titles are drawn.
 
     Args:
         points: budgets of each title, rising; titles in their order.
@@ -121,14 +121,17 @@ def draw_sensitivity(points: Sequence[BudgetPoint], pool: str) -> Figure:
     for (quality, split), title in zip(axes, drawn, strict=True):
         own = [p for p in points if p.title == title]
         budget = [p.budget_kbps for p in own]
-        quality.plot(budget, [round(p.avq_mos, _DIGITS) for p in own], "o-", color=_INK, markersize=3, linewidth=1.2)
+        style: dict[str, Any] = {"drawstyle": "steps-post", "marker": "o", "markersize": 3, "linewidth": 1.2}
+        quality.plot(budget, [round(p.avq_mos, _DIGITS) for p in own], color=_INK, **style)
         quality.set_ylabel(f"AVQ, {pool} over time (MOS)", fontsize=9)
         quality.set_title(title, loc="left", fontsize=10, color=_INK)
-        audio, video = [p.audio_kbps for p in own], [p.video_kbps for p in own]
-        split.stackplot(budget, audio, video, colors=[_AUDIO, _VIDEO], labels=["audio", "video"])
+        audio = [100 * round(p.audio_share, _DIGITS) for p in own]
+        shares = audio, [100 - share for share in audio]
+        split.stackplot(budget, *shares, step="post", colors=[_AUDIO, _VIDEO], labels=["audio", "video"])
         split.collections[0].set(hatch="////", edgecolor="white", linewidth=0.0)
-        split.set_ylabel("spent rate (kbps)", fontsize=9)
-        split.legend(loc="upper left", fontsize=8, frameon=False)
+        split.set_ylabel("share of the streams' rate (%)", fontsize=9)
+        split.set_ylim(0, 100)
+        split.legend(loc="upper right", fontsize=8, facecolor="white", framealpha=0.9, edgecolor="none")
         for panel in (quality, split):
             panel.set_xscale("log")
             panel.set_xlabel("budget for the title's mean rate (kbps)", fontsize=9)
