@@ -8,6 +8,8 @@ READY := $(VENV)/.ready
 
 demo: $(READY)
 	$(BIN)/abr-alloc plan examples/clip_features.parquet --budget 2000k --budget 300k
+	$(BIN)/abr-alloc plan examples/clip_features.parquet --budget 300k --per title
+	$(BIN)/abr-alloc ladder examples/clip_features.parquet --rungs auto
 	$(BIN)/abr-alloc relevance examples/clip_features.parquet -o relevance.png
 	@echo "drawn: relevance.png"
 
@@ -28,6 +30,7 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/allocation.py --scenes 5 20 100 --dp-limit 0
 	$(BIN)/python benchmarks/extraction.py --grid quick
 
 build: $(READY)

@@ -12,6 +12,7 @@ from abr_alloc.features.table import COLUMNS, TableMetadata, read_features
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LADDERS = (ROOT / "docs" / "ladders.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "examples" / "clip_features.parquet"
 
@@ -24,11 +25,48 @@ def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> None:
     assert not caught.value.code
 
 
-def test_the_readme_shows_the_real_plan(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = re.search(r"`abr-alloc (plan [^`]+)`:\n\n```text\n(.*?)```", README, flags=re.DOTALL)
-    assert shown
-    run(monkeypatch, *shown[1].split())
-    assert capsys.readouterr().out == shown[2]
+SHOWN = re.findall(r"`abr-alloc ([^`]+)`:\n\n```text\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])
+def test_the_readme_shows_what_comes_out(
+    command: str, output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, *command.split())
+    assert capsys.readouterr().out == output
+
+
+def test_the_readme_shows_a_plan_per_scene_and_per_title_and_a_ladder() -> None:
+    assert [command.split()[0] for command, _ in SHOWN] == ["plan", "plan", "ladder"]
+    assert "--per title" in SHOWN[1][0]
+
+
+def test_the_shipped_ladders_are_those_of_the_documented_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (words,) = re.findall(r"abr-alloc (ladder \S+ .*-o) ladders/titles", LADDERS)
+    run(monkeypatch, *words.split(), str(tmp_path))
+    shipped = {path.name: json.loads(path.read_text()) for path in (ROOT / "ladders" / "titles").glob("*.json")}
+    made = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+    assert shipped.keys() == made.keys()
+    for name in shipped:
+        assert_alike(made[name], shipped[name])
+
+
+def assert_alike(found: object, expected: object) -> None:
+    """Equal but for what float32 leaves open between machines."""
+    if isinstance(expected, dict):
+        assert isinstance(found, dict)
+        assert found.keys() == expected.keys()
+        for key in expected:
+            assert_alike(found[key], expected[key])
+    elif isinstance(expected, list):
+        assert isinstance(found, list)
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            assert_alike(one, other)
+    else:
+        assert found == (pytest.approx(expected, abs=1e-3) if isinstance(expected, float) else expected)
 
 
 def test_the_readmes_python_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,18 +83,30 @@ def test_every_column_and_metadata_field_is_documented() -> None:
             assert f"`{name}`" in FORMATS, name
 
 
-@pytest.mark.parametrize("command", [["plan", str(EXAMPLE), "--budget", "300k", "--json"], ["relevance", str(EXAMPLE)]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["plan", str(EXAMPLE), "--budget", "300k", "--json"],
+        ["plan", str(EXAMPLE), "--budget", "300k", "--per", "title", "--interpolate", "--json"],
+        ["plan", str(EXAMPLE), "--sensitivity", "--json"],
+        ["relevance", str(EXAMPLE), "--json"],
+        ["ladder", str(EXAMPLE), "--compare", "apple-hls-avc", "--json"],
+        ["ladder", str(EXAMPLE), "--shared", "--rungs", "auto", "--json"],
+    ],
+    ids=" ".join,
+)
 def test_every_json_field_is_documented(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(monkeypatch, *command, *([] if "--json" in command else ["--json"]))
+    run(monkeypatch, *command)
 
     def fields(value: object) -> set[str]:
         if isinstance(value, dict):
             return set(value) | {name for item in value.values() for name in fields(item)}
         return {name for item in value for name in fields(item)} if isinstance(value, list) else set()
 
-    for name in fields(json.loads(capsys.readouterr().out)):
+    titles = set(read_features(EXAMPLE).frame["title"])  # hashes and credits are keyed by title
+    for name in fields(json.loads(capsys.readouterr().out)) - titles:
         assert f"`{name}`" in FORMATS or f'"{name}"' in FORMATS, name
 
 
