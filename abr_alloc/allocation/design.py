@@ -212,6 +212,6 @@ def _too_many(surface: QualitySurface, by_rungs: Sequence[Ladder], options: Desi
     return (
         f"title {surface.title!r} has no ladder of {options.num_rungs} rungs between "
         f"{surface.total_kbps.min():.0f}k and {surface.total_kbps.max():.0f}k with ratios of {rules.min_ratio:g} to "
-        f"{rules.max_ratio:g} ({surface.avq_mos.size} candidate pairs); at most {len(longest)} fit: lower --rungs or "
+        f"{rules.max_ratio:g} (candidate pairs: {surface.avq_mos.size}); at most {len(longest)} fit: lower --rungs or "
         "--min-ratio, or probe a wider range"
     )

@@ -115,7 +115,9 @@ class CoreSearch:
         new_moved, new_lost, bound, origin = (np.concatenate(parts) for parts in zip(*kept, strict=True))
         order = np.argsort(new_moved, kind="stable")
         worth = self._price * new_moved[order] - new_lost[order]
-        order = order[worth > np.maximum.accumulate(np.append(-np.inf, worth[:-1])) + self._eps]
+        # Worth is compared in steps of eps: what is dropped has a lighter state within eps of it, itself kept.
+        step = np.floor(worth / self._eps)
+        order = order[step > np.maximum.accumulate(np.append(-np.inf, step[:-1]))]
         if len(order) > _MAX_STATES:
             by_bound = np.argpartition(bound[order], _MAX_STATES)
             self._leave_out(bound[order[by_bound[_MAX_STATES:]]])

@@ -157,11 +157,21 @@ def _highest_floor(
     found = solve(under.avq_mos * d, under.kbps * d, budget_kbps, deadline=deadline)
     if found is None:  # only rounding can get here: the floor's own cheapest choice fits
         found = _cheapest(under)
+    # What the choice holds: the level, or more where the bisection was cut short.
+    avq = under.avq_mos[np.arange(len(found.choice)), found.choice]
+    level = _held_level(avq, under.time_share, low_share)
     more = level
     if time.monotonic() <= deadline:
         more = float(levels[floors.highest(budget_kbps * (1.0 + _PRICE_STEP), at_least=level)[0]])
-    price = (more - level) / (budget_kbps * _PRICE_STEP)
+    price = max(more - level, 0.0) / (budget_kbps * _PRICE_STEP)
     return _optimum(candidates, found, level, float(levels[ruled_out - 1]), price, complete=ruled_out == reached + 1)
+
+
+def _held_level(avq_mos: Floats, time_share: Floats, low_share: float) -> float:
+    """The highest AVQ that all but `low_share` of the time reaches."""
+    order = np.argsort(avq_mos, kind="stable")
+    below = np.append(0.0, np.cumsum(time_share[order])[:-1])
+    return float(avq_mos[order][below <= low_share * (1.0 + FIT)].max())
 
 
 class _Floors:

@@ -60,18 +60,22 @@ def explain_shortage(
             f"{title[dearest].duration_s:.1f} s"
         )
         return shortage(dearest, needed, reason, "raise --budget or lower --min-avq")
-    bare = np.flatnonzero(~np.isfinite(limited.kbps).any(axis=1))
-    first = int(bare[0])
-    best, cheapest = float(case.avq_mos[first].max()), float(case.kbps[first].min())
+    # A scene that no case can serve is to blame; where every case fails at another scene, the closest case's first.
+    bare = np.array([~np.isfinite(c.kbps).any(axis=1) for c in both])  # (cases, S)
+    hopeless = np.flatnonzero(bare.all(axis=0))
+    scene = int(hopeless[0]) if len(hopeless) else int(np.flatnonzero(bare[closest])[0])
+    tried = cases if len(hopeless) else [case]
+    best = max(float(c.avq_mos[scene].max()) for c in tried)
+    cheapest = min(float(c.kbps[scene].min()) for c in tried)
     if best < min_avq_mos:
         reason = f"no pair reaches {floor}; the scene's best has an AVQ of {best:.2f}"
-        return shortage(first, math.inf, reason, "lower --min-avq or add better renditions to the grid")
+        return shortage(scene, math.inf, reason, "lower --min-avq or add better renditions to the grid")
     if cheapest > max_rate_kbps:
         reason = f"the cheapest pair takes {cheapest:.1f} kbps, over {rate}"
-        return shortage(first, cheapest, reason, "raise --max-rate or add a cheaper rendition to the grid")
-    needed = float(case.restricted(min_mos=min_avq_mos).kbps[first].min())
+        return shortage(scene, cheapest, reason, "raise --max-rate or add a cheaper rendition to the grid")
+    needed = min(float(c.restricted(min_mos=min_avq_mos).kbps[scene].min()) for c in tried)
     reason = f"{floor} and {rate} contradict each other: that AVQ takes {needed:.1f} kbps"
-    return shortage(first, needed, reason, "raise --max-rate or lower --min-avq")
+    return shortage(scene, needed, reason, "raise --max-rate or lower --min-avq")
 
 
 def _num_scenes(candidates: Candidates) -> int:

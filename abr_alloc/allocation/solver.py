@@ -32,6 +32,8 @@ FIT = 1e-12
 TOLERANCE = 1e-9
 """Shortfall, in units of value, below which the search does not go on: answers are exact to this."""
 
+_TRIED_MOVES = 256
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
@@ -94,7 +96,15 @@ def solve(
     scene, item = np.nonzero(possible)
     move = weights[scene, item] - weights[scene, base[scene]]
     kept = (item != base[scene]) & (move != 0.0)
-    core = group_moves(scene[kept], item[kept], move[kept], loss[scene[kept], item[kept]])
+    scene, item, move, lost = scene[kept], item[kept], move[kept], loss[scene[kept], item[kept]]
+    pair, pair_shortfall = _best_two_moves(scene, move, lost, slack, price)
+    if pair_shortfall < goal:
+        choice, shortfall, goal = base.copy(), pair_shortfall, pair_shortfall
+        choice[scene[pair]] = item[pair]
+        still = lost < goal - TOLERANCE
+        left_out = min(left_out, float(lost[~still].min(initial=math.inf)))
+        scene, item, move, lost = scene[still], item[still], move[still], lost[still]
+    core = group_moves(scene, item, move, lost)
     search = CoreSearch(core, slack=slack, price=price, goal=goal, tolerance=TOLERANCE, deadline=deadline)
     search.run()
     if search.winner is not None:
@@ -131,3 +141,20 @@ def _fill(weights: Floats, relaxation: Relaxation, slack: float) -> tuple[Choice
             choice[scenes[i]] = relaxation.beyond[scenes[i]]
             slack -= float(move[i])
     return choice, relaxation.price * slack
+
+
+def _best_two_moves(scene: Choice, move: Floats, lost: Floats, slack: float, price: float) -> tuple[Choice, float]:
+    """The two moves away from b (or one) that together fall short by least: their indices, and by how much.
+
+    Tried among the moves that lose least. It lowers the goal before the core is made, which then is far smaller.
+    """
+    tried = np.argpartition(lost, _TRIED_MOVES)[:_TRIED_MOVES] if len(lost) > _TRIED_MOVES else np.arange(len(lost))
+    one = np.append(0.0, move[tried]), np.append(0.0, lost[tried]), np.append(-1, scene[tried])
+    left = slack - np.add.outer(one[0], one[0])
+    shortfall = np.add.outer(one[1], one[1]) + price * left
+    allowed = (left >= 0.0) & (one[2][:, None] != one[2])
+    allowed[0, 0] = True
+    shortfall[~allowed] = math.inf
+    first, second = np.unravel_index(int(shortfall.argmin()), shortfall.shape)
+    chosen = [tried[i - 1] for i in (first, second) if i > 0]
+    return np.array(chosen, dtype=np.intp), float(shortfall[first, second])

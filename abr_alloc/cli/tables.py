@@ -82,9 +82,10 @@ def certificate_line(c: Certificate) -> str:
     pooled = "" if c.pool == "mean" else f" ({c.pool})"
     limit = {"none": "nothing binds: more buys no more", "budget": "budget binds"}.get(c.binding, f"{c.binding} bind")
     proven = "optimal" if c.gap_mos <= _PROVEN_MOS else f"at most {c.gap_mos:.1g} below the optimum"
+    price = "" if c.binding == "none" else f"; +1 kbps = {c.price_mos_per_kbps:+.5f} MOS"
     return (
         f"{short_title(c.title)}: AVQ {c.objective_mos:.3f}{pooled}, {proven} ({c.method}); {c.mean_kbps:.1f} of "
-        f"{c.budget_kbps:g} kbps; {limit}; +1 kbps = {c.price_mos_per_kbps:+.5f} MOS"
+        f"{c.budget_kbps:g} kbps; {limit}{price}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -48,7 +49,7 @@ def envelope() -> Callable[[Table, Table], tuple[np.ndarray, np.ndarray]]:
     def breakpoints(values: Table, weights: Table) -> tuple[np.ndarray, np.ndarray]:
         hulls = [_hull(v, w) for v, w in zip(values, weights, strict=True)]
         segments = sorted(
-            ((b[0] - a[0], b[1] - a[1]) for hull in hulls for a, b in zip(hull, hull[1:], strict=False)),
+            ((b[0] - a[0], b[1] - a[1]) for hull in hulls for a, b in itertools.pairwise(hull)),
             key=lambda segment: -segment[1] / segment[0],
         )
         points = np.array([np.sum([hull[0] for hull in hulls], axis=0), *segments])

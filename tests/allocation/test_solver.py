@@ -1,5 +1,6 @@
 """The knapsack: equal to every other way of finding the optimum, and honest about what it did not find."""
 
+import itertools
 import math
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_at_a_breakpoint_the_relaxation_is_attained_and_the_price_leads_to_the_n
     for k, at in enumerate(found):
         assert at is not None
         assert at.value == pytest.approx(worth[k], abs=TOLERANCE)
-    for k, (at, after) in enumerate(zip(found, found[1:], strict=False)):
+    for k, (at, after) in enumerate(itertools.pairwise(found)):
         assert at.price == pytest.approx((after.value - at.value) / (reached[k + 1] - reached[k]), abs=1e-6)
     assert found[-1].price == 0
 
@@ -111,7 +112,8 @@ def test_halving_scenes_leaves_the_relaxation_and_its_breakpoints_and_never_lowe
 ) -> None:
     values, weights, capacity = data.draw(problems)
     halves = np.repeat(values / 2, 2, axis=0), np.repeat(weights / 2, 2, axis=0)
-    whole, split = relax(values, weights, capacity), relax(*halves, capacity)
+    room = capacity * (1 + FIT)  # halves add up in another order
+    whole, split = relax(values, weights, room), relax(*halves, room)
     if whole is not None and split is not None:
         assert split.bound == pytest.approx(whole.bound, abs=1e-8)
         assert split.price == pytest.approx(whole.price, abs=1e-8)
