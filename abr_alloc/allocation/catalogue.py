@@ -51,8 +51,7 @@ def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Flo
     avq = np.stack(
         [np.mean([t.at(side, rates_kbps, cap_at_source=True)[:, c] for t, c in plays], axis=0) for side in sides]
     )  # (sizes, R, A)
-    best = np.nan_to_num(avq, nan=-np.inf).max(axis=0)
-    size_index, rate_index = np.nonzero((avq >= best).any(axis=2))
+    size_index, rate_index = np.nonzero(~np.isnan(avq).any(axis=2))
     if not len(size_index):
         raise FeatureTableError("the titles have no size and rate in common; extract them with one grid")
     dimensions = list(sides.values())

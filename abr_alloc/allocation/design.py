@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from abr_alloc.allocation.audience import DEFAULT_NETWORK, Audience, read_audience
 from abr_alloc.allocation.catalogue import share_titles, with_titles
 from abr_alloc.allocation.interpolation import Crossover, find_crossovers, interpolate
-from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders
+from abr_alloc.allocation.ladder import MAX_RUNGS, allowed_pairs, choose_number, design_ladders
 from abr_alloc.allocation.reference import (
     Comparison,
     ReferenceLadder,
@@ -163,7 +163,7 @@ def _design(
     offered = offered_rates_kbps(min(rates), max(rates), options.round_kbps)
     if len(titles) == 1:
         own = _of_codec(titles[0], codec)
-        surface = interpolate(own, overhead=options.overhead, rates_kbps=offered, keep_probes=False)
+        surface = interpolate(own, overhead=options.overhead, rates_kbps=offered, keep_probes=False, every_size=True)
     else:
         surface = share_titles(titles, codec, offered, options.overhead)
     most = MAX_RUNGS if reference is not None and options.num_rungs is None else (options.num_rungs or 1)
@@ -185,6 +185,7 @@ def _design(
             titles,
             audience,
             options.rules,
+            round_kbps=options.round_kbps,
             overhead=options.overhead,
             interval_mos=options.interval_mos,
         )
@@ -209,9 +210,9 @@ def _of_codec(surface: QualitySurface, codec: str) -> QualitySurface:
 
 def _too_many(surface: QualitySurface, by_rungs: Sequence[Ladder], options: DesignOptions) -> str:
     rules, longest = options.rules, by_rungs[-1].rungs
+    total = surface.total_kbps[allowed_pairs(surface, rules)]
     return (
-        f"title {surface.title!r} has no ladder of {options.num_rungs} rungs between "
-        f"{surface.total_kbps.min():.0f}k and {surface.total_kbps.max():.0f}k with ratios of {rules.min_ratio:g} to "
-        f"{rules.max_ratio:g} (candidate pairs: {surface.avq_mos.size}); at most {len(longest)} fit: lower --rungs or "
-        "--min-ratio, or probe a wider range"
+        f"title {surface.title!r} has no ladder of {options.num_rungs} rungs between {total.min():.0f}k and "
+        f"{total.max():.0f}k with ratios of {rules.min_ratio:g} to {rules.max_ratio:g} ({total.size} candidates); "
+        f"at most {len(longest)} fit: lower --rungs or --min-ratio, or probe a wider range"
     )

@@ -123,6 +123,7 @@ def interpolate(
     overhead: float = DEFAULT_OVERHEAD,
     rates_kbps: npt.NDArray[np.float64] | None = None,
     keep_probes: bool = True,
+    every_size: bool = False,
 ) -> QualitySurface:
     """The surface with video renditions between its probes.
 
@@ -130,11 +131,15 @@ def interpolate(
         surface: measured renditions.
         overhead: container overhead as a share of the streams' rate.
         rates_kbps: video rates to offer; the lattice of whole kbps when absent.
-        keep_probes: offer the measured renditions too. A size with one probe always keeps it.
+        keep_probes: offer the measured renditions too. A size with one probe always keeps it, and all are kept where
+            no rate lies between any two.
+        every_size: offer every size at every rate of its range, not only the best one of each rate.
     """
     curves = size_curves(surface)
-    offered = list(_between(curves, rates_kbps))
-    kept = range(len(surface.video)) if keep_probes else [int(c.index[0]) for c in curves if len(c.kbps) == 1]
+    offered = list(_between(curves, rates_kbps, every_size))
+    kept = list(range(len(surface.video)))
+    if offered and not keep_probes:
+        kept = [int(c.index[0]) for c in curves if len(c.kbps) == 1]
     video = [surface.video[i] for i in kept] + [rendition for _, rendition, _ in offered]
     x_v = [surface.x_v[i] for i in kept] + [_features(surface, curve, v.bitrate_kbps) for curve, v, _ in offered]
     avq = [surface.avq_mos[i] for i in kept] + [column for _, _, column in offered]
@@ -150,9 +155,13 @@ def interpolate(
 
 
 def _between(
-    curves: Sequence[SizeCurve], rates_kbps: npt.NDArray[np.float64] | None
+    curves: Sequence[SizeCurve], rates_kbps: npt.NDArray[np.float64] | None, every_size: bool
 ) -> Iterator[tuple[SizeCurve, VideoRendition, npt.NDArray[np.float64]]]:
-    """Renditions on the upper envelope of all sizes of a codec for some audio rendition: curve, rendition, AVQ (A,)."""
+    """Renditions on the upper envelope of all sizes of a codec, for some audio rendition; or all of them.
+
+    Yields:
+        Curve, rendition, and its AVQ (A,).
+    """
     for codec in dict.fromkeys(curve.codec for curve in curves):
         own = [curve for curve in curves if curve.codec == codec and len(curve.kbps) > 1]
         if not own:
@@ -164,8 +173,8 @@ def _between(
             continue
         avq = np.stack([curve.at(rates) for curve in own])  # (sizes, R, A)
         best = np.nan_to_num(avq, nan=-np.inf).max(axis=0)
-        on_envelope = (avq >= best).any(axis=2)  # NaN never is
-        for c, r in zip(*np.nonzero(on_envelope), strict=True):
+        wanted = ~np.isnan(avq).any(axis=2) if every_size else (avq >= best).any(axis=2)  # NaN never is
+        for c, r in zip(*np.nonzero(wanted), strict=True):
             curve, kbps = own[c], float(rates[r])
             if np.isclose(curve.kbps, kbps, rtol=_SAME_RATE, atol=0.0).any() and rates_kbps is None:
                 continue  # the probe itself is offered

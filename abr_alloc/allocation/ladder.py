@@ -16,6 +16,7 @@ Axes: n candidates, by total rate.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ from abr_alloc.allocation.rung import FOOT_MOS, RATIO_ROUNDING, Ladder, LadderRu
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
-__all__ = ["MAX_RUNGS", "PLAYED_SHARE", "choose_number", "design_ladders"]
+__all__ = ["MAX_RUNGS", "PLAYED_SHARE", "allowed_pairs", "choose_number", "design_ladders"]
 
 MAX_RUNGS = 24
 """Most rungs that are ever tried."""
@@ -35,7 +36,7 @@ MAX_RUNGS = 24
 PLAYED_SHARE = 0.01
 """Share of the audience that must play a rung for it to be worth having, when the number is free."""
 
-_BLOCK = 512
+_BLOCK = 256
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,20 +55,27 @@ class _Candidates:
     share: Floats
     """Of the audience, with the bandwidth for it."""
 
-    def may_follow(self, columns: slice, rules: LadderRules) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Whether candidate j of some columns may come right after i: with i's audio, and with a better one, (n, J)."""
-        ratio = self.total_kbps[columns] / self.total_kbps[:, None]
+    def may_follow(
+        self, rows: slice, columns: slice, rules: LadderRules
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Whether candidate j (column) may come right after i (row): with i's audio, and with a better one, (I, J)."""
+        ratio = self.total_kbps[columns] / self.total_kbps[rows, None]
         allowed = (ratio >= rules.min_ratio * (1.0 - RATIO_ROUNDING)) & (
             ratio <= rules.max_ratio * (1.0 + RATIO_ROUNDING)
         )
         for rising, step in ((self.video_kbps, 0.0), (self.side_px, 0.0), (self.avq_mos, rules.min_step_mos)):
-            allowed &= rising[columns] - rising[:, None] >= step
-        allowed &= self.share[:, None] - self.share[columns] >= rules.min_played_share
-        same = self.audio[columns] == self.audio[:, None]
-        return allowed & same, allowed & ~same & (self.audio_kbps[columns] > self.audio_kbps[:, None])
+            allowed &= rising[columns] - rising[rows, None] >= step
+        allowed &= self.share[rows, None] - self.share[columns] >= rules.min_played_share
+        same = self.audio[columns] == self.audio[rows, None]
+        return allowed & same, allowed & ~same & (self.audio_kbps[columns] > self.audio_kbps[rows, None])
 
 
-def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules) -> _Candidates:
+def allowed_pairs(surface: QualitySurface, rules: LadderRules) -> npt.NDArray[np.bool_]:
+    """Which pairs of a surface may be rungs, (V, A).
+
+    Raises:
+        InfeasibleLadderError: none may.
+    """
     side = np.array([min(v.width_px, v.height_px) for v in surface.video], dtype=np.int64)
     sized = np.array([not rules.sides_px or any(a <= s <= b for a, b in rules.sides_px) for s in side])
     if not sized.any():
@@ -78,14 +86,20 @@ def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules)
     total = surface.total_kbps
     allowed = sized[:, None] & (total >= rules.min_kbps) & (total <= rules.max_kbps)
     if not allowed.any():
-        low, high = float(total[sized].min()), float(total[sized].max())
+        asked = [f"--min-kbps {rules.min_kbps:g}k"] if rules.min_kbps > 0.0 else []
+        asked += [f"--max-kbps {rules.max_kbps:g}k"] if rules.max_kbps < math.inf else []
         raise InfeasibleLadderError(
-            f"title {surface.title!r} has no pair between --min-kbps {rules.min_kbps:g}k and --max-kbps "
-            f"{rules.max_kbps:g}k; its pairs take {low:.0f}k to {high:.0f}k"
+            f"title {surface.title!r} has no pair within {' and '.join(asked)}; its pairs take "
+            f"{total[sized].min():.0f}k to {total[sized].max():.0f}k"
         )
     enough = allowed & (surface.avq_mos >= rules.top_avq_mos)
     if enough.any():
         allowed &= total <= total[enough].min()
+    return allowed
+
+
+def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules) -> _Candidates:
+    total, allowed = surface.total_kbps, allowed_pairs(surface, rules)
     video, audio = np.nonzero(allowed)
     order = np.lexsort((audio, video, total[video, audio]))
     video, audio = video[order], audio[order]
@@ -96,7 +110,7 @@ def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules)
         avq_mos=surface.avq_mos[video, audio].astype(np.float64),
         video_kbps=np.array([v.bitrate_kbps for v in surface.video])[video],
         audio_kbps=np.array([a.bitrate_kbps for a in surface.audio])[audio],
-        side_px=side[video],
+        side_px=np.array([min(v.width_px, v.height_px) for v in surface.video], dtype=np.int64)[video],
         share=audience.share_with(total[video, audio]),
     )
 
@@ -167,21 +181,28 @@ def _extend(c: _Candidates, value: Floats, rules: LadderRules) -> tuple[Floats, 
     longer, parent = np.full_like(value, -np.inf), np.zeros(value.shape, dtype=np.int32)
     for first in range(0, n, _BLOCK):
         columns = slice(first, min(first + _BLOCK, n))
-        same, better = c.may_follow(columns, rules)
+        # Candidates are sorted by total rate: only a window of them is within the ratios.
+        least = c.total_kbps[columns.start] / rules.max_ratio * (1.0 - 2 * RATIO_ROUNDING)
+        most = c.total_kbps[columns.stop - 1] / rules.min_ratio * (1.0 + 2 * RATIO_ROUNDING)
+        start, stop = np.searchsorted(c.total_kbps, [least, most])
+        rows = slice(int(start), int(stop))
+        if start == stop:
+            continue
+        same, better = c.may_follow(rows, columns, rules)
         # (q_j - q_i) S_j: the part that depends on both.
-        lost = c.avq_mos[:, None] * c.share[columns]
+        lost = c.avq_mos[rows, None] * c.share[columns]
         stay, change = np.where(same, -lost, -np.inf), np.where(better, -lost, -np.inf)
         gained = c.avq_mos[columns] * c.share[columns]
         for m in range(num_audio):
             for previous, step in ((m, stay), (m - 1, change)):
-                if previous < 0 or not np.isfinite(value[previous]).any():
+                if previous < 0 or not np.isfinite(value[previous, rows]).any():
                     continue
-                sums = value[previous][:, None] + step
+                sums = value[previous, rows, None] + step
                 best = sums.argmax(axis=0)
                 found = sums[best, np.arange(sums.shape[1])] + gained
                 won = found > longer[m, columns]
                 longer[m, columns] = np.where(won, found, longer[m, columns])
-                parent[m, columns] = np.where(won, previous * n + best, parent[m, columns])
+                parent[m, columns] = np.where(won, previous * n + best + rows.start, parent[m, columns])
     return longer, parent
 
 

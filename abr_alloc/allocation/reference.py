@@ -142,8 +142,12 @@ def offered_rates_kbps(low: float, high: float, round_kbps: float) -> Floats:
     """Video rates that ladders are built from: a lattice of rounded rates, and the rates of every fixed ladder that
     ships, so that no fixed ladder can do what a designed one may not."""
     standard = {r.video_kbps for name in reference_names() for r in load_reference(name).rungs}
-    fitting = [kbps for kbps in standard if low < kbps < high and math.isclose(kbps % round_kbps, 0.0, abs_tol=1e-9)]
+    fitting = [kbps for kbps in standard if low < kbps < high and _is_multiple(kbps, round_kbps)]
     return np.union1d(lattice_kbps(low, high, round_kbps), np.array(fitting, dtype=np.float64))
+
+
+def _is_multiple(kbps: float, round_kbps: float) -> bool:
+    return math.isclose(kbps / round_kbps, round(kbps / round_kbps), abs_tol=1e-9)
 
 
 def apply_reference(
@@ -152,13 +156,14 @@ def apply_reference(
     audience: Audience,
     overhead: float,
     interval_mos: tuple[float, float] = (0.0, 0.0),
+    round_kbps: float = 0.0,
 ) -> tuple[Ladder | None, tuple[str, ...]]:
     """What a fixed ladder comes to on a title, and the rungs that had to be left out. None where none is left.
 
     Over several titles AVQ is their mean; a title smaller than a rung plays its own size.
     """
     surface, shared = titles[0], len(titles) > 1
-    of_title = [TitleCurves(title, reference.codec) for title in titles]
+    of_title = [TitleCurves(title, reference.codec, round_kbps) for title in titles]
     curves = of_title[0]
     rungs: list[tuple[VideoRendition, AudioRendition, float, float, str]] = []
     left_out = []
@@ -215,6 +220,7 @@ def compare_ladders(
     audience: Audience,
     rules: LadderRules,
     *,
+    round_kbps: float,
     overhead: float,
     interval_mos: tuple[float, float] = (0.0, 0.0),
 ) -> Comparison | None:
@@ -227,10 +233,11 @@ def compare_ladders(
         titles: surface of the title, measured; of every title, where they share the ladder.
         audience: who plays it.
         rules: what the designed ladders keep.
+        round_kbps: what their video rates are multiples of.
         overhead: container overhead as a share of the streams' rate.
         interval_mos: what to add to a prediction for its interval, MOS.
     """
-    fixed, left_out = apply_reference(reference, titles, audience, overhead, interval_mos)
+    fixed, left_out = apply_reference(reference, titles, audience, overhead, interval_mos, round_kbps)
     if fixed is None:
         return None
     count = len(fixed.rungs)
@@ -246,7 +253,9 @@ def compare_ladders(
         same_rungs_gain_mos=None if same is None else same.expected_avq_mos - fixed.expected_avq_mos,
         rungs_needed=min(enough, default=None),
         bd_rate_percent=bd_rate_percent(*_curve(fixed), *_curve(designed)),
-        breaks_rules=not keeps_rules(fixed, rules),
+        breaks_rules=not (
+            keeps_rules(fixed, rules) and all(_is_multiple(r.video.bitrate_kbps, round_kbps) for r in fixed.rungs)
+        ),
     )
 
 

@@ -205,7 +205,7 @@ def _added_up(choices: Sequence[Choice], time_share: npt.NDArray[np.float64], bu
         for share, c in zip(time_share.tolist(), choices, strict=True)
     )
     if mean > budget_kbps * (1.0 + 1e-9):
-        raise AssertionError(f"the allocation spends {mean} kbps of {budget_kbps}; please report this")
+        raise RuntimeError(f"the allocation spends {mean} kbps of {budget_kbps}; please report this")
     return mean
 
 

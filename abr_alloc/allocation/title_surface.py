@@ -93,8 +93,10 @@ def _audio_key(a: AudioRendition) -> tuple[str, int, str]:
 class TitleCurves:
     """AVQ of one title and codec at sizes and rates that were not probed, and where that leaves the probes."""
 
-    def __init__(self, surface: QualitySurface, codec: str) -> None:
+    def __init__(self, surface: QualitySurface, codec: str, round_kbps: float = 0.0) -> None:
+        """`round_kbps`: rates of designed rungs are its multiples; what is held, is held at the dearest of them."""
         self.title = surface.title
+        self._round_kbps = round_kbps
         self.curves: list[SizeCurve] = [curve for curve in size_curves(surface) if curve.codec == codec]
         """By size, rising."""
         if not self.curves:
@@ -117,13 +119,16 @@ class TitleCurves:
         if low is None or high is None:
             return np.full((len(kbps), self.curves[0].avq_mos.shape[1]), np.nan)
         if low is high:
-            return _held(low, kbps)
-        return (1.0 - weight) * _held(low, kbps) + weight * _held(high, kbps)
+            return self._held(low, kbps)
+        return (1.0 - weight) * self._held(low, kbps) + weight * self._held(high, kbps)
 
     def describe(self, side_px: int, kbps: float, *, cap_at_source: bool = False) -> tuple[SizeCurve | None, str]:
         """The probed size that stands for a size, and in words what is not quite as measured."""
         low, high, weight = self._neighbours(side_px, cap_at_source)
         if low is None or high is None:
+            smallest = self.curves[0].short_side_px
+            if side_px < smallest:
+                return None, f"smaller than the smallest probe ({smallest}p)"
             return None, f"larger than the source ({self.largest_px}p)"
         nearest = low if weight < 0.5 else high
         notes = []
@@ -134,6 +139,14 @@ class TitleCurves:
         if kbps > max(low.kbps[-1], high.kbps[-1]):
             notes.append(f"rate above the dearest probe, {nearest.kbps[-1]:.0f}k: AVQ held there")
         return nearest, "; ".join(notes)
+
+    def _held(self, curve: SizeCurve, kbps: Floats) -> Floats:
+        """A curve that stays at its last value beyond its last rate."""
+        most = float(curve.kbps[-1])
+        if self._round_kbps > 0.0:
+            rounded = math.floor(most / self._round_kbps) * self._round_kbps
+            most = rounded if rounded >= curve.kbps[0] else most
+        return np.where((kbps > most)[:, None], curve.at(np.array([most])), curve.at(np.minimum(kbps, most)))
 
     def _neighbours(self, side_px: int, cap_at_source: bool) -> tuple[SizeCurve | None, SizeCurve | None, float]:
         log_side = math.log(side_px)
@@ -147,8 +160,3 @@ class TitleCurves:
             return None, None, 0.0
         low, high = self._log_side[above - 1], self._log_side[above]
         return self.curves[above - 1], self.curves[above], float((log_side - low) / (high - low))
-
-
-def _held(curve: SizeCurve, kbps: Floats) -> Floats:
-    """A curve that stays at its last value beyond its last rate."""
-    return np.where((kbps >= curve.kbps[-1])[:, None], curve.avq_mos[-1], curve.at(np.minimum(kbps, curve.kbps[-1])))

@@ -80,7 +80,9 @@ def plan_table(plan: Plan, model: Model, features: FeatureTable) -> str:
 def certificate_line(c: Certificate) -> str:
     """How good a title's allocation is, in a line."""
     pooled = "" if c.pool == "mean" else f" ({c.pool})"
-    limit = {"none": "nothing binds: more buys no more", "budget": "budget binds"}.get(c.binding, f"{c.binding} bind")
+    limit = f"{c.binding} bind" if "+" in c.binding else f"{c.binding} binds"
+    if c.binding == "none":
+        limit = "nothing binds: more buys no more"
     proven = "optimal" if c.gap_mos <= _PROVEN_MOS else f"at most {c.gap_mos:.1g} below the optimum"
     price = "" if c.binding == "none" else f"; +1 kbps = {c.price_mos_per_kbps:+.5f} MOS"
     return (

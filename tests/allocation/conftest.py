@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 
 Table = np.ndarray
 Problem = tuple[Table, Table, float]
@@ -82,3 +86,63 @@ def problems() -> st.SearchStrategy[Problem]:
         return values, weights, float(totals[0] + draw(st.floats(-0.1, 1.1)) * (totals[-1] - totals[0] + 1.0))
 
     return problem()
+
+
+def _make_surface(
+    avq_mos: np.ndarray,
+    video_kbps: Sequence[float],
+    audio_kbps: Sequence[float],
+    sides_px: Sequence[int] | None = None,
+    *,
+    overhead: float = 0.0,
+    codec: str = "h264",
+    title: str = "t",
+    scene: int = 0,
+    time_s: tuple[float, float] = (0.0, 1.0),
+) -> QualitySurface:
+    return QualitySurface(
+        title=title,
+        scene=scene,
+        start_s=time_s[0],
+        end_s=time_s[1],
+        video=tuple(
+            VideoRendition(
+                codec=codec, width_px=2 * side, height_px=side, target=f"crf={50 - i}", bitrate_kbps=float(kbps)
+            )
+            for i, (kbps, side) in enumerate(zip(video_kbps, sides_px or [240] * len(video_kbps), strict=True))
+        ),
+        audio=tuple(
+            AudioRendition(codec="aac", channels=2, target=f"a={i}", bitrate_kbps=float(kbps))
+            for i, kbps in enumerate(audio_kbps)
+        ),
+        avq_mos=np.asarray(avq_mos, dtype=np.float32),
+        total_kbps=np.add.outer(np.asarray(video_kbps, float), np.asarray(audio_kbps, float)) * (1.0 + overhead),
+        x_v=np.arange(len(video_kbps), dtype=np.float32)[:, None],
+        x_a=np.arange(len(audio_kbps), dtype=np.float32)[:, None],
+    )
+
+
+@pytest.fixture(scope="session")
+def make_surface() -> Callable[..., QualitySurface]:
+    """A surface from its AVQ (V, A), its rates, and the short side of every video rendition (240 throughout)."""
+    return _make_surface
+
+
+@pytest.fixture(scope="session")
+def in_time() -> Callable[[], AbstractContextManager[None]]:
+    """A context that fails what takes more than 2 s, where an endless loop would never fail."""
+
+    def stop(*_: object) -> None:
+        pytest.fail("took more than 2 s")
+
+    @contextmanager
+    def limited() -> Iterator[None]:
+        before = signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, 2)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    return limited

@@ -177,6 +177,18 @@ def test_p5_lets_a_twentieth_of_the_time_go_and_no_more() -> None:
         assert low.objective_mos == 3.0
 
 
+def test_p5_is_found_where_every_scene_saves_at_the_same_rate(in_time) -> None:
+    # A table of constant bitrates: letting go saves 5600 kbps of any scene's time, whichever it is.
+    seconds = np.array([19, 20, 30, 38, 2, 6, 33, 37, 10, 13, 34, 17, 11, 33, 11, 16, 26, 22, 4, 2])
+    title = Candidates(
+        avq_mos=np.tile([3.0, 4.0], (20, 1)), kbps=np.tile([400.0, 6000.0], (20, 1)), time_share=seconds / 384
+    )
+    with in_time():
+        found = optimise(title, 400 + 0.96 * 5600, "p5")
+    assert found is not None
+    assert found.objective_mos == 4.0
+
+
 def test_nothing_fits_a_budget_below_the_cheapest_choice() -> None:
     title = Candidates(
         avq_mos=np.array([[2.0], [3.0]]), kbps=np.array([[100.0], [300.0]]), time_share=np.array([0.5, 0.5])

@@ -128,3 +128,25 @@ def test_of_the_lightest_pairs_the_most_valuable_is_the_cheapest_choice() -> Non
     values = np.array([[1.0, 2.0, 2.0, 9.0], [5.0, -np.inf, -np.inf, -np.inf]])
     weights = np.array([[1.0, 1.0, 1.0, 3.0], [7.0, np.inf, np.inf, np.inf]])
     assert cheapest_choice(values, weights).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        [[4866.0, 6838.0, 7938.0]],
+        [[146.0, 981.0], [779.0, 58.0]],
+        np.random.default_rng(4).uniform(0, 1e6, (50, 8)).tolist(),
+    ],
+    ids=["one scene", "two scenes", "fifty scenes"],
+)
+def test_pairs_on_one_line_end_the_steps_however_large_their_values(weights: list[list[float]], in_time) -> None:
+    # At the price every pair scores 0 but for rounding, which is that of the values.
+    table = np.array(weights)
+    lightest, heaviest = table.min(axis=1).sum(), table.max(axis=1).sum()
+    for price in (0.1, 0.3, 0.7, 1 / 7):
+        for capacity in np.linspace(lightest, heaviest, 12)[1:-1].round():
+            with in_time():
+                relaxed = relax(price * table, table, float(capacity))
+            assert relaxed is not None
+            assert relaxed.price == pytest.approx(price, rel=1e-9)
+            assert relaxed.bound == pytest.approx(price * capacity, rel=1e-9)
