@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from abr_alloc.allocation.audience import DEFAULT_NETWORK, Audience, read_audience
 from abr_alloc.allocation.catalogue import share_titles, with_titles
-from abr_alloc.allocation.interpolation import Crossover, find_crossovers, interpolate
+from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
 from abr_alloc.allocation.ladder import MAX_RUNGS, allowed_pairs, choose_number, design_ladders
 from abr_alloc.allocation.reference import (
     Comparison,
@@ -163,8 +164,11 @@ def _design(
     offered = offered_rates_kbps(min(rates), max(rates), options.round_kbps)
     if len(titles) == 1:
         own = _of_codec(titles[0], codec)
+        _check_rounding(size_curves(own), offered, own.title, options)
         surface = interpolate(own, overhead=options.overhead, rates_kbps=offered, keep_probes=False, every_size=True)
     else:
+        curves = [curve for title in titles for curve in size_curves(_of_codec(title, codec))]
+        _check_rounding(curves, offered, f"{len(titles)} titles", options)
         surface = share_titles(titles, codec, offered, options.overhead)
     most = MAX_RUNGS if reference is not None and options.num_rungs is None else (options.num_rungs or 1)
     if reference is not None:
@@ -186,6 +190,7 @@ def _design(
             audience,
             options.rules,
             round_kbps=options.round_kbps,
+            enough_kbps=_enough_kbps(surface, options.rules),
             overhead=options.overhead,
             interval_mos=options.interval_mos,
         )
@@ -195,6 +200,23 @@ def _design(
     else:
         chosen = with_titles(chosen, titles)
     return TitleLadder(ladder=chosen, num_candidates=surface.avq_mos.size, crossovers=crossovers, comparison=comparison)
+
+
+def _enough_kbps(surface: QualitySurface, rules: LadderRules) -> float:
+    """Total rate of the cheapest pair that reaches `top_avq_mos`; inf where none does."""
+    allowed = allowed_pairs(surface, rules) & (surface.avq_mos >= rules.top_avq_mos)
+    return float(surface.total_kbps[allowed].min(initial=math.inf))
+
+
+def _check_rounding(curves: Sequence[SizeCurve], offered: Floats, title: str, options: DesignOptions) -> None:
+    """Refuse a rounding so coarse that no rate is left between any two probes."""
+    ranges = [(curve.kbps[0], curve.kbps[-1]) for curve in curves if len(curve.kbps) > 1]
+    if ranges and not any(((offered >= low) & (offered <= high)).any() for low, high in ranges):
+        low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
+        raise InfeasibleLadderError(
+            f"title {title!r} has no multiple of --round {options.round_kbps:g}k between its probes, {low:.0f}k to "
+            f"{high:.0f}k; lower --round"
+        )
 
 
 def _of_codec(surface: QualitySurface, codec: str) -> QualitySurface:

@@ -22,6 +22,8 @@ from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, Probe, QualitySurface
 
 __all__ = ["Crossover", "SizeCurve", "find_crossovers", "interpolate", "lattice_kbps", "size_curves"]
 
+Floats = npt.NDArray[np.float64]
+
 RATE_STEP = 1.02
 """Ratio of neighbouring rates that are offered: what rounding to them costs is far below the interpolation's error."""
 

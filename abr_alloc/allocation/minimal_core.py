@@ -27,6 +27,7 @@ from abr_alloc.allocation.relaxation import Choice, Floats
 __all__ = ["CoreScene", "CoreSearch", "group_moves"]
 
 _MAX_STATES = 1 << 18
+_TIE_BREAK = 1e-6
 _BLOCK = 1 << 20
 """Sums formed at a time: bounds the memory of an expansion."""
 
@@ -119,7 +120,9 @@ class CoreSearch:
         step = np.floor(worth / self._eps)
         order = order[step > np.maximum.accumulate(np.append(-np.inf, step[:-1]))]
         if len(order) > _MAX_STATES:
-            by_bound = np.argpartition(bound[order], _MAX_STATES)
+            # Where bounds tell nothing, those that fill the capacity.
+            left = np.abs(self._slack - new_moved[order])
+            by_bound = np.argpartition(bound[order] + _TIE_BREAK * self._price * left, _MAX_STATES)
             self._leave_out(bound[order[by_bound[_MAX_STATES:]]])
             self.complete = False
             order = order[np.sort(by_bound[:_MAX_STATES])]

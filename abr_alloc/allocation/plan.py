@@ -132,7 +132,8 @@ def _choose(surface: QualitySurface, budget_kbps: float, limits: Limits) -> Choi
     most_kbps = min(budget_kbps, limits.max_rate_kbps)
     pair = best_pair(surface, most_kbps)
     if pair is None:
-        return _cheapest(surface, most_kbps)
+        cheapest = _cheapest(surface, budget_kbps)
+        return cheapest if cheapest.total_kbps > budget_kbps else _too_dear(surface, cheapest, limits)
     avq = float(surface.avq_mos[pair])
     if avq < limits.min_avq_mos:
         return _too_poor(surface, budget_kbps, most_kbps, avq, limits)
@@ -156,6 +157,17 @@ def _cheapest(surface: QualitySurface, budget_kbps: float) -> InfeasibleScene:
         video_kbps=surface.video[int(video)].bitrate_kbps,
         audio_kbps=surface.audio[int(audio)].bitrate_kbps,
         total_kbps=float(surface.total_kbps[video, audio]),
+    )
+
+
+def _too_dear(surface: QualitySurface, cheapest: InfeasibleScene, limits: Limits) -> InfeasibleLimits:
+    return InfeasibleLimits(
+        title=surface.title,
+        scene=surface.scene,
+        budget_kbps=cheapest.budget_kbps,
+        needed_kbps=cheapest.total_kbps,
+        reason=f"the cheapest pair takes {cheapest.total_kbps:.1f} kbps, over --max-rate {limits.max_rate_kbps:g}k",
+        hint="raise --max-rate or add a cheaper rendition to the grid",
     )
 
 

@@ -221,6 +221,7 @@ def compare_ladders(
     rules: LadderRules,
     *,
     round_kbps: float,
+    enough_kbps: float,
     overhead: float,
     interval_mos: tuple[float, float] = (0.0, 0.0),
 ) -> Comparison | None:
@@ -234,6 +235,7 @@ def compare_ladders(
         audience: who plays it.
         rules: what the designed ladders keep.
         round_kbps: what their video rates are multiples of.
+        enough_kbps: total rate of the cheapest pair that is good enough by the rules; inf where they name none.
         overhead: container overhead as a share of the streams' rate.
         interval_mos: what to add to a prediction for its interval, MOS.
     """
@@ -254,7 +256,9 @@ def compare_ladders(
         rungs_needed=min(enough, default=None),
         bd_rate_percent=bd_rate_percent(*_curve(fixed), *_curve(designed)),
         breaks_rules=not (
-            keeps_rules(fixed, rules) and all(_is_multiple(r.video.bitrate_kbps, round_kbps) for r in fixed.rungs)
+            keeps_rules(fixed, rules)
+            and fixed.rungs[-1].total_kbps <= enough_kbps
+            and all(_is_multiple(r.video.bitrate_kbps, round_kbps) for r in fixed.rungs)
         ),
     )
 

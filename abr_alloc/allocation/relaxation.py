@@ -86,7 +86,9 @@ def relax(values: Floats, weights: Floats, capacity: float) -> Relaxation | None
         score = v - price * np.where(np.isfinite(w), w, 0.0)
         best = score.argmax(axis=1)
         gain = float((score[rows, best] - score[rows, low]).sum())
-        if gain <= _ROUNDING * max(1.0, float(np.abs(score[rows, best]).sum())):
+        # Scores may cancel to nothing; what is rounded is the values and the priced weights.
+        size = float((np.abs(v[rows, best]) + price * w[rows, best]).sum())
+        if gain <= _ROUNDING * max(1.0, size):
             break
         middle = within.copy()
         middle[open_] = best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -180,5 +181,10 @@ def keeps_rules(ladder: Ladder, rules: LadderRules) -> bool:
         and total[-1] <= rules.max_kbps
         and all((np.diff(values) >= 0).all() for values in rising)
         and (not rules.sides_px or all(any(a <= s <= b for a, b in rules.sides_px) for s in sides))
+        and all(rung.avq_mos < rules.top_avq_mos for rung in ladder.rungs[:-1])
+        and all(
+            below.audio == above.audio or below.audio.bitrate_kbps < above.audio.bitrate_kbps
+            for below, above in itertools.pairwise(ladder.rungs)
+        )
         and (rules.max_audio is None or len({r.audio for r in ladder.rungs}) <= rules.max_audio)
     )

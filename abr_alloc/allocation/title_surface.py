@@ -142,11 +142,11 @@ class TitleCurves:
 
     def _held(self, curve: SizeCurve, kbps: Floats) -> Floats:
         """A curve that stays at its last value beyond its last rate."""
-        most = float(curve.kbps[-1])
-        if self._round_kbps > 0.0:
-            rounded = math.floor(most / self._round_kbps) * self._round_kbps
-            most = rounded if rounded >= curve.kbps[0] else most
-        return np.where((kbps > most)[:, None], curve.at(np.array([most])), curve.at(np.minimum(kbps, most)))
+        most, highest = float(curve.kbps[-1]), curve.avq_mos[-1]
+        rounded = math.floor(most / self._round_kbps) * self._round_kbps if self._round_kbps > 0.0 else most
+        if curve.kbps[0] <= rounded < most:
+            most, highest = rounded, curve.at(np.array([rounded]))[0]
+        return np.where((kbps >= most)[:, None], highest, curve.at(np.minimum(kbps, most)))
 
     def _neighbours(self, side_px: int, cap_at_source: bool) -> tuple[SizeCurve | None, SizeCurve | None, float]:
         log_side = math.log(side_px)

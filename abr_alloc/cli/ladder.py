@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,8 +164,12 @@ def command(
     suffix = output.suffix.lower() if output is not None and folder is None else ""
     if output is not None and folder is None and suffix not in (".json", ".csv"):
         raise click.UsageError(f"the output {output} must end in .json or .csv, or be an existing folder")
+    if (as_json and suffix == ".csv") or (as_csv and suffix == ".json"):
+        raise click.UsageError(f"--{'json' if as_json else 'csv'} does not fit the output {output}; rename it")
     if folder is None:
-        options.check_output(output, [features])
+        options.check_output(output, [features, Path(network), Path(reference_name or network)])
+    elif as_csv:
+        raise click.UsageError(f"--csv does not fit the folder {output}: ladder files are JSON; name a .csv file")
 
     from abr_alloc.allocation.audience import PRESETS, read_audience
     from abr_alloc.allocation.design import DesignOptions, design_catalogue, design_titles
@@ -209,8 +215,8 @@ def command(
         "options": _options_object(wanted, described, reference_name, shared),
     }
     if folder is not None:
-        for found in ladders:
-            path = folder / (re.sub(r"[^\w.-]+", "-", found.ladder.title) + ".json")
+        for found, name in zip(ladders, _file_names([found.ladder.title for found in ladders]), strict=True):
+            path = folder / name
             only = _features_object(table, found.ladder.title)
             write_or_print(_json(ladder_document([found], provenance | {"features": only})), path)
     elif as_json or suffix == ".json":
@@ -219,6 +225,16 @@ def command(
         write_or_print(ladder_csv(ladders), output)
     if not (as_json or as_csv) or output is not None:
         click.echo(ladder_text(ladders, described, model.name, free_number=wanted.num_rungs is None), nl=False)
+
+
+def _file_names(titles: Sequence[str]) -> list[str]:
+    """A name per title, without what a file system may not take; numbered where two would be equal."""
+    names: list[str] = []
+    for title in titles:
+        stem = re.sub(r"[^\w.-]+", "-", title).strip(".") or "title"
+        choices = itertools.chain([f"{stem}.json"], (f"{stem}-{i}.json" for i in itertools.count(2)))
+        names.append(next(name for name in choices if name.casefold() not in map(str.casefold, names)))
+    return names
 
 
 def _json(document: dict[str, Any]) -> str:

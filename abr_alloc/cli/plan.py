@@ -186,7 +186,7 @@ def _sweep(
 ) -> None:
     import pandas as pd
 
-    from abr_alloc.allocation.sensitivity import sweep_budgets
+    from abr_alloc.allocation.sensitivity import BudgetPoint, sweep_budgets
     from abr_alloc.cli.tables import sensitivity_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
     from abr_alloc.features.table import replace_file
@@ -205,7 +205,9 @@ def _sweep(
         }
         write_or_print(json.dumps(document, indent=2) + "\n", output)
     elif as_csv:
-        write_or_print(pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n"), output)
+        columns = [*(field.name for field in dataclasses.fields(BudgetPoint)), "audio_share"]
+        table = pd.DataFrame(rows, columns=columns)
+        write_or_print(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"), output)
     elif output is not None and output.suffix.lower() in _FIGURES:
         if points:
             from abr_alloc.report.figures import draw_sensitivity, render

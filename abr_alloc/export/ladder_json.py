@@ -94,7 +94,7 @@ def read_ladders(path: Path) -> list[Ladder]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise LadderFormatError(f"{path} does not exist; make it with `abr-alloc ladder`") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LadderFormatError(
             f"{path} is not a readable JSON file ({error}); make it with `abr-alloc ladder`"
         ) from None
@@ -130,6 +130,10 @@ def _read_rung(found: Mapping[str, Any]) -> Rung:
     video = dict(found["video"])
     video.pop("interpolated", None)
     probes = tuple(Probe(**probe) for probe in video.pop("nearest_probes", ()))
+    for stream in (video, found["audio"]):
+        _require_positive(stream, "bitrate_kbps", float)
+    for name in ("width_px", "height_px"):
+        _require_positive(video, name, int)
     return Rung(
         video=VideoRendition(**video, nearest_probes=probes),
         audio=AudioRendition(**found["audio"]),
@@ -140,6 +144,13 @@ def _read_rung(found: Mapping[str, Any]) -> Rung:
         note=found.get("note", ""),
         titles=tuple(TitleAtRung(**title) for title in found.get("titles", ())),
     )
+
+
+def _require_positive(found: Mapping[str, Any], name: str, kind: type) -> None:
+    value = found[name]
+    allowed = int if kind is int else (int, float)
+    if isinstance(value, bool) or not isinstance(value, allowed) or not 0 < value < float("inf"):
+        raise ValueError(f"{name} is {value!r}")
 
 
 def as_reference(ladder: Ladder, name: str) -> ReferenceLadder:

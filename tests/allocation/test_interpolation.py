@@ -186,6 +186,21 @@ def test_at_each_offered_rate_the_best_size_is_offered_for_every_audio_rendition
 
 
 @many
+@given(scenes())
+def test_every_size_can_be_asked_for_at_every_rate_of_its_range(s) -> None:
+    rates = np.geomspace(60, 2900, 40).round()
+    found = interpolate(s, rates_kbps=rates, keep_probes=False, every_size=True)
+    offered = {(v.height_px, v.bitrate_kbps): q for v, q in zip(found.video, found.avq_mos, strict=True)}
+    for curve in size_curves(s):
+        if len(curve.kbps) == 1:
+            continue
+        for kbps, avq in zip(rates, curve.at(rates), strict=True):
+            assert ((curve.height_px, kbps) in offered) == (curve.kbps[0] <= kbps <= curve.kbps[-1])
+            if not np.isnan(avq).any():
+                assert offered[curve.height_px, kbps] == pytest.approx(avq, abs=1e-5)
+
+
+@many
 @given(scenes(), st.lists(st.floats(80, 4000), min_size=1, max_size=5))
 def test_an_interpolated_plan_is_never_worse_than_a_measured_one(s, budgets) -> None:
     more = interpolate(s)

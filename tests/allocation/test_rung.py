@@ -98,6 +98,7 @@ BREAKING = {
     "a top rung too high": (SOUND, {"max_kbps": 899.0}),
     "a size not allowed": (SOUND, {"sides_px": ((240, 359), (361, 1080))}),
     "too many audio renditions": (SOUND, {"max_audio": 2}),
+    "a rung above one that is good enough": (SOUND, {"top_avq_mos": 3.0}),
     "a size that falls": ((rung(200, 2.0, side=720), rung(400, 3.0, side=360)), {}),
     "a video rate that falls": ((rung(200, 2.0), rung(400, 3.0, video=100.0, audio=300.0)), {}),
     "an audio rate that falls": ((rung(300, 2.0, audio=128.0), rung(600, 3.0, audio=64.0)), {}),

@@ -108,6 +108,15 @@ def test_where_every_case_fails_at_another_scene_the_one_that_comes_closest_is_e
     assert explain([good, poor], [poor, good], floor=3.0).scene == 9
 
 
+def test_what_another_audio_rendition_reaches_is_not_said_to_be_out_of_reach(explain) -> None:
+    # With one rendition scene 4 fails and scene 9 does not, with the other it is the reverse: only together they fail.
+    good, poor = [(100.0, 4.0)], [(600.0, 2.0)]
+    for limit in ({"floor": 3.0}, {"rate": 500.0}):
+        reason = explain([poor, good], [good, poor], **limit).reason
+        assert "no pair reaches --min-avq 3; the scene's best has an AVQ of 2.00" not in reason
+        assert reason != "the cheapest pair takes 600.0 kbps, over --max-rate 500k"
+
+
 @settings(deadline=None, max_examples=100, derandomize=True)
 @given(
     scenes=st.lists(

@@ -194,6 +194,18 @@ def test_a_limit_on_states_leaves_a_choice_that_fits_and_a_bound_that_holds(
         assert found.bound >= best.value - ROUNDING
 
 
+def test_of_states_with_equal_bounds_those_that_fill_the_capacity_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Every pair is worth its weight: no bound tells states apart, and there are far more of them than are kept.
+    monkeypatch.setattr(minimal_core, "_MAX_STATES", 1024)
+    for seed in range(6):
+        weights = np.random.default_rng(seed).uniform(0, 1, (15, 10))
+        found = solve(weights, weights, 7.5)
+        assert found is not None
+        assert found.weight <= 7.5 * (1 + 2 * FIT)
+        assert found.bound >= 7.5 - ROUNDING
+        assert found.value >= 7.5 - 1e-3
+
+
 def test_the_same_problem_has_the_same_answer() -> None:
     problem = title(7, 40, 30)
     first, second = solve(*problem), solve(*problem)

@@ -127,7 +127,7 @@ def test_below_the_cheapest_probe_nobody_knows() -> None:
 
 
 def test_above_the_dearest_probe_it_is_held_there_and_says_so() -> None:
-    assert at(TITLE, 240, 5000) == 3.5
+    assert at(TITLE, 240, 5000) == pytest.approx(3.5)
     curve, note = TITLE.describe(240, 5000)
     assert curve is not None and curve.short_side_px == 240
     assert "800k" in note and "held" in note
@@ -144,7 +144,7 @@ def test_a_size_between_two_is_between_them_in_the_logarithm_of_the_side() -> No
     assert at(TITLE, side, 400) == pytest.approx((3.0 + at(TITLE, 720, 400)) / 2, abs=2e-3)
     assert TITLE.describe(side, 400)[1] == "size between 240p and 720p"
     values = [at(TITLE, side, 900) for side in range(240, 721, 20)]
-    assert values == sorted(values) and (values[0], values[-1]) == (3.5, 4.0)
+    assert values == sorted(values) and (values[0], values[-1]) == pytest.approx((3.5, 4.0))
 
 
 def test_a_size_larger_than_the_source_is_unknown_unless_the_source_stands_for_it() -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from abr_alloc.allocation.audience import DEFAULT_NETWORK
 from abr_alloc.allocation.reference import reference_names
 from abr_alloc.export.ladder_json import read_ladders
 
@@ -185,6 +186,24 @@ def test_an_output_that_does_not_fit_is_refused_in_a_line(words, code, ladder, t
     assert not list(tmp_path.iterdir())
 
 
+def test_an_output_that_is_also_an_input_is_refused_and_stays_whole(ladder, tmp_path) -> None:
+    fixed, network = tmp_path / "fixed.json", tmp_path / "network.csv"
+    assert ladder(*ONE, "-o", fixed).code == 0
+    network.write_text("kbps,weight\n100,1\n500,3\n")
+    before = fixed.read_bytes(), network.read_bytes()
+    for words in (["--compare", fixed, "-o", fixed], ["--network", network, "-o", network]):
+        outcome = ladder(*ONE, *words)
+        assert outcome.code == USAGE
+        assert "is also an input" in outcome.error_line()
+    assert (fixed.read_bytes(), network.read_bytes()) == before
+
+
+def test_csv_for_a_folder_of_ladder_files_is_refused(ladder, tmp_path) -> None:
+    outcome = ladder(*ONE, "--csv", "-o", tmp_path)
+    assert outcome.code == USAGE
+    assert "--csv" in outcome.error_line() and not list(tmp_path.iterdir())
+
+
 # Options.
 
 
@@ -258,6 +277,18 @@ def test_a_ladder_compared_with_its_own_file_gains_nothing(ladder, document, tmp
     assert comparison["gain_mos"] == pytest.approx(0.0, abs=1e-6)
     assert comparison["same_rungs_gain_mos"] == pytest.approx(0.0, abs=1e-6)
     assert comparison["rungs_needed"] == 4 and not comparison["breaks_rules"]
+
+
+def test_a_fixed_ladder_that_is_ahead_by_a_rule_that_it_breaks_is_said_to_break_it(ladder, document) -> None:
+    words = (*ONE[:2], "--rungs", "2", "--network", "4g", "--top-avq", "3.5", "--compare", "apple-hls-avc")
+    comparison = document(*words)["ladders"][0]["comparison"]
+    assert comparison["same_rungs_gain_mos"] < 0, "the fixed ladder goes on beyond what is good enough"
+    assert comparison["breaks_rules"]
+    assert "apple-hls-avc breaks a rule that the designed ladder keeps" in ladder(*words).stdout
+
+
+def test_the_network_of_the_help_is_the_default_of_the_python_door(ladder) -> None:
+    assert f"[default: {DEFAULT_NETWORK}]" in " ".join(ladder("--help").stdout.split())
 
 
 def test_equal_runs_print_equal_text(ladder) -> None:

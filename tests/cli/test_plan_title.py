@@ -15,6 +15,9 @@ from abr_alloc.features.table import read_features
 FAILURE, USAGE, INFEASIBLE = 1, 2, 3
 TITLE = "tos-battle-action-332p"
 """Six scenes."""
+FEW = ("--title", "documentary-nasa-jwst-270p", "--title", "handheld-toy-rabbit-480p")
+"""Two small titles, of two scenes and of one: quick."""
+THREE_SCENES = ("--title", TITLE, "--scene", "0", "--scene", "1", "--scene", "2")
 CERTIFICATE_KEYS = {
     *("title", "budget_kbps", "pool", "objective_mos", "upper_bound_mos", "gap_mos", "price_mos_per_kbps"),
     *("mean_kbps", "binding", "method"),
@@ -90,9 +93,9 @@ def test_a_certificate_adds_up_from_the_plans(document) -> None:
 
 
 def test_plans_of_a_title_have_no_worth_of_more_budget(document, plan) -> None:
-    table = pd.read_csv(io.StringIO(plan("--per", "title", "--csv", "--budget", "700k").stdout))
+    table = pd.read_csv(io.StringIO(plan("--per", "title", "--csv", "--budget", "400k", *FEW).stdout))
     assert table["extra_budget_gain_mos"].isna().all()
-    assert all("extra_budget_gain_mos" not in p for p in document("--budget", "700k")["plans"])
+    assert all("extra_budget_gain_mos" not in p for p in document("--budget", "400k", *FEW)["plans"])
 
 
 def test_a_title_of_one_scene_is_planned_as_the_scene_is(plan, document) -> None:
@@ -109,10 +112,10 @@ def test_a_titles_mean_is_never_worse_than_scenes_that_each_keep_the_budget(plan
 
 
 def test_csv_holds_the_same_plans(plan, document) -> None:
-    outcome = plan("--per", "title", "--csv", "--budget", "700k")
+    outcome = plan("--per", "title", "--csv", "--budget", "400k", *FEW)
     assert (outcome.code, outcome.stderr) == (0, "")
     table = pd.read_csv(io.StringIO(outcome.stdout))
-    plans = document("--budget", "700k")["plans"]
+    plans = document("--budget", "400k", *FEW)["plans"]
     assert table["video_target"].tolist() == [p["video"]["target"] for p in plans]
     assert table["total_kbps"].tolist() == pytest.approx([p["total_kbps"] for p in plans], rel=1e-5)
 
@@ -132,13 +135,13 @@ def test_the_last_lines_of_the_text_are_the_certificates_one_per_title(plan, doc
 
 
 def test_audio_is_one_rendition_per_title_unless_every_scene_may_have_its_own(document) -> None:
-    shared, own = (document("--budget", "600k", "--audio", audio) for audio in ("shared", "scene"))
+    shared, own = (document("--budget", "300k", *THREE_SCENES, "--audio", audio) for audio in ("shared", "scene"))
     for plans in by_title(shared["plans"]).values():
         assert len({(p["audio"]["codec"], p["audio"]["channels"], p["audio"]["target"]) for p in plans}) == 1
     assert any(len({p["audio"]["target"] for p in plans}) > 1 for plans in by_title(own["plans"]).values())
     for a, b in zip(shared["certificates"], own["certificates"], strict=True):
         assert b["objective_mos"] >= a["objective_mos"] - 1e-9
-    assert shared == document("--budget", "600k"), "shared is the default"
+    assert shared == document("--budget", "300k", *THREE_SCENES), "shared is the default"
 
 
 def pooled(pool: str, plans: list[dict]) -> float:
@@ -186,7 +189,7 @@ def test_no_scene_exceeds_the_largest_rate_or_falls_below_the_least_avq(document
 
 
 def test_interpolated_renditions_are_marked_with_their_probes_and_never_worse(document, plan) -> None:
-    words = ("--budget", "500k", "--title", TITLE)
+    words = ("--budget", "500k", *THREE_SCENES)
     measured, between = document(*words), document(*words, "--interpolate")
     assert between["certificates"][0]["objective_mos"] >= measured["certificates"][0]["objective_mos"] - 1e-6
     marked = [p for p in between["plans"] if p["video"].get("interpolated")]
@@ -202,7 +205,7 @@ def test_interpolated_renditions_are_marked_with_their_probes_and_never_worse(do
 
 
 def test_a_time_limit_still_gives_a_plan_with_an_honest_gap(document) -> None:
-    words = ("--budget", "500k", "--title", TITLE, "--audio", "scene", "--interpolate")
+    words = ("--budget", "500k", *THREE_SCENES, "--audio", "scene", "--interpolate")
     (best,) = document(*words)["certificates"]
     (hurried,) = document(*words, "--time-limit", "0.000001s")["certificates"]
     assert hurried["mean_kbps"] <= 500
@@ -214,7 +217,7 @@ def test_a_time_limit_still_gives_a_plan_with_an_honest_gap(document) -> None:
 @pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
 def test_a_file_holds_what_would_be_printed(form, plan, tmp_path) -> None:
     path = tmp_path / "plan"
-    words = ("--per", "title", "--budget", "700k", *form)
+    words = ("--per", "title", "--budget", "400k", *FEW, *form)
     assert plan(*words, "-o", path).stdout == ""
     assert path.read_text() == plan(*words).stdout
 
@@ -358,6 +361,14 @@ def test_sensitivity_is_drawn_to_a_file(suffix, magic, plan, tmp_path) -> None:
     assert (outcome.code, outcome.stdout, outcome.stderr) == (0, "", "")
     assert path.read_bytes().startswith(magic)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_sensitivity_of_nothing_is_still_well_formed(plan) -> None:
+    words = ("--sensitivity", "--title", TITLE, "--min-avq", "4.95")
+    assert json.loads(plan(*words, "--json").stdout)["points"] == []
+    table = pd.read_csv(io.StringIO(plan(*words, "--csv").stdout))
+    assert table.empty and set(table.columns) == POINT_KEYS
+    assert plan(*words).stdout == ""
 
 
 def test_sensitivity_of_what_cannot_be_had_is_infeasible_and_draws_nothing(plan, tmp_path) -> None:
