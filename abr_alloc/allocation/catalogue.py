@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.rung import Ladder, Rung, TitleAtRung
-from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
+from abr_alloc.allocation.surface import AudioRendition, Probe, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import TitleCurves
 from abr_alloc.errors import FeatureTableError
 
@@ -62,6 +62,7 @@ def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Flo
             height_px=dimensions[i][1],
             target=f"b={rates_kbps[r]:g}k",
             bitrate_kbps=float(rates_kbps[r]),
+            nearest_probes=_around(titles, dimensions[i], float(rates_kbps[r])),
         )
         for i, r in zip(size_index, rate_index, strict=True)
     )
@@ -83,6 +84,15 @@ def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Flo
         x_v=np.zeros((len(video), first.x_v.shape[1]), dtype=np.float32),
         x_a=np.zeros((len(audio), first.x_a.shape[1]), dtype=np.float32),
     )
+
+
+def _around(titles: Sequence[TitleCurves], size: tuple[int, int], kbps: float) -> tuple[Probe, ...]:
+    """The probes around a rate in the first title that has some at this size; the others' are in `with_titles`."""
+    for title in titles:
+        for curve in title.curves:
+            if min(size) == curve.short_side_px and curve.kbps[0] <= kbps <= curve.kbps[-1] and len(curve.kbps) > 1:
+                return curve.around(kbps)
+    return ()
 
 
 def with_titles(ladder: Ladder, surfaces: Sequence[QualitySurface]) -> Ladder:

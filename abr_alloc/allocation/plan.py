@@ -135,7 +135,7 @@ def _choose(surface: QualitySurface, budget_kbps: float, limits: Limits) -> Choi
         cheapest = _cheapest(surface, budget_kbps)
         return cheapest if cheapest.total_kbps > budget_kbps else _too_dear(surface, cheapest, limits)
     avq = float(surface.avq_mos[pair])
-    if avq < limits.min_avq_mos:
+    if avq < limits.min_avq_mos - TIE_MOS:
         return _too_poor(surface, budget_kbps, most_kbps, avq, limits)
     more = best_pair(surface, min(budget_kbps * (1.0 + EXTRA_BUDGET), limits.max_rate_kbps))
     allowed = (surface.total_kbps <= most_kbps) & (surface.avq_mos >= limits.min_avq_mos)

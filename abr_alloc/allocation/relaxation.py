@@ -88,7 +88,7 @@ def relax(values: Floats, weights: Floats, capacity: float) -> Relaxation | None
         gain = float((score[rows, best] - score[rows, low]).sum())
         # Scores may cancel to nothing; what is rounded is the values and the priced weights.
         size = float((np.abs(v[rows, best]) + price * w[rows, best]).sum())
-        if gain <= _ROUNDING * max(1.0, size):
+        if not gain > _ROUNDING * max(1.0, size):  # also where it is no number
             break
         middle = within.copy()
         middle[open_] = best

@@ -65,6 +65,13 @@ def explain_shortage(
     hopeless = np.flatnonzero(bare.all(axis=0))
     scene = int(hopeless[0]) if len(hopeless) else int(np.flatnonzero(bare[closest])[0])
     tried = cases if len(hopeless) else [case]
+    given = "" if len(hopeless) else "with the codec and audio that come closest, "
+    if not len(hopeless) and (best_of := float(case.avq_mos[scene].max())) < min_avq_mos:
+        reason = f"{given}its best AVQ is {best_of:.2f}, under {floor}; others fail in other scenes"
+        return shortage(scene, math.inf, reason, "lower --min-avq or try --audio scene")
+    if not len(hopeless) and (least_of := float(case.kbps[scene].min())) > max_rate_kbps:
+        reason = f"{given}its cheapest pair takes {least_of:.1f} kbps, over {rate}; others fail in other scenes"
+        return shortage(scene, least_of, reason, "raise --max-rate or try --audio scene")
     best = max(float(c.avq_mos[scene].max()) for c in tried)
     cheapest = min(float(c.kbps[scene].min()) for c in tried)
     if best < min_avq_mos:
@@ -74,7 +81,7 @@ def explain_shortage(
         reason = f"the cheapest pair takes {cheapest:.1f} kbps, over {rate}"
         return shortage(scene, cheapest, reason, "raise --max-rate or add a cheaper rendition to the grid")
     needed = min(float(c.restricted(min_mos=min_avq_mos).kbps[scene].min()) for c in tried)
-    reason = f"{floor} and {rate} contradict each other: that AVQ takes {needed:.1f} kbps"
+    reason = f"{given}{floor} and {rate} contradict each other: that AVQ takes {needed:.1f} kbps"
     return shortage(scene, needed, reason, "raise --max-rate or lower --min-avq")
 
 

@@ -10,6 +10,7 @@ Axes: S scenes, V video renditions, A audio renditions; P pairs in a case (V, or
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import time
@@ -104,23 +105,7 @@ def solve_title(
 ) -> tuple[list[Choice], Certificate] | InfeasibleLimits:
     """The best allocation of one title under one budget, with its certificate."""
     deadline = time.monotonic() + limits.time_limit_s
-    restricted = [
-        case.candidates.restricted(max_kbps=limits.max_rate_kbps, min_mos=limits.min_avq_mos) for case in cases
-    ]
-    bounds = [_bound(candidates, budget_kbps, limits.pool) for candidates in restricted]
-    best: tuple[TitleCase, Candidates, Optimum] | None = None
-    upper_bound, complete = -math.inf, True
-    for i in sorted(range(len(cases)), key=lambda i: -bounds[i]):
-        beat = best[2].objective_mos if best else -math.inf
-        if bounds[i] == -math.inf or bounds[i] < beat + (TOLERANCE if limits.pool in ("mean", "harmonic") else 0.0):
-            upper_bound = max(upper_bound, bounds[i])
-            continue
-        found = optimise(restricted[i], budget_kbps, limits.pool, beat_mos=beat, deadline=deadline)
-        if found is None:
-            continue
-        upper_bound, complete = max(upper_bound, found.upper_bound_mos), complete and found.complete
-        if best is None or _merit(found) > _merit(best[2]):
-            best = cases[i], restricted[i], found
+    best, upper_bound, complete = _best_case(cases, budget_kbps, limits, deadline)
     if best is None:
         return explain_shortage(
             title, [case.candidates for case in cases], budget_kbps, limits.max_rate_kbps, limits.min_avq_mos
@@ -144,7 +129,7 @@ def solve_title(
         upper_bound_mos=max(upper_bound, optimum.objective_mos),
         price_mos_per_kbps=optimum.price_mos_per_kbps,
         mean_kbps=_added_up(choices, candidates.time_share, budget_kbps),
-        binding=_binding(case, optimum, limits),
+        binding=_binding(cases, optimum, budget_kbps, limits, deadline),
         method=_METHODS[limits.pool] + ("" if complete else ", stopped early"),
     )
 
@@ -155,6 +140,30 @@ _METHODS = {
     "min": "bisection of the floor, then minimal core",
     "p5": "bisection of the floor with a knapsack for the time let go, then minimal core",
 }
+
+
+def _best_case(
+    cases: Sequence[TitleCase], budget_kbps: float, limits: Limits, deadline: float
+) -> tuple[tuple[TitleCase, Candidates, Optimum] | None, float, bool]:
+    """The case with the best optimum, a bound for all of them, and whether every search ended by itself."""
+    restricted = [
+        case.candidates.restricted(max_kbps=limits.max_rate_kbps, min_mos=limits.min_avq_mos) for case in cases
+    ]
+    bounds = [_bound(candidates, budget_kbps, limits.pool) for candidates in restricted]
+    best: tuple[TitleCase, Candidates, Optimum] | None = None
+    upper_bound, complete = -math.inf, True
+    for i in sorted(range(len(cases)), key=lambda i: -bounds[i]):
+        beat = best[2].objective_mos if best else -math.inf
+        if bounds[i] == -math.inf or bounds[i] < beat + (TOLERANCE if limits.pool in ("mean", "harmonic") else 0.0):
+            upper_bound = max(upper_bound, bounds[i])
+            continue
+        found = optimise(restricted[i], budget_kbps, limits.pool, beat_mos=beat, deadline=deadline)
+        if found is None:
+            continue
+        upper_bound, complete = max(upper_bound, found.upper_bound_mos), complete and found.complete
+        if best is None or _merit(found) > _merit(best[2]):
+            best = cases[i], restricted[i], found
+    return best, upper_bound, complete
 
 
 def _merit(optimum: Optimum) -> tuple[float, float, float]:
@@ -177,24 +186,19 @@ def _bound(candidates: Candidates, budget_kbps: float, pool: str) -> float:
     return relaxed.bound if pool == "mean" else -1.0 / relaxed.bound
 
 
-def _binding(case: TitleCase, optimum: Optimum, limits: Limits) -> str:
-    """Which limits stand in the way: those without which some scene would choose otherwise at this price."""
-    c = case.candidates
-    rows = np.arange(len(optimum.choice))
-    finite = np.isfinite(c.avq_mos)
-    score = np.where(
-        finite, scene_values(c.avq_mos, limits.pool) - optimum.scene_price * np.where(finite, c.kbps, 0.0), -np.inf
-    )
-    better = score > score[rows, optimum.choice][:, None] + TOLERANCE
-    names = [
-        name
-        for name, binds in (
-            ("budget", optimum.scene_price > 0.0),
-            ("max-rate", bool((better & (c.kbps > limits.max_rate_kbps)).any())),
-            ("min-avq", bool((better & (c.avq_mos < limits.min_avq_mos)).any())),
-        )
-        if binds
-    ]
+def _binding(cases: Sequence[TitleCase], optimum: Optimum, budget_kbps: float, limits: Limits, deadline: float) -> str:
+    """Which limits stand in the way: a little more budget has a price, or without a limit the title would do better."""
+    names = ["budget"] if optimum.scene_price > 0.0 else []
+    for name, given, without in (
+        ("max-rate", limits.max_rate_kbps < math.inf, dataclasses.replace(limits, max_rate_kbps=math.inf)),
+        ("min-avq", limits.min_avq_mos > -math.inf, dataclasses.replace(limits, min_avq_mos=-math.inf)),
+    ):
+        if given:
+            best, _, _ = _best_case(cases, budget_kbps, without, deadline)
+            gain = best[2].objective_mos - optimum.objective_mos if best else 0.0
+            mean_gain = best[2].mean_mos - optimum.mean_mos if best else 0.0
+            if gain > 2 * TOLERANCE or (gain > -2 * TOLERANCE and mean_gain > 2 * TOLERANCE):
+                names.append(name)
     return "+".join(names) or "none"
 
 

@@ -32,7 +32,7 @@ def _one(found: TitleLadder, *, free_number: bool) -> str:
     ladder = found.ladder
     unreached = f"{100 * ladder.unreached_share:.1f} % below the lowest rung"
     head = (
-        f"{short_title(ladder.title, 60)}: {len(ladder.rungs)} rungs in {ladder.rungs[0].video.codec}, expected AVQ "
+        f"{short_title(ladder.title, 60)}: {_count(len(ladder.rungs))} in {ladder.rungs[0].video.codec}, expected AVQ "
         f"{ladder.expected_avq_mos:.3f} ({unreached})"
     )
     lines = [head, _rungs(ladder)]
@@ -43,7 +43,8 @@ def _one(found: TitleLadder, *, free_number: bool) -> str:
             "--rungs auto leaves out what nobody would miss."
         )
     if found.comparison is not None:
-        lines += _comparison(found.comparison)
+        where = "these titles" if ladder.rungs[0].titles else "this title"
+        lines += _comparison(found.comparison, where)
     return "\n".join(lines) + "\n"
 
 
@@ -63,8 +64,8 @@ def _rungs(ladder: Ladder) -> str:
     return render_table(table)
 
 
-def _comparison(c: Comparison) -> list[str]:
-    lines = [f"{c.reference} on this title: expected AVQ {c.ladder.expected_avq_mos:.3f}", _rungs(c.ladder)]
+def _comparison(c: Comparison, where: str) -> list[str]:
+    lines = [f"{c.reference} on {where}: expected AVQ {c.ladder.expected_avq_mos:.3f}", _rungs(c.ladder)]
     if c.left_out:
         lines += _left_out(c.left_out)
     said = [f"designed: {c.gain_mos:+.3f} MOS expected"]

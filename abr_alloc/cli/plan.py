@@ -130,7 +130,7 @@ def command(
         surfaces, list(dict.fromkeys(budgets_kbps)), model, limits
     )
     if as_json:
-        text = json.dumps(plan_document(plan, model, overhead), indent=2) + "\n"
+        text = json.dumps(plan_document(plan, model, overhead, per_title=per == "title"), indent=2) + "\n"
     elif as_csv:
         text = plan.to_frame().to_csv(index=False, float_format="%.6g", lineterminator="\n")
     else:
@@ -169,6 +169,8 @@ def _check_format(as_json: bool, as_csv: bool, output: Path | None, *, figures: 
     suffix = output.suffix.lower() if output is not None else ""
     if suffix in _FIGURES and not figures:
         raise click.UsageError(f"the output {output} is a picture; only --sensitivity draws one")
+    if figures and suffix not in ("", ".txt", ".json", ".csv", *_FIGURES):
+        raise click.UsageError(f"the output {output} must end in .png, .svg, .json, .csv or .txt")
     wrong = {".csv", *_FIGURES} if as_json else {".json", *_FIGURES} if as_csv else set()
     if suffix in wrong:
         raise click.UsageError(f"--{'json' if as_json else 'csv'} does not fit the output {output}; rename it")
@@ -230,7 +232,7 @@ def model_object(model: Model) -> dict[str, Any]:
     }
 
 
-def plan_document(plan: Plan, model: Model, overhead: float) -> dict[str, Any]:
+def plan_document(plan: Plan, model: Model, overhead: float, *, per_title: bool) -> dict[str, Any]:
     """The JSON object of docs/formats.md."""
     from abr_alloc.export.ladder_json import video_object
 
@@ -249,6 +251,6 @@ def plan_document(plan: Plan, model: Model, overhead: float) -> dict[str, Any]:
         "plans": plans,
         "infeasible": [dataclasses.asdict(scene) for scene in plan.infeasible],
     }
-    if plan.certificates:
+    if per_title:
         document["certificates"] = [{**dataclasses.asdict(c), "gap_mos": c.gap_mos} for c in plan.certificates]
     return document

@@ -84,9 +84,10 @@ def certificate_line(c: Certificate) -> str:
     if c.binding == "none":
         limit = "nothing binds: more buys no more"
     proven = "optimal" if c.gap_mos <= _PROVEN_MOS else f"at most {c.gap_mos:.1g} below the optimum"
-    price = "" if c.binding == "none" else f"; +1 kbps = {c.price_mos_per_kbps:+.5f} MOS"
+    early = ", search stopped early" if "stopped early" in c.method else ""
+    price = f"; +1 kbps = {c.price_mos_per_kbps:+.5f} MOS" if c.price_mos_per_kbps > 0.0 else ""
     return (
-        f"{short_title(c.title)}: AVQ {c.objective_mos:.3f}{pooled}, {proven} ({c.method}); {c.mean_kbps:.1f} of "
+        f"{short_title(c.title)}: AVQ {c.objective_mos:.3f}{pooled}, {proven}{early}; {c.mean_kbps:.1f} of "
         f"{c.budget_kbps:g} kbps; {limit}{price}"
     )
 
@@ -114,22 +115,22 @@ def relevance_table(plan: Plan, budget_kbps: float) -> str:
 
 def sensitivity_table(points: Sequence[BudgetPoint]) -> str:
     """AVQ over budget as text, title after title."""
-    table = new_table("title", "budget", "spent", "AVQ", "+100 kbps", "video", "audio", "audio share")
+    table = new_table("title", "budget", "spent", "AVQ", "MOS/kbps", "video", "audio", "audio share")
     for p in points:
         table.add_row(
             short_title(p.title),
             f"{p.budget_kbps:.0f}k",
             f"{p.mean_kbps:.0f}k",
             f"{p.avq_mos:.3f}",
-            f"{100 * p.price_mos_per_kbps:+.3f}",
+            f"{p.price_mos_per_kbps:.5f}",
             f"{p.video_kbps:.0f}k",
             f"{p.audio_kbps:.0f}k",
             f"{100 * p.audio_share:.0f} %",
         )
     return (
         f"{render_table(table)}\n"
-        "Every line is the best allocation of the title within that mean rate. +100 kbps: what they would add at the\n"
-        "present price. audio share: of the streams' rate.\n"
+        "Every line is the best allocation of the title within that mean rate. MOS/kbps: the price of the budget\n"
+        "there (docs/allocation.md). audio share: of the streams' rate.\n"
     )
 
 

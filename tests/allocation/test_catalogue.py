@@ -53,7 +53,13 @@ def test_every_rendition_has_the_mean_of_the_titles() -> None:
         at = [c.at(v.height_px, np.array([v.bitrate_kbps]), cap_at_source=True)[0, k] for c, k in own]
         assert avq == pytest.approx(np.mean(at, axis=0), abs=1e-5)
         assert total == pytest.approx([(v.bitrate_kbps + a.bitrate_kbps) * 1.02 for a in found.audio])
-        assert not v.interpolated
+
+
+def test_a_rendition_names_probes_around_its_rate_at_its_size_wherever_a_title_has_them() -> None:
+    for v in share_titles([SMALL, LARGE], "h264", RATES, 0.02).video:
+        curves = [c for t in (SMALL, LARGE) for c in TitleCurves(t, "h264").curves if c.height_px == v.height_px]
+        around = [c.around(v.bitrate_kbps) for c in curves if c.kbps[0] <= v.bitrate_kbps <= c.kbps[-1]]
+        assert v.nearest_probes in around if around else not v.interpolated
 
 
 def test_a_rate_below_some_titles_cheapest_probe_is_not_offered() -> None:

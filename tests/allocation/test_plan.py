@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import abr_alloc
 import abr_alloc.errors
-from abr_alloc.allocation.plan import best_pair, middling_budget_kbps, plan_surfaces
+from abr_alloc.allocation.plan import Limits, best_pair, middling_budget_kbps, plan_surfaces
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces, select
 from abr_alloc.errors import FeatureTableError
 
@@ -79,6 +79,12 @@ def test_within_a_millionth_the_cheaper_pair_is_taken() -> None:
     assert best_pair(s, 1000) == (0, 0)
     better = surface(np.array([[3.0, 3.0 + 1e-5]]), np.array([100.0]), np.array([10.0, 20.0]))
     assert best_pair(better, 1000) == (0, 1)
+
+
+def test_a_cheaper_pair_within_a_millionth_does_not_hide_the_one_that_reaches_the_floor(model: abr_alloc.Model) -> None:
+    s = surface(np.array([[3.0 - 5e-7], [3.0]]), np.array([100.0, 200.0]), np.array([0.0]))
+    plan = plan_surfaces([s], [1000.0], model, Limits(min_avq_mos=3.0))
+    assert not plan.infeasible
 
 
 def test_overhead_counts_against_the_budget() -> None:
