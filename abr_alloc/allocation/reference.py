@@ -11,6 +11,7 @@ of log rate between two curves, log rate over AVQ, interpolated by PCHIP, over t
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import tomllib
 from collections.abc import Sequence
@@ -184,7 +185,8 @@ def apply_reference(
             where = "some title's cheapest probe" if shared else f"the cheapest probe, {curve.kbps[0]:.0f}k"
             left_out.append(f"{label}: below {where} at {curve.short_side_px}p")
             continue
-        audio = surface.audio[column]
+        mean_kbps = float(np.mean([t.audio[i].bitrate_kbps for t, i in zip(titles, columns, strict=True)]))
+        audio = dataclasses.replace(surface.audio[column], bitrate_kbps=mean_kbps)
         rungs.append(
             (
                 VideoRendition(

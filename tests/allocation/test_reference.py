@@ -215,6 +215,15 @@ def test_over_several_titles_avq_is_their_mean_and_small_titles_play_their_own_s
     assert len(left_out) == 1 and "some title" in left_out[0]
 
 
+def test_over_several_titles_the_audio_rate_is_their_mean_as_a_designed_ladders_is_whatever_their_order() -> None:
+    dearer = replace(surface({240: [(100, 1.0), (400, 2.0)]}, {"aac b=64k": 80.0}), title="dearer")
+    for titles in ([TITLE, dearer], [dearer, TITLE]):
+        ladder, _ = apply_reference(fixed((240, 400.0)), titles, NETWORK, 0.0)
+        assert ladder is not None
+        assert ladder.rungs[0].audio.bitrate_kbps == pytest.approx((64.0 + 80.0) / 2)
+        assert ladder.rungs[0].total_kbps == pytest.approx(400.0 + (64.0 + 80.0) / 2)
+
+
 # The best ladder is the best.
 
 
