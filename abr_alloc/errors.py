@@ -9,6 +9,8 @@ AbrAllocError
 ├── GridError                 a probing grid
 ├── FeatureTableError         a feature table or a table of ratings
 ├── CheckpointError           a model, or a model that does not fit the table
+├── UnknownSystemError        a system to train or compare that does not exist
+├── TuningError               a search for settings that cannot start or go on
 ├── OutputError               a place that cannot be written
 ├── InfeasibleBudgetError     nothing fits the budget and the limits
 ├── InfeasibleLadderError     no ladder keeps the constraints
@@ -38,7 +40,9 @@ __all__ = [
     "OutputError",
     "ToolFailedError",
     "ToolMissingError",
+    "TuningError",
     "UnitError",
+    "UnknownSystemError",
     "UnsupportedMediaError",
 ]
 
@@ -110,6 +114,18 @@ class FeatureTableError(AbrAllocError):
 
 class CheckpointError(AbrAllocError):
     """A model that cannot be loaded, or that does not fit the table at hand."""
+
+
+class UnknownSystemError(AbrAllocError):
+    """A system to train or compare that does not exist, or a file that defines none."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class TuningError(AbrAllocError):
+    """A search for settings that cannot start or go on."""
 
 
 class OutputError(AbrAllocError):

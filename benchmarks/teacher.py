@@ -18,14 +18,21 @@ import numpy as np
 import pandas as pd
 
 from abr_alloc.models.evaluation import agreement, trade_off_order
-from abr_alloc.models.teacher import AUDIO_NODES, VIDEO_COLUMNS, Teacher, fit_teacher
+from abr_alloc.models.ratings import aac_mos
+from abr_alloc.models.teacher import VIDEO_COLUMNS, Teacher, fit_teacher
 
 PREFERENCE = 5.0  # points of 100 by which ratings must differ to count as a preference
 
 
 def predict(teacher: Teacher, rows: pd.DataFrame) -> np.ndarray:
-    audio = rows["audio_kbps"].map(dict(zip((8, 32, 128), AUDIO_NODES, strict=True))).to_numpy()
-    return teacher.c0 + teacher.video_gain(rows[list(VIDEO_COLUMNS)].to_numpy()) * teacher.audio_gain(audio)
+    audio = teacher.audio_gain(aac_mos(rows["audio_kbps"].to_numpy()))
+    return teacher.c0 + teacher.video_gain(rows[list(VIDEO_COLUMNS)].to_numpy()) * audio
+
+
+def fit(rows: pd.DataFrame, avt: pd.DataFrame) -> Teacher:
+    return fit_teacher(
+        rows[list(VIDEO_COLUMNS)].to_numpy(), aac_mos(rows["audio_kbps"].to_numpy()), rows["mos"].to_numpy(), avt
+    )
 
 
 def main() -> None:
@@ -38,7 +45,7 @@ def main() -> None:
     held_out = np.zeros(len(live))
     for content in live["content"].unique():
         test = (live["content"] == content).to_numpy()
-        held_out[test] = predict(fit_teacher(live[~test], avt), live[test])
+        held_out[test] = predict(fit(live[~test], avt), live[test])
     mos = live["mos"].to_numpy()
     found = agreement(held_out, mos)
     video = live.groupby(["content", "video_condition"])["mos"].transform("mean").to_numpy()
@@ -53,7 +60,7 @@ def main() -> None:
         rows = (live["content"] == content).to_numpy()
         error = mos[rows] - held_out[rows]
         print(f"  {content:16} RMSE {np.sqrt(np.mean(error**2)):.2f}  mean {error.mean():+.2f}")
-    teacher = fit_teacher(live, avt)
+    teacher = fit(live, avt)
     rounded = json.loads(json.dumps(asdict(teacher)), parse_float=lambda text: round(float(text), 6))
     print(json.dumps(rounded, indent=2))
     if args.write:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from abr_alloc.cli import main
@@ -118,3 +120,28 @@ def run_command(monkeypatch, capfd) -> RunCommand:
         return Outcome(int(ended.value.code or 0), captured.out, captured.err)
 
     return run
+
+
+def _make_ratings(num_contents: int = 4, seed: int = 0) -> pd.DataFrame:
+    """Ratings with the columns of LIVE-SJTU, 0-100: three video conditions with three audio rates of every content."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for c in range(num_contents):
+        motion = rng.uniform(3, 15)
+        for v, quality in enumerate((0.2, 0.5, 0.9)):
+            vif = np.sort(np.clip(quality + rng.uniform(-0.1, 0.1, size=4), 0, 1))
+            for kbps, gain in ((8, 0.5), (32, 0.9), (128, 1.0)):
+                vif1d = gain**2 + rng.uniform(-0.05, 0.0, size=4)
+                row = {f"vif_scale{i}": vif[i] for i in range(4)} | {f"vif1d_scale{i}": vif1d[i] for i in range(4)}
+                mos = 20 + 55 * vif.mean() * gain + rng.normal(scale=0.5)
+                rows.append(
+                    {"content": f"c{c}", "video_condition": f"QP{v}", "audio_codec": "aac", "audio_kbps": kbps}
+                    | {"mos": mos, "frame_diff": motion, **row}
+                )
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="session")
+def make_ratings() -> Callable[..., pd.DataFrame]:
+    """A maker of rated stimuli: `make_ratings(num_contents)`."""
+    return _make_ratings

@@ -11,9 +11,25 @@ import pandas as pd
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.models.checkpoint import Model
-from abr_alloc.models.relevance import Relevance, estimate_relevance
+from abr_alloc.models.relevance import Relevance, SceneShares, estimate_relevance, scene_shares
 
-__all__ = ["Allocation", "Certificate", "Choice", "Plan", "allocate"]
+__all__ = ["Allocation", "Certificate", "Choice", "Indistinguishable", "Plan", "allocate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indistinguishable:
+    """The pairs of a scene that a panel could not tell from a chosen one, by the interval of their difference."""
+
+    num_pairs: int
+    """How many, cheap and dear; the chosen pair counts."""
+    video: VideoRendition
+    """Video rendition of the cheapest of them."""
+    audio: AudioRendition
+    """Audio rendition of the cheapest."""
+    total_kbps: float
+    """What the cheapest costs with overhead, kbps."""
+    avq_mos: float
+    """Predicted AVQ of the cheapest, MOS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +57,9 @@ class Allocation:
     interval_mos: tuple[float, float]
     """90 % interval of a listener panel's MOS, 1-5."""
     relevance: Relevance
-    """How much each modality matters at this pair."""
+    """How much each modality matters in this scene, and at this pair."""
+    indistinguishable: Indistinguishable
+    """What cannot be told from this pair."""
     extra_budget_gain_mos: float | None
     """What 10 % more budget would add to the scene's AVQ, MOS; None where the budget is the title's."""
     num_pairs: int
@@ -115,9 +133,15 @@ def allocate(choices: Sequence[Choice], budget_kbps: float, model: Model) -> lis
     """Write chosen pairs out, with interval and relevance; relevance is estimated for all at once."""
     if not choices:
         return []
+    shares: dict[int, SceneShares] = {}
+    for c in choices:
+        surface = c.surface
+        if id(surface) not in shares:
+            shares[id(surface)] = scene_shares(model.predictor, surface.avq_mos, surface.x_a, surface.x_v)
     relevance = estimate_relevance(
-        model.network,
+        model.predictor,
         model.relevance_ranges,
+        [shares[id(c.surface)] for c in choices],
         np.stack([c.surface.x_a[c.audio] for c in choices]),
         np.stack([c.surface.x_v[c.video] for c in choices]),
     )
@@ -140,16 +164,39 @@ def _write_out(c: Choice, budget_kbps: float, model: Model, relevance: Relevance
         avq_mos=avq,
         interval_mos=(min(max(avq + low, 1.0), 5.0), min(max(avq + high, 1.0), 5.0)),
         relevance=relevance,
+        indistinguishable=_indistinguishable(surface, avq, model.intervals.difference_mos),
         extra_budget_gain_mos=c.extra_budget_gain_mos,
         num_pairs=surface.avq_mos.size,
         num_feasible=c.num_feasible,
     )
 
 
+def _indistinguishable(surface: QualitySurface, avq_mos: float, difference_mos: float) -> Indistinguishable:
+    alike = np.abs(surface.avq_mos - avq_mos) <= difference_mos
+    cheapest = int(np.argmin(np.where(alike, surface.total_kbps, np.inf)))
+    video, audio = np.unravel_index(cheapest, alike.shape)
+    return Indistinguishable(
+        num_pairs=int(alike.sum()),
+        video=surface.video[int(video)],
+        audio=surface.audio[int(audio)],
+        total_kbps=float(surface.total_kbps[video, audio]),
+        avq_mos=float(surface.avq_mos[video, audio]),
+    )
+
+
 _FLAT_COLUMNS = [
     *("title", "scene", "start_s", "end_s", "budget_kbps", "video_codec", "width_px", "height_px", "video_target"),
     *("video_kbps", "audio_codec", "channels", "audio_target", "audio_kbps", "total_kbps", "avq_mos", "avq_low_mos"),
-    *("avq_high_mos", "audio_share", "extra_budget_gain_mos", "num_pairs", "num_feasible", "interpolated"),
+    *(
+        "avq_high_mos",
+        "audio_share",
+        "eq8_audio_share",
+        "extra_budget_gain_mos",
+        "num_pairs",
+        "num_feasible",
+        "interpolated",
+    ),
+    *("indistinguishable_kbps", "num_indistinguishable"),
 ]
 
 
@@ -174,8 +221,11 @@ def _flatten(a: Allocation) -> dict[str, object]:
         "avq_low_mos": a.interval_mos[0],
         "avq_high_mos": a.interval_mos[1],
         "audio_share": a.relevance.audio_share,
+        "eq8_audio_share": a.relevance.eq8_audio_share,
         "extra_budget_gain_mos": a.extra_budget_gain_mos,
         "num_pairs": a.num_pairs,
         "num_feasible": a.num_feasible,
         "interpolated": a.video.interpolated,
+        "indistinguishable_kbps": a.indistinguishable.total_kbps,
+        "num_indistinguishable": a.indistinguishable.num_pairs,
     }

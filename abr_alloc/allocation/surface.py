@@ -209,7 +209,7 @@ def build_surfaces(
                     *(audio[c] for c in ("codec", "channels", "target", "bitrate_kbps")), strict=True
                 )
             ),
-            avq_mos=model.network.predict_grid(x_a, x_v),
+            avq_mos=model.predictor.predict_grid(x_a, x_v),
             total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead),
             x_v=x_v,
             x_a=x_a,

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from abr_alloc.cli import options
-
-if TYPE_CHECKING:
-    import rich.progress
 
 __all__ = ["command"]
 
@@ -73,6 +68,7 @@ def command(
     """
     options.check_output(output, sources)
 
+    from abr_alloc.cli.progress import progress_bar
     from abr_alloc.features.cache import Cache, default_cache_dir
     from abr_alloc.features.extract import ExtractOptions, Progress, extract
     from abr_alloc.features.table import FeatureTable, write_features
@@ -91,7 +87,7 @@ def command(
         keep_encodes=keep_encodes,
     )
     steps = extract(sources, find_ffmpeg(ffmpeg_path), Cache(cache_dir or default_cache_dir()), how)
-    bar = _bar() if sys.stderr.isatty() else None
+    bar = progress_bar()
     table: FeatureTable | None = None
     # Closing the generator stops the workers at once, wherever an interrupt lands.
     with contextlib.closing(steps), bar or contextlib.nullcontext():
@@ -109,18 +105,4 @@ def command(
         f"{output}: {frame['title'].nunique()} titles, {len(frame.groupby(['title', 'scene']))} scenes, "
         f"{counts.get('video', 0)} video and {counts.get('audio', 0)} audio rows",
         err=True,
-    )
-
-
-def _bar() -> rich.progress.Progress:
-    import rich.console
-    import rich.progress as parts
-
-    return parts.Progress(
-        parts.TextColumn("{task.description}"),
-        parts.BarColumn(),
-        parts.TaskProgressColumn(),
-        parts.TimeRemainingColumn(),
-        console=rich.console.Console(stderr=True),
-        transient=True,
     )

@@ -18,11 +18,14 @@ from abr_alloc.errors import AbrAllocError, InfeasibleBudgetError, InfeasibleLad
 __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS = {
+    "compare": "Train and test systems on the same held-out contents.",
+    "evaluate": "Measure how far a model agrees with ratings.",
     "extract": "Measure sources: encode a grid of renditions and write the feature table.",
     "ladder": "Design the rungs that serve an audience best.",
     "plan": "Choose the best audio/video pairs under a budget.",
     "relevance": "Estimate how much audio and video matter per scene.",
-    "train": "Train a model on a feature table or on your own ratings.",
+    "train": "Train a model on feature tables or on your own ratings.",
+    "tune": "Search the paper's settings of a network.",
 }
 """Every command, with its line in the overview."""
 

@@ -13,7 +13,16 @@ import click
 from abr_alloc.errors import OutputError, UnitError
 from abr_alloc.units import MAX_KBPS, parse_bitrate_kbps, parse_seconds
 
-__all__ = ["BITRATE", "KBPS", "SECONDS", "FiniteRange", "check_output", "features_argument", "planning"]
+__all__ = [
+    "BITRATE",
+    "KBPS",
+    "SECONDS",
+    "FiniteRange",
+    "check_output",
+    "features_argument",
+    "make_folder",
+    "planning",
+]
 
 
 class _Bitrate(click.ParamType):
@@ -120,3 +129,17 @@ def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:
         raise OutputError(f"{path} cannot be written: it is a folder; give a file name with -o")
     if not os.access(parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise OutputError(f"{path} cannot be written: permission denied; choose another place with -o")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for outputs, before any work.
+
+    Raises:
+        OutputError: it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made: {error.strerror}; choose another place with -o") from error
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{folder} cannot be written: permission denied; choose another place with -o")

@@ -242,6 +242,7 @@ def plan_document(plan: Plan, model: Model, overhead: float, *, per_title: bool)
         row.pop("extra_budget_gain_mos")
         row["video"] = video_object(allocation.video)
         row["interval_mos"] = list(row["interval_mos"])
+        row["indistinguishable"]["video"] = video_object(allocation.indistinguishable.video)
         plans.append(row)
     document = {
         "schema_version": 1,

@@ -56,7 +56,7 @@ def plan_table(plan: Plan, model: Model, features: FeatureTable) -> str:
     for budget in dict.fromkeys(allocation.budget_kbps for allocation in plan.allocations):
         rows = [allocation for allocation in plan.allocations if allocation.budget_kbps == budget]
         codec = f", video in {rows[0].video.codec}" if one_codec else ""
-        columns = ["title", "scene", "time", "video", "audio", "kbps", "AVQ", "90 %", "audio share"]
+        columns = ["title", "scene", "time", "video", "audio", "kbps", "AVQ", "90 %", "as good", "audio share"]
         table = new_table(*columns, *([] if plan.certificates else ["+10 %"]))
         for a in rows:
             table.add_row(
@@ -68,6 +68,7 @@ def plan_table(plan: Plan, model: Model, features: FeatureTable) -> str:
                 f"{a.total_kbps:.0f}",
                 f"{a.avq_mos:.2f}",
                 f"{a.interval_mos[0]:.1f}-{a.interval_mos[1]:.1f}",
+                f"{a.indistinguishable.total_kbps:.0f}",
                 f"{100 * a.relevance.audio_share:.0f} %",
                 *([] if a.extra_budget_gain_mos is None else [f"{a.extra_budget_gain_mos:+.2f}"]),
             )
@@ -94,22 +95,28 @@ def certificate_line(c: Certificate) -> str:
 
 def relevance_table(plan: Plan, budget_kbps: float) -> str:
     """Relevance as text."""
-    table = new_table("title", "scene", "time", "audio share", "video share", "ablation a/v", "change a/v")
+    columns = ["title", "scene", "time", "audio share", "video share", "ANOVA audio", "Eq. 8 audio", "ablation a/v"]
+    with_change = any(a.relevance.change_norm for a in plan.allocations)
+    table = new_table(*columns, *(["change a/v"] if with_change else []))
     for a in plan.allocations:
         r = a.relevance
+        change = f"{r.change_norm['audio']:.3f} / {r.change_norm['video']:.3f}" if r.change_norm else ""
         table.add_row(
             short_title(a.title),
             str(a.scene),
             f"{format_time(a.start_s)}-{format_time(a.end_s)}",
             f"{100 * r.audio_share:.0f} %",
             f"{100 * r.video_share:.0f} %",
+            f"{100 * r.anova_audio_share:.0f} %",
+            f"{100 * r.eq8_audio_share:.0f} %",
             f"{r.ablation['audio']:.3f} / {r.ablation['video']:.3f}",
-            f"{r.change_norm['audio']:.3f} / {r.change_norm['video']:.3f}",
+            *([change] if with_change else []),
         )
     return (
-        f"Relevance at the pair planned for {budget_kbps:g} kbps\n{render_table(table)}\n"
-        "Ablation (Eq. 6): how far AVQ moves when a modality is taken away. Change (Eq. 7): how far\n"
-        "cross-attention moves a modality's features; with one temporal unit it compares the two modalities.\n"
+        f"Relevance per scene; Eq. 6-8 at the pair planned for {budget_kbps:g} kbps\n{render_table(table)}\n"
+        "audio share: of the mean ablation over all pairs of the scene. ANOVA: of the main effects on its AVQ.\n"
+        "Ablation (Eq. 6): how far AVQ moves when a modality is taken away. Change (Eq. 7): how far cross-attention\n"
+        "moves a modality's features; with one temporal unit it compares the two modalities. Eq. 8 weighs both.\n"
     )
 
 
@@ -138,7 +145,9 @@ def new_table(*names: str) -> Table:
     """An empty table; texts to the left, numbers to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in names:
-        table.add_column(name, justify="left" if name in ("title", "video", "note") else "right", no_wrap=True)
+        table.add_column(
+            name, justify="left" if name in ("title", "video", "note", "figure", "system") else "right", no_wrap=True
+        )
     return table
 
 
@@ -173,13 +182,15 @@ def audio_text(a: AudioRendition) -> str:
 
 def _trust(plan: Plan, model: Model, features: FeatureTable) -> list[str]:
     """What the numbers rest on, and where they leave the range that the model was made for."""
+    difference = model.intervals.difference_mos
     lines = [
-        f"AVQ: predicted MOS 1-5 (model {model.name}, trained on {model.card['labels']}) with an estimated 90 %",
-        "interval. audio share: how far this pair's AVQ rests on audio rather than video (docs/method.md)."
-        + ("" if plan.certificates else " +10 %: AVQ"),
+        f"AVQ: predicted MOS 1-5 (model {model.name}, trained on {model.card['labels']}) with its 90 % interval.",
+        "as good: kbps of the cheapest pair that a panel could not tell from this one (AVQ within"
+        f" {difference:.2f}, the 90 %",
+        "interval of a difference). audio share: how far AVQ rests on the audio in this scene (docs/method.md).",
     ]
     if not plan.certificates:
-        lines.append("that a tenth more budget would add.")
+        lines.append("+10 %: AVQ that a tenth more budget would add.")
     if any(a.video.interpolated for a in plan.allocations):
         lines.append("~: a rate between the two probes named, where AVQ is interpolated (docs/allocation.md).")
     outside = _outside_validity(plan, model.card.get("validity", {}), features)

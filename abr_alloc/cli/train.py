@@ -1,103 +1,158 @@
-"""`abr-alloc train`: a model from a feature table or from a user's own ratings."""
+"""`abr-alloc train`: a model from feature tables or from a user's own ratings."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from abr_alloc.cli import options
+from abr_alloc.cli.data import describing, load_data
+
+if TYPE_CHECKING:
+    from abr_alloc.models.dataset import TrainingSet
+    from abr_alloc.models.systems import System
 
 __all__ = ["command"]
 
 
-@click.command("train", short_help="Train a model on a feature table or on your own ratings.")
-@click.argument("features", type=click.Path(path_type=Path), nargs=-1)
+@click.command("train", short_help="Train a model on feature tables or on your own ratings.")
+@click.argument("features", metavar="[DATA]...", type=click.Path(path_type=Path), nargs=-1)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Checkpoint folder."
 )
 @click.option(
-    "--ratings", type=click.Path(path_type=Path), metavar="FILE.csv",
-    help="Rated stimuli to train on instead: content, mos and feature columns.",
+    "--ratings", type=click.Path(path_type=Path), metavar="FILE",
+    help="Rated stimuli to train on (content, mos and feature columns); the same as giving FILE as DATA.",
 )  # fmt: skip
 @click.option(
-    "--audio-columns", multiple=True, default=["audio_features_*"], metavar="PATTERN",
-    help="Audio feature columns of the ratings (repeatable).",
+    "--system", "system_name", default="attentive", show_default=True, metavar="NAME|FILE.py",
+    help="What to train; `abr-alloc compare` lists the systems.",
+)  # fmt: skip
+@describing
+@click.option(
+    "--video-ratings", type=click.Path(path_type=Path), metavar="FILE.csv",
+    help="A second table of video ratings (mos 1-5, vif_scale0..3, motion2) for attentive-product's form.",
 )  # fmt: skip
 @click.option(
-    "--video-columns", multiple=True, default=["vif_scale?", "motion2", "adm2"], metavar="PATTERN",
-    help="Video feature columns of the ratings (repeatable).",
+    "--settings", type=click.Path(path_type=Path), metavar="FILE.json",
+    help="Settings of a network, as `abr-alloc tune` writes them.",
 )  # fmt: skip
-@click.option("--mos-range", type=(float, float), default=(1.0, 5.0), help="Worst and best possible rating.")
+@click.option("--hidden-layers", type=click.IntRange(1, 5), help="Hidden layers of a network's head.")
+@click.option("--dropout", type=options.FiniteRange(0, 0.9))
+@click.option("--learning-rate", type=options.FiniteRange(0, 1, min_open=True))
+@click.option("--weight-decay", type=options.FiniteRange(0, 1))
+@click.option("--steps", type=click.IntRange(min=10), help="Training steps.")
+@click.option("--batch-size", type=click.IntRange(min=4))
 @click.option(
-    "--contents", type=click.Path(path_type=Path), metavar="FILE.csv",
-    help="Columns title, content: which titles are parts of one content and must not be split over folds.",
-)  # fmt: skip
-@click.option("--hidden-layers", type=click.IntRange(1, 5), default=3, show_default=True)
-@click.option("--dropout", type=options.FiniteRange(0, 0.9), default=0.1, show_default=True)
-@click.option("--learning-rate", type=options.FiniteRange(0, 1, min_open=True), default=3e-4, show_default=True)
-@click.option("--weight-decay", type=options.FiniteRange(0, 1), default=0.05, show_default=True)
-@click.option("--steps", type=click.IntRange(min=10), default=3000, show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=4), default=32, show_default=True)
-@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True)
+    "--members", type=click.IntRange(1, 20), help="Networks of different seeds whose predictions are averaged."
+)
+@click.option(
+    "--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Folds for the held-out figures."
+)
+@click.option("--leave-one-out", is_flag=True, help="Hold out one content at a time instead.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def command(
     features: tuple[Path, ...],
     output: Path,
     ratings: Path | None,
+    system_name: str,
     audio_columns: tuple[str, ...],
     video_columns: tuple[str, ...],
-    mos_range: tuple[float, float],
+    mos_range: tuple[float, float] | None,
     contents: Path | None,
-    hidden_layers: int,
-    dropout: float,
-    learning_rate: float,
-    weight_decay: float,
-    steps: int,
-    batch_size: int,
+    video_ratings: Path | None,
+    settings: Path | None,
+    hidden_layers: int | None,
+    dropout: float | None,
+    learning_rate: float | None,
+    weight_decay: float | None,
+    steps: int | None,
+    batch_size: int | None,
+    members: int | None,
     folds: int,
+    leave_one_out: bool,
     seed: int,
 ) -> None:
-    """Train an Attentive AV-FusionNet on FEATURES (labels by the teacher) or on rated stimuli, with folds grouped by
-    content, and write a checkpoint folder whose card holds the held-out figures.
+    """Train a system on DATA: feature tables (labels by the teacher) or one table of rated stimuli. Folds are
+    grouped by content; the checkpoint folder's card holds the held-out figures, and `plan --model DIR` plans with
+    it.
+
+    Settings of a network that are not given suit the data (docs/method.md).
     """
     if bool(features) == bool(ratings):
-        raise click.UsageError("give feature tables or --ratings, one of the two")
+        raise click.UsageError("give DATA or --ratings, one of the two")
     if output.exists() and (not output.is_dir() or any(output.iterdir())) and not (output / "model.json").is_file():
         raise click.UsageError(f"{output} exists and is no checkpoint folder; choose another -o")
     options.check_output(output / "model.json" if output.is_dir() else output)
 
-    from abr_alloc.features.table import read_features
+    from abr_alloc.cli.progress import progress_bar
     from abr_alloc.models.build import build_model
-    from abr_alloc.models.dataset import from_ratings, from_tables, read_contents, read_ratings
-    from abr_alloc.models.teacher import load_teacher
-    from abr_alloc.models.training import TrainedNetwork, TrainingConfig
+    from abr_alloc.models.ratings import read_ratings
+    from abr_alloc.models.registry import find_systems
 
-    config = TrainingConfig(
-        num_hidden_layers=hidden_layers,
-        dropout=dropout,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        num_steps=steps,
-        batch_size=batch_size,
-        num_folds=folds,
-        seed=seed,
+    (system,) = find_systems([system_name], video_ratings=read_ratings(video_ratings) if video_ratings else None)
+    data, tables = load_data(
+        [ratings] if ratings else features,
+        audio_columns=audio_columns,
+        video_columns=video_columns,
+        mos_range=mos_range,
+        contents=contents,
     )
-    tables = [read_features(path) for path in features]
-    if ratings is not None:
-        data = from_ratings(read_ratings(ratings), audio_columns, video_columns, mos_range)
-    else:
-        data = from_tables(tables, load_teacher(), read_contents(contents) if contents else {})
+    shape = {"num_hidden_layers": hidden_layers, "dropout": dropout}
+    rest = {
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "num_steps": steps,
+        "batch_size": batch_size,
+        "num_members": members,
+    }
+    system = _configured(system, data, settings, shape, rest)
+    bar = progress_bar()
+    with bar or contextlib.nullcontext():
+        task = bar.add_task("training", total=None) if bar else None
 
-    def on_fold(fold: int, num_folds: int, trained: TrainedNetwork) -> None:
-        click.echo(
-            f"fold {fold} of {num_folds}: best step {trained.best_step}, loss {trained.validation_loss:.4f}", err=True
+        def on_fold(fold: int, num_folds: int) -> None:
+            if bar is not None and task is not None:
+                bar.update(task, completed=fold, total=num_folds + 1, description=f"fold {fold} of {num_folds}")
+            else:
+                click.echo(f"fold {fold} of {num_folds} done", err=True)
+
+        card = build_model(
+            data, tables, system, output, num_folds=None if leave_one_out else folds, seed=seed, on_fold=on_fold
         )
-
-    card = build_model(data, tables, config, output, on_fold=on_fold)
     held_out = card["evaluation"]["held_out"]
+    low, high = data.scale
     click.echo(
-        f"{output}: held-out PLCC {held_out['plcc']:.4f}, SRCC {held_out['srcc']:.4f}, RMSE {held_out['rmse']:.4f} MOS "
-        f"over {held_out['num']} pairs of {len(data.contents)} contents",
+        f"{output}: held-out PLCC {held_out['plcc']['value']:.4f}, SRCC {held_out['srcc']['value']:.4f}, RMSE "
+        f"{held_out['rmse']['value']:.4f} of {low:g}-{high:g} over {card['evaluation']['num_pairs']} pairs of "
+        f"{len(data.contents)} contents",
         err=True,
     )
+
+
+def _configured(
+    system: System,
+    data: TrainingSet,
+    settings: Path | None,
+    shape: dict[str, float | int | None],
+    rest: dict[str, float | int | None],
+) -> System:
+    """A network with the settings that were given; other systems have none to give."""
+    from dataclasses import replace
+
+    from abr_alloc.models.systems import NetworkSystem, default_config
+
+    given: list[dict[str, Any]] = [{k: v for k, v in part.items() if v is not None} for part in (shape, rest)]
+    if not isinstance(system, NetworkSystem):
+        if settings or any(given):
+            raise click.UsageError(f"settings of a network do not apply to {system.name}; leave them out")
+        return system
+    config = default_config(data, system.kind, of_qualities=system.of_qualities)
+    if settings:
+        from abr_alloc.models.training import read_settings
+
+        config = read_settings(settings, system.kind)
+    return replace(system, config=replace(config, network=replace(config.network, **given[0]), **given[1]))

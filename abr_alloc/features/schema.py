@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
 
-__all__ = ["AUDIO_DIM", "VIDEO_FEATURES", "check_frame", "columns_of", "stack_audio"]
+__all__ = [
+    "AUDIO_DIM",
+    "AUDIO_FEATURES",
+    "VIDEO_FEATURES",
+    "check_frame",
+    "columns_of",
+    "feature_columns",
+    "stack_audio",
+]
 
 AUDIO_DIM = 512
+AUDIO_FEATURES = tuple(f"audio_features_{i:03d}" for i in range(AUDIO_DIM))
+"""Names of the 512 audio features, the video vector's counterpart X_a, in order."""
 VIDEO_FEATURES = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2", "adm2")
 """The video vector X_v, in order."""
 
@@ -52,6 +64,16 @@ def stack_audio(rows: pd.DataFrame) -> npt.NDArray[np.float32]:
     if rows.empty:
         return np.empty((0, AUDIO_DIM), dtype=np.float32)
     return np.stack(rows["audio_features"].to_list()).astype(np.float32, copy=False)
+
+
+def feature_columns(rows: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Columns of some rows by name, (n, len(names)); `AUDIO_FEATURES` name the numbers of `audio_features`."""
+    if tuple(names) == AUDIO_FEATURES:
+        return stack_audio(rows)
+    places = {name: i for i, name in enumerate(AUDIO_FEATURES)}
+    vectors = stack_audio(rows) if any(name in places for name in names) else None
+    columns = [rows[name] if vectors is None or name not in places else vectors[:, places[name]] for name in names]
+    return np.column_stack(columns).astype(np.float32) if columns else np.empty((len(rows), 0), dtype=np.float32)
 
 
 def _refuse(frame: pd.DataFrame, bad: npt.NDArray[np.bool_], column: str, what: str) -> None:

@@ -20,16 +20,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abr_alloc.errors import FeatureTableError, OutputError
-from abr_alloc.features.schema import AUDIO_DIM, VIDEO_FEATURES, check_frame, columns_of, stack_audio
+from abr_alloc.features.schema import (
+    AUDIO_DIM,
+    AUDIO_FEATURES,
+    VIDEO_FEATURES,
+    check_frame,
+    columns_of,
+    feature_columns,
+    stack_audio,
+)
 
 __all__ = [
     "AUDIO_DIM",
+    "AUDIO_FEATURES",
     "COLUMNS",
     "SCHEMA_VERSION",
     "VIDEO_FEATURES",
     "FeatureTable",
     "TableMetadata",
     "columns_of",
+    "feature_columns",
+    "is_feature_table",
     "read_features",
     "replace_file",
     "stack_audio",
@@ -152,6 +163,20 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
         return FeatureTable(frame, metadata)
     except FeatureTableError as error:
         raise FeatureTableError(f"{path}: {error}", path=str(path), column=error.column, row=error.row) from None
+
+
+def is_feature_table(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a feature table rather than any other table: it says so itself.
+
+    Raises:
+        FeatureTableError: there is no such file.
+    """
+    if not Path(path).is_file():
+        raise FeatureTableError(f"{path} does not exist", path=str(path))
+    try:
+        return _METADATA_KEY in (pq.read_schema(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
 
 
 # Nullable integers stay integers; strings stay Python objects, which compare fastest at this size.

@@ -1,10 +1,11 @@
 """From a training set to a checkpoint: cross-validate, train on everything, measure, write.
 
-Every figure in the card comes from networks that did not see the content they are judged on.
+Every figure in the card comes from systems that did not see the content they are judged on.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,90 +13,155 @@ from typing import Any
 
 import numpy as np
 
+from abr_alloc.errors import UnknownSystemError
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import save_model
+from abr_alloc.models.comparison import HeldOut, check_trainable, cross_validate, grouped_folds
+from abr_alloc.models.conformal import LEVEL, Intervals, fit_intervals, measure_coverage
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.decisions import measure_decisions
-from abr_alloc.models.evaluation import agreement
-from abr_alloc.models.folded import FoldedFusionNet
+from abr_alloc.models.judgement import judge, score
 from abr_alloc.models.relevance import fit_ranges
-from abr_alloc.models.teacher import TEACHER_INTERVAL_MOS, TEACHER_VALIDITY
-from abr_alloc.models.training import CrossValidation, TrainedNetwork, TrainingConfig, cross_validate, train_network
+from abr_alloc.models.systems import Fitted, NetworkSystem, System, TrainedSystem, default_config
+from abr_alloc.models.teacher import TEACHER_INTERVALS, TEACHER_VALIDITY
 
 __all__ = ["build_model"]
 
-_INTERVAL = (0.05, 0.95)
+_RANGE_PAIRS = 20_000  # pairs over which relevance is normalised
 
 
 def build_model(
     data: TrainingSet,
     tables: Sequence[FeatureTable],
-    config: TrainingConfig,
+    system: System,
     folder: Path,
     *,
-    on_fold: Callable[[int, int, TrainedNetwork], None] | None = None,
+    num_folds: int | None = 5,
+    seed: int = 0,
+    on_fold: Callable[[int, int], None] | None = None,
 ) -> Mapping[str, Any]:
     """Train and write a checkpoint; returns its card.
 
     Args:
         data: what to train on.
         tables: the feature tables it was made of; empty for ratings.
-        config: how to train.
+        system: what to train.
         folder: where the checkpoint goes.
-        on_fold: told each finished fold.
+        num_folds: folds, grouped by content; None to leave one content out at a time.
+        seed: seed of the fits.
+        on_fold: told each finished fold, and their number.
 
     Raises:
-        FeatureTableError: there are too few contents.
+        FeatureTableError: there are too few contents, or nothing to learn.
+        UnknownSystemError: the system has no form that a checkpoint can hold.
         OutputError: the folder cannot be written.
     """
-    validation = cross_validate(data, config, on_fold=on_fold)
-    stop_at = int(np.median([network.best_step for network in validation.networks]))
-    final = train_network(data, data.contents, [], config, stop_at=stop_at)
-    network = final.fold()
-    pairs = data.pairs
-    ranges = fit_ranges(network, data.x_a[pairs[:, 0]], data.x_v[pairs[:, 1]])
-    residuals = data.mos - validation.predicted
-    own = np.quantile(residuals, _INTERVAL)
-    # The network's error against its labels and the labels' against people are independent: squares add.
-    label_error = np.array(TEACHER_INTERVAL_MOS if data.teacher else (0.0, 0.0))
-    interval = np.array([-1.0, 1.0]) * np.hypot(own, label_error)
-    evaluation: dict[str, Any] = {
-        "held_out": asdict(agreement(validation.predicted, data.mos)),
-        "folds": [sorted(fold) for fold in validation.folds],
-    }
-    if data.teacher:
-        decisions = measure_decisions(tables, data.teacher, _network_of(data, tables, validation))
-        evaluation["decisions"] = asdict(decisions)
-    metadata = tables[0].metadata if tables else None
+    check_trainable(data)
+    folds = grouped_folds(data.contents, num_folds, seed)
+    fitted_on: list[Fitted] = []
+    held = cross_validate(
+        system,
+        data,
+        folds,
+        seed,
+        on_fitted=fitted_on.append,
+        on_fold=lambda k: on_fold(k, len(folds)) if on_fold else None,
+    )
+    final = system.fit(data, data.contents, seed)
+    if not isinstance(final, TrainedSystem):
+        raise UnknownSystemError(f"system {system.name!r} cannot be stored or planned with", name=system.name)
     card = {
+        "system": system.name,
         "labels": "labels of a human-fitted teacher" if data.teacher else "human ratings",
-        "video_features": list(data.video_names),
-        "audio_features": list(data.audio_names),
-        "video_feature_version": metadata.video_feature_version if metadata else None,
-        "audio_feature_version": metadata.audio_feature_version if metadata else None,
-        "interval_mos": interval.round(4).tolist(),
-        "interval_parts_mos": {"network": own.round(4).tolist(), "labels": label_error.tolist()},
-        "relevance_ranges": asdict(ranges),
+        "video_features": list(final.video_features),
+        "audio_features": list(final.audio_features),
+        "video_feature_version": data.versions.get("video"),
+        "audio_feature_version": data.versions.get("audio"),
+        "rating_scale": list(data.scale),
+        **_intervals(held, data),
+        "relevance_ranges": _ranges(final, data),
         "validity": TEACHER_VALIDITY if data.teacher else {},
-        "training": {**asdict(config), "stop_at": stop_at, "num_pairs": len(pairs), "contents": data.contents},
-        "evaluation": evaluation,
+        "training": {**_settings(system, data), "seed": seed, "num_pairs": len(data.pairs), "contents": data.contents},
+        "evaluation": _evaluation(held, data, tables, folds, fitted_on),
     }
-    save_model(folder, final.state, {"audio": final.audio, "video": final.video}, card)
+    save_model(folder, final.predictor, card)
     return card
 
 
-def _network_of(
-    data: TrainingSet, tables: Sequence[FeatureTable], validation: CrossValidation
-) -> Callable[[str], FoldedFusionNet | None]:
-    """The network that did not see a title."""
-    videos = [table.of_kind("video")["title"] for table in tables]
-    content_of = dict(zip([title for part in videos for title in part], data.content_v.tolist(), strict=True))
-    folded = [network.fold() for network in validation.networks]
+def _intervals(held: HeldOut, data: TrainingSet) -> dict[str, Any]:
+    """Conformal intervals of held-out residuals; teacher labels add the teacher's own error against people."""
+    residual = data.mos - held.predicted
+    own = fit_intervals(residual, data.group, data.content)
+    coverage, difference_coverage = measure_coverage(residual, data.group, data.content)
+    found = {
+        **_rounded(own),
+        "interval_level": LEVEL,
+        "interval_coverage": {"ratings": _number(coverage), "differences": _number(difference_coverage)},
+    }
+    if data.teacher:
+        # The system's error against its labels and the labels' against people are independent: squares add.
+        low, high = (math.hypot(a, b) for a, b in zip(own.interval_mos, TEACHER_INTERVALS.interval_mos, strict=True))
+        difference = math.hypot(own.difference_mos, TEACHER_INTERVALS.difference_mos)
+        both = Intervals(interval_mos=(-low, high), difference_mos=difference)
+        found |= _rounded(both)
+        found["interval_parts"] = {"system": _rounded(own), "labels": _rounded(TEACHER_INTERVALS)}
+    return found
 
-    def find(title: str) -> FoldedFusionNet | None:
-        for fold, network in zip(validation.folds, folded, strict=True):
-            if content_of.get(title) in fold:
-                return network
-        return None
 
-    return find
+def _rounded(intervals: Intervals) -> dict[str, Any]:
+    return {
+        "interval_mos": [round(bound, 4) for bound in intervals.interval_mos],
+        "difference_mos": round(intervals.difference_mos, 4),
+    }
+
+
+def _ranges(final: TrainedSystem, data: TrainingSet) -> dict[str, Any]:
+    rows = np.arange(len(data.pairs))[:: max(1, len(data.pairs) // _RANGE_PAIRS)]
+    return asdict(fit_ranges(final.predictor, *final.inputs(data, rows)))
+
+
+def _settings(system: System, data: TrainingSet) -> dict[str, Any]:
+    """How a network was trained; other systems choose their few settings themselves, and store them."""
+    if not isinstance(system, NetworkSystem):
+        return {}
+    config = system.config or default_config(data, system.kind, of_qualities=system.of_qualities)
+    settings = asdict(config)
+    del settings["seed"], settings["network"]["audio_dim"], settings["network"]["video_dim"]
+    return settings
+
+
+def _evaluation(
+    held: HeldOut,
+    data: TrainingSet,
+    tables: Sequence[FeatureTable],
+    folds: Sequence[Sequence[str]],
+    fitted_on: Sequence[Fitted],
+) -> dict[str, Any]:
+    every = np.arange(len(data.pairs))
+    judged = judge(held.predicted, data, every, ablated=held.ablated, changed=held.changed, weight=held.weight)
+    found: dict[str, Any] = {
+        "held_out": {
+            name: {key: _number(value) for key, value in asdict(estimate).items()}
+            for name, estimate in score(judged).items()
+        },
+        "num_pairs": len(every),
+        "folds": [sorted(fold) for fold in folds],
+    }
+    if data.teacher:
+        videos = [table.of_kind("video")["title"] for table in tables]
+        content_of = dict(zip([title for part in videos for title in part], data.content_v.tolist(), strict=True))
+
+        def system_of(title: str) -> TrainedSystem | None:
+            """The system that did not see a title."""
+            for fold, fitted in zip(folds, fitted_on, strict=True):
+                if content_of.get(title) in fold and isinstance(fitted, TrainedSystem):
+                    return fitted
+            return None
+
+        found["decisions"] = asdict(measure_decisions(tables, data.teacher, system_of))
+    return found
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return round(value, 6) if math.isfinite(value) else None

@@ -1,7 +1,8 @@
 """Checkpoints: a folder with `model.json` (the card) and `model.safetensors` (the weights). Never pickle.
 
-Reading needs NumPy only. The card carries all that a prediction must know: shape, names and versions of the features,
-ranges for relevance, the interval, and what the model was trained on.
+Reading needs NumPy only, whatever the system. The card carries all that a prediction must know: the architecture
+and its settings, names and versions of the features, ranges for relevance, intervals, and what the model was
+trained on.
 """
 
 from __future__ import annotations
@@ -19,25 +20,30 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.errors import CheckpointError, OutputError
-from abr_alloc.features.table import AUDIO_DIM, FeatureTable, columns_of, replace_file, stack_audio
-from abr_alloc.models.folded import FoldedFusionNet, Standardizer
+from abr_alloc.features.table import AUDIO_FEATURES, FeatureTable, columns_of, feature_columns, replace_file
+from abr_alloc.models.conformal import Intervals
+from abr_alloc.models.predictor import Predictor, restore_predictor
 from abr_alloc.models.relevance import RelevanceRanges
 
-__all__ = ["AUDIO_FEATURES", "DEFAULT_MODEL", "Model", "load_model", "save_model", "shipped_models"]
+__all__ = ["DEFAULT_MODEL", "Model", "load_model", "save_model", "shipped_models"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 DEFAULT_MODEL = "attentive"
-AUDIO_FEATURES = tuple(f"audio_features_{i:03d}" for i in range(AUDIO_DIM))
-"""Names of the 512 audio features, in order."""
 
 _CARD, _WEIGHTS = "model.json", "model.safetensors"
-_ARCHITECTURE = "attentive-av-fusionnet"
 _REQUIRED = frozenset(
     {"name", "labels", "video_features", "audio_features", "video_feature_version", "audio_feature_version"}
-    | {"interval_mos", "relevance_ranges", "weights_sha256", "format_version"}
+    | {
+        "system",
+        "architecture",
+        "settings",
+        "interval_mos",
+        "difference_mos",
+        "relevance_ranges",
+        "weights_sha256",
+        "format_version",
+    }
 )
-# Values only: queries and keys cannot matter at N = 1 and are not read.
-_UNREAD = (".query.", ".key.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +54,17 @@ class Model:
     """Name of the folder."""
     card: Mapping[str, Any]
     """What `model.json` says."""
-    network: FoldedFusionNet
-    """The network at N = 1."""
+    predictor: Predictor
+    """Who predicts."""
     relevance_ranges: RelevanceRanges
     """Ranges for relevance, from the training set."""
-    interval_mos: tuple[float, float]
-    """What to add to a prediction for a 90 % interval, MOS."""
+    intervals: Intervals
+    """90 % intervals of a prediction and of a difference of two."""
+
+    @property
+    def interval_mos(self) -> tuple[float, float]:
+        """What to add to a prediction for its 90 % interval, MOS."""
+        return self.intervals.interval_mos
 
     @property
     def video_features(self) -> list[str]:
@@ -88,19 +99,11 @@ class Model:
 
     def video_inputs(self, rows: pd.DataFrame) -> npt.NDArray[np.float32]:
         """X_v of video rows, (V, d_v)."""
-        return rows[self.video_features].to_numpy(dtype=np.float32)
+        return feature_columns(rows, self.video_features)
 
     def audio_inputs(self, rows: pd.DataFrame) -> npt.NDArray[np.float32]:
         """X_a of audio rows, (A, d_a)."""
-        names = self.audio_features
-        if names == list(AUDIO_FEATURES):
-            return stack_audio(rows)
-        vectors = stack_audio(rows) if any(name in AUDIO_FEATURES for name in names) else None
-        columns = [
-            vectors[:, AUDIO_FEATURES.index(name)] if vectors is not None and name in AUDIO_FEATURES else rows[name]
-            for name in names
-        ]
-        return np.column_stack(columns).astype(np.float32)
+        return feature_columns(rows, self.audio_features)
 
 
 def shipped_models() -> list[str]:
@@ -126,23 +129,22 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
             )
     card = _read_card(folder)
     try:
-        weights = _read_weights(folder / _WEIGHTS, card["weights_sha256"])
-        standardizers = {
-            kind: Standardizer(mean=weights[f"{kind}.mean"], std=weights[f"{kind}.std"]) for kind in ("audio", "video")
-        }
-        for kind, standardizer in standardizers.items():
-            names = card[f"{kind}_features"]
-            if len(names) != len(standardizer.mean):
-                raise ValueError(f"{kind}_features: {len(names)} names for {len(standardizer.mean)} inputs")
-        ranges = card["relevance_ranges"]
+        tensors = _read_weights(folder / _WEIGHTS, card["weights_sha256"])
+        predictor = restore_predictor(card["architecture"], tensors, card["settings"])
+        for kind, neutral in zip(("audio", "video"), predictor.neutral, strict=True):
+            if len(card[f"{kind}_features"]) != len(neutral):
+                raise ValueError(f"{kind}_features: {len(card[f'{kind}_features'])} names for {len(neutral)} inputs")
+        ranges, (low, high) = card["relevance_ranges"], card["interval_mos"]
+        change = ranges["change_norm"]
         return Model(
             name=str(card["name"]),
             card=card,
-            network=FoldedFusionNet(weights, standardizers["audio"], standardizers["video"]),
+            predictor=predictor,
             relevance_ranges=RelevanceRanges(
-                ablation=tuple(ranges["ablation"]), change_norm=tuple(ranges["change_norm"])
+                ablation=(float(ranges["ablation"][0]), float(ranges["ablation"][1])),
+                change_norm=None if change is None else (float(change[0]), float(change[1])),
             ),
-            interval_mos=(float(card["interval_mos"][0]), float(card["interval_mos"][1])),
+            intervals=Intervals(interval_mos=(float(low), float(high)), difference_mos=float(card["difference_mos"])),
         )
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise CheckpointError(
@@ -158,20 +160,20 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder} is no checkpoint: {_CARD} cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise CheckpointError(f"{path} is not JSON ({error}); train it again with `abr-alloc train`") from error
-    if not isinstance(card, dict) or card.get("architecture") != _ARCHITECTURE:
+    if not isinstance(card, dict) or "architecture" not in card or "weights_sha256" not in card:
         raise CheckpointError(f"{path} does not describe a model of this program; train one with `abr-alloc train`")
-    missing = sorted(_REQUIRED - card.keys())
-    if missing:
-        raise CheckpointError(f"{path} has no field {missing[0]!r}; train it again with `abr-alloc train`")
     if card.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
             f"{path} has format version {card.get('format_version')}, this program reads {FORMAT_VERSION}; "
             "train it again with `abr-alloc train`"
         )
+    missing = sorted(_REQUIRED - card.keys())
+    if missing:
+        raise CheckpointError(f"{path} has no field {missing[0]!r}; train it again with `abr-alloc train`")
     return card
 
 
-def _read_weights(path: Path, sha256: str) -> dict[str, npt.NDArray[np.float32]]:
+def _read_weights(path: Path, sha256: str) -> dict[str, npt.NDArray[np.floating]]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -180,45 +182,32 @@ def _read_weights(path: Path, sha256: str) -> dict[str, npt.NDArray[np.float32]]
         if found != sha256:
             raise CheckpointError(f"{path} is damaged or not the one its card describes (SHA-256 differs); restore it")
         with safe_open(path, framework="numpy") as tensors:
-            return {
-                name: tensors.get_tensor(name).astype(np.float32)
-                for name in tensors.keys()  # noqa: SIM118 - not a dict
-                if not any(part in name for part in _UNREAD)
-            }
+            return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - not a dict
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     except SafetensorError as error:
         raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
 
 
-def save_model(
-    folder: Path,
-    state: Mapping[str, npt.NDArray[np.floating]],
-    standardizers: Mapping[str, Standardizer],
-    card: Mapping[str, Any],
-) -> None:
+def save_model(folder: Path, predictor: Predictor, card: Mapping[str, Any]) -> None:
     """Write a checkpoint; the card goes last, so that a folder with a card is whole.
-
-    Weights are stored in half precision: 14.7 MB instead of 29.4, and the model that is evaluated is the stored one.
 
     Args:
         folder: where to; made when missing.
-        state: the network's weights by name.
-        standardizers: for `audio` and `video`.
-        card: what to say about the model; name, format and hash are added.
+        predictor: the trained system.
+        card: what to say about the model; name, format, architecture, settings and hash are added.
 
     Raises:
         OutputError: the place cannot be written to.
     """
     from safetensors.numpy import save
 
-    tensors: dict[str, npt.NDArray[Any]] = {name: np.asarray(value, np.float16) for name, value in state.items()}
-    for kind, standardizer in standardizers.items():
-        tensors[f"{kind}.mean"], tensors[f"{kind}.std"] = standardizer.mean, standardizer.std
-    content = save(tensors)
+    tensors, settings = predictor.state()
+    content = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
     full_card = {
         "format_version": FORMAT_VERSION,
-        "architecture": _ARCHITECTURE,
+        "architecture": predictor.architecture,
+        "settings": settings,
         "name": folder.name,
         **card,
         "weights_sha256": hashlib.sha256(content).hexdigest(),

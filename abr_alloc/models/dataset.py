@@ -1,28 +1,26 @@
-"""What a network is trained on: renditions or stimuli, true pairs of them, and their labels.
+"""What a model is trained on: renditions or stimuli, true pairs of them, and their labels.
 
 Axes: A audio rows, V video rows, P true pairs (an audio and a video row of one scene, or one rated stimulus).
 
 From feature tables the labels are the teacher's. They are a product of a video and an audio term, so any audio row may
-be paired with any video row in training; validation uses true pairs only. From ratings, pairs are what was rated.
+be paired with any video row in training; validation uses true pairs only. From ratings (`ratings.py`), pairs are what
+was rated. Every row keeps all columns that some system reads; a system takes its own by name.
 """
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
-from abr_alloc.features.table import AUDIO_DIM, VIDEO_FEATURES, FeatureTable, stack_audio
-from abr_alloc.models.checkpoint import AUDIO_FEATURES
-from abr_alloc.models.teacher import VIDEO_COLUMNS, Teacher, scale_to_mos
+from abr_alloc.features.table import AUDIO_FEATURES, VIDEO_FEATURES, FeatureTable, stack_audio
+from abr_alloc.models.teacher import TEACHER_SCALE, VIDEO_COLUMNS, Teacher, scale_to_mos
 
-__all__ = ["TrainingSet", "from_ratings", "from_tables", "read_contents", "read_ratings"]
+__all__ = ["TrainingSet", "from_tables"]
 
 Ints = npt.NDArray[np.intp]
 
@@ -32,9 +30,13 @@ class TrainingSet:
     """Rows, pairs and labels."""
 
     x_a: npt.NDArray[np.float32]
-    """Audio features, (A, d_a)."""
+    """Audio columns, (A, .)."""
     x_v: npt.NDArray[np.float32]
-    """Video features, (V, d_v)."""
+    """Video columns, (V, .)."""
+    audio_columns: tuple[str, ...]
+    """Names of the columns of `x_a`."""
+    video_columns: tuple[str, ...]
+    """Names of the columns of `x_v`."""
     content_a: npt.NDArray[np.object_]
     """Content of each audio row, (A,)."""
     content_v: npt.NDArray[np.object_]
@@ -50,24 +52,86 @@ class TrainingSet:
     audio_terms: npt.NDArray[np.float64] | None = None
     """The teacher's g_a of each audio row, (A,)."""
     audio_names: tuple[str, ...]
-    """Names of the audio features."""
+    """The audio columns that networks read, X_a."""
     video_names: tuple[str, ...]
-    """Names of the video features."""
+    """The video columns that networks read, X_v."""
+    condition_a: npt.NDArray[np.object_]
+    """What was done to the audio, the same word in every content, (A,)."""
+    condition_v: npt.NDArray[np.object_]
+    """What was done to the video, (V,)."""
+    scene: npt.NDArray[np.object_] | None = None
+    """Scene of each video row, (V,); None for ratings."""
+    scale: tuple[float, float] = TEACHER_SCALE
+    """Worst and best rating of the scale that `mos` was mapped to 1-5 from."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of the `audio` and `video` features; empty for ratings."""
 
     @property
     def contents(self) -> list[str]:
         """Contents with true pairs, sorted."""
-        return sorted(set(self.content_v[self.pairs[:, 1]].tolist()))
+        return sorted(set(self.content.tolist()))
 
     def pairs_of(self, contents: Sequence[str]) -> Ints:
         """Indices of the true pairs of some contents."""
-        return np.flatnonzero(np.isin(self.content_v[self.pairs[:, 1]], list(contents)))
+        return np.flatnonzero(np.isin(self.content, list(contents)))
+
+    def audio(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Audio columns by name, (A, len(names)).
+
+        Raises:
+            FeatureTableError: there is no such column.
+        """
+        return _take(self.x_a, self.audio_columns, names, "audio")
+
+    def video(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Video columns by name, (V, len(names)).
+
+        Raises:
+            FeatureTableError: there is no such column.
+        """
+        return _take(self.x_v, self.video_columns, names, "video")
+
+    @property
+    def content(self) -> npt.NDArray[np.object_]:
+        """Content of each true pair, (P,)."""
+        return self.content_v[self.pairs[:, 1]]
+
+    @property
+    def group(self) -> npt.NDArray[np.object_]:
+        """What pairs are compared within, (P,): the scene, or for ratings the content."""
+        return self.content if self.scene is None else self.scene[self.pairs[:, 1]]
 
     def label(self, audio: Ints, video: Ints) -> npt.NDArray[np.float64]:
         """The teacher's MOS of any audio rows with any video rows, (n,), (n,) -> (n,)."""
         if self.teacher is None or self.video_terms is None or self.audio_terms is None:
             raise ValueError("only a teacher labels pairs that were not rated")
         return scale_to_mos(self.teacher.c0 + self.video_terms[video] * self.audio_terms[audio])
+
+    def row_sampler(self, side: str, contents: Sequence[str]) -> Callable[[int, np.random.Generator], Ints]:
+        """Draws so many `audio` or `video` rows of some contents, each content as likely as any other.
+
+        Contents of one kind only (audio-only material, say) are never held out.
+        """
+        names = self.content_a if side == "audio" else self.content_v
+        paired = set(self.contents)
+        known = [name for name in dict.fromkeys(names.tolist()) if name in contents or name not in paired]
+        groups = [np.flatnonzero(names == name) for name in known]
+
+        def draw(num: int, rng: np.random.Generator) -> Ints:
+            return np.array([rng.choice(groups[i]) for i in rng.integers(len(groups), size=num)], dtype=np.intp)
+
+        return draw
+
+    def without_audio_below(self, kbps: float) -> TrainingSet:
+        """The same without pairs whose audio takes less than a rate; measured rates may fall short of it by 5 %.
+
+        Raises:
+            FeatureTableError: the audio's rate is not known, or nothing is left.
+        """
+        kept = self.audio(["bitrate_kbps"])[self.pairs[:, 0], 0] >= 0.95 * kbps
+        if not kept.any():
+            raise FeatureTableError(f"no audio takes {kbps:g} kbps or more; lower --exclude-audio-below")
+        return replace(self, pairs=self.pairs[kept], mos=self.mos[kept])
 
 
 def from_tables(tables: Sequence[FeatureTable], teacher: Teacher, contents: Mapping[str, str]) -> TrainingSet:
@@ -103,9 +167,20 @@ def from_tables(tables: Sequence[FeatureTable], teacher: Teacher, contents: Mapp
     pairs = joined[["audio_row", "video_row"]].to_numpy(dtype=np.intp)
     video_terms = teacher.video_gain(video[list(VIDEO_COLUMNS)].to_numpy(dtype=np.float64))
     audio_terms = teacher.audio_gain(audio["audio_mos"].to_numpy(dtype=np.float64))
+    audio_extras, video_extras = ("audio_mos", "bitrate_kbps"), ("frame_diff", "vmaf")
+    feature_versions = {
+        kind: str(getattr(table.metadata, f"{kind}_feature_version"))
+        for kind in ("audio", "video")
+        for table in tables
+        if not table.of_kind(kind).empty
+    }
+    height = video.groupby(["title", "scene"])["height_px"].transform("max").astype(float)
+    size = (video["height_px"].astype(float) / height).round(2).astype(str)
     return TrainingSet(
-        x_a=stack_audio(audio),
-        x_v=video[list(VIDEO_FEATURES)].to_numpy(dtype=np.float32),
+        x_a=np.hstack([stack_audio(audio), audio[list(audio_extras)].to_numpy(dtype=np.float32)]),
+        x_v=video[[*VIDEO_FEATURES, *video_extras]].to_numpy(dtype=np.float32),
+        audio_columns=(*AUDIO_FEATURES, *audio_extras),
+        video_columns=(*VIDEO_FEATURES, *video_extras),
         content_a=audio["title"].map(lambda title: contents.get(title, title)).to_numpy(dtype=object),
         content_v=video["title"].map(lambda title: contents.get(title, title)).to_numpy(dtype=object),
         pairs=pairs,
@@ -115,113 +190,20 @@ def from_tables(tables: Sequence[FeatureTable], teacher: Teacher, contents: Mapp
         audio_terms=audio_terms,
         audio_names=AUDIO_FEATURES,
         video_names=VIDEO_FEATURES,
+        condition_a=(audio["codec"] + " " + audio["target"]).to_numpy(dtype=object),
+        condition_v=(video["codec"] + " " + video["target"] + " x" + size).to_numpy(dtype=object),
+        scene=(video["title"] + " " + video["scene"].astype(str)).to_numpy(dtype=object),
+        versions=feature_versions,
     )
 
 
-def read_ratings(path: Path) -> pd.DataFrame:
-    """Read a CSV file of rated stimuli.
-
-    Raises:
-        FeatureTableError: it cannot be read or has no rows.
-    """
-    try:
-        frame = pd.read_csv(path)
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise FeatureTableError(f"ratings {path} cannot be read as CSV: {reason}", path=str(path)) from error
-    if frame.empty:
-        raise FeatureTableError(f"ratings {path} have no rows", path=str(path))
-    return frame
-
-
-def from_ratings(
-    frame: pd.DataFrame,
-    audio_columns: Sequence[str],
-    video_columns: Sequence[str],
-    mos_range: tuple[float, float] = (1.0, 5.0),
-) -> TrainingSet:
-    """A training set from rated stimuli, one per row.
-
-    Args:
-        frame: columns `content`, `mos` and features.
-        audio_columns: patterns (`vif1d_*`) of the audio feature columns.
-        video_columns: patterns of the video feature columns.
-        mos_range: worst and best possible rating; mapped linearly to 1 and 5.
-
-    Raises:
-        FeatureTableError: a column is missing, not numeric or not finite, or a rating is out of range.
-    """
-    for column in ("content", "mos"):
-        if column not in frame.columns:
-            raise FeatureTableError(f"the ratings have no column {column!r}; they need content, mos and features")
-    audio, video = _matching(frame, audio_columns, "audio"), _matching(frame, video_columns, "video")
-    shared = sorted(set(audio) & set(video))
-    if shared:
-        raise FeatureTableError(f"column {shared[0]!r} is named as audio and as video feature", column=shared[0])
-    for column in ("mos", *audio, *video):
-        numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
-        if not np.isfinite(numbers).all():
-            row = int(np.flatnonzero(~np.isfinite(numbers))[0])
-            raise FeatureTableError(f"ratings row {row}, column {column}: no finite number", column=column, row=row)
-    low, high = mos_range
-    if not -np.inf < low < high < np.inf:
-        raise FeatureTableError(
-            f"a MOS range of {low:g} to {high:g} is empty; give --mos-range WORST BEST", column="mos"
-        )
-    mos = frame["mos"].to_numpy(dtype=np.float64)
-    if mos.min() < low or mos.max() > high:
-        raise FeatureTableError(
-            f"ratings lie in {mos.min():g}..{mos.max():g}, outside {low:g}..{high:g}; "
-            "give their scale with --mos-range",
-            column="mos",
-        )
-    content = _texts(frame, "content")
-    rows = np.arange(len(frame), dtype=np.intp)
-    return TrainingSet(
-        x_a=frame[audio].to_numpy(dtype=np.float32),
-        x_v=frame[video].to_numpy(dtype=np.float32),
-        content_a=content,
-        content_v=content,
-        pairs=np.column_stack([rows, rows]),
-        mos=1.0 + 4.0 * (mos - low) / (high - low),
-        teacher=None,
-        audio_names=tuple(audio),
-        video_names=tuple(video),
-    )
-
-
-def _texts(frame: pd.DataFrame, column: str) -> npt.NDArray[np.object_]:
-    """A column as text; empty cells are refused."""
-    empty = frame[column].isna().to_numpy()
-    if empty.any():
-        row = int(np.flatnonzero(empty)[0])
-        raise FeatureTableError(f"row {row}, column {column}: empty; fill it in", column=column, row=row)
-    return np.array([str(value) for value in frame[column]], dtype=object)
-
-
-def _matching(frame: pd.DataFrame, patterns: Sequence[str], kind: str) -> list[str]:
-    found = []
-    for pattern in patterns:
-        columns = fnmatch.filter(frame.columns, pattern)
-        if not columns:
+def _take(
+    x: npt.NDArray[np.float32], columns: Sequence[str], names: Sequence[str], kind: str
+) -> npt.NDArray[np.float32]:
+    places = {column: i for i, column in enumerate(columns)}
+    for name in names:
+        if name not in places:
             raise FeatureTableError(
-                f"the ratings have no column that matches {pattern!r}; name the {kind} features with --{kind}-columns",
-                column=pattern,
+                f"the data have no {kind} column {name!r}; add it, or choose a system that does without", column=name
             )
-        found += [column for column in columns if column not in found]
-    if len(found) == AUDIO_DIM and set(found) == set(AUDIO_FEATURES):
-        return list(AUDIO_FEATURES)
-    return found
-
-
-def read_contents(path: Path) -> dict[str, str]:
-    """Read which content each title belongs to, from a CSV file with columns `title` and `content`.
-
-    Raises:
-        FeatureTableError: it cannot be read or lacks a column.
-    """
-    frame = read_ratings(path)
-    for column in ("title", "content"):
-        if column not in frame.columns:
-            raise FeatureTableError(f"{path} has no column {column!r}; it needs title and content", column=column)
-    return dict(zip(_texts(frame, "title"), _texts(frame, "content"), strict=True))
+    return x[:, [places[name] for name in names]]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.features.table import VIDEO_FEATURES, FeatureTable, stack_audio
+from abr_alloc.features.table import FeatureTable, feature_columns
 from abr_alloc.models.evaluation import decision_regret, drops
-from abr_alloc.models.folded import FoldedFusionNet
+from abr_alloc.models.systems import TrainedSystem
 from abr_alloc.models.teacher import VIDEO_COLUMNS, Teacher
 
 __all__ = ["BUDGETS_KBPS", "Decisions", "Regret", "measure_decisions"]
@@ -71,29 +71,30 @@ class Decisions:
 
 
 def measure_decisions(
-    tables: Sequence[FeatureTable], teacher: Teacher, network_of: Callable[[str], FoldedFusionNet | None]
+    tables: Sequence[FeatureTable], teacher: Teacher, system_of: Callable[[str], TrainedSystem | None]
 ) -> Decisions:
     """Judge predictions on every scene that has audio and video.
 
     Args:
         tables: feature tables.
         teacher: whose labels count as the truth.
-        network_of: the network that did not see a title; None to leave the title out.
+        system_of: the system that did not see a title; None to leave the title out.
     """
-    losses: dict[tuple[str, str], list[Floats]] = {(w, k): [] for w in ("net", "teacher") for k in ("video", "audio")}
+    losses: dict[tuple[str, str], list[Floats]] = {(w, k): [] for w in ("model", "teacher") for k in ("video", "audio")}
     regrets: dict[float, list[tuple[float, float | None]]] = {budget: [] for budget in BUDGETS_KBPS}
     for table in tables:
         for (title, _), rows in table.frame.groupby(["title", "scene"], sort=False):
             video, audio = rows[rows["kind"] == "video"], rows[rows["kind"] == "audio"]
-            network = network_of(title)
-            if network is None or video.empty or audio.empty:
+            system = system_of(title)
+            if system is None or video.empty or audio.empty:
                 continue
-            predicted = network.predict_grid(stack_audio(audio), video[list(VIDEO_FEATURES)].to_numpy(np.float32))
+            x_a, x_v = feature_columns(audio, system.audio_features), feature_columns(video, system.video_features)
+            predicted = system.predictor.predict_grid(x_a, x_v)
             truth = teacher.rate(video[list(VIDEO_COLUMNS)].to_numpy(np.float64), audio["audio_mos"].to_numpy())
             video_kbps, audio_kbps = video["bitrate_kbps"].to_numpy(), audio["bitrate_kbps"].to_numpy()
             video_group = (video["codec"] + video["height_px"].astype(str)).to_numpy(dtype=object)
             audio_group = audio["codec"].to_numpy(dtype=object)
-            for who, surface in (("net", predicted), ("teacher", truth)):
+            for who, surface in (("model", predicted), ("teacher", truth)):
                 losses[who, "video"].append(drops(surface, video_kbps, video_group, 0))
                 losses[who, "audio"].append(drops(surface, audio_kbps, audio_group, 1))
             total = np.add.outer(video_kbps, audio_kbps) * (1.0 + _OVERHEAD)
@@ -104,10 +105,10 @@ def measure_decisions(
                     found.append((regret, _habit_regret(total, truth, habit, budget)))
     joined = {key: np.concatenate(parts) if parts else np.zeros(1) for key, parts in losses.items()}
     return Decisions(
-        video_drop_share=_share(joined["net", "video"]),
-        audio_drop_share=_share(joined["net", "audio"]),
-        worst_video_drop=float(joined["net", "video"].max()),
-        worst_audio_drop=float(joined["net", "audio"].max()),
+        video_drop_share=_share(joined["model", "video"]),
+        audio_drop_share=_share(joined["model", "audio"]),
+        worst_video_drop=float(joined["model", "video"].max()),
+        worst_audio_drop=float(joined["model", "audio"].max()),
         teacher_video_drop_share=_share(joined["teacher", "video"]),
         teacher_audio_drop_share=_share(joined["teacher", "audio"]),
         regret=tuple(_summary(budget, found) for budget, found in regrets.items() if found),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Agreement", "agreement", "decision_regret", "drops", "trade_off_order"]
+__all__ = ["Agreement", "agreement", "ccc", "decision_regret", "drops", "map_logistic", "trade_off_order", "trade_offs"]
 
 Floats = npt.NDArray[np.floating]
 
@@ -32,14 +32,67 @@ class Agreement:
 
 def agreement(predicted: Floats, target: Floats) -> Agreement:
     """PLCC, SRCC and RMSE of two vectors (n,)."""
-    from scipy.stats import spearmanr
+    from scipy.stats import rankdata
 
     return Agreement(
-        plcc=float(np.corrcoef(predicted, target)[0, 1]),
-        srcc=float(spearmanr(predicted, target).statistic),
+        plcc=correlation(predicted, target),
+        srcc=correlation(rankdata(predicted), rankdata(target)),
         rmse=float(np.sqrt(np.mean((predicted - target) ** 2))),
         num=len(target),
     )
+
+
+def correlation(x: Floats, y: Floats) -> float:
+    """Pearson's correlation of two vectors; NaN where one does not vary."""
+    x, y = x - np.mean(x), y - np.mean(y)
+    scale = float(np.sqrt(np.sum(x * x) * np.sum(y * y)))
+    return float(np.sum(x * y)) / scale if scale > 1e-12 else float("nan")
+
+
+def ccc(predicted: Floats, target: Floats) -> float:
+    """Concordance correlation coefficient of two vectors (n,), population moments (Lin, 1989)."""
+    covariance = float(np.mean((predicted - predicted.mean()) * (target - target.mean())))
+    spread = float(predicted.var() + target.var() + (predicted.mean() - target.mean()) ** 2)
+    return 2.0 * covariance / spread if spread > 0.0 else float("nan")
+
+
+def map_logistic(predicted: Floats, target: Floats) -> Floats:
+    """Predictions (n,) after the monotone logistic map that brings them closest to the targets.
+
+    b2 + (b1 - b2) / (1 + exp(-(x - b3) / b4)) with b1 >= b2 and b4 > 0, by least squares: the usual step before RMSE is
+    compared between metrics of different scales (ITU-T J.149, VQEG).
+    """
+    from scipy.optimize import least_squares
+
+    centre, spread = float(np.mean(predicted)), float(np.std(predicted))
+    if spread < 1e-9:
+        return np.full(len(target), float(np.mean(target)))
+    x = (predicted - centre) / spread
+    low, span = float(np.min(target)), float(np.ptp(target))
+
+    def curve(b: Floats) -> Floats:
+        return b[0] + b[1] / (1.0 + np.exp(np.clip(-(x - b[2]) / b[3], -50.0, 50.0)))
+
+    bounds = ([low - 4.0 * span - 1e-9, 0.0, -6.0, 0.05], [low + span + 1e-9, 10.0 * span + 1e-9, 6.0, 20.0])
+    found = least_squares(lambda b: curve(b) - target, x0=[low, span or 1e-10, 0.0, 0.6], bounds=bounds)
+    return np.asarray(curve(found.x))
+
+
+def trade_offs(
+    predicted: Floats, target: Floats, video_quality: Floats, audio_quality: Floats, *, threshold: float
+) -> tuple[int, int]:
+    """Trade-offs within one content: how many a model orders as people do, and how many there are; all (n,).
+
+    A trade-off is a pair of stimuli of which one has the better video and the other the better audio, and whose
+    targets differ by more than `threshold`.
+    """
+    counted = (
+        (video_quality[:, None] > video_quality[None, :])
+        & (audio_quality[:, None] < audio_quality[None, :])
+        & (np.abs(target[:, None] - target[None, :]) > threshold)
+    )
+    agree = (target[:, None] - target[None, :]) * (predicted[:, None] - predicted[None, :]) > 0
+    return int((counted & agree).sum()), int(counted.sum())
 
 
 def trade_off_order(
@@ -51,10 +104,7 @@ def trade_off_order(
     *,
     threshold: float,
 ) -> tuple[float, int]:
-    """How often a model prefers what people preferred when audio is traded for video.
-
-    Over pairs of stimuli of one content of which one has the better video and the other the better audio, and whose
-    targets differ by more than `threshold`: the share that the model orders as the targets do, and their number.
+    """Share of the trade-offs (`trade_offs`) that a model orders as the targets do, and their number.
 
     Args:
         predicted: the model's scores, (n,).
@@ -65,18 +115,11 @@ def trade_off_order(
         threshold: least difference in rating that counts.
     """
     content = np.asarray(content)
-    right = total = 0
-    for name in dict.fromkeys(content.tolist()):
-        i = np.flatnonzero(content == name)
-        first, second = np.meshgrid(i, i, indexing="ij")
-        counted = (
-            (video_quality[first] > video_quality[second])
-            & (audio_quality[first] < audio_quality[second])
-            & (np.abs(target[first] - target[second]) > threshold)
-        )
-        agree = (target[first] - target[second]) * (predicted[first] - predicted[second]) > 0
-        right += int((counted & agree).sum())
-        total += int(counted.sum())
+    found = [
+        trade_offs(predicted[i], target[i], video_quality[i], audio_quality[i], threshold=threshold)
+        for i in (np.flatnonzero(content == name) for name in dict.fromkeys(content.tolist()))
+    ]
+    right, total = (sum(part) for part in zip(*found, strict=True))
     return (right / total if total else float("nan")), total
 
 

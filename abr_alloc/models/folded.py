@@ -1,26 +1,28 @@
-"""The exact NumPy form of Attentive AV-FusionNet at N = 1, for whole grids of pairs.
+"""The exact NumPy form of the fusion networks at N = 1, for whole grids of pairs.
 
 With one temporal unit every attention softmax runs over a single key and is 1, so attention is its value path alone,
-out(value(x)): an affine map. X_a^ca then depends on the video only and X_v^ca on the audio only, and everything up to
-the head's first activation folds into
+out(value(x)): an affine map. Everything up to the head's first activation is then affine in the embeddings, whatever
+the network (`fusionnet.fold` reads the map off), and folds into
 
-    h1(a, v) = P x_a + R GELU(W_v x_v) + c
+    h1(a, v) = P z_a + R act(W_v z_v) + c
 
-(x standardised). A scene with n_a audio and n_v video renditions costs n_a + n_v products and n_a n_v additions, plus
-the head. All query and key weights (42.8 % of the network) drop out.
+with z the standardised features. A scene with n_a audio and n_v video renditions costs n_a + n_v products and n_a n_v
+additions, plus the head. All query and key weights (42.8 % of the Attentive network) drop out. Checkpoints hold this
+form, of one network or of several whose predictions are averaged.
 
 Axes: A audio renditions, V video renditions, D = 512 model width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FoldedFusionNet", "Standardizer", "gelu"]
+__all__ = ["FoldedFusionNet", "FusionEnsemble", "Standardizer", "gelu", "power_transform"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -28,6 +30,7 @@ _SQRT_HALF = np.float32(np.sqrt(0.5))
 _ERFC_P = np.float32(0.3275911)
 _ERFC_A = tuple(map(np.float32, (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)))  # a5 .. a1
 _BLOCK_PAIRS = 4096
+_LEAST = np.float32(1e-3)  # where a power transform begins to fall without end
 
 
 def gelu(x: Floats) -> Floats:
@@ -46,100 +49,109 @@ def gelu(x: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standardizer:
-    """Per-feature standardisation, clipped so that a strange input cannot run away."""
+    """Per-feature power transform and standardisation, clipped so that a strange input cannot run away."""
 
     mean: Floats
-    """Shape (d,)."""
+    """Shape (d,), of the transformed features."""
     std: Floats
     """Shape (d,), 1 where a feature never varied."""
+    power: Floats | None = None
+    """Box-Cox exponent of each feature, (d,): 1 leaves it as it is, 0 is the logarithm; None for 1 throughout."""
 
     CLIP = np.float32(6.0)
 
     def __call__(self, x: npt.NDArray[np.floating]) -> Floats:
         """Standardise features (..., d)."""
-        z = (x.astype(np.float32, copy=False) - self.mean) / self.std
-        return np.clip(z, -self.CLIP, self.CLIP)
+        x = x.astype(np.float32, copy=False)
+        if self.power is not None:
+            x = power_transform(x, self.power)
+        return np.clip((x - self.mean) / self.std, -self.CLIP, self.CLIP)
+
+    @property
+    def neutral(self) -> Floats:
+        """The features (d,) that are standardised to 0."""
+        if self.power is None:
+            return self.mean
+        p = np.where(self.power == 0.0, np.float32(1.0), self.power)
+        back = np.where(self.power == 0.0, np.exp(self.mean), np.maximum(p * self.mean + 1.0, 0.0) ** (1.0 / p))
+        return np.asarray(np.where(self.power == 1.0, self.mean, back), dtype=np.float32)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Affine:
-    """x -> x weight.T + bias, as torch's Linear."""
+def power_transform(x: Floats, power: Floats) -> Floats:
+    """Box and Cox's (x^p - 1) / p, ln x where p = 0, x itself where p = 1, of features (..., d) >= 0."""
+    positive = np.maximum(x, _LEAST)
+    p = np.where(power == 0.0, np.float32(1.0), power)
+    curved = np.where(power == 0.0, np.log(positive), (positive**p - 1.0) / p)
+    return np.asarray(np.where(power == 1.0, x, curved), dtype=np.float32)
 
-    weight: Floats
-    bias: Floats
 
-    def __call__(self, x: Floats) -> Floats:
-        return x @ self.weight.T + self.bias
+def relu(x: Floats) -> Floats:
+    """max(x, 0)."""
+    return np.maximum(x, np.float32(0.0))
 
-    def after(self, inner: _Affine) -> _Affine:
-        """self(inner(x)) as one map."""
-        return _Affine(weight=self.weight @ inner.weight, bias=self.weight @ inner.bias + self.bias)
 
-    def columns(self, part: slice) -> _Affine:
-        """The map restricted to a slice of its input; the bias stays whole."""
-        return _Affine(weight=self.weight[:, part], bias=self.bias)
+_ACTIVATIONS: Mapping[str, Callable[[Floats], Floats]] = {"gelu": gelu, "relu": relu}
 
 
 class FoldedFusionNet:
-    """Attentive AV-FusionNet at N = 1."""
+    """One fusion network at N = 1."""
 
-    def __init__(self, weights: Mapping[str, Floats], audio: Standardizer, video: Standardizer) -> None:
-        """Fold a network's weights.
+    def __init__(
+        self, weights: Mapping[str, Floats], audio: Standardizer, video: Standardizer, activation: str = "gelu"
+    ) -> None:
+        """Take a folded network.
 
         Args:
-            weights: the state of `fusionnet.AttentiveFusionNet` by name; query and key weights are not needed.
+            weights: what `fusionnet.fold` gives, by name.
             audio: standardisation of the audio features.
             video: standardisation of the video features.
+            activation: `gelu` or `relu`.
 
         Raises:
-            KeyError: a weight is missing.
+            KeyError: a weight is missing, or the activation is unknown.
         """
-
-        def affine(name: str) -> _Affine:
-            return _Affine(
-                weight=weights[f"{name}.weight"].astype(np.float32), bias=weights[f"{name}.bias"].astype(np.float32)
-            )
-
-        self._standardize_audio, self._standardize_video = audio, video
-        self._project = affine("audio_projection") if "audio_projection.weight" in weights else None
-        self._embed = affine("video_embedding")
-        self._a_ca = affine("audio_cross.out").after(affine("audio_cross.value"))  # X'_v -> X_a^ca
-        self._v_ca = affine("video_cross.out").after(affine("video_cross.value"))  # X_a  -> X_v^ca
-        d = self._embed.weight.shape[0]
-        num_hidden = sum(name.startswith("hidden.") and name.endswith(".weight") for name in weights)
-        first = affine("hidden.0").after(affine("joint.out")).after(affine("joint.value"))  # J -> h1
-        self._from_video = _Affine(weight=first.weight[:, :d], bias=first.bias).after(self._a_ca)
-        no_bias = np.zeros_like(first.bias)
-        self._from_audio = _Affine(weight=first.weight[:, d:], bias=no_bias).after(self._v_ca)
-        self._hidden = [affine(f"hidden.{i}") for i in range(1, num_hidden)]
-        self._output = affine("output")
+        self.weights = {name: np.asarray(weight, dtype=np.float32) for name, weight in weights.items()}
+        self.audio, self.video, self.activation = audio, video, activation
+        self._act = _ACTIVATIONS[activation]
+        self._num_hidden = sum(name.startswith("hidden.") and name.endswith(".weight") for name in weights)
+        for name in ("video_embedding.weight", "video_embedding.bias", "first.bias", "output.weight", "output.bias"):
+            if name not in self.weights:
+                raise KeyError(name)
 
     # Stages: features -> embeddings -> parts of h1 -> AVQ.
 
-    def embed_audio(self, x_a: npt.NDArray[np.floating]) -> Floats:
-        """Standardised (and, where d_a is not D, projected) audio features X_a: (A, d_a) -> (A, D)."""
-        z = self._standardize_audio(x_a)
-        return self._project(z) if self._project else z
+    def _affine(self, name: str, x: Floats) -> Floats:
+        return x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
 
-    def embed_video(self, x_v: npt.NDArray[np.floating]) -> Floats:
-        """X'_v = GELU(X_v W_v): (V, d_v) -> (V, D)."""
-        return gelu(self._embed(self._standardize_video(x_v)))
+    def _part(self, name: str, side: str, x: Floats) -> Floats | np.float32:
+        """One modality's share of a folded map; 0 where the map does not read it."""
+        matrix = self.weights.get(f"{name}.{side}")
+        return np.float32(0.0) if matrix is None else x @ matrix.T
+
+    def _embed_video(self, x_v: npt.NDArray[np.floating]) -> Floats:
+        """X'_v = act(z_v W_v): (V, d_v) -> (V, D)."""
+        return self._act(self._affine("video_embedding", self.video(x_v)))
 
     def _head(self, h1: Floats) -> Floats:
         """First pre-activations (n, d_ff) -> AVQ (n,)."""
-        hidden = gelu(h1)
-        for layer in self._hidden:
-            hidden = gelu(layer(hidden))
-        return self._output(hidden)[:, 0]
+        hidden = self._act(h1)
+        for i in range(self._num_hidden):
+            hidden = self._act(self._affine(f"hidden.{i + 1}", hidden))
+        return self._affine("output", hidden)[:, 0]
 
     def predict(self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]) -> Floats:
         """AVQ of stimuli: (n, d_a), (n, d_v) -> (n,) MOS."""
-        return self._head(self._from_audio(self.embed_audio(x_a)) + self._from_video(self.embed_video(x_v)))
+        from_audio = self._part("first", "audio", self.audio(x_a))
+        return self._head(
+            from_audio + self._part("first", "video", self._embed_video(x_v)) + self.weights["first.bias"]
+        )
 
     def predict_grid(self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]) -> Floats:
         """AVQ of every pair: (A, d_a), (V, d_v) -> (V, A) MOS."""
-        from_audio = self._from_audio(self.embed_audio(x_a))  # (A, d_ff)
-        from_video = self._from_video(self.embed_video(x_v))  # (V, d_ff)
+        from_audio = self._part("first", "audio", self.audio(x_a)) + self.weights["first.bias"]  # (A, d_ff)
+        from_video = self._part("first", "video", self._embed_video(x_v))  # (V, d_ff)
+        from_audio = np.broadcast_to(from_audio, (len(x_a), from_audio.shape[-1]))
+        from_video = np.broadcast_to(from_video, (len(x_v), from_audio.shape[-1]))
         step = max(1, _BLOCK_PAIRS // max(1, len(from_audio)))
         blocks = [
             self._head((from_video[i : i + step, None, :] + from_audio[None, :, :]).reshape(-1, from_audio.shape[1]))
@@ -147,29 +159,86 @@ class FoldedFusionNet:
         ]
         return np.concatenate(blocks).reshape(len(from_video), len(from_audio))
 
-    def ablation(self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]) -> tuple[Floats, Floats]:
-        """Ablation sensitivity |f(x) - f(x without m)| / |f(x)| of audio and of video, each (n,) (paper, Eq. 6).
-
-        A modality is taken away by setting its standardised features to 0, their mean over the training set.
-        """
-        z_a, e_v = self.embed_audio(x_a), self.embed_video(x_v)
-        without_a = self._project(np.zeros_like(x_a, dtype=np.float32)) if self._project else np.zeros_like(z_a)
-        without_v = np.broadcast_to(gelu(self._embed.bias), e_v.shape)
-        full = self._head(self._from_audio(z_a) + self._from_video(e_v))
-        no_audio = self._head(self._from_audio(without_a) + self._from_video(e_v))
-        no_video = self._head(self._from_audio(z_a) + self._from_video(without_v))
-        scale = np.maximum(np.abs(full), np.float32(1e-6))
-        return np.abs(full - no_audio) / scale, np.abs(full - no_video) / scale
-
-    def change_norm(self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]) -> tuple[Floats, Floats]:
-        """Feature change ||pre - post|| / ||pre|| by cross-attention, of audio and of video, each (n,) (paper, Eq. 7).
+    def change_norm(self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]) -> tuple[Floats, Floats] | None:
+        """Feature change ||pre - post|| / ||pre|| by cross-attention, of audio and of video, each (n,) (paper, Eq. 7);
+        None where there is no cross-attention.
 
         At N = 1 `post` of one modality depends on the other alone: the norm compares two modalities.
         """
-        z_a, e_v = self.embed_audio(x_a), self.embed_video(x_v)
-        return _relative_change(z_a, self._a_ca(e_v)), _relative_change(e_v, self._v_ca(z_a))
+        if "audio_post.bias" not in self.weights:
+            return None
+        z_a, e_v = self.audio(x_a), self._embed_video(x_v)
+        e_a = self._affine("audio_projection", z_a) if "audio_projection.weight" in self.weights else z_a
+        changes = []
+        for name, pre in (("audio_post", e_a), ("video_post", e_v)):
+            post = self._part(name, "audio", z_a) + self._part(name, "video", e_v) + self.weights[f"{name}.bias"]
+            norm = np.maximum(np.linalg.norm(pre, axis=1), 1e-6)
+            changes.append(np.asarray(np.linalg.norm(pre - post, axis=1) / norm, dtype=np.float32))
+        return changes[0], changes[1]
 
 
-def _relative_change(pre: Floats, post: Floats) -> Floats:
-    norm = np.linalg.norm(pre, axis=1)
-    return np.asarray(np.linalg.norm(pre - post, axis=1) / np.maximum(norm, 1e-6), dtype=np.float32)
+class FusionEnsemble:
+    """Fusion networks of one kind whose predictions are averaged; one network is an ensemble of one."""
+
+    architecture = "fusionnet"
+
+    def __init__(self, members: Sequence[FoldedFusionNet]) -> None:
+        if not members:
+            raise ValueError("an ensemble has at least one member")
+        self.members = tuple(members)
+
+    @property
+    def neutral(self) -> tuple[Floats, Floats]:
+        """Audio features (d_a,) and video features (d_v,) of the average training stimulus."""
+        first = self.members[0]
+        return first.audio.neutral, first.video.neutral
+
+    def predict(self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]) -> Floats:
+        """AVQ of stimuli: (n, d_a), (n, d_v) -> (n,) MOS."""
+        return _mean([member.predict(x_a, x_v) for member in self.members])
+
+    def predict_grid(self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]) -> Floats:
+        """AVQ of every pair: (A, d_a), (V, d_v) -> (V, A) MOS."""
+        return _mean([member.predict_grid(x_a, x_v) for member in self.members])
+
+    def change_norm(self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]) -> tuple[Floats, Floats] | None:
+        """Mean over the members of `FoldedFusionNet.change_norm`."""
+        found = [change for member in self.members if (change := member.change_norm(x_a, x_v)) is not None]
+        return (_mean([audio for audio, _ in found]), _mean([video for _, video in found])) if found else None
+
+    def state(self) -> tuple[dict[str, npt.NDArray[np.floating]], dict[str, Any]]:
+        """Tensors, in half precision but for the standardisation, and settings: what `restore` takes."""
+        tensors: dict[str, npt.NDArray[np.floating]] = {}
+        for i, member in enumerate(self.members):
+            tensors |= {f"{i}.{name}": weight.astype(np.float16) for name, weight in member.weights.items()}
+            for kind, standardizer in (("audio", member.audio), ("video", member.video)):
+                tensors |= {f"{i}.{kind}.mean": standardizer.mean, f"{i}.{kind}.std": standardizer.std}
+                if standardizer.power is not None:
+                    tensors[f"{i}.{kind}.power"] = standardizer.power
+        return tensors, {"members": len(self.members), "activation": self.members[0].activation}
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, npt.NDArray[np.floating]], settings: Mapping[str, Any]) -> FusionEnsemble:
+        """The inverse of `state`.
+
+        Raises:
+            KeyError: a tensor or a setting is missing.
+        """
+        members = []
+        for i in range(int(settings["members"])):
+            prefix = f"{i}."
+            own = {
+                n.removeprefix(prefix): np.asarray(t, np.float32) for n, t in tensors.items() if n.startswith(prefix)
+            }
+            audio, video = (
+                Standardizer(
+                    mean=own.pop(f"{kind}.mean"), std=own.pop(f"{kind}.std"), power=own.pop(f"{kind}.power", None)
+                )
+                for kind in ("audio", "video")
+            )
+            members.append(FoldedFusionNet(own, audio, video, settings["activation"]))
+        return cls(members)
+
+
+def _mean(parts: Sequence[Floats]) -> Floats:
+    return parts[0] if len(parts) == 1 else np.asarray(np.mean(parts, axis=0), dtype=np.float32)

@@ -1,24 +1,51 @@
-"""Relevance: the share of a judgement that rests on each modality (paper, Eq. 6-8), in NumPy.
+"""Relevance: how far a judgement rests on audio and on video, in NumPy.
 
-    I_m = alpha norm(ablation_m) + beta (1 - norm(change_m)),   audio_share = I_a / (I_a + I_v)
+Of one scene, over the surface of its predicted AVQ f (V video x A audio renditions):
+
+    audio_share = mean ablation_a / (mean ablation_a + mean ablation_v),   ablation_m = |f(x) - f(x without m)| / |f(x)|
+
+the paper's Eq. 6 (Salaj and Biswas, 2025), averaged over the scene's pairs. Of what was tried it orders contents most
+like people do (docs/evaluation.md). Beside it stands the share of audio in a two-way analysis of variance of the
+surface, which is how people's relevance is measured:
+
+    anova_audio_share = SS_audio / (SS_audio + SS_video)
+
+Of one pair, the paper's Eq. 6-8, reported under their own names:
+
+    I_m = alpha norm(ablation_m) + beta (1 - norm(change_m)),   eq8_audio_share = I_a / (I_a + I_v)
 
 with alpha = 0.7, beta = 0.3. `norm` is a min-max map over ranges stored in the checkpoint (both modalities together,
-over the training scenes), so that one scene alone has an answer and a scene's answer does not change with its company.
+over the training pairs), so that one scene alone has an answer and a scene's answer does not change with its company.
+A system without embeddings has no change: its I is the ablation term alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.models.folded import FoldedFusionNet
+from abr_alloc.models.predictor import Predictor, ablation
 
-__all__ = ["ALPHA", "BETA", "Relevance", "RelevanceRanges", "estimate_relevance", "fit_ranges"]
+__all__ = [
+    "ALPHA",
+    "BETA",
+    "Relevance",
+    "RelevanceRanges",
+    "SceneShares",
+    "effect_sizes",
+    "estimate_relevance",
+    "fit_ranges",
+    "importance",
+    "scene_shares",
+    "surface_effects",
+]
 
 ALPHA, BETA = 0.7, 0.3
+
+Floats = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,60 +54,148 @@ class RelevanceRanges:
 
     ablation: tuple[float, float]
     """Least and largest ablation sensitivity."""
-    change_norm: tuple[float, float]
-    """Least and largest feature change."""
+    change_norm: tuple[float, float] | None
+    """Least and largest feature change; None for a system without embeddings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relevance:
-    """Relevance of audio and video at one operating point."""
+    """Relevance of audio and video in one scene, and at one pair of it."""
 
     audio_share: float
-    """I_a / (I_a + I_v), 0-1; video has the rest."""
+    """Audio's part of the mean ablation over the scene's pairs, 0-1; video has the rest."""
+    anova_audio_share: float
+    """SS_audio / (SS_audio + SS_video) of the scene's surface."""
+    eq8_audio_share: float
+    """I_a / (I_a + I_v) at the pair (paper, Eq. 8)."""
     ablation: Mapping[str, float]
-    """Eq. 6 for `audio` and `video`, relative to AVQ."""
-    change_norm: Mapping[str, float]
-    """Eq. 7 for `audio` and `video`."""
+    """Eq. 6 at the pair for `audio` and `video`, relative to AVQ."""
+    change_norm: Mapping[str, float] | None
+    """Eq. 7 at the pair for `audio` and `video`; None without embeddings."""
 
     @property
     def video_share(self) -> float:
         return 1.0 - self.audio_share
 
 
-def _normalise(value: npt.NDArray[np.floating], bounds: tuple[float, float]) -> npt.NDArray[np.float64]:
+def surface_effects(surface: Floats) -> tuple[float, float]:
+    """SS_audio and SS_video of a surface (V, A): main effects of a two-way analysis of variance."""
+    num_video, num_audio = surface.shape
+    mean = surface.mean()
+    audio, video = surface.mean(axis=0) - mean, surface.mean(axis=1) - mean
+    return float(num_video * np.sum(audio * audio)), float(num_audio * np.sum(video * video))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneShares:
+    """Audio's share of a scene."""
+
+    ablation: float
+    """Of the mean ablation over all pairs."""
+    anova: float
+    """Of the main effects of the surface."""
+
+
+def scene_shares(predictor: Predictor, surface: Floats, x_a: Floats, x_v: Floats) -> SceneShares:
+    """Audio's share of a scene, 0-1; 0.5 where nothing moves.
+
+    Args:
+        predictor: who predicted the surface.
+        surface: AVQ of every pair, (V, A).
+        x_a: audio columns, (A, d_a).
+        x_v: video columns, (V, d_v).
+    """
+    neutral_a, neutral_v = predictor.neutral
+    no_audio = predictor.predict_grid(np.asarray(neutral_a)[None, :], x_v)  # (V, 1)
+    no_video = predictor.predict_grid(x_a, np.asarray(neutral_v)[None, :])  # (1, A)
+    scale = np.maximum(np.abs(surface), 1e-6)
+    ablated = [float(np.mean(np.abs(surface - without) / scale)) for without in (no_audio, no_video)]
+    return SceneShares(ablation=_share(*ablated), anova=_share(*surface_effects(np.asarray(surface, np.float64))))
+
+
+def _share(audio: float, video: float) -> float:
+    return audio / (audio + video) if audio + video > 1e-12 else 0.5
+
+
+def effect_sizes(
+    values: Floats, video_condition: Sequence[object], audio_condition: Sequence[object]
+) -> tuple[float, float]:
+    """SS_audio and SS_video of stimuli that need not form a full grid.
+
+    What the other factor leaves, by least squares on indicators (type II); on a full grid the same as
+    `surface_effects`.
+
+    Args:
+        values: ratings or predictions, (n,).
+        video_condition: what was done to the video, (n,).
+        audio_condition: what was done to the audio, (n,).
+    """
+    values = np.asarray(values, dtype=np.float64)
+    video, audio = (_indicators(condition) for condition in (video_condition, audio_condition))
+    both = _residual(np.hstack([video, audio]), values)
+    return _residual(video, values) - both, _residual(audio, values) - both
+
+
+def _indicators(condition: Sequence[object]) -> npt.NDArray[np.float64]:
+    _, level = np.unique(np.asarray(condition, dtype=object).astype(str), return_inverse=True)
+    return np.eye(int(level.max()) + 1)[level]
+
+
+def _residual(design: npt.NDArray[np.float64], values: Floats) -> float:
+    """Sum of squares that a design (n, k) leaves of values (n,)."""
+    left = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    return float(left @ left)
+
+
+def _normalise(value: Floats, bounds: tuple[float, float]) -> npt.NDArray[np.float64]:
     low, high = bounds
     return np.clip((np.asarray(value, dtype=np.float64) - low) / max(high - low, 1e-12), 0.0, 1.0)
 
 
+def importance(ranges: RelevanceRanges, ablated: Floats, changed: Floats | None) -> npt.NDArray[np.float64]:
+    """I of audio and video (paper, Eq. 8), (2, n), from both components, (2, n) each."""
+    if changed is None or ranges.change_norm is None:
+        return _normalise(ablated, ranges.ablation)
+    change = 1.0 - _normalise(changed, ranges.change_norm)
+    return ALPHA * _normalise(ablated, ranges.ablation) + BETA * change
+
+
 def estimate_relevance(
-    network: FoldedFusionNet,
-    ranges: RelevanceRanges,
-    x_a: npt.NDArray[np.floating],
-    x_v: npt.NDArray[np.floating],
+    predictor: Predictor, ranges: RelevanceRanges, shares: Sequence[SceneShares], x_a: Floats, x_v: Floats
 ) -> list[Relevance]:
-    """Relevance of n stimuli with features (n, d_a) and (n, d_v)."""
-    ablation = np.stack(network.ablation(x_a, x_v))  # (2, n): audio, video
-    change = np.stack(network.change_norm(x_a, x_v))  # (2, n)
-    importance = ALPHA * _normalise(ablation, ranges.ablation) + BETA * (1.0 - _normalise(change, ranges.change_norm))
-    total = importance.sum(axis=0)
-    share = np.where(total > 0, importance[0] / np.maximum(total, 1e-12), 0.5)
+    """Relevance of n scenes at one pair each.
+
+    Args:
+        predictor: the model.
+        ranges: ranges over its training pairs.
+        shares: of each scene.
+        x_a: audio columns of the pairs, (n, d_a).
+        x_v: video columns of the pairs, (n, d_v).
+    """
+    ablated = np.stack(ablation(predictor, x_a, x_v))  # (2, n): audio, video
+    change = predictor.change_norm(x_a, x_v)
+    changed = None if change is None else np.stack(change)
+    weight = importance(ranges, ablated, changed)
+    total = weight.sum(axis=0)
+    eq8 = np.where(total > 0, weight[0] / np.maximum(total, 1e-12), 0.5)
     return [
         Relevance(
-            audio_share=float(share[i]),
-            ablation={"audio": float(ablation[0, i]), "video": float(ablation[1, i])},
-            change_norm={"audio": float(change[0, i]), "video": float(change[1, i])},
+            audio_share=share.ablation,
+            anova_audio_share=share.anova,
+            eq8_audio_share=float(eq8[i]),
+            ablation={"audio": float(ablated[0, i]), "video": float(ablated[1, i])},
+            change_norm=None if changed is None else {"audio": float(changed[0, i]), "video": float(changed[1, i])},
         )
-        for i in range(len(share))
+        for i, share in enumerate(shares)
     ]
 
 
-def fit_ranges(
-    network: FoldedFusionNet, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]
-) -> RelevanceRanges:
+def fit_ranges(predictor: Predictor, x_a: Floats, x_v: Floats) -> RelevanceRanges:
     """Ranges of both components over stimuli (n, d_a), (n, d_v)."""
-    ablation = np.concatenate(network.ablation(x_a, x_v))
-    change = np.concatenate(network.change_norm(x_a, x_v))
+    ablated = np.concatenate(ablation(predictor, x_a, x_v))
+    change = predictor.change_norm(x_a, x_v)
+    changed = None if change is None else np.concatenate(change)
     return RelevanceRanges(
-        ablation=(float(ablation.min()), float(ablation.max())),
-        change_norm=(float(change.min()), float(change.max())),
+        ablation=(float(ablated.min()), float(ablated.max())),
+        change_norm=None if changed is None else (float(changed.min()), float(changed.max())),
     )

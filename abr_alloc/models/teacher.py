@@ -25,10 +25,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.features.table import VIDEO_FEATURES
+from abr_alloc.models.conformal import Intervals
 
 __all__ = [
     "AUDIO_NODES",
-    "TEACHER_INTERVAL_MOS",
+    "TEACHER_INTERVALS",
+    "TEACHER_SCALE",
     "TEACHER_VALIDITY",
     "VIDEO_COLUMNS",
     "Teacher",
@@ -45,8 +47,11 @@ AUDIO_NODES = (1.320, 3.643, 4.554)
 VIDEO_COLUMNS = (*VIDEO_FEATURES[:4], "frame_diff")
 """What g_v reads."""
 
-TEACHER_INTERVAL_MOS = (-0.2122, 0.1944)
-"""5 % and 95 % of human minus teacher, MOS 1-5, leaving one content of LIVE-SJTU out (benchmarks/teacher.py)."""
+TEACHER_INTERVALS = Intervals(interval_mos=(-0.2122, 0.1944), difference_mos=0.25)
+"""Human minus teacher, MOS 1-5, leaving one content of LIVE-SJTU out (benchmarks/teacher.py)."""
+
+TEACHER_SCALE = (1.0, 5.0)
+"""The scale of `Teacher.rate`."""
 
 TEACHER_VALIDITY: Mapping[str, object] = {
     "video_codecs": ["h264", "hevc"],
@@ -57,7 +62,6 @@ TEACHER_VALIDITY: Mapping[str, object] = {
 }
 """What the ratings behind the labels hold, or lies close to it."""
 
-_RATES_KBPS = (8, 32, 128)
 # motion2 (blurred, a minimum of two differences) is about two thirds of frame_diff on the same material.
 _FRAME_DIFF_PER_MOTION2 = 1.5
 _AVT_WEIGHT = 3.0
@@ -96,14 +100,7 @@ class Teacher:
 
     def audio_gain(self, audio_mos: npt.NDArray[np.floating]) -> Array:
         """g_a of an audio MOS, (n,) -> (n,)."""
-        from scipy.interpolate import PchipInterpolator  # slow to import, and plans never label
-
-        low, middle, high = self.audio_gains
-        slope = (middle - low) / (AUDIO_NODES[1] - AUDIO_NODES[0])
-        # Below the ratings half their first slope; above them almost flat.
-        gains = (low - 0.5 * slope * (AUDIO_NODES[0] - 1.0), low, middle, high, high + 0.01)
-        curve = PchipInterpolator((1.0, *AUDIO_NODES, 5.0), gains)
-        return np.asarray(curve(np.clip(np.asarray(audio_mos, dtype=np.float64), 1.0, 5.0)))
+        return _gain(audio_mos, self.audio_gains)
 
     def rate(self, x_v: npt.NDArray[np.floating], audio_mos: npt.NDArray[np.floating]) -> Array:
         """MOS 1-5 of every pair: (V, 5), (A,) -> (V, A)."""
@@ -117,6 +114,18 @@ class Teacher:
 def scale_to_mos(mos100: npt.NDArray[np.floating]) -> Array:
     """0-100 -> 1-5 (IBM scale transform)."""
     return 1.0 + 4.0 * np.asarray(mos100, dtype=np.float64) / 100.0
+
+
+def _gain(audio_mos: npt.NDArray[np.floating], gains: Sequence[float]) -> Array:
+    """Monotone cubic through the gains at `AUDIO_NODES`."""
+    from scipy.interpolate import PchipInterpolator  # slow to import, and plans with networks never label
+
+    low, middle, high = gains
+    slope = (middle - low) / (AUDIO_NODES[1] - AUDIO_NODES[0])
+    # Below the ratings half their first slope; above them almost flat.
+    ends = (low - 0.5 * slope * (AUDIO_NODES[0] - 1.0), low, middle, high, high + 0.01)
+    curve = PchipInterpolator((1.0, *AUDIO_NODES, 5.0), ends)
+    return np.asarray(curve(np.clip(np.asarray(audio_mos, dtype=np.float64), 1.0, 5.0)))
 
 
 def load_teacher() -> Teacher:
@@ -159,32 +168,42 @@ _PARAMETERS: Sequence[tuple[str, float, float, float, float]] = (
 )
 
 
-def fit_teacher(live_sjtu: pd.DataFrame, avt_vqdb: pd.DataFrame) -> Teacher:
+def fit_teacher(
+    x_v: npt.NDArray[np.floating],
+    audio_mos: npt.NDArray[np.floating],
+    mos100: npt.NDArray[np.floating],
+    video_ratings: pd.DataFrame | None = None,
+) -> Teacher:
     """Fit the formula to ratings.
 
     Args:
-        live_sjtu: columns `mos` (0-100), `audio_kbps` (8, 32 or 128), `vif_scale0..3`, `frame_diff`.
-        avt_vqdb: columns `mos` (1-5), `vif_scale0..3`, `motion2`.
+        x_v: `VIDEO_COLUMNS` of the stimuli, (n, 5).
+        audio_mos: audio MOS of the stimuli, (n,).
+        mos100: their ratings, 0-100, (n,).
+        video_ratings: AVT-VQDB-UHD-1: columns `mos` (1-5), `vif_scale0..3`, `motion2`; None to do without.
     """
     from scipy.optimize import least_squares
 
-    vif, frame_diff = live_sjtu[list(VIDEO_COLUMNS[:4])].to_numpy(), live_sjtu["frame_diff"].to_numpy()
-    rate = live_sjtu["audio_kbps"].map({kbps: i for i, kbps in enumerate(_RATES_KBPS)}).to_numpy()
-    mos = live_sjtu["mos"].to_numpy()
-    avt_vif, avt_mos = avt_vqdb[list(VIDEO_COLUMNS[:4])].to_numpy(), avt_vqdb["mos"].to_numpy()
-    avt_motion = avt_vqdb["motion2"].to_numpy() * _FRAME_DIFF_PER_MOTION2
+    stimuli: Array = np.asarray(x_v, dtype=np.float64)
+    vif, frame_diff = stimuli[:, :4], stimuli[:, 4]
+    nodes, node_of = np.unique(np.asarray(audio_mos, dtype=np.float64), return_inverse=True)
     names = [name for name, *_ in _PARAMETERS]
     prior, low, high, ridge = (np.array(column) for column in list(zip(*_PARAMETERS, strict=True))[1:])
+    if video_ratings is not None:
+        avt_vif, avt_mos = video_ratings[list(VIDEO_COLUMNS[:4])].to_numpy(), video_ratings["mos"].to_numpy()
+        avt_motion = video_ratings["motion2"].to_numpy() * _FRAME_DIFF_PER_MOTION2
 
     def residuals(theta: Array) -> Array:
         q = dict(zip(names, theta, strict=True))
         weights, power, tau = theta[5:9], np.exp(q["log_power"]), np.exp(q["log_motion_scale"])
         logit = q["bias"] + _transform(vif, power) @ weights - q["motion_drop"] * np.exp(-frame_diff / tau)
-        gain = np.array([q["gain_8k"], q["gain_32k"], 1.0])[rate]
-        live = q["c0"] + gain * q["scale"] * _sigmoid(logit) - mos
-        avt_logit = q["avt_steepness"] * (_transform(avt_vif, power) @ weights) + q["avt_bias"]
-        avt = 1.0 + q["avt_scale"] * _sigmoid(avt_logit - q["avt_motion_drop"] * np.exp(-avt_motion / tau)) - avt_mos
-        return np.concatenate([live, np.sqrt(ridge) * (theta - prior), _AVT_WEIGHT * avt])
+        gain = _gain(nodes, (q["gain_8k"], max(q["gain_32k"], q["gain_8k"]), 1.0))[node_of]
+        parts = [q["c0"] + gain * q["scale"] * _sigmoid(logit) - mos100, np.sqrt(ridge) * (theta - prior)]
+        if video_ratings is not None:
+            avt_logit = q["avt_steepness"] * (_transform(avt_vif, power) @ weights) + q["avt_bias"]
+            avt = 1.0 + q["avt_scale"] * _sigmoid(avt_logit - q["avt_motion_drop"] * np.exp(-avt_motion / tau))
+            parts.append(_AVT_WEIGHT * (avt - avt_mos))
+        return np.concatenate(parts)
 
     starts = []
     for log_power in (0.0, -0.7, 0.5):  # the one direction in which the fit has been seen to stick

@@ -1,42 +1,47 @@
-"""Training: grouped cross-validation, early stopping, then one network on everything.
+"""Training a fusion network on some contents of a training set.
 
-Folds never split a content. Standardisation is fitted on a fold's training rows only. AdamW, batches of 32, a one-cycle
-learning rate; the loss is the paper's. The final network trains on all contents for the median of the folds' best
-steps, and everything that is said about its accuracy comes from the folds.
+Standardisation is fitted on the training rows only. AdamW, batches of 32, a one-cycle learning rate over a fixed number
+of steps: no step is chosen by looking at contents that are held out. The loss is the paper's. What comes back is the
+folded network at N = 1, rounded to half precision as it is stored, so that what is measured is what ships.
 """
 
 from __future__ import annotations
 
-import logging
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
-from abr_alloc.errors import FeatureTableError
+from abr_alloc.errors import TuningError
 from abr_alloc.models.dataset import TrainingSet
-from abr_alloc.models.folded import FoldedFusionNet, Standardizer
-from abr_alloc.models.fusionnet import AttentiveFusionNet, FusionNetConfig
+from abr_alloc.models.folded import FoldedFusionNet, FusionEnsemble, Standardizer, power_transform
+from abr_alloc.models.fusionnet import FusionNet, FusionNetConfig, fold
 from abr_alloc.models.loss import LAMBDA, fusion_loss
 
-__all__ = ["CrossValidation", "TrainedNetwork", "TrainingConfig", "cross_validate", "grouped_folds", "train_network"]
+__all__ = ["TrainingConfig", "read_settings", "train_ensemble", "train_network"]
 
 _WARM_UP = 0.3  # share of the schedule in which the learning rate rises
-
-logger = logging.getLogger(__name__)
+# Exponents that make a feature's effect on quality more even; the features of 512 are even enough.
+_POWERS = {
+    **{f"vif_scale{i}": 0.5 for i in range(4)},
+    **{f"vif1d_scale{i}": 0.5 for i in range(4)},
+    "frame_diff": 0.0,
+    "motion2": 0.0,
+    "bitrate_kbps": 0.0,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
-    """How to train; the defaults are those of the shipped model."""
+    """How to train; the defaults are those of the model that ships."""
 
-    num_hidden_layers: int = 3
-    """Hidden layers of the head."""
-    dropout: float = 0.1
-    """Dropout in the head."""
+    network: FusionNetConfig = field(default_factory=FusionNetConfig)
+    """Shape of the network; the numbers of its inputs follow from the data."""
     learning_rate: float = 3e-4
     """Peak of the one-cycle schedule."""
     weight_decay: float = 0.05
@@ -51,67 +56,40 @@ class TrainingConfig:
     """Standard deviation of noise on standardised video features."""
     lam: float = LAMBDA
     """Weight of 1 - CCC in the loss."""
-    num_folds: int = 5
-    """Folds, grouped by content."""
-    patience: int = 6
-    """Checks without a better validation loss before a fold stops."""
-    check_every: int = 250
-    """Steps between checks."""
+    power_transform: bool = False
+    """Transform features that quality depends on unevenly (square root of VIF, logarithm of motion)."""
+    num_members: int = 1
+    """Networks, of different seeds, whose predictions are averaged."""
     seed: int = 0
     """Seed of everything random."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedNetwork:
-    """A network with its standardisation."""
-
-    state: dict[str, npt.NDArray[np.float32]]
-    """Weights by name, rounded to half precision as they are stored."""
-    audio: Standardizer
-    """Standardisation of the audio features."""
-    video: Standardizer
-    """Standardisation of the video features."""
-    best_step: int
-    """Step that was kept."""
-    validation_loss: float
-    """Loss on the validation pairs at that step; NaN without any."""
-
-    def fold(self) -> FoldedFusionNet:
-        """The network as it will predict."""
-        return FoldedFusionNet(self.state, self.audio, self.video)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossValidation:
-    """Held-out predictions of all true pairs."""
-
-    predicted: npt.NDArray[np.float64]
-    """Prediction of each pair by the network that did not see its content, (P,)."""
-    networks: list[TrainedNetwork]
-    """One per fold."""
-    folds: list[list[str]]
-    """Held-out contents of each fold."""
-
-
-def grouped_folds(contents: Sequence[str], num_folds: int, seed: int) -> list[list[str]]:
-    """Deal contents into folds.
+def read_settings(path: Path, kind: str) -> TrainingConfig:
+    """Settings of a network from JSON, as `tune` writes them.
 
     Raises:
-        FeatureTableError: there are fewer than two contents.
+        TuningError: the file cannot be read, is of another network, or has a setting that there is not.
     """
-    if len(contents) < 2:
-        raise FeatureTableError(
-            f"training needs at least two contents to validate on unseen ones, not {len(contents)}; add sources"
-        )
-    order = np.random.default_rng(seed).permutation(sorted(contents)).tolist()
-    return [order[i :: min(num_folds, len(order))] for i in range(min(num_folds, len(order)))]
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        network = FusionNetConfig(**found.pop("network"))
+        config = TrainingConfig(network=network, **found)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TuningError(f"settings {path} cannot be used: {error}; write them with `abr-alloc tune`") from error
+    if network.kind != kind:
+        raise TuningError(f"settings {path} are of the network {network.kind!r}, not {kind!r}; choose another --system")
+    return config
 
 
-def _standardizer(x: npt.NDArray[np.float32]) -> Standardizer:
+def _standardizer(x: npt.NDArray[np.float32], names: Sequence[str], config: TrainingConfig) -> Standardizer:
+    power = np.array([_POWERS.get(name, 1.0) for name in names], dtype=np.float32) if config.power_transform else None
+    if power is not None:
+        x = power_transform(x, power)
     std = x.std(axis=0, dtype=np.float64)
     # A feature that hardly varies carries no information; dividing by its spread would make noise of it.
     std = np.where(std > 1e-4, std, 1.0)
-    return Standardizer(mean=x.mean(axis=0, dtype=np.float64).astype(np.float32), std=std.astype(np.float32))
+    mean = x.mean(axis=0, dtype=np.float64)
+    return Standardizer(mean=mean.astype(np.float32), std=std.astype(np.float32), power=power)
 
 
 def _batches(
@@ -129,135 +107,62 @@ def _batches(
             for i in range(0, max(1, len(order) - batch_size + 1), batch_size):
                 chosen = order[i : i + batch_size]
                 yield data.pairs[chosen, 0], data.pairs[chosen, 1], data.mos[chosen]
-    paired = set(data.contents)
-    rows = []
-    for names in (data.content_a, data.content_v):
-        # Contents of one kind only (audio-only material, say) are never held out.
-        known = [name for name in dict.fromkeys(names.tolist()) if name in contents or name not in paired]
-        rows.append([np.flatnonzero(names == name) for name in known])
-
-    def draw(groups: list[npt.NDArray[np.intp]]) -> npt.NDArray[np.intp]:
-        return np.array([rng.choice(groups[i]) for i in rng.integers(len(groups), size=batch_size)])
-
+    samplers = [data.row_sampler(side, contents) for side in ("audio", "video")]
     while True:
-        audio, video = draw(rows[0]), draw(rows[1])
+        audio, video = (draw(batch_size, rng) for draw in samplers)
         yield audio, video, data.label(audio, video)
 
 
 def train_network(
     data: TrainingSet,
     contents: Sequence[str],
-    held_out: Sequence[str],
     config: TrainingConfig,
     *,
-    stop_at: int | None = None,
     on_step: Callable[[int, float], None] | None = None,
-) -> TrainedNetwork:
+) -> FoldedFusionNet:
     """Train one network.
 
     Args:
         data: rows, pairs and labels.
         contents: contents to train on.
-        held_out: contents whose true pairs decide when to stop; empty to run to `stop_at`.
         config: how.
-        stop_at: last step; None for the whole schedule.
-        on_step: told the step and the loss, every `check_every` steps.
+        on_step: told the step and the loss, every hundred steps.
     """
     rng = np.random.default_rng(config.seed)
     torch.manual_seed(config.seed)
-    skip = set(data.contents) - set(contents)
-    audio = _standardizer(data.x_a[~np.isin(data.content_a, list(skip))])
-    video = _standardizer(data.x_v[~np.isin(data.content_v, list(skip))])
-    z_a, z_v = torch.from_numpy(audio(data.x_a)), torch.from_numpy(video(data.x_v))
-    network = AttentiveFusionNet(
-        FusionNetConfig(
-            audio_dim=data.x_a.shape[1],
-            video_dim=data.x_v.shape[1],
-            num_hidden_layers=config.num_hidden_layers,
-            dropout=config.dropout,
-        )
-    )
-    nn.init.constant_(network.output.bias, float(data.mos.mean()))
+    audio_names, video_names = data.audio_names, data.video_names
+    x_a, x_v = data.audio(audio_names), data.video(video_names)
+    skip = list(set(data.contents) - set(contents))
+    audio = _standardizer(x_a[~np.isin(data.content_a, skip)], audio_names, config)
+    video = _standardizer(x_v[~np.isin(data.content_v, skip)], video_names, config)
+    z_a, z_v = torch.from_numpy(audio(x_a)), torch.from_numpy(video(x_v))
+    network = FusionNet(replace(config.network, audio_dim=len(audio_names), video_dim=len(video_names)))
+    nn.init.constant_(network.output.bias, float(data.mos[data.pairs_of(contents)].mean()))
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=config.learning_rate, total_steps=config.num_steps + 1, pct_start=_WARM_UP
     )
-    validation = data.pairs_of(held_out) if held_out else np.zeros(0, dtype=np.intp)
-    best: tuple[float, int, dict[str, torch.Tensor]] | None = None
-    # A network that is still warming up is no candidate, however lucky: the final one will have warmed up too.
-    warm_up = _WARM_UP * config.num_steps
-    last = min(stop_at or config.num_steps, config.num_steps)
     batches = _batches(data, contents, config.batch_size, rng)
     network.train()
-    for step in range(1, last + 1):
+
+    for step in range(1, config.num_steps + 1):
         rows_a, rows_v, mos = next(batches)
-        x_a = z_a[rows_a] + config.audio_noise * torch.randn(len(rows_a), z_a.shape[1])
-        x_v = z_v[rows_v] + config.video_noise * torch.randn(len(rows_v), z_v.shape[1])
-        loss = fusion_loss(network(x_a, x_v), torch.from_numpy(mos).float(), config.lam)
+        noisy_a = z_a[rows_a] + config.audio_noise * torch.randn(len(rows_a), z_a.shape[1])
+        noisy_v = z_v[rows_v] + config.video_noise * torch.randn(len(rows_v), z_v.shape[1])
+        loss = fusion_loss(network(noisy_a, noisy_v), torch.from_numpy(mos).float(), config.lam)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-        if step % config.check_every and step != last:
-            continue
-        value = float(loss.detach())
-        if len(validation):
-            value = _validation_loss(network, z_a, z_v, data, validation, config.lam)
-            if step > warm_up or step == last:
-                if best is None or value < best[0]:
-                    best = value, step, {name: t.clone() for name, t in network.state_dict().items()}
-                elif step - best[1] >= config.patience * config.check_every:
-                    break
-        if on_step:
-            on_step(step, value)
-    loss_at_best, best_step, state = best or (float("nan"), last, network.state_dict())
-    return TrainedNetwork(
-        state={name: t.numpy().astype(np.float16).astype(np.float32) for name, t in state.items()},
-        audio=audio,
-        video=video,
-        best_step=best_step,
-        validation_loss=loss_at_best,
-    )
+        if on_step and (step % 100 == 0 or step == config.num_steps):
+            on_step(step, float(loss.detach()))
+    weights = {name: weight.astype(np.float16).astype(np.float32) for name, weight in fold(network).items()}
+    return FoldedFusionNet(weights, audio, video, config.network.activation)
 
 
-def _validation_loss(
-    network: AttentiveFusionNet,
-    z_a: torch.Tensor,
-    z_v: torch.Tensor,
-    data: TrainingSet,
-    pairs: npt.NDArray[np.intp],
-    lam: float,
-) -> float:
-    network.eval()
-    with torch.inference_mode():
-        rows = data.pairs[pairs]
-        parts = [network(z_a[part[:, 0]], z_v[part[:, 1]]) for part in np.array_split(rows, len(rows) // 2048 + 1)]
-        value = float(fusion_loss(torch.cat(parts), torch.from_numpy(data.mos[pairs]).float(), lam))
-    network.train()
-    return value
-
-
-def cross_validate(
-    data: TrainingSet, config: TrainingConfig, *, on_fold: Callable[[int, int, TrainedNetwork], None] | None = None
-) -> CrossValidation:
-    """Train one network per fold and predict what it did not see.
-
-    Raises:
-        FeatureTableError: there are fewer than two contents.
-    """
-    folds = grouped_folds(data.contents, config.num_folds, config.seed)
-    predicted = np.full(len(data.pairs), np.nan)
-    networks = []
-    for i, held_out in enumerate(folds):
-        kept = [name for name in data.contents if name not in held_out]
-        trained = train_network(data, kept, held_out, replace(config, seed=config.seed + i))
-        rows = data.pairs_of(held_out)
-        pairs = data.pairs[rows]
-        predicted[rows] = trained.fold().predict(data.x_a[pairs[:, 0]], data.x_v[pairs[:, 1]])
-        networks.append(trained)
-        logger.info("fold %d: best step %d, validation loss %.4f", i, trained.best_step, trained.validation_loss)
-        if on_fold:
-            on_fold(i + 1, len(folds), trained)
-    return CrossValidation(predicted=predicted, networks=networks, folds=folds)
+def train_ensemble(data: TrainingSet, contents: Sequence[str], config: TrainingConfig) -> FusionEnsemble:
+    """Train `num_members` networks that differ in their seeds; arguments as in `train_network`."""
+    seeds = [config.num_members * config.seed + i for i in range(config.num_members)]
+    return FusionEnsemble([train_network(data, contents, replace(config, seed=seed)) for seed in seeds])

@@ -40,11 +40,13 @@ def draw_relevance(allocations: Sequence[Allocation], *, budget_kbps: float, cho
     origin = "chosen" if chosen else "a middling budget of this table"
     left_out = f"; {len(titles) - len(drawn)} more titles not drawn" if len(titles) > len(drawn) else ""
     figure.suptitle(
-        f"What the judgement rests on, at the pair planned for {budget_kbps:g} kbps ({origin}){left_out}", fontsize=11
+        f"What the judgement rests on; below, the pair planned for {budget_kbps:g} kbps ({origin}){left_out}",
+        fontsize=11,
     )
     # One scale for all titles, with headroom, so that they can be compared.
     top_ablation = 1.15 * max(max(a.relevance.ablation.values()) for a in allocations)
-    top_change = 1.15 * max(max(a.relevance.change_norm.values()) for a in allocations)
+    changes = [change for a in allocations for change in (a.relevance.change_norm or {}).values()]
+    top_change = 1.15 * max(changes) if changes else None
     grid = figure.add_gridspec(2 * len(drawn), 1, height_ratios=[3, 2] * len(drawn))
     for i, title in enumerate(drawn):
         scenes = [a for a in allocations if a.title == title]
@@ -56,7 +58,7 @@ def draw_relevance(allocations: Sequence[Allocation], *, budget_kbps: float, cho
             parts.set_xlabel("time in the title (s)", fontsize=9)
         if i == 0:
             handles = dict(zip(*reversed(shares.get_legend_handles_labels()), strict=True))
-            first = [parts, twin]
+            first = [parts, *([twin] if twin else [])]
             handles |= {name: h for axes in first for h, name in zip(*axes.get_legend_handles_labels(), strict=True)}
             figure.legend(
                 handles.values(), handles.keys(), loc="outside lower center", ncols=6, fontsize=8, frameon=False
@@ -82,26 +84,30 @@ def _draw_shares(axes: Axes, title: str, scenes: Sequence[Allocation]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_components(axes: Axes, scenes: Sequence[Allocation], top_ablation: float, top_change: float) -> Axes:
-    twin = axes.twinx()
+def _draw_components(
+    axes: Axes, scenes: Sequence[Allocation], top_ablation: float, top_change: float | None
+) -> Axes | None:
+    """Ablation of both modalities, and on a second axis their feature change where the model has one."""
+    twin = None if top_change is None else axes.twinx()
     for name, colour, width in (("audio", _AUDIO, 2.4), ("video", "#B06A00", 1.2)):
         ablation = [round(a.relevance.ablation[name], _DIGITS) for a in scenes]
-        change = [round(a.relevance.change_norm[name], _DIGITS) for a in scenes]
         starts, ends = [a.start_s for a in scenes], [a.end_s for a in scenes]
         axes.hlines(ablation, starts, ends, color=colour, linewidth=width, label=f"ablation, {name}")
-        middles = [(a.start_s + a.end_s) / 2 for a in scenes]
-        marker = "o" if name == "audio" else "^"
-        twin.plot(
-            middles, change, marker, color=colour, markersize=5, fillstyle="none", label=f"feature change, {name}"
-        )
+        if twin is not None:
+            change = [round((a.relevance.change_norm or {}).get(name, 0.0), _DIGITS) for a in scenes]
+            middles = [(a.start_s + a.end_s) / 2 for a in scenes]
+            marker = "o" if name == "audio" else "^"
+            label = f"feature change, {name}"
+            twin.plot(middles, change, marker, color=colour, markersize=5, fillstyle="none", label=label)
     axes.set_ylim(0, top_ablation or 1)
-    twin.set_ylim(0, top_change or 1)
     axes.set_ylabel("ablation\n(part of AVQ)", fontsize=8)
-    twin.set_ylabel("feature\nchange", fontsize=8)
     axes.tick_params(labelsize=8)
-    twin.tick_params(labelsize=8)
     axes.spines[["top"]].set_visible(False)
-    twin.spines[["top"]].set_visible(False)
+    if twin is not None:
+        twin.set_ylim(0, top_change or 1)
+        twin.set_ylabel("feature\nchange", fontsize=8)
+        twin.tick_params(labelsize=8)
+        twin.spines[["top"]].set_visible(False)
     return twin
 
 

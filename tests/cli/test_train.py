@@ -42,10 +42,11 @@ def test_own_ratings_give_a_checkpoint_with_held_out_figures(
     card = json.loads((out / "model.json").read_text())
     assert card["labels"] == "human ratings"
     assert card["audio_features"] == ["a_clear", "a_loud"]
-    assert card["evaluation"]["held_out"]["num"] == 60
+    assert card["evaluation"]["num_pairs"] == 60
+    assert card["evaluation"]["held_out"]["plcc"].keys() == {"value", "low", "high"}
     assert card["interval_mos"][0] < 0 < card["interval_mos"][1]
     assert "PLCC" in capsys.readouterr().err
-    assert load_model(str(out)).network.predict_grid(np.ones((2, 2)), np.ones((3, 2))).shape == (3, 2)
+    assert load_model(str(out)).predictor.predict_grid(np.ones((2, 2)), np.ones((3, 2))).shape == (3, 2)
 
 
 def test_a_feature_table_gives_a_model_that_plans_it(
@@ -74,14 +75,54 @@ def test_a_model_on_other_columns_refuses_the_table(
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("system", ["product-fitted", "svr-8f", "p1203", "recursive"])
+def test_every_kind_of_system_trains_and_plans(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], system: str
+) -> None:
+    quick = QUICK if system == "recursive" else ["--folds", "2"]
+    assert run(monkeypatch, "train", EXAMPLE, "--system", system, *quick, "-o", tmp_path / "m") == 0
+    card = json.loads((tmp_path / "m" / "model.json").read_text())
+    assert card["system"] == system
+    assert card["interval_mos"][0] < 0 < card["interval_mos"][1]
+    capsys.readouterr()
+    assert run(monkeypatch, "plan", EXAMPLE, "--budget", "2M", "--model", tmp_path / "m", "--json") == 0
+    for plan in json.loads(capsys.readouterr().out)["plans"]:
+        assert 1 <= plan["avq_mos"] <= 5
+        assert (plan["relevance"]["change_norm"] is None) == (system != "recursive")
+    for word in ("svg", "json"):
+        assert run(monkeypatch, "relevance", EXAMPLE, "--model", tmp_path / "m", "-o", tmp_path / f"r.{word}") == 0
+
+
+def test_ratings_may_be_given_as_data_and_settings_as_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_ratings
+) -> None:
+    make_ratings().to_csv(tmp_path / "ratings.csv", index=False)
+    settings = {"network": {"num_hidden_layers": 1, "d_model": 64, "d_ff": 64}, "num_steps": 15, "weight_decay": 0.02}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    args = ["train", tmp_path / "ratings.csv", "--settings", tmp_path / "settings.json", "--leave-one-out"]
+    assert run(monkeypatch, *args, "--members", 2, "-o", tmp_path / "m") == 0
+    card = json.loads((tmp_path / "m" / "model.json").read_text())
+    assert card["training"]["weight_decay"] == 0.02
+    assert (card["training"]["num_members"], card["settings"]["members"]) == (2, 2)
+    assert len(card["evaluation"]["folds"]) == 4
+
+
 @pytest.mark.parametrize(
     ("args", "code", "word"),
     [
         (["train", "-o", "{tmp}/x"], 2, "ratings"),
         (["train", "{example}", "--ratings", "{ratings}", "-o", "{tmp}/x"], 2, "one of the two"),
         (["train", "--ratings", "{tmp}/none.csv", "-o", "{tmp}/x"], 1, "none.csv"),
-        (["train", "--ratings", "{ratings}", "--audio-columns", "a_*", "--video-columns", "v_*", "-o", "{tmp}/x"], 1,
-         "mos-range"),
+        (["train", "--ratings", "{ratings}", "--audio-columns", "a_*", "--video-columns", "v_*", "--mos-range", "0",
+          "50", "-o", "{tmp}/x"], 1, "mos-range"),
+        (["train", "--ratings", "{ratings}", "--audio-columns", "a_*", "--video-columns", "v_*", "--folds", "5",
+          "-o", "{tmp}/x"], 1, "4 contents"),
+        (["train", "--ratings", "{ratings}", "--audio-columns", "a_*", "--video-columns", "v_*", "--system", "svr-9f",
+          "-o", "{tmp}/x"], 1, "svr-8f"),
+        (["train", "{example}", "--system", "svr-8f", "--dropout", "0.2", "-o", "{tmp}/x"], 2, "svr-8f"),
+        (["train", "{example}", "--settings", "{ratings}", "-o", "{tmp}/x"], 1, "settings"),
+        (["train", "{example}", "--mos-range", "1", "5", "-o", "{tmp}/x"], 2, "rated"),
+        (["train", "{example}", "{ratings}", "-o", "{tmp}/x"], 2, "feature tables only"),
         (["train", "--ratings", "{ratings}", "-o", "{tmp}/x"], 1, "columns"),
         (["train", "--ratings", "{ratings}", "--audio-columns", "a_*", "--video-columns", "v_*", "--mos-range", "3",
           "3", "-o", "{tmp}/x"], 1, "range"),

@@ -8,8 +8,8 @@ import pytest
 
 from abr_alloc.errors import CheckpointError
 from abr_alloc.models.checkpoint import DEFAULT_MODEL, load_model, save_model, shipped_models
-from abr_alloc.models.folded import Standardizer
-from abr_alloc.models.fusionnet import AttentiveFusionNet, FusionNetConfig
+from abr_alloc.models.folded import FoldedFusionNet, FusionEnsemble, Standardizer
+from abr_alloc.models.fusionnet import FusionNet, FusionNetConfig, fold
 
 CARD = {
     "labels": "human ratings",
@@ -17,30 +17,29 @@ CARD = {
     "audio_features": ["visqol_mos", "audio_mos", "bitrate_kbps"],
     "video_feature_version": None,
     "audio_feature_version": None,
+    "system": "attentive",
     "interval_mos": [-0.2, 0.3],
+    "difference_mos": 0.25,
     "relevance_ranges": {"ablation": [0.0, 1.0], "change_norm": [0.0, 2.0]},
 }
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    network = AttentiveFusionNet(FusionNetConfig(audio_dim=3, video_dim=2, num_hidden_layers=1))
-    state = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    standardizers = {
-        "audio": Standardizer(mean=np.ones(3, np.float32), std=np.full(3, 2.0, np.float32)),
-        "video": Standardizer(mean=np.zeros(2, np.float32), std=np.ones(2, np.float32)),
-    }
-    save_model(tmp_path / "mine", state, standardizers, CARD)
+    weights = fold(FusionNet(FusionNetConfig(audio_dim=3, video_dim=2, num_hidden_layers=1)))
+    audio = Standardizer(mean=np.ones(3, np.float32), std=np.full(3, 2.0, np.float32))
+    video = Standardizer(mean=np.zeros(2, np.float32), std=np.ones(2, np.float32))
+    save_model(tmp_path / "mine", FusionEnsemble([FoldedFusionNet(weights, audio, video)]), CARD)
     return tmp_path / "mine"
 
 
 def test_a_saved_model_predicts_as_its_half_precision_weights_do(saved: Path) -> None:
     first, second = load_model(str(saved)), load_model(str(saved))
     x_a, x_v = np.ones((2, 3), np.float32), np.zeros((4, 2), np.float32)
-    grid = first.network.predict_grid(x_a, x_v)
+    grid = first.predictor.predict_grid(x_a, x_v)
     assert grid.shape == (4, 2)
-    assert np.array_equal(grid, second.network.predict_grid(x_a, x_v))
-    assert (first.name, first.interval_mos) == ("mine", (-0.2, 0.3))
+    assert np.array_equal(grid, second.predictor.predict_grid(x_a, x_v))
+    assert (first.name, first.interval_mos, first.intervals.difference_mos) == ("mine", (-0.2, 0.3), 0.25)
 
 
 def test_only_json_and_safetensors_are_written(saved: Path) -> None:

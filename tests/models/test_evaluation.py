@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from abr_alloc.models.evaluation import agreement, decision_regret, drops, trade_off_order
+from abr_alloc.models.evaluation import agreement, ccc, decision_regret, drops, map_logistic, trade_off_order
 
 
 def test_agreement_of_a_vector_with_itself_is_perfect() -> None:
@@ -17,6 +17,31 @@ def test_rank_correlation_ignores_a_monotone_map_and_rmse_does_not() -> None:
     found = agreement(y**3, y)
     assert found.srcc == pytest.approx(1)
     assert found.rmse > 1
+
+
+def test_concordance_is_one_for_equals_and_loses_to_scale_and_shift() -> None:
+    y = np.array([1.0, 2.0, 3.0, 4.0])
+    assert ccc(y, y) == pytest.approx(1.0)
+    # 2 cov / (var x + var y + (difference of means)^2), by hand.
+    assert ccc(y + 1.0, y) == pytest.approx(2 * 1.25 / (1.25 + 1.25 + 1.0))
+    assert ccc(2.0 * y, y) == pytest.approx(2 * 2.5 / (5.0 + 1.25 + 2.5**2))
+
+
+def test_the_logistic_map_takes_out_a_logistic_and_nothing_else() -> None:
+    x = np.linspace(-3, 3, 50)
+    y = 2.0 + 2.5 / (1.0 + np.exp(-(x - 0.4) / 0.7))
+    assert np.abs(map_logistic(x, y) - y).max() < 1e-3
+    noise = np.random.default_rng(0).normal(scale=0.1, size=50)
+    mapped = map_logistic(x, y + noise)
+    assert np.sqrt(np.mean((mapped - y - noise) ** 2)) <= np.sqrt(np.mean(noise**2))
+    assert (np.diff(mapped) >= 0).all()
+
+
+def test_the_logistic_map_never_turns_an_order_round() -> None:
+    x = np.arange(20.0)
+    mapped = map_logistic(x, -x)
+    assert (np.diff(mapped) >= -1e-9).all()
+    assert map_logistic(np.ones(5), np.arange(5.0)) == pytest.approx([2.0] * 5)
 
 
 def test_trade_off_order_counts_only_pairs_that_trade() -> None:

@@ -1,57 +1,107 @@
-"""Relevance: Eq. 6-8."""
+"""Relevance: Eq. 6-8, shares of a scene, analysis of variance."""
+
+import itertools
 
 import numpy as np
 import pytest
 
-from abr_alloc.models.relevance import ALPHA, BETA, RelevanceRanges, estimate_relevance, fit_ranges
+from abr_alloc.models.relevance import (
+    ALPHA,
+    BETA,
+    RelevanceRanges,
+    SceneShares,
+    effect_sizes,
+    estimate_relevance,
+    fit_ranges,
+    importance,
+    scene_shares,
+    surface_effects,
+)
 
 
-class Fixed:
-    """A network whose components are given."""
+class Additive:
+    """AVQ = 3 + a w_a + v w_v of one audio and one video column that average 0; its feature changes are given."""
 
-    def __init__(self, ablation: tuple[list[float], list[float]], change: tuple[list[float], list[float]]) -> None:
-        self._ablation, self._change = ablation, change
+    architecture = "additive"
+    neutral = (np.zeros(1), np.zeros(1))
 
-    def ablation(self, *_: object) -> tuple[np.ndarray, np.ndarray]:
-        return np.array(self._ablation[0]), np.array(self._ablation[1])
+    def __init__(self, w_a: float, w_v: float, change: tuple[float, float] | None = None) -> None:
+        self.w_a, self.w_v, self.change = w_a, w_v, change
 
-    def change_norm(self, *_: object) -> tuple[np.ndarray, np.ndarray]:
-        return np.array(self._change[0]), np.array(self._change[1])
+    def predict(self, x_a: np.ndarray, x_v: np.ndarray) -> np.ndarray:
+        return 3.0 + self.w_a * x_a[:, 0] + self.w_v * x_v[:, 0]
+
+    def predict_grid(self, x_a: np.ndarray, x_v: np.ndarray) -> np.ndarray:
+        return 3.0 + self.w_a * x_a[None, :, 0] + self.w_v * x_v[:, None, 0]
+
+    def change_norm(self, x_a: np.ndarray, _: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        return None if self.change is None else tuple(np.full(len(x_a), c) for c in self.change)  # type: ignore[return-value]
+
+    def state(self) -> tuple[dict, dict]:
+        return {}, {}
 
 
 RANGES = RelevanceRanges(ablation=(0.0, 0.5), change_norm=(1.0, 3.0))
-NONE = np.zeros((1, 1))
+HALF = SceneShares(ablation=0.25, anova=0.5)
+ONE = np.ones((1, 1))
 
 
-def test_the_share_is_equation_8() -> None:
-    (found,) = estimate_relevance(Fixed(([0.25], [0.1]), ([2.0], [1.5])), RANGES, NONE, NONE)  # type: ignore[arg-type]
-    audio = ALPHA * 0.5 + BETA * (1 - 0.5)
-    video = ALPHA * 0.2 + BETA * (1 - 0.25)
-    assert found.audio_share == pytest.approx(audio / (audio + video))
-    assert found.audio_share + found.video_share == 1.0
-    assert found.ablation == {"audio": 0.25, "video": 0.1}
-    assert found.change_norm == {"audio": 2.0, "video": 1.5}
+def test_ablation_at_a_pair_is_equation_6() -> None:
+    (found,) = estimate_relevance(Additive(0.5, 0.25), RANGES, [HALF], ONE, ONE)
+    assert found.ablation == {"audio": pytest.approx(0.5 / 3.75), "video": pytest.approx(0.25 / 3.75)}
+    assert found.change_norm is None
 
 
-def test_equal_components_share_equally_and_nothing_is_half() -> None:
-    same = Fixed(([0.2, 0.0], [0.2, 0.0]), ([1.2, 9.0], [1.2, 9.0]))
-    found = estimate_relevance(same, RANGES, NONE, NONE)  # type: ignore[arg-type]
-    assert [r.audio_share for r in found] == [0.5, 0.5]
-
-
-def test_more_sensitivity_means_more_share() -> None:
-    shares = [
-        estimate_relevance(Fixed(([a], [0.1]), ([2.0], [2.0])), RANGES, NONE, NONE)[0].audio_share  # type: ignore[arg-type]
-        for a in (0.0, 0.1, 0.3, 0.5)
-    ]
-    assert shares == sorted(shares)
-    assert shares[1] == pytest.approx(0.5)
+def test_the_eq8_share_is_equation_8() -> None:
+    (found,) = estimate_relevance(Additive(0.5, 0.25, (2.0, 1.5)), RANGES, [HALF], ONE, ONE)
+    audio = ALPHA * (0.5 / 3.75) / 0.5 + BETA * (1 - 0.5)
+    video = ALPHA * (0.25 / 3.75) / 0.5 + BETA * (1 - 0.25)
+    assert found.eq8_audio_share == pytest.approx(audio / (audio + video))
+    assert (found.audio_share, found.video_share, found.anova_audio_share) == (0.25, 0.75, 0.5)
 
 
 def test_ablation_weighs_more_than_change() -> None:
     assert ALPHA > BETA
 
 
+def test_without_embeddings_importance_is_the_ablation_term() -> None:
+    found = importance(RelevanceRanges(ablation=(0.0, 0.5), change_norm=None), np.array([[0.25], [0.5]]), None)
+    assert found.tolist() == [[0.5], [1.0]]
+
+
 def test_ranges_hold_both_modalities() -> None:
-    found = fit_ranges(Fixed(([0.1, 0.4], [0.0, 0.2]), ([1.0, 1.5], [2.0, 5.0])), NONE, NONE)  # type: ignore[arg-type]
-    assert (found.ablation, found.change_norm) == ((0.0, 0.4), (1.0, 5.0))
+    x = np.array([[0.0], [1.0]])
+    found = fit_ranges(Additive(1.5, 0.75, (1.0, 5.0)), x, x)
+    assert found.ablation == pytest.approx((0.0, 1.5 / 5.25))
+    assert found.change_norm == (1.0, 5.0)
+
+
+def test_a_scenes_share_is_that_of_what_moves_it() -> None:
+    x = np.linspace(-1, 1, 5)[:, None]
+    for w_a, w_v, expected in ((0.5, 0.5, 0.5), (0.6, 0.2, 0.75), (0.0, 1.0, 0.0), (0.0, 0.0, 0.5)):
+        model = Additive(w_a, w_v)
+        found = scene_shares(model, model.predict_grid(x, x), x, x)
+        assert found.ablation == pytest.approx(expected, abs=0.01)  # of |f|, which varies a little
+        assert found.anova == pytest.approx(0.5 if w_a == w_v else w_a**2 / (w_a**2 + w_v**2))
+
+
+def test_surface_effects_are_the_main_effects_of_an_analysis_of_variance() -> None:
+    audio, video = np.array([0.0, 1.0, 2.0]), np.array([0.0, 4.0])  # (A,), (V,)
+    ss_audio, ss_video = surface_effects(np.add.outer(video, audio))
+    assert (ss_audio, ss_video) == (pytest.approx(2 * 2.0), pytest.approx(3 * 8.0))
+
+
+def test_effect_sizes_of_a_full_grid_are_those_of_the_surface() -> None:
+    surface = np.random.default_rng(0).normal(size=(8, 3))
+    keys = list(itertools.product(range(8), range(3)))
+    found = effect_sizes(surface.ravel(), [v for v, _ in keys], [a for _, a in keys])
+    assert found == pytest.approx(surface_effects(surface))
+
+
+def test_effect_sizes_do_without_some_cells() -> None:
+    # An additive table with holes: what a factor explains beyond the other is found all the same.
+    keys = [key for key in itertools.product(range(4), range(3)) if key not in {(0, 0), (3, 2)}]
+    values = np.array([2.0 * v for v, _ in keys])
+    audio, video = effect_sizes(values, [v for v, _ in keys], [a for _, a in keys])
+    assert audio == pytest.approx(0.0, abs=1e-9)
+    assert video > 1.0

@@ -44,21 +44,23 @@ def test_the_scale_transform_maps_0_to_1_and_100_to_5() -> None:
     assert scale_to_mos(np.array([0.0, 50.0, 100.0])).tolist() == [1.0, 3.0, 5.0]
 
 
-def test_fitting_finds_the_formula_that_made_the_ratings() -> None:
+@pytest.mark.parametrize("second", [True, False], ids=["with video ratings", "alone"])
+def test_fitting_finds_the_formula_that_made_the_ratings(second: bool) -> None:
     rng = np.random.default_rng(0)
     vif = np.sort(rng.uniform(0.05, 0.98, size=(120, 4)), axis=1)
     frame_diff = rng.uniform(3.0, 20.0, size=120)
-    kbps = np.tile([8, 32, 128], 40)
     gains = TEACHER.audio_gain(np.array(AUDIO_NODES))[np.tile([0, 1, 2], 40)]
     video = pd.DataFrame(vif, columns=list(VIDEO_COLUMNS[:4])).assign(frame_diff=frame_diff)
-    rated = video.assign(audio_kbps=kbps, mos=TEACHER.c0 + TEACHER.video_gain(video.to_numpy()) * gains)
+    mos = TEACHER.c0 + TEACHER.video_gain(video.to_numpy()) * gains
     other = video.assign(motion2=frame_diff / 1.5, mos=1.0 + 4.0 * TEACHER.video_gain(video.to_numpy()) / TEACHER.scale)
-    fitted = fit_teacher(rated, other)
+    fitted = fit_teacher(
+        video.to_numpy(), np.array(AUDIO_NODES)[np.tile([0, 1, 2], 40)], mos, other if second else None
+    )
     predicted = (
         fitted.c0
         + fitted.video_gain(video.to_numpy()) * fitted.audio_gain(np.array(AUDIO_NODES))[np.tile([0, 1, 2], 40)]
     )
-    assert np.sqrt(np.mean((predicted - rated["mos"]) ** 2)) < 1.0
+    assert np.sqrt(np.mean((predicted - mos) ** 2)) < 1.0
     assert fitted.audio_gains[2] == 1.0
 
 

@@ -2,10 +2,13 @@
 
 import pytest
 
-from abr_alloc.allocation.plan import Allocation
+from abr_alloc.allocation.record import Allocation, Indistinguishable
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.models.relevance import Relevance
 from abr_alloc.report.figures import draw_relevance, render
+
+VIDEO = VideoRendition(codec="h264", width_px=640, height_px=360, target="crf=30", bitrate_kbps=700.0)
+AUDIO = AudioRendition(codec="aac", channels=2, target="b=64k", bitrate_kbps=64.0)
 
 
 def allocation(title: str, scene: int, start_s: float, end_s: float, share: float) -> Allocation:
@@ -15,16 +18,19 @@ def allocation(title: str, scene: int, start_s: float, end_s: float, share: floa
         start_s=start_s,
         end_s=end_s,
         budget_kbps=800.0,
-        video=VideoRendition(codec="h264", width_px=640, height_px=360, target="crf=30", bitrate_kbps=700.0),
-        audio=AudioRendition(codec="aac", channels=2, target="b=64k", bitrate_kbps=64.0),
+        video=VIDEO,
+        audio=AUDIO,
         total_kbps=780.0,
         avq_mos=3.5,
         interval_mos=(3.2, 3.8),
         relevance=Relevance(
             audio_share=share,
+            anova_audio_share=share,
+            eq8_audio_share=0.5,
             ablation={"audio": share / 2, "video": 0.1},
             change_norm={"audio": 1.0, "video": 1.5 + scene},
         ),
+        indistinguishable=Indistinguishable(num_pairs=1, video=VIDEO, audio=AUDIO, total_kbps=780.0, avq_mos=3.5),
         extra_budget_gain_mos=0.01,
         num_pairs=4,
         num_feasible=3,

@@ -1,0 +1,90 @@
+"""Figures of agreement as text: one model, or systems side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from abr_alloc.cli.tables import new_table, render_table
+
+__all__ = ["comparison_markdown", "comparison_table", "evaluation_table"]
+
+_NAMES = {
+    "plcc": "PLCC",
+    "srcc": "SRCC",
+    "rmse": "RMSE",
+    "rmse_mapped": "RMSE mapped",
+    "ccc": "CCC",
+    "trade_off_order": "trade-off order",
+    "relevance_spearman": "relevance",
+}
+_LEGEND = (
+    "RMSE in points of {scale}; mapped: after a monotone logistic map. Trade-off order: how often the model prefers\n"
+    "what people prefer when one stimulus has the better audio and the other the better video. Relevance: Spearman\n"
+    "of audio's weight against video's with people's, over {groups}. [ ]: 95 % bootstrap interval over contents.\n"
+)
+
+
+def figure(name: str, value: float | None) -> str:
+    """A figure as it is usually written: three digits, or two after the point for RMSE."""
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if name.startswith("rmse") and abs(value) >= 1.0 else f"{value:.3f}"
+
+
+def _interval(name: str, estimate: Mapping[str, float | None]) -> str:
+    if estimate["low"] is None:
+        return ""
+    return f"[{figure(name, estimate['low'])}, {figure(name, estimate['high'])}]"
+
+
+def _legend(data: Mapping[str, Any]) -> str:
+    low, high = data["scale"]
+    groups = "scenes" if data["labels"] == "teacher" else "contents"
+    return _LEGEND.format(scale=f"{low:g}-{high:g}", groups=groups)
+
+
+def evaluation_table(document: Mapping[str, Any]) -> str:
+    """What `evaluate --json` says, as text."""
+    data, model = document["data"], document["model"]
+    table = new_table("figure", "value", "95 %")
+    for name, text in _NAMES.items():
+        table.add_row(text, figure(name, document[name]["value"]), _interval(name, document[name]))
+    for name, text in (("ratings", "ratings in the 90 % interval"), ("differences", "differences in theirs")):
+        held = document["coverage"][name]
+        table.add_row(text, "-" if held is None else f"{100 * held:.0f} %", "")
+    what = "pairs with the teacher's labels" if data["labels"] == "teacher" else "rated stimuli"
+    head = f"{model['name']} on {data['num_stimuli']} {what} of {data['num_contents']} contents\n"
+    notes = "".join(f"Note: {note}.\n" for note in document["notes"])
+    return f"{head}{render_table(table)}\n{_legend(data)}{notes}"
+
+
+def comparison_table(document: Mapping[str, Any]) -> str:
+    """What `compare` found, as text."""
+    table = new_table("system", *_NAMES.values(), "coverage")
+    for row in document["systems"]:
+        table.add_row(row["label"], *_cells(row))
+    data, folds = document["data"], document["folds"]
+    return (
+        f"{len(document['systems'])} systems, {folds['num']} folds ({folds['kind']}), {data['num_stimuli']} stimuli of "
+        f"{data['num_contents']} contents\n{render_table(table)}\n{_legend(data)}"
+    )
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    cells = [figure(name, row[name]["value"]) for name in _NAMES]
+    held = row["coverage"]["ratings"]
+    return [*cells, "-" if held is None else f"{100 * held:.0f} %"]
+
+
+def comparison_markdown(document: Mapping[str, Any]) -> str:
+    """What `compare` found, as a Markdown table with intervals."""
+    names: Sequence[str] = list(_NAMES)
+    lines = [
+        "| system | " + " | ".join(_NAMES.values()) + " | coverage |",
+        "|---|" + "---|" * (len(names) + 1),
+    ]
+    for row in document["systems"]:
+        cells = [f"{figure(n, row[n]['value'])} {_interval(n, row[n])}".strip() for n in names]
+        lines.append(f"| {row['label']} | " + " | ".join([*cells, _cells(row)[-1]]) + " |")
+    return "\n".join(lines) + "\n\n" + _legend(document["data"])

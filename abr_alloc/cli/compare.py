@@ -1,0 +1,195 @@
+"""`abr-alloc compare`: every system trained and tested on the same held-out contents."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from abr_alloc.cli import options
+from abr_alloc.cli.data import describing, estimate_object, load_data, number
+
+if TYPE_CHECKING:
+    from abr_alloc.models.comparison import Result
+    from abr_alloc.models.dataset import TrainingSet
+
+__all__ = ["command"]
+
+
+@click.command("compare", short_help="Train and test systems on the same held-out contents.")
+@click.argument("data_paths", metavar="DATA...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "-o", "--output", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    help="Folder for the table (Markdown, CSV, JSON), the predictions and the scatter plots.",
+)  # fmt: skip
+@click.option(
+    "--systems", "names", multiple=True, metavar="NAME|FILE.py",
+    help="Only these (repeatable, or separated by commas); product:W_A,W_V gives a product's weights, a Python file a "
+    "system of your own. All that ship when absent.",
+)  # fmt: skip
+@click.option(
+    "--folds", "fold_kind", type=click.Choice(["content", "leave-one-out"]), default=None,
+    help="Five folds of contents, or one content at a time. [default: leave-one-out for ratings, content for feature "
+    "tables]",
+)  # fmt: skip
+@click.option(
+    "--exclude-audio-below", "least_audio_kbps", type=options.BITRATE, metavar="RATE",
+    help="Leave out stimuli with less audio than this, as the paper does with 32k.",
+)  # fmt: skip
+@click.option(
+    "--seeds", "num_seeds", type=click.IntRange(1, 20), default=1, show_default=True,
+    help="Train each system so often; figures are those of the mean prediction, and the table's JSON has every seed.",
+)  # fmt: skip
+@click.option(
+    "--video-ratings", type=click.Path(path_type=Path), metavar="FILE.csv",
+    help="A second table of video ratings (mos 1-5, vif_scale0..3, motion2) for attentive-product's form.",
+)  # fmt: skip
+@describing
+def command(
+    data_paths: tuple[Path, ...],
+    folder: Path,
+    names: tuple[str, ...],
+    fold_kind: str | None,
+    least_audio_kbps: float | None,
+    num_seeds: int,
+    video_ratings: Path | None,
+    audio_columns: tuple[str, ...],
+    video_columns: tuple[str, ...],
+    mos_range: tuple[float, float] | None,
+    contents: Path | None,
+) -> None:
+    """Train and test systems on DATA: one table of rated stimuli (CSV or Parquet), or feature tables, whose labels
+    are the teacher's. Folds never split a content. What a fold predicts is kept in DIR/folds: an interrupted
+    comparison goes on where it stopped.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise click.UsageError(f"{folder} is a file; give a folder with -o")
+
+    from abr_alloc.cli.agreement_table import comparison_table
+    from abr_alloc.cli.progress import progress_bar
+    from abr_alloc.cli.tables import write_or_print
+    from abr_alloc.models.comparison import NUM_FOLDS, check_trainable, compare, grouped_folds
+    from abr_alloc.models.ratings import read_ratings
+    from abr_alloc.models.registry import SYSTEMS, find_systems
+
+    systems = find_systems(
+        _split(names) or list(SYSTEMS), video_ratings=read_ratings(video_ratings) if video_ratings else None
+    )
+    data, _ = load_data(
+        data_paths,
+        audio_columns=audio_columns,
+        video_columns=video_columns,
+        mos_range=mos_range,
+        contents=contents,
+    )
+    if least_audio_kbps is not None:
+        data = data.without_audio_below(least_audio_kbps)
+    check_trainable(data)
+    fold_kind = fold_kind or ("content" if data.teacher else "leave-one-out")
+    folds = grouped_folds(data.contents, NUM_FOLDS if fold_kind == "content" else None)
+    options.make_folder(folder)
+    results: list[Result] = []
+    bar = progress_bar()
+    with bar or contextlib.nullcontext():
+        task = bar.add_task("", total=len(systems) * num_seeds * len(folds)) if bar else None
+
+        def on_fold(name: str, done: int, of: int) -> None:
+            if bar is not None and task is not None:
+                bar.update(task, completed=len(results) * of + done, description=f"{name}: fold {done} of {of}")
+
+        for result in compare(systems, data, folds, num_seeds=num_seeds, store=folder / "folds", on_fold=on_fold):
+            results.append(result)
+            _draw(result, data, folder)
+            if bar is None:
+                click.echo(f"{result.name}: PLCC {result.scores['plcc'].value:.3f}", err=True)
+    document = {
+        "schema_version": 1,
+        "command": "compare",
+        "data": {
+            "paths": [str(path) for path in data_paths],
+            "labels": "teacher" if data.teacher else "ratings",
+            "num_stimuli": len(data.pairs),
+            "num_contents": len(data.contents),
+            "scale": list(data.scale),
+            "audio_features": list(data.audio_names),
+            "video_features": list(data.video_names),
+            "exclude_audio_below_kbps": least_audio_kbps,
+        },
+        "folds": {"kind": fold_kind, "num": len(folds), "contents": folds},
+        "num_seeds": num_seeds,
+        "systems": [_row(result) for result in results],
+    }
+    _write_tables(document, results, data, folder)
+    write_or_print(comparison_table(document), None)
+
+
+def _split(names: tuple[str, ...]) -> list[str]:
+    """Names, some of them several with commas between; a product's weights have a comma of their own."""
+    return [
+        part.strip() for name in names for part in ([name] if name.startswith("product:") else name.split(",")) if part
+    ]
+
+
+def _row(result: Result) -> dict[str, Any]:
+    from abr_alloc.models.judgement import METRICS, RELEVANCE_MEASURES
+
+    scores = result.scores
+    return {
+        "name": result.name,
+        "label": result.label,
+        **{name: estimate_object(scores[name]) for name in METRICS},
+        "relevance": {name: estimate_object(scores[f"relevance_spearman:{name}"]) for name in RELEVANCE_MEASURES},
+        "coverage": {"ratings": number(result.coverage[0]), "differences": number(result.coverage[1])},
+        "by_seed": [{name: number(seed[name]) for name in METRICS} for seed in result.by_seed],
+    }
+
+
+def _write_tables(document: dict[str, Any], results: list[Result], data: TrainingSet, folder: Path) -> None:
+    import pandas as pd
+
+    from abr_alloc.cli.agreement_table import comparison_markdown
+    from abr_alloc.features.table import replace_file
+    from abr_alloc.models.judgement import METRICS
+
+    rows = []
+    for row in document["systems"]:
+        flat = {"system": row["name"]}
+        for name in METRICS:
+            flat |= {name: row[name]["value"], f"{name}_low": row[name]["low"], f"{name}_high": row[name]["high"]}
+        rows.append({**flat, "coverage": row["coverage"]["ratings"]})
+    audio, video = data.pairs.T
+    predictions = pd.DataFrame(
+        {
+            "content": data.content,
+            "video_condition": data.condition_v[video],
+            "audio_condition": data.condition_a[audio],
+            "rated": results[0].judgement.target,
+            **{result.name: result.judgement.predicted for result in results},
+        }
+    )
+    csv = {"index": False, "float_format": "%.6g", "lineterminator": "\n"}
+    replace_file(folder / "table.json", (json.dumps(document, indent=2) + "\n").encode())
+    replace_file(folder / "table.md", comparison_markdown(document).encode())
+    replace_file(folder / "table.csv", pd.DataFrame(rows).to_csv(**csv).encode())
+    replace_file(folder / "predictions.csv", predictions.to_csv(**csv).encode())
+
+
+def _draw(result: Result, data: TrainingSet, folder: Path) -> None:
+    from abr_alloc.features.table import replace_file
+    from abr_alloc.models.comparison import file_name
+    from abr_alloc.report.figures import render
+    from abr_alloc.report.scatter import draw_scatter
+
+    scores, judged = result.scores, result.judgement
+    rmse = scores["rmse"].value
+    figure = draw_scatter(
+        judged.predicted,
+        judged.target,
+        label=result.label,
+        scale=data.scale,
+        figures=f"PLCC {scores['plcc'].value:.3f}\nSRCC {scores['srcc'].value:.3f}\nRMSE {rmse:.3g}",
+    )
+    replace_file(folder / f"scatter-{file_name(result.name)}.png", render(figure, "png"))

@@ -1,0 +1,95 @@
+"""DATA: what models are trained and judged on, a rated table or feature tables, and the options that describe it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from abr_alloc.features.table import FeatureTable
+    from abr_alloc.models.dataset import TrainingSet
+    from abr_alloc.models.judgement import Estimate
+
+__all__ = ["describing", "estimate_object", "load_data", "number"]
+
+_DESCRIBING = (
+    click.option(
+        "--audio-columns", multiple=True, metavar="PATTERN",
+        help="Audio feature columns of rated stimuli (repeatable); the 512 features, the 1-D VIF scales or audio_mos "
+        "when absent.",
+    ),
+    click.option(
+        "--video-columns", multiple=True, metavar="PATTERN",
+        help="Video feature columns of rated stimuli (repeatable); the six VMAF features, or the VIF scales and "
+        "frame_diff, when absent.",
+    ),
+    click.option(
+        "--mos-range", type=(float, float), default=None, metavar="WORST BEST",
+        help="Rating scale; 1 5 and 0 100 are recognised.",
+    ),
+    click.option(
+        "--contents", type=click.Path(path_type=Path), metavar="FILE.csv",
+        help="Columns title, content: which titles of feature tables are parts of one content and must not be split "
+        "over folds.",
+    ),
+)  # fmt: skip
+
+
+def describing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that reads DATA."""
+    for option in reversed(_DESCRIBING):
+        command = option(command)
+    return command
+
+
+def load_data(
+    paths: Sequence[Path],
+    *,
+    audio_columns: Sequence[str],
+    video_columns: Sequence[str],
+    mos_range: tuple[float, float] | None,
+    contents: Path | None,
+) -> tuple[TrainingSet, list[FeatureTable]]:
+    """Read one table of rated stimuli, or feature tables with the teacher's labels.
+
+    Returns:
+        The data, and the feature tables they were made of: none for ratings.
+
+    Raises:
+        click.UsageError: kinds are mixed, or an option does not apply.
+        FeatureTableError: a table cannot be read or breaks its schema.
+    """
+    from abr_alloc.features.table import is_feature_table, read_features
+    from abr_alloc.models.dataset import from_tables
+    from abr_alloc.models.ratings import from_ratings, read_contents, read_ratings
+    from abr_alloc.models.teacher import load_teacher
+
+    kinds = {is_feature_table(path) for path in paths}
+    if kinds == {True}:
+        for name, value in (("--audio-columns", audio_columns), ("--video-columns", video_columns)):
+            if value:
+                raise click.UsageError(f"{name} is for rated stimuli; a feature table's columns are known")
+        if mos_range is not None:
+            raise click.UsageError("--mos-range is for rated stimuli; a feature table has labels of 1-5")
+        tables = [read_features(path) for path in paths]
+        return from_tables(tables, load_teacher(), read_contents(contents) if contents else {}), tables
+    if len(paths) != 1:
+        raise click.UsageError("give one table of rated stimuli, or feature tables only")
+    if contents is not None:
+        raise click.UsageError("--contents is for feature tables; rated stimuli have a column content")
+    return from_ratings(read_ratings(paths[0]), audio_columns, video_columns, mos_range), []
+
+
+def number(value: float, digits: int = 6) -> float | None:
+    """A figure for JSON, which has no NaN."""
+    return round(value, digits) if math.isfinite(value) else None
+
+
+def estimate_object(estimate: Estimate) -> dict[str, float | None]:
+    """`{"value", "low", "high"}`."""
+    return {name: number(value) for name, value in dataclasses.asdict(estimate).items()}

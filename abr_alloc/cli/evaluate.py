@@ -1,0 +1,102 @@
+"""`abr-alloc evaluate`: how far a model agrees with ratings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from abr_alloc.cli import options
+from abr_alloc.cli.data import describing, estimate_object, load_data, number
+
+if TYPE_CHECKING:
+    from abr_alloc.models.checkpoint import Model
+    from abr_alloc.models.dataset import TrainingSet
+
+__all__ = ["command"]
+
+
+@click.command("evaluate", short_help="Measure how far a model agrees with ratings.")
+@click.argument("model_name", metavar="MODEL")
+@click.argument("data_path", metavar="DATA", type=click.Path(path_type=Path))
+@describing
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.json", help="Write the JSON to a file.")
+def command(
+    model_name: str,
+    data_path: Path,
+    audio_columns: tuple[str, ...],
+    video_columns: tuple[str, ...],
+    mos_range: tuple[float, float] | None,
+    contents: Path | None,
+    as_json: bool,
+    output: Path | None,
+) -> None:
+    """Hold the predictions of MODEL (one that ships, or a checkpoint folder) against DATA: a table of rated stimuli
+    (CSV or Parquet), or a feature table, whose labels are the teacher's. Every figure comes with a bootstrap 95 %
+    interval over contents.
+
+    Ratings without audio are judged at transparent audio.
+    """
+    options.check_output(output, [data_path])
+
+    from abr_alloc.cli.agreement_table import evaluation_table
+    from abr_alloc.cli.tables import write_or_print
+    from abr_alloc.models.checkpoint import load_model
+    from abr_alloc.models.judgement import METRICS, RELEVANCE_MEASURES, score
+    from abr_alloc.models.verdict import evaluate
+
+    model = load_model(model_name)
+    data, tables = load_data(
+        [data_path],
+        audio_columns=audio_columns,
+        video_columns=video_columns,
+        mos_range=mos_range,
+        contents=contents,
+    )
+    for table in tables:
+        model.check_table(table)
+    verdict = evaluate(model, data)
+    scores = score(verdict.judgement)
+    document: dict[str, Any] = {
+        "schema_version": 1,
+        "command": "evaluate",
+        "model": {"name": model.name, "labels": model.card["labels"], "weights_sha256": model.card["weights_sha256"]},
+        "data": _describe(data, data_path),
+        **{name: estimate_object(scores[name]) for name in METRICS},
+        "relevance": {name: estimate_object(scores[f"relevance_spearman:{name}"]) for name in RELEVANCE_MEASURES},
+        "coverage": {"ratings": number(verdict.coverage[0]), "differences": number(verdict.coverage[1])},
+        "notes": _notes(model, data, verdict.transparent_audio),
+    }
+    if as_json or output is not None:
+        write_or_print(json.dumps(document, indent=2) + "\n", output)
+    else:
+        write_or_print(evaluation_table(document), None)
+
+
+def _describe(data: TrainingSet, path: Path) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "labels": "teacher" if data.teacher else "ratings",
+        "num_stimuli": len(data.pairs),
+        "num_contents": len(data.contents),
+        "scale": list(data.scale),
+    }
+
+
+def _notes(model: Model, data: TrainingSet, transparent_audio: bool) -> list[str]:
+    """What the figures must not be taken for."""
+    notes = []
+    seen = sorted(set(model.card.get("training", {}).get("contents", [])) & set(data.contents))
+    if seen:
+        notes.append(
+            f"the model was trained on {len(seen)} of the {len(data.contents)} contents ({', '.join(seen[:5])}"
+            f"{', ...' if len(seen) > 5 else ''}): these figures are not held out; the model's card has those that are"
+        )
+    if transparent_audio:
+        notes.append("the ratings have no audio: every stimulus is judged at transparent audio")
+    if data.teacher:
+        notes.append("the labels are the teacher's, not people's")
+    return notes

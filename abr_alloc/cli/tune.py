@@ -1,0 +1,131 @@
+"""`abr-alloc tune`: search the settings of a network."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from abr_alloc.cli import options
+from abr_alloc.cli.data import describing, load_data, number
+
+if TYPE_CHECKING:
+    from abr_alloc.models.training import TrainingConfig
+    from abr_alloc.models.tuning import Trial
+
+__all__ = ["command"]
+
+
+@click.command("tune", short_help="Search the paper's settings of a network.")
+@click.argument("data_paths", metavar="DATA...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "-o", "--output", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    help="Folder of the study: its journal, trials.csv, report.md, settings.json.",
+)  # fmt: skip
+@click.option(
+    "--network", "kind", type=click.Choice(["simple", "ca", "recursive", "attentive"]), default="attentive",
+    show_default=True,
+)  # fmt: skip
+@click.option(
+    "--trials", "num_trials", type=click.IntRange(min=1), default=30, show_default=True,
+    help="Trials that the study shall hold; those of an earlier run count.",
+)  # fmt: skip
+@click.option("--num-folds", type=click.IntRange(2, 20), default=5, show_default=True)
+@click.option("--steps", type=click.IntRange(min=10), help="Training steps; what suits the data when absent.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@describing
+def command(
+    data_paths: tuple[Path, ...],
+    folder: Path,
+    kind: str,
+    num_trials: int,
+    num_folds: int,
+    steps: int | None,
+    seed: int,
+    audio_columns: tuple[str, ...],
+    video_columns: tuple[str, ...],
+    mos_range: tuple[float, float] | None,
+    contents: Path | None,
+) -> None:
+    """Search the paper's Table 2 for the settings of a network with the least loss on held-out contents of DATA (a
+    table of rated stimuli, or feature tables). The study is kept in DIR: an interrupted search goes on where it
+    stopped.
+
+    `abr-alloc train --settings DIR/settings.json` trains with what was found. Needs Optuna: pip install
+    'abr_alloc[tune]'.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise click.UsageError(f"{folder} is a file; give a folder with -o")
+
+    from abr_alloc.cli.progress import progress_bar
+    from abr_alloc.cli.tables import write_or_print
+    from abr_alloc.models.comparison import check_trainable, grouped_folds
+    from abr_alloc.models.systems import default_config
+    from abr_alloc.models.tuning import open_study, trials_of, tune
+
+    data, _ = load_data(
+        data_paths,
+        audio_columns=audio_columns,
+        video_columns=video_columns,
+        mos_range=mos_range,
+        contents=contents,
+    )
+    check_trainable(data)
+    folds = grouped_folds(data.contents, num_folds)
+    base = replace(default_config(data, kind), seed=seed)
+    base = replace(base, num_steps=steps or base.num_steps)
+    options.make_folder(folder)
+    study = open_study(folder, base)
+    bar = progress_bar()
+    with bar or contextlib.nullcontext():
+        done = len(trials_of(study))
+        task = bar.add_task("first trial", total=num_trials, completed=done) if bar else None
+
+        def on_trial(trial: Trial) -> None:
+            if bar is not None and task is not None:
+                bar.update(task, advance=1, description=f"trial {trial.number}: {trial.loss:.4f}")
+            else:
+                click.echo(
+                    f"trial {trial.number}: {trial.state}, loss {trial.loss:.4f}, {trial.seconds:.0f} s", err=True
+                )
+
+        tune(study, data, folds, base, num_trials, on_trial=on_trial)
+    write_or_print(_report(study, base, folder), None)
+
+
+def _report(study: Any, base: TrainingConfig, folder: Path) -> str:
+    """Write the study's files; returns its summary."""
+    import pandas as pd
+
+    from abr_alloc.features.table import replace_file
+    from abr_alloc.models.tuning import best_config, trials_of
+
+    best, config = best_config(study, base)
+    trials = sorted(trials_of(study), key=lambda trial: (trial.state != "complete", trial.loss))
+    frame = pd.DataFrame([{**asdict(trial), **trial.settings} for trial in trials]).drop(columns="settings")
+    settings = asdict(config)
+    del settings["seed"]
+    replace_file(folder / "trials.csv", frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode())
+    replace_file(folder / "settings.json", (json.dumps(settings, indent=2) + "\n").encode())
+    names = list(best.settings)
+    lines = [
+        f"{len(trials)} trials, {sum(trial.state == 'complete' for trial in trials)} complete, "
+        f"{sum(trial.seconds for trial in trials) / 60:.0f} minutes; least loss {best.loss:.4f} (trial {best.number})",
+        "",
+        "| trial | loss | folds | " + " | ".join(names) + " |",
+        "|---|---|---|" + "---|" * len(names),
+    ]
+    for trial in trials:
+        cells = [_cell(trial.settings[name]) for name in names]
+        lines.append(f"| {trial.number} | {number(trial.loss, 4)} | {trial.folds} | " + " | ".join(cells) + " |")
+    text = "\n".join(lines) + "\n"
+    replace_file(folder / "report.md", text.encode())
+    return lines[0] + f"\nsettings: {folder / 'settings.json'}\n"
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

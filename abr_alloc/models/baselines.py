@@ -1,0 +1,172 @@
+"""Formulas of audio and video quality: the paper's weighted product (Table 1) and ITU-T P.1203.3.
+
+Axes: n stimuli, V video and A audio renditions of one scene.
+
+    weighted product    Q = Q_a^w_a Q_v^w_v
+    P.1203.3            Q = clip(a1 + a2 A + a3 V + a4 A V, 1, 5), Amendment 1: Q <- (1 - max(0, 2 - A)) (Q - 1) + 1
+
+Q_a (A) and Q_v (V) are audio and video quality on 1-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from abr_alloc.models.dataset import TrainingSet
+from abr_alloc.models.teacher import VIDEO_COLUMNS, Teacher, fit_teacher, scale_to_mos
+
+__all__ = ["FittedVideoQuality", "P1203Integration", "WeightedProduct", "fit_product", "fit_video_quality"]
+
+Floats = npt.NDArray[np.floating]
+
+_LOWEST_QUALITY = 1.0
+_P1203 = (-0.00069084, 0.15374283, 0.97153861, 0.02461776)  # ITU-T P.1203.3, clause 8.4: a1..a4
+
+
+class _Pairwise:
+    """A system whose score is a formula of an audio and a video column: grids by broadcasting."""
+
+    neutral: tuple[Floats, Floats]
+
+    def _score(self, x_a: Floats, x_v: Floats) -> Floats:
+        raise NotImplementedError
+
+    def predict(self, x_a: Floats, x_v: Floats) -> Floats:
+        """AVQ of stimuli: (n, 1), (n, 1) -> (n,) MOS."""
+        return self._score(x_a[:, 0], x_v[:, 0])
+
+    def predict_grid(self, x_a: Floats, x_v: Floats) -> Floats:
+        """AVQ of every pair: (A, 1), (V, 1) -> (V, A) MOS."""
+        return self._score(x_a[None, :, 0], x_v[:, None, 0])
+
+    def change_norm(self, x_a: Floats, x_v: Floats) -> None:
+        """There is no embedding that changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightedProduct(_Pairwise):
+    """Q_a^w_a Q_v^w_v."""
+
+    audio_weight: float
+    """w_a."""
+    video_weight: float
+    """w_v."""
+    neutral: tuple[Floats, Floats]
+    """Mean Q_a and Q_v of the training stimuli, (1,) each."""
+
+    architecture = "weighted-product"
+
+    def _score(self, x_a: Floats, x_v: Floats) -> Floats:
+        q_a, q_v = np.maximum(x_a, _LOWEST_QUALITY), np.maximum(x_v, _LOWEST_QUALITY)
+        return np.asarray(q_a**self.audio_weight * q_v**self.video_weight, dtype=np.float32)
+
+    def state(self) -> tuple[dict[str, Floats], dict[str, Any]]:
+        """Tensors and settings: what `restore` takes."""
+        audio, video = self.neutral
+        return {"audio.mean": audio, "video.mean": video}, {
+            "audio_weight": self.audio_weight,
+            "video_weight": self.video_weight,
+        }
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Floats], settings: Mapping[str, Any]) -> WeightedProduct:
+        """The inverse of `state`."""
+        return cls(
+            audio_weight=float(settings["audio_weight"]),
+            video_weight=float(settings["video_weight"]),
+            neutral=(tensors["audio.mean"], tensors["video.mean"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class P1203Integration(_Pairwise):
+    """ITU-T P.1203.3's audio-visual integration, clause 8.4, with Amendment 1: nothing is fitted."""
+
+    neutral: tuple[Floats, Floats]
+    """Mean Q_a and Q_v of the training stimuli, (1,) each."""
+
+    architecture = "p1203"
+
+    def _score(self, x_a: Floats, x_v: Floats) -> Floats:
+        a1, a2, a3, a4 = _P1203
+        score = np.clip(a1 + a2 * x_a + a3 * x_v + a4 * x_a * x_v, 1.0, 5.0)
+        return np.asarray((1.0 - np.maximum(0.0, 2.0 - x_a)) * (score - 1.0) + 1.0, dtype=np.float32)
+
+    def state(self) -> tuple[dict[str, Floats], dict[str, Any]]:
+        """Tensors and settings: what `restore` takes."""
+        audio, video = self.neutral
+        return {"audio.mean": audio, "video.mean": video}, {}
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Floats], settings: Mapping[str, Any]) -> P1203Integration:
+        """The inverse of `state`."""
+        return cls(neutral=(tensors["audio.mean"], tensors["video.mean"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedVideoQuality:
+    """Q_v, video quality on 1-5: of VMAF, 1 + 4 VMAF / 100; where there is none, the product form's MOS under
+    transparent audio, fitted to the training ratings."""
+
+    teacher: Teacher | None
+    """The fitted form; None for VMAF."""
+    neutral: tuple[float, ...]
+    """Mean of its columns over the training stimuli."""
+
+    def __call__(self, x_v: Floats) -> Floats:
+        """VMAF (n, 1), or `teacher.VIDEO_COLUMNS` (n, 5), -> (n, 1)."""
+        if self.teacher is None:
+            return np.asarray(scale_to_mos(x_v[:, :1]), dtype=np.float32)
+        return np.asarray(scale_to_mos(self.teacher.c0 + self.teacher.video_gain(x_v))[:, None], dtype=np.float32)
+
+    def settings(self) -> dict[str, Any]:
+        """For JSON: what `restore` takes."""
+        return {"teacher": asdict(self.teacher) if self.teacher else None, "neutral": list(self.neutral)}
+
+    @classmethod
+    def restore(cls, settings: Mapping[str, Any]) -> FittedVideoQuality:
+        """The inverse of `settings`."""
+        found = settings["teacher"]
+        fields: Any = {key: tuple(v) if isinstance(v, list) else v for key, v in found.items()} if found else None
+        return cls(teacher=Teacher(**fields) if fields else None, neutral=tuple(settings["neutral"]))
+
+
+def fit_video_quality(
+    data: TrainingSet, contents: Sequence[str], video_ratings: pd.DataFrame | None = None, *, use_vmaf: bool = True
+) -> tuple[FittedVideoQuality, tuple[str, ...]]:
+    """Q_v for a training set, and the columns it is made of.
+
+    Args:
+        data: with VMAF, or rated stimuli with `VIDEO_COLUMNS` and `audio_mos`.
+        contents: contents whose rows and ratings count.
+        video_ratings: a second table of video ratings for the product form (`teacher.fit_teacher`).
+        use_vmaf: take VMAF where the data have it.
+
+    Raises:
+        FeatureTableError: the data have neither VMAF nor what the product form needs.
+    """
+    columns: tuple[str, ...] = ("vmaf",)
+    teacher = None
+    if not use_vmaf or "vmaf" not in data.video_columns:
+        columns = VIDEO_COLUMNS
+        rows = data.pairs_of(contents)
+        audio, video = data.pairs[rows].T
+        x_v, audio_mos = data.video(columns)[video], data.audio(["audio_mos"])[audio, 0]
+        teacher = fit_teacher(x_v, audio_mos, (data.mos[rows] - 1.0) * 25.0, video_ratings)
+    kept = data.video(columns)[np.isin(data.content_v, list(contents))]
+    return FittedVideoQuality(teacher=teacher, neutral=tuple(kept.mean(axis=0).tolist())), columns
+
+
+def fit_product(q_a: Floats, q_v: Floats, mos: Floats) -> tuple[float, float]:
+    """Weights w_a, w_v of the product, by least squares on MOS; all (n,)."""
+    from scipy.optimize import least_squares
+
+    log_a, log_v = (np.log(np.maximum(q, _LOWEST_QUALITY)) for q in (q_a, q_v))
+    found = least_squares(lambda w: np.exp(w[0] * log_a + w[1] * log_v) - mos, x0=(0.3, 0.7), bounds=(0.0, 3.0))
+    return float(found.x[0]), float(found.x[1])

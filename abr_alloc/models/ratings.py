@@ -1,0 +1,253 @@
+"""Tables of rated stimuli: one row per stimulus, with its content, its MOS and its features.
+
+What every system needs beyond features is derived where it is missing: `bitrate_kbps` is `audio_kbps`; `audio_mos`,
+where the audio was not measured, is ITU-T P.1203.2's curve of the codec and rate.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from abr_alloc.errors import FeatureTableError
+from abr_alloc.features.table import AUDIO_DIM, AUDIO_FEATURES, VIDEO_FEATURES
+from abr_alloc.models.dataset import TrainingSet
+from abr_alloc.models.teacher import VIDEO_COLUMNS
+
+__all__ = ["aac_mos", "from_ratings", "p1203_audio_mos", "read_contents", "read_ratings"]
+
+AUTO_SCALES = ((1.0, 5.0), (0.0, 100.0))
+"""Rating scales that are recognised by themselves, worst and best."""
+
+# ITU-T P.1203.2, clause 8: a2 and a3 of each codec.
+_P1203_CODECS = {
+    "aac": (-0.05, 14.60),
+    "heaac": (-0.11, 20.06),
+    "heaacv2": (-0.11, 20.06),
+    "ac3": (-0.03, 15.70),
+    "mp2": (-0.02, 15.48),
+}
+# The first of these that the table has is what a network reads.
+_AUDIO_PATTERNS = (("audio_features_*",), ("vif1d_scale?",), ("audio_mos",))
+_VIDEO_PATTERNS = (VIDEO_FEATURES, VIDEO_COLUMNS)
+# Kept beside a network's features, where the table has them: what the other systems read.
+_AUDIO_EXTRAS = ("audio_mos", "bitrate_kbps")
+_VIDEO_EXTRAS = ("vmaf", *VIDEO_COLUMNS)
+
+Floats = npt.NDArray[np.float64]
+
+
+def p1203_audio_mos(codec: str, kbps: Floats) -> Floats:
+    """ITU-T P.1203.2's audio MOS of a codec at rates (n,), 1.05-4.9.
+
+    Raises:
+        KeyError: the Recommendation has no curve for the codec.
+    """
+    a2, a3 = _P1203_CODECS[codec]
+    q = 100.0 - (100.0 * np.exp(a2 * np.asarray(kbps, dtype=np.float64)) + a3)
+    mos = 1.05 + 3.85 * q / 100.0 + q * (q - 60.0) * (100.0 - q) * 7e-6
+    return np.where(q <= 0.0, 1.05, np.where(q >= 100.0, 4.9, mos))
+
+
+def aac_mos(kbps: Floats) -> Floats:
+    """`p1203_audio_mos` of AAC-LC."""
+    return p1203_audio_mos("aac", kbps)
+
+
+def read_ratings(path: Path) -> pd.DataFrame:
+    """Read a CSV or Parquet file of rated stimuli.
+
+    Raises:
+        FeatureTableError: it cannot be read or has no rows.
+    """
+    kind, read = ("Parquet", pd.read_parquet) if path.suffix.lower() == ".parquet" else ("CSV", pd.read_csv)
+    try:
+        frame = read(path)
+    except (OSError, ValueError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise FeatureTableError(f"ratings {path} cannot be read as {kind}: {reason}", path=str(path)) from error
+    if frame.empty:
+        raise FeatureTableError(f"ratings {path} have no rows", path=str(path))
+    return frame
+
+
+def from_ratings(
+    frame: pd.DataFrame,
+    audio_columns: Sequence[str] = (),
+    video_columns: Sequence[str] = (),
+    mos_range: tuple[float, float] | None = None,
+) -> TrainingSet:
+    """A training set from rated stimuli, one per row.
+
+    Args:
+        frame: columns `content`, `mos` and features.
+        audio_columns: patterns (`vif1d_*`) of the audio features that networks read; when empty, the 512 features, the
+            1-D VIF scales or `audio_mos`, whichever is there first. A table without audio has none.
+        video_columns: the same for video; when empty, the six VMAF features, or else the VIF scales and `frame_diff`.
+        mos_range: worst and best possible rating, mapped linearly to 1 and 5; None to recognise 1-5 and 0-100.
+
+    Raises:
+        FeatureTableError: a column is missing, not numeric or not finite, a rating is out of range, or a row is there
+            twice.
+    """
+    for column in ("content", "mos"):
+        if column not in frame.columns:
+            raise FeatureTableError(
+                f"the ratings have no column {column!r}; they need content, mos and features", column=column
+            )
+    frame = _derive(frame.reset_index(drop=True))
+    audio = _choose(frame, audio_columns, _AUDIO_PATTERNS, "audio")
+    video = _choose(frame, video_columns, _VIDEO_PATTERNS, "video")
+    if not video:
+        raise FeatureTableError(
+            f"the ratings have neither {', '.join(VIDEO_FEATURES)} nor {', '.join(VIDEO_COLUMNS)}; name the video "
+            "features with --video-columns"
+        )
+    shared = sorted(set(audio) & set(video))
+    if shared:
+        raise FeatureTableError(f"column {shared[0]!r} is named as audio and as video feature", column=shared[0])
+    every_audio = [*audio, *(c for c in _AUDIO_EXTRAS if c in frame.columns and c not in audio)]
+    every_video = [*video, *(c for c in _VIDEO_EXTRAS if c in frame.columns and c not in video)]
+    for column in ("mos", *every_audio, *every_video):
+        frame[column] = _numbers(frame, column)
+    scale = _scale(frame["mos"].to_numpy(), mos_range)
+    content = _texts(frame, "content")
+    _refuse_copies(frame, ["content", "mos", *every_audio, *every_video])
+    rows = np.arange(len(frame), dtype=np.intp)
+    low, high = scale
+    return TrainingSet(
+        x_a=frame[every_audio].to_numpy(dtype=np.float32),
+        x_v=frame[every_video].to_numpy(dtype=np.float32),
+        audio_columns=tuple(every_audio),
+        video_columns=tuple(every_video),
+        content_a=content,
+        content_v=content,
+        pairs=np.column_stack([rows, rows]),
+        mos=1.0 + 4.0 * (frame["mos"].to_numpy() - low) / (high - low),
+        teacher=None,
+        audio_names=tuple(audio),
+        video_names=tuple(video),
+        condition_a=_conditions(frame, ("audio_codec", "audio_kbps"), every_audio),
+        condition_v=_conditions(frame, ("video_condition",), every_video),
+        scale=scale,
+    )
+
+
+def _derive(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add `bitrate_kbps` and `audio_mos` where they follow from the audio's codec and rate."""
+    if "audio_kbps" not in frame.columns:
+        # A video-only table's rate is the video's: no system may take it for the audio's.
+        return frame if "audio_mos" in frame.columns else frame.drop(columns="bitrate_kbps", errors="ignore")
+    kbps = _numbers(frame, "audio_kbps")
+    frame = frame.assign(bitrate_kbps=kbps)
+    if "audio_mos" not in frame.columns:
+        codecs = frame["audio_codec"] if "audio_codec" in frame.columns else pd.Series("aac", index=frame.index)
+        if set(codecs) <= set(_P1203_CODECS):
+            parts = [p1203_audio_mos(str(codec), rate) for codec, rate in zip(codecs, kbps, strict=True)]
+            frame = frame.assign(audio_mos=np.array(parts, dtype=np.float64))
+    return frame
+
+
+def _choose(frame: pd.DataFrame, patterns: Sequence[str], known: Sequence[Sequence[str]], kind: str) -> list[str]:
+    """Columns that match the patterns given, or else the first known set that is there whole."""
+    if not patterns:
+        for candidate in known:
+            if all(fnmatch.filter(frame.columns, pattern) for pattern in candidate):
+                return _choose(frame, candidate, (), kind)
+        return []
+    found: list[str] = []
+    for pattern in patterns:
+        columns = fnmatch.filter(frame.columns, pattern)
+        if not columns:
+            raise FeatureTableError(
+                f"the ratings have no column that matches {pattern!r}; name the {kind} features with --{kind}-columns",
+                column=pattern,
+            )
+        found += [column for column in columns if column not in found]
+    if len(found) == AUDIO_DIM and set(found) == set(AUDIO_FEATURES):
+        return list(AUDIO_FEATURES)
+    return found
+
+
+def _numbers(frame: pd.DataFrame, column: str) -> Floats:
+    numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    if not np.isfinite(numbers).all():
+        row = int(np.flatnonzero(~np.isfinite(numbers))[0])
+        raise FeatureTableError(
+            f"ratings row {row}, column {column}: {frame[column].iloc[row]!r} is no finite number; correct it",
+            column=column,
+            row=row,
+        )
+    return numbers
+
+
+def _scale(mos: Floats, mos_range: tuple[float, float] | None) -> tuple[float, float]:
+    if mos_range is not None:
+        low, high = mos_range
+        if not -np.inf < low < high < np.inf:
+            raise FeatureTableError(
+                f"a MOS range of {low:g} to {high:g} is empty; give --mos-range WORST BEST", column="mos"
+            )
+        scale = mos_range
+    else:
+        # A few ratings outside 1-5 are mistakes; many are another scale.
+        on_five = np.mean((mos >= 1.0) & (mos <= 5.0)) > 0.5
+        scale = AUTO_SCALES[0] if on_five else AUTO_SCALES[1]
+    bad = (mos < scale[0]) | (mos > scale[1])
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise FeatureTableError(
+            f"ratings row {row}, column mos: {mos[row]:g} is outside {scale[0]:g}..{scale[1]:g}; correct it, or give "
+            "the scale with --mos-range",
+            column="mos",
+            row=row,
+        )
+    return scale
+
+
+def _refuse_copies(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse rows that are there twice; one stimulus that was rated in two tests has two ratings and may stay."""
+    copies = np.flatnonzero(frame.duplicated(list(columns)).to_numpy())
+    if len(copies):
+        row = int(copies[0])
+        same = (frame[list(columns)] == frame.loc[row, list(columns)]).all(axis=1).to_numpy()
+        raise FeatureTableError(
+            f"ratings row {row} repeats row {int(np.flatnonzero(same)[0])} (content {frame['content'].iloc[row]!r}), "
+            "features and rating; remove it",
+            row=row,
+        )
+
+
+def _conditions(frame: pd.DataFrame, named: Sequence[str], features: Sequence[str]) -> npt.NDArray[np.object_]:
+    """What was done to each stimulus: the named columns where they are there, or else its features."""
+    columns = [column for column in named if column in frame.columns] or list(features)
+    if not columns:
+        return np.full(len(frame), "", dtype=object)
+    return np.array([" ".join(map(str, row)) for row in frame[columns].itertuples(index=False)], dtype=object)
+
+
+def _texts(frame: pd.DataFrame, column: str) -> npt.NDArray[np.object_]:
+    """A column as text; empty cells are refused."""
+    empty = frame[column].isna().to_numpy()
+    if empty.any():
+        row = int(np.flatnonzero(empty)[0])
+        raise FeatureTableError(f"row {row}, column {column}: empty; fill it in", column=column, row=row)
+    return np.array([str(value) for value in frame[column]], dtype=object)
+
+
+def read_contents(path: Path) -> dict[str, str]:
+    """Read which content each title belongs to, from a CSV file with columns `title` and `content`.
+
+    Raises:
+        FeatureTableError: it cannot be read or lacks a column.
+    """
+    frame = read_ratings(path)
+    for column in ("title", "content"):
+        if column not in frame.columns:
+            raise FeatureTableError(f"{path} has no column {column!r}; it needs title and content", column=column)
+    return dict(zip(_texts(frame, "title"), _texts(frame, "content"), strict=True))

@@ -1,0 +1,130 @@
+"""Support vector regression on audio and video inputs: fitted by scikit-learn, predicted in NumPy.
+
+Axes: n stimuli, V video and A audio renditions of one scene, S support vectors.
+
+    Q = b + sum_s c_s exp(-gamma ||x - x_s||^2),   x = [x_a ; x_v] scaled to [0, 1]
+
+The kernel of a pair is the product of an audio and a video kernel, so a surface over a grid is one matrix product of
+(V, S) and (S, A).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SupportVectors", "fit_svr"]
+
+Floats = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupportVectors:
+    """A fitted RBF support vector regression, evaluated without scikit-learn."""
+
+    low: tuple[Floats, Floats]
+    """Least audio (d_a,) and video (d_v,) features of the training stimuli."""
+    high: tuple[Floats, Floats]
+    """Largest ones."""
+    vectors: tuple[Floats, Floats]
+    """Audio (S, d_a) and video (S, d_v) part of the scaled support vectors."""
+    coefficients: Floats
+    """c, (S,)."""
+    intercept: float
+    """b."""
+    gamma: float
+    """Kernel width."""
+    neutral: tuple[Floats, Floats]
+    """Mean audio and video features of the training stimuli."""
+
+    architecture = "svr"
+
+    def _kernel(self, side: int, x: Floats) -> Floats:
+        """exp(-gamma ||x - x_s||^2) of one modality: (n, d) -> (n, S)."""
+        low, high = self.low[side], self.high[side]
+        # Far outside its data an RBF falls back to its intercept; an input there counts as at the edge.
+        z = np.clip((x - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
+        squares = ((z[:, None, :] - self.vectors[side][None, :, :]) ** 2).sum(axis=2)
+        return np.exp(-self.gamma * squares)
+
+    def predict(self, x_a: Floats, x_v: Floats) -> Floats:
+        """AVQ of stimuli: (n, d_a), (n, d_v) -> (n,) MOS."""
+        kernel = self._kernel(0, x_a) * self._kernel(1, x_v)
+        return np.asarray(kernel @ self.coefficients + self.intercept, dtype=np.float32)
+
+    def predict_grid(self, x_a: Floats, x_v: Floats) -> Floats:
+        """AVQ of every pair: (A, d_a), (V, d_v) -> (V, A) MOS."""
+        surface = (self._kernel(1, x_v) * self.coefficients) @ self._kernel(0, x_a).T
+        return np.asarray(surface + self.intercept, dtype=np.float32)
+
+    def change_norm(self, x_a: Floats, x_v: Floats) -> None:
+        """There is no embedding that changes."""
+
+    def state(self) -> tuple[dict[str, Floats], dict[str, Any]]:
+        """Tensors and settings: what `restore` takes."""
+        pairs = {"low": self.low, "high": self.high, "vectors": self.vectors, "mean": self.neutral}
+        tensors = {
+            f"{side}.{name}": pair[i] for name, pair in pairs.items() for i, side in enumerate(("audio", "video"))
+        }
+        return {**tensors, "coefficients": self.coefficients}, {"intercept": self.intercept, "gamma": self.gamma}
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Floats], settings: Mapping[str, Any]) -> SupportVectors:
+        """The inverse of `state`."""
+
+        def pair(name: str) -> tuple[Floats, Floats]:
+            return tensors[f"audio.{name}"].astype(np.float64), tensors[f"video.{name}"].astype(np.float64)
+
+        return cls(
+            low=pair("low"),
+            high=pair("high"),
+            vectors=pair("vectors"),
+            coefficients=tensors["coefficients"].astype(np.float64),
+            intercept=float(settings["intercept"]),
+            gamma=float(settings["gamma"]),
+            neutral=pair("mean"),
+        )
+
+
+_SVR_GRID = {"C": [1.0, 10.0, 100.0], "gamma": [0.05, 0.2, 1.0]}
+_SVR_FOLDS = 5
+
+
+def fit_svr(x_a: Floats, x_v: Floats, mos: Floats, content: npt.NDArray[np.object_]) -> SupportVectors:
+    """Fit an RBF SVR; C and gamma are chosen by cross-validation over the training contents.
+
+    Args:
+        x_a: audio inputs, (n, d_a).
+        x_v: video inputs, (n, d_v).
+        mos: labels, (n,).
+        content: content of each stimulus, (n,).
+    """
+    from sklearn.model_selection import GridSearchCV, GroupKFold
+    from sklearn.svm import SVR
+
+    low, high = (x_a.min(axis=0), x_v.min(axis=0)), (x_a.max(axis=0), x_v.max(axis=0))
+    z = np.hstack(
+        [(x - lo) / np.where(hi > lo, hi - lo, 1.0) for x, lo, hi in zip((x_a, x_v), low, high, strict=True)]
+    ).astype(np.float64)
+    model: Any = SVR(kernel="rbf", C=10.0, gamma=0.2, epsilon=0.05)
+    num_contents = len(set(content.tolist()))
+    if num_contents > 1:
+        folds = GroupKFold(min(_SVR_FOLDS, num_contents))
+        search = GridSearchCV(model, _SVR_GRID, scoring="neg_mean_squared_error", cv=folds)
+        model = search.fit(z, mos, groups=content).best_estimator_
+    else:
+        model.fit(z, mos)
+    vectors, num_audio = model.support_vectors_, x_a.shape[1]
+    return SupportVectors(
+        low=low,
+        high=high,
+        vectors=(vectors[:, :num_audio], vectors[:, num_audio:]),
+        coefficients=model.dual_coef_[0],
+        intercept=float(model.intercept_[0]),
+        gamma=float(model.gamma),
+        neutral=(x_a.mean(axis=0), x_v.mean(axis=0)),
+    )

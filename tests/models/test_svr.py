@@ -1,0 +1,53 @@
+"""Support vectors in NumPy against scikit-learn's own predictions."""
+
+import numpy as np
+import pytest
+from sklearn.svm import SVR
+
+from abr_alloc.models.svr import SupportVectors, fit_svr
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[SupportVectors, np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    x_a, x_v = rng.uniform(size=(80, 2)), rng.uniform(10, 20, size=(80, 3))
+    mos = 1 + 2 * x_a[:, 0] + 0.1 * x_v[:, 1] * x_a[:, 1]
+    content = np.array([f"c{i % 5}" for i in range(80)], dtype=object)
+    return fit_svr(x_a, x_v, mos, content), x_a, x_v, mos
+
+
+def test_it_learns(fitted) -> None:
+    model, x_a, x_v, mos = fitted
+    assert np.sqrt(np.mean((model.predict(x_a, x_v) - mos) ** 2)) < 0.1
+
+
+def test_it_predicts_what_scikit_learn_predicts() -> None:
+    rng = np.random.default_rng(1)
+    x_a, x_v = rng.uniform(size=(50, 1)), rng.uniform(5, 9, size=(50, 2))
+    mos = 1 + x_a[:, 0] + np.sin(x_v[:, 0])
+    one_content = np.array(["only"] * 50, dtype=object)  # no choice of settings: C = 10, gamma = .2
+    model = fit_svr(x_a, x_v, mos, one_content)
+    x = np.hstack([x_a, x_v])
+    z = (x - x.min(axis=0)) / np.ptp(x, axis=0)
+    reference = SVR(kernel="rbf", C=10.0, gamma=0.2, epsilon=0.05).fit(z, mos)
+    assert model.predict(x_a, x_v) == pytest.approx(reference.predict(z), abs=1e-4)
+
+
+def test_a_grid_is_one_product_of_kernels(fitted) -> None:
+    model, x_a, x_v, _ = fitted
+    grid = model.predict_grid(x_a[:4], x_v[:6])
+    assert grid.shape == (6, 4)
+    pairs = model.predict(np.tile(x_a[:4], (6, 1)), np.repeat(x_v[:6], 4, axis=0))
+    assert grid.ravel() == pytest.approx(pairs, abs=1e-5)
+
+
+def test_beyond_its_data_it_stays_at_the_edge(fitted) -> None:
+    model, _, x_v, _ = fitted
+    far = model.predict(np.full((1, 2), 1e6), x_v[:1])
+    assert far == pytest.approx(model.predict(np.array([model.high[0]]), x_v[:1]))
+
+
+def test_it_survives_its_state(fitted) -> None:
+    model, x_a, x_v, _ = fitted
+    tensors, settings = model.state()
+    assert SupportVectors.restore(tensors, settings).predict(x_a, x_v) == pytest.approx(model.predict(x_a, x_v))
