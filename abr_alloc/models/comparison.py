@@ -28,7 +28,7 @@ from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.judgement import Estimate, Judgement, judge, score
 from abr_alloc.models.predictor import ablation
 from abr_alloc.models.relevance import fit_ranges, importance
-from abr_alloc.models.systems import Fitted, System, TrainedSystem
+from abr_alloc.models.systems import Fitted, NetworkSystem, System, TrainedSystem, default_config
 
 __all__ = ["HeldOut", "Result", "check_trainable", "compare", "cross_validate", "file_name", "grouped_folds"]
 
@@ -240,15 +240,19 @@ def _mean(runs: Sequence[HeldOut]) -> HeldOut:
 
 def _key(system: System, data: TrainingSet, held_out: Sequence[str], seed: int) -> str:
     """Hash of everything that a fold's predictions depend on."""
+    parts: list[Any] = [__version__, repr(system), sorted(held_out), seed, data.audio_names, data.video_names]
     digest = hashlib.sha256()
-    try:
-        own = inspect.getsource(type(system)) if not type(system).__module__.startswith("abr_alloc.") else repr(system)
-    except OSError:
-        own = repr(system)
-    digest.update(json.dumps([__version__, own, sorted(held_out), seed, data.audio_names, data.video_names]).encode())
+    if isinstance(system, NetworkSystem):
+        parts.append(repr(system.config or default_config(data, system.kind, of_qualities=system.of_qualities)))
+        if system.video_ratings is not None:
+            digest.update(system.video_ratings.to_csv().encode())
+    elif not type(system).__module__.startswith("abr_alloc."):
+        parts[1] = Path(inspect.getfile(type(system))).read_text(encoding="utf-8")  # a file of one's own
+    digest.update(json.dumps(parts).encode())
     for array in (data.x_a, data.x_v, data.pairs, data.mos):
         digest.update(np.ascontiguousarray(array).tobytes())
-    digest.update("\n".join(data.content.tolist()).encode())
+    for names in (data.content_a, data.content_v, data.condition_a, data.condition_v):
+        digest.update("\n".join(names.tolist()).encode())
     return digest.hexdigest()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,7 @@ def _load(path: Path) -> System:
     spec = importlib.util.spec_from_file_location(f"abr_alloc_system_{path.stem}", path)
     assert spec is not None and spec.loader is not None  # a .py file always has a loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses and inspect look a class's module up there
     try:
         spec.loader.exec_module(module)
     except Exception as error:

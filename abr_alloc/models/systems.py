@@ -10,7 +10,7 @@ transparent audio, fitted to the ratings of the training contents alone (`baseli
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -175,7 +175,7 @@ class NetworkSystem:
     """How to train; what suits the data when absent."""
     of_qualities: bool = False
     """Read Q_a and the product form's Q_v instead of features: the product structure as a prior."""
-    video_ratings: pd.DataFrame | None = None
+    video_ratings: pd.DataFrame | None = field(default=None, repr=False, compare=False)
     """A second table of video ratings for the product form."""
 
     def fit(self, data: TrainingSet, contents: Sequence[str], seed: int) -> TrainedSystem:

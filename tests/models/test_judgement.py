@@ -1,0 +1,73 @@
+"""Judgement: figures, their intervals, trade-offs and relevance within contents."""
+
+import numpy as np
+import pytest
+
+from abr_alloc.models.dataset import TrainingSet
+from abr_alloc.models.judgement import METRICS, RELEVANCE_MEASURES, judge, score
+from abr_alloc.models.ratings import from_ratings
+
+
+@pytest.fixture(scope="module")
+def data(make_ratings) -> TrainingSet:
+    return from_ratings(make_ratings(6))
+
+
+def every(data: TrainingSet) -> np.ndarray:
+    return np.arange(len(data.pairs))
+
+
+def test_who_says_what_people_say_is_right_throughout(data: TrainingSet) -> None:
+    found = score(judge(data.mos, data, every(data)), resamples=20)
+    for name in ("plcc", "srcc", "ccc", "trade_off_order", "relevance_spearman:anova"):
+        assert (found[name].value, found[name].low, found[name].high) == pytest.approx((1, 1, 1)), name
+    assert found["rmse"].value == pytest.approx(0.0, abs=1e-9)
+
+
+def test_every_metric_has_a_value_inside_its_interval(data: TrainingSet) -> None:
+    rng = np.random.default_rng(0)
+    noisy = data.mos + rng.normal(scale=0.3, size=len(data.mos))
+    ablated, changed = rng.uniform(0.1, 0.3, (2, len(noisy))), rng.uniform(1, 2, (2, len(noisy)))
+    found = score(judge(noisy, data, every(data), ablated=ablated, changed=changed, weight=ablated), resamples=200)
+    assert found.keys() == {*METRICS, *(f"relevance_spearman:{m}" for m in RELEVANCE_MEASURES)}
+    for name, estimate in found.items():
+        assert estimate.low <= estimate.value + 0.2, name
+        assert estimate.low <= estimate.high, name
+
+
+def test_rmse_is_in_the_ratings_own_unit(data: TrainingSet) -> None:
+    found = score(judge(data.mos + 0.04, data, every(data)), resamples=0)
+    assert found["rmse"].value == pytest.approx(1.0)  # .04 of 1-5 is one point of 100
+
+
+def test_relevance_is_the_rank_agreement_of_ratios(data: TrainingSet) -> None:
+    judged = judge(data.mos, data, every(data))
+    human = {name: ratio["human"] for name, ratio in judged.ratios.items()}
+    # Ablation that is n times as strong for audio as its human ratio says: the same order.
+    ablated = np.array([[human[name] ** 3, 1.0] for name in data.content]).T
+    found = score(judge(data.mos, data, every(data), ablated=ablated, weight=ablated[::-1]), resamples=0)
+    assert found["relevance_spearman"].value == pytest.approx(1.0)
+    assert found["relevance_spearman:eq8"].value == pytest.approx(-1.0)
+    assert np.isnan(found["relevance_spearman:change_norm"].value)
+
+
+def test_less_change_counts_as_more_importance(data: TrainingSet) -> None:
+    human = {name: ratio["human"] for name, ratio in judge(data.mos, data, every(data)).ratios.items()}
+    changed = np.array([[1.0, human[name]] for name in data.content]).T  # audio changes less where it matters more
+    found = score(judge(data.mos, data, every(data), ablated=changed, changed=changed), resamples=0)
+    assert found["relevance_spearman:change_norm"].value == pytest.approx(1.0)
+
+
+def test_one_content_has_figures_but_no_intervals(make_ratings) -> None:
+    data = from_ratings(make_ratings(1))
+    found = score(judge(data.mos, data, every(data)))
+    assert found["plcc"].value == pytest.approx(1.0)
+    assert np.isnan(found["plcc"].low)
+    assert np.isnan(found["relevance_spearman"].value)
+
+
+def test_without_trade_offs_there_is_no_order(data: TrainingSet) -> None:
+    best_audio = np.flatnonzero(data.condition_a == "aac 128")
+    found = score(judge(data.mos[best_audio], data, best_audio), resamples=10)
+    assert np.isnan(found["trade_off_order"].value)
+    assert np.isnan(found["relevance_spearman:anova"].value)
