@@ -7,12 +7,14 @@ Axes: B batch, N temporal units, D = 512 model width, d_a and d_v input features
     AVQ  = head(mean of J over N)   (B,)
 
     simple      J = [X_a ; X'_v], no attention
-    ca          J = [X_a^ca ; X_v^ca], cross-attention both ways, each layer attending to the other modality
+    ca          J = [X_a^ca ; X_v^ca], cross-attention both ways
     recursive   X_m <- X_m + attention(query X_m, key/value [X_a ; X_v]), applied R times with the same weights
     attentive   J = self-attention([X_a^ca ; X_v^ca])
 
-Cross-attention of depth L_a (audio) and L_v (video): layer l of one modality attends to what the other's layers have
-made so far, both read before either is replaced. No positional encoding; only the recursion has residuals, without
+Cross-attention of depth L_a (audio) and L_v (video): every layer queries with what its branch has made so far and reads
+the other modality's embedding. At N = 1 the last layer's value path alone matters, whatever the depth. (Layers that
+read what the other branch has made would hand a modality back and forth: at N = 1 and unequal depths one of the two
+would be lost.) No positional encoding; only the recursion has residuals, without
 which it would forget its input. The paper does not say how N > 1 units become one score; here their joint
 representations are averaged, which at N = 1 changes nothing. At N = 1 every softmax runs over one key, so queries and
 keys cannot matter, J is affine in (X_a, X'_v), and `fold` gives the same numbers without them.
@@ -109,9 +111,12 @@ class CrossAttention(nn.Module):
 
     def forward(self, a: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N, D), (B, N, D) -> X_a^ca, X_v^ca."""
-        for audio, video in itertools.zip_longest(self.audio, self.video):
-            a, v = (audio(a, v) if audio else a), (video(v, a) if video else v)
-        return a, v
+        post_a, post_v = a, v
+        for layer in self.audio:
+            post_a = layer(post_a, v)
+        for layer in self.video:
+            post_v = layer(post_v, a)
+        return post_a, post_v
 
 
 class RecursiveAttention(nn.Module):

@@ -77,13 +77,14 @@ def test_an_unknown_network_is_refused_by_name() -> None:
         FusionNet(FusionNetConfig(kind="transformer"))
 
 
-def test_at_even_depth_cross_attention_hands_a_modality_back_to_itself() -> None:
-    weights = fold(FusionNet(FusionNetConfig(kind="ca", num_audio_cross_layers=2, num_video_cross_layers=2)))
-    assert "audio_post.audio" in weights
-    assert "audio_post.video" not in weights
-    once = fold(FusionNet(FusionNetConfig(kind="ca")))
-    assert "audio_post.video" in once
-    assert "audio_post.audio" not in once
+@pytest.mark.parametrize(("num_audio", "num_video"), [(1, 1), (2, 2), (1, 4), (5, 2)])
+def test_at_one_unit_each_branch_holds_the_other_modality_whatever_the_depth(num_audio: int, num_video: int) -> None:
+    config = FusionNetConfig(num_audio_cross_layers=num_audio, num_video_cross_layers=num_video)
+    weights = fold(FusionNet(config))
+    assert "audio_post.video" in weights
+    assert "audio_post.audio" not in weights
+    assert "video_post.audio" in weights
+    assert "video_post.video" not in weights
 
 
 def test_a_large_grid_is_the_same_in_blocks() -> None:
