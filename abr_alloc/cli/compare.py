@@ -87,9 +87,9 @@ def command(
     )
     if least_audio_kbps is not None:
         data = data.without_audio_below(least_audio_kbps)
-    check_trainable(data)
     fold_kind = fold_kind or ("content" if data.teacher else "leave-one-out")
     folds = grouped_folds(data.contents, NUM_FOLDS if fold_kind == "content" else None)
+    check_trainable(data)
     options.make_folder(folder)
     results: list[Result] = []
     bar = progress_bar()

@@ -74,8 +74,8 @@ def command(
         mos_range=mos_range,
         contents=contents,
     )
-    check_trainable(data)
     folds = grouped_folds(data.contents, num_folds)
+    check_trainable(data)
     base = replace(default_config(data, kind), seed=seed)
     base = replace(base, num_steps=steps or base.num_steps)
     options.make_folder(folder)

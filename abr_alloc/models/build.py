@@ -56,8 +56,8 @@ def build_model(
         UnknownSystemError: the system has no form that a checkpoint can hold.
         OutputError: the folder cannot be written.
     """
-    check_trainable(data)
     folds = grouped_folds(data.contents, num_folds, seed)
+    check_trainable(data)
     fitted_on: list[Fitted] = []
     held = cross_validate(
         system,

@@ -15,7 +15,7 @@ from abr_alloc.features.table import read_features
 
 PLAN_KEYS = {
     *("title", "scene", "start_s", "end_s", "budget_kbps", "video", "audio", "total_kbps", "avq_mos", "interval_mos"),
-    *("relevance", "num_pairs", "num_feasible"),
+    *("relevance", "indistinguishable", "num_pairs", "num_feasible"),
 }
 
 
@@ -59,7 +59,9 @@ def test_the_document_holds_exactly_what_the_format_says(plan_json, num_scenes):
         assert plan.keys() == PLAN_KEYS
         assert plan["video"].keys() == {"codec", "width_px", "height_px", "target", "bitrate_kbps"}
         assert plan["audio"].keys() == {"codec", "channels", "target", "bitrate_kbps"}
-        assert plan["relevance"].keys() == {"audio_share", "ablation", "change_norm"}
+        shares = {"audio_share", "anova_audio_share", "eq8_audio_share"}
+        assert plan["relevance"].keys() == {*shares, "ablation", "change_norm"}
+        assert plan["indistinguishable"].keys() == {"num_pairs", "video", "audio", "total_kbps", "avq_mos"}
         assert plan["relevance"]["ablation"].keys() == plan["relevance"]["change_norm"].keys() == {"audio", "video"}
 
 
@@ -67,7 +69,9 @@ def test_numbers_are_numbers_in_their_ranges(plan_json):
     for plan in plan_json("--budget", "2M")["plans"]:
         low, high = plan["interval_mos"]
         assert 1 <= low <= plan["avq_mos"] <= high <= 5
-        assert 0 <= plan["relevance"]["audio_share"] <= 1
+        assert all(
+            0 <= plan["relevance"][share] <= 1 for share in ("audio_share", "anova_audio_share", "eq8_audio_share")
+        )
         assert 1 <= plan["num_feasible"] <= plan["num_pairs"]
         assert plan["start_s"] < plan["end_s"]
         assert isinstance(plan["scene"], int) and isinstance(plan["video"]["width_px"], int)
