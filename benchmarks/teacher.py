@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from abr_alloc.models.conformal import fit_intervals, measure_coverage
 from abr_alloc.models.evaluation import agreement, trade_off_order
 from abr_alloc.models.ratings import aac_mos
 from abr_alloc.models.teacher import VIDEO_COLUMNS, Teacher, fit_teacher
@@ -54,8 +55,11 @@ def main() -> None:
     )
     print(f"leave one content out, {live['content'].nunique()} contents, {found.num} stimuli:")
     print(f"PLCC {found.plcc:.3f}  SRCC {found.srcc:.3f}  RMSE {found.rmse:.2f}/100  trade-off {order:.3f} of {num}")
-    low, high = np.quantile((mos - held_out) * 4 / 100, [0.05, 0.95])
-    print(f"human minus teacher, 5 % and 95 %: {low:+.4f} {high:+.4f} MOS (1-5)")
+    residual, content = (mos - held_out) * 4 / 100, live["content"].to_numpy(dtype=object)
+    intervals, (held, held_differences) = (f(residual, content, content) for f in (fit_intervals, measure_coverage))
+    low, high = intervals.interval_mos
+    print(f"90 % interval {low:+.4f} {high:+.4f}, of a difference {intervals.difference_mos:.4f} MOS (1-5)")
+    print(f"coverage on contents left out: ratings {held:.3f}, differences {held_differences:.3f}")
     for content in live["content"].unique():
         rows = (live["content"] == content).to_numpy()
         error = mos[rows] - held_out[rows]

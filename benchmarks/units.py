@@ -1,13 +1,13 @@
-"""Does attention over time predict better? N > 1 units of a second against their mean (N = 1), on contents not trained on.
+"""Does attention over time predict better? N = 5 units against their mean (N = 1), on contents not trained on.
 
     abr-alloc extract CLIPS... --grid dense --preset veryfast --max-scene 1s --audio-codec aac -o units.parquet
     python benchmarks/units.py units.parquet --contents benchmarks/training_contents.csv
 
-Every row of the table is a unit of one to two seconds. A stimulus is a window of five consecutive units of one video and
-one audio rendition. Nobody rated windows, so there are two labels, both the teacher's: of the window's mean features,
-which is what the models that ship learn, and the mean over the window of each unit's own label, which only a model that
-sees the units could know in full. Both networks are the Attentive one, see the same windows and take the same steps; one gets the five
-units, the other their mean.
+Every row of the table is a unit of one to two seconds. A stimulus is a window of five consecutive units of one video
+and one audio rendition. Nobody rated windows, so there are two labels, both the teacher's: of the window's mean
+features, which is what the models that ship learn, and the mean over the window of each unit's own label, which only a
+model that sees the units could know in full. Both networks are the Attentive one, see windows drawn in the same way and
+take the same steps; one gets the five units, the other their mean.
 """
 
 from __future__ import annotations

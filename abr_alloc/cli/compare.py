@@ -94,11 +94,11 @@ def command(
     results: list[Result] = []
     bar = progress_bar()
     with bar or contextlib.nullcontext():
-        task = bar.add_task("", total=len(systems) * num_seeds * len(folds)) if bar else None
+        task = bar.add_task("", total=len(systems)) if bar else None
 
         def on_fold(name: str, done: int, of: int) -> None:
             if bar is not None and task is not None:
-                bar.update(task, completed=len(results) * of + done, description=f"{name}: fold {done} of {of}")
+                bar.update(task, completed=len(results) + done / of, description=f"{name}: fold {done} of {of}")
 
         for result in compare(systems, data, folds, num_seeds=num_seeds, store=folder / "folds", on_fold=on_fold):
             results.append(result)

@@ -14,6 +14,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,18 +202,11 @@ def compare(
     """
     every = np.arange(len(data.pairs))
     for system in systems:
+        num_runs = num_seeds if getattr(system, "seeded", True) else 1
+        told = None if on_fold is None else partial(_tell, on_fold, system.name, num_runs * len(folds))
         runs = [
-            cross_validate(
-                system,
-                data,
-                folds,
-                seed,
-                store=store,
-                on_fold=lambda k, s=seed, n=system.name: (  # type: ignore[misc]
-                    on_fold(n, s * len(folds) + k, num_seeds * len(folds)) if on_fold else None
-                ),
-            )
-            for seed in range(num_seeds)
+            cross_validate(system, data, folds, seed, store=store, on_fold=told and partial(told, seed * len(folds)))
+            for seed in range(num_runs)
         ]
         judged = [
             judge(r.predicted, data, every, ablated=r.ablated, changed=r.changed, weight=r.weight)
@@ -228,6 +222,10 @@ def compare(
             by_seed=[{name: e.value for name, e in score(j, resamples=0).items()} for j in judged[:-1]],
             coverage=measure_coverage(residual, data.group, data.content),
         )
+
+
+def _tell(on_fold: Callable[[str, int, int], None], name: str, num: int, before: int, done: int) -> None:
+    on_fold(name, before + done, num)
 
 
 def _mean(runs: Sequence[HeldOut]) -> HeldOut:

@@ -49,7 +49,7 @@ class Fitted(Protocol):
 
 
 class System(Protocol):
-    """Something that learns AVQ from a training set."""
+    """Something that learns AVQ from a training set. `seeded = False` says that its fit does not depend on the seed."""
 
     @property
     def name(self) -> str:
@@ -109,6 +109,8 @@ class ProductSystem:
     label: str
     weights: tuple[float, float] | None
 
+    seeded = False
+
     def fit(self, data: TrainingSet, contents: Sequence[str], seed: int) -> TrainedSystem:
         """Fit Q_v and, where they are not given, the weights."""
         quality, columns = fit_video_quality(data, contents)
@@ -127,6 +129,8 @@ class StandardSystem:
 
     name: str = "p1203"
     label: str = "ITU-T P.1203.3 + Amd. 1"
+
+    seeded = False
 
     def fit(self, data: TrainingSet, contents: Sequence[str], seed: int) -> TrainedSystem:
         """Fit Q_v; the integration is the standard's."""
@@ -147,6 +151,8 @@ class SvrSystem:
     label: str
     with_rate: bool
     with_features: bool
+
+    seeded = False
 
     def fit(self, data: TrainingSet, contents: Sequence[str], seed: int) -> TrainedSystem:
         """Fit Q_v where it is read, then the regression, its settings chosen on the training contents."""
@@ -219,6 +225,8 @@ class ContentBlind:
     name: str = "content-blind"
     label: str = "content-blind mean of the condition"
 
+    seeded = False
+
     def fit(self, data: TrainingSet, contents: Sequence[str], seed: int) -> ConditionMeans:
         """Average the labels of each condition."""
         rows = data.pairs_of(contents)
@@ -236,12 +244,15 @@ def default_config(data: TrainingSet, kind: str, *, of_qualities: bool = False) 
     if data.teacher is not None:
         return TrainingConfig(network=FusionNetConfig(kind=kind))
     rated = TrainingConfig(
-        network=FusionNetConfig(kind=kind, num_hidden_layers=1, dropout=0.3),
+        network=FusionNetConfig(kind=kind, num_hidden_layers=1),
         learning_rate=5e-4,
         weight_decay=0.1,
         num_steps=400,
+        audio_noise=0.0,
+        video_noise=0.0,
+        power_transform=True,
     )
     if of_qualities:
-        network = replace(rated.network, d_model=128, d_ff=128, dropout=0.1)
+        network = replace(rated.network, d_model=128, d_ff=128)
         return replace(rated, network=network, num_steps=800, num_members=5)
     return rated
