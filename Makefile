@@ -21,11 +21,13 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python docs/generate_cli.py --check
+	$(BIN)/python docs/generate_models.py --check
 	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
-# docs/cli.md is generated from the commands themselves.
+# docs/cli.md is generated from the commands themselves, a table of docs/model.md from the models' cards.
 docs: $(READY)
 	$(BIN)/python docs/generate_cli.py
+	$(BIN)/python docs/generate_models.py
 	$(BIN)/mkdocs build --strict --site-dir build/site
 
 bench: $(READY)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import sys
 from pathlib import Path
 
@@ -92,6 +93,7 @@ def test_every_column_and_metadata_field_is_documented() -> None:
         ["relevance", str(EXAMPLE), "--json"],
         ["ladder", str(EXAMPLE), "--compare", "apple-hls-avc", "--json"],
         ["ladder", str(EXAMPLE), "--shared", "--rungs", "auto", "--json"],
+        ["evaluate", "svr-8f", str(EXAMPLE), "--json"],
     ],
     ids=" ".join,
 )
@@ -108,6 +110,42 @@ def test_every_json_field_is_documented(
     titles = set(read_features(EXAMPLE).frame["title"])  # hashes and credits are keyed by title
     for name in fields(json.loads(capsys.readouterr().out)) - titles:
         assert f"`{name}`" in FORMATS or f'"{name}"' in FORMATS, name
+
+
+def shell_blocks(page: str) -> list[str]:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return [line for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL) for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("page", ["own_ratings.md", "own_system.md"])
+def test_every_command_of_a_how_to_runs(
+    page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    commands = shell_blocks(page)
+    assert commands
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        program, *words = command.split()
+        assert program == "abr-alloc"
+        monkeypatch.setattr(sys, "argv", ["abr-alloc", *words])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert not caught.value.code, capsys.readouterr().err
+
+
+def test_the_how_to_shows_the_files_that_ship() -> None:
+    page = (ROOT / "docs" / "own_system.md").read_text(encoding="utf-8")
+    assert (ROOT / "examples" / "nearest_quality.py").read_text(encoding="utf-8").strip() in page
+    page = (ROOT / "docs" / "own_ratings.md").read_text(encoding="utf-8")
+    assert "\n".join((ROOT / "examples" / "ratings.csv").read_text().splitlines()[:3]) in page
+
+
+def test_the_example_ratings_are_what_their_script_writes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("make_ratings.py", "clip_features.parquet"):
+        (tmp_path / name).write_bytes((ROOT / "examples" / name).read_bytes())
+    runpy.run_path(str(tmp_path / "make_ratings.py"), run_name="__main__")
+    assert (tmp_path / "ratings.csv").read_text() == (ROOT / "examples" / "ratings.csv").read_text()
 
 
 def test_the_example_credits_every_clip_and_stays_small() -> None:

@@ -23,7 +23,7 @@ from abr_alloc.models.decisions import measure_decisions
 from abr_alloc.models.judgement import judge, score
 from abr_alloc.models.relevance import fit_ranges
 from abr_alloc.models.systems import Fitted, NetworkSystem, System, TrainedSystem, default_config
-from abr_alloc.models.teacher import TEACHER_INTERVALS, TEACHER_VALIDITY
+from abr_alloc.models.teacher import TEACHER_INTERVALS
 
 __all__ = ["build_model"]
 
@@ -80,7 +80,7 @@ def build_model(
         "rating_scale": list(data.scale),
         **_intervals(held, data),
         "relevance_ranges": _ranges(final, data),
-        "validity": TEACHER_VALIDITY if data.teacher else {},
+        "validity": dict(data.validity),
         "training": {**_settings(system, data), "seed": seed, "num_pairs": len(data.pairs), "contents": data.contents},
         "evaluation": _evaluation(held, data, tables, folds, fitted_on),
     }

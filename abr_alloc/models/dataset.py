@@ -18,7 +18,7 @@ import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import AUDIO_FEATURES, VIDEO_FEATURES, FeatureTable, stack_audio
-from abr_alloc.models.teacher import TEACHER_SCALE, VIDEO_COLUMNS, Teacher, scale_to_mos
+from abr_alloc.models.teacher import TEACHER_SCALE, TEACHER_VALIDITY, VIDEO_COLUMNS, Teacher, scale_to_mos
 
 __all__ = ["TrainingSet", "from_tables"]
 
@@ -63,6 +63,8 @@ class TrainingSet:
     """Scene of each video row, (V,); None for ratings."""
     scale: tuple[float, float] = TEACHER_SCALE
     """Worst and best rating of the scale that `mos` was mapped to 1-5 from."""
+    validity: Mapping[str, object] = field(default_factory=dict)
+    """What the labels cover, as `plan` checks it: codecs, `audio_kbps`, `fps`, `max_height_px`."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Versions of the `audio` and `video` features; empty for ratings."""
 
@@ -193,6 +195,7 @@ def from_tables(tables: Sequence[FeatureTable], teacher: Teacher, contents: Mapp
         condition_a=(audio["codec"] + " " + audio["target"]).to_numpy(dtype=object),
         condition_v=(video["codec"] + " " + video["target"] + " x" + size).to_numpy(dtype=object),
         scene=(video["title"] + " " + video["scene"].astype(str)).to_numpy(dtype=object),
+        validity=TEACHER_VALIDITY,
         versions=feature_versions,
     )
 

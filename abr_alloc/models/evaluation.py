@@ -65,17 +65,28 @@ def map_logistic(predicted: Floats, target: Floats) -> Floats:
     from scipy.optimize import least_squares
 
     centre, spread = float(np.mean(predicted)), float(np.std(predicted))
-    if spread < 1e-9:
-        return np.full(len(target), float(np.mean(target)))
-    x = (predicted - centre) / spread
     low, span = float(np.min(target)), float(np.ptp(target))
+    if spread < 1e-9 or span < 1e-9:
+        return np.full(len(target), float(np.mean(target)))
+    x, y = (predicted - centre) / spread, (target - low) / span
+
+    def parts(b: Floats) -> tuple[Floats, Floats]:
+        z = np.clip((x - b[2]) / b[3], -50.0, 50.0)
+        return z, 1.0 / (1.0 + np.exp(-z))
+
+    def slopes(b: Floats) -> Floats:
+        z, s = parts(b)
+        rise = b[1] * s * (1.0 - s) / b[3]
+        return np.column_stack([np.ones_like(s), s, -rise, -rise * z])
 
     def curve(b: Floats) -> Floats:
-        return b[0] + b[1] / (1.0 + np.exp(np.clip(-(x - b[2]) / b[3], -50.0, 50.0)))
+        return np.asarray(b[0] + b[1] * parts(b)[1])
 
-    bounds = ([low - 4.0 * span - 1e-9, 0.0, -6.0, 0.05], [low + span + 1e-9, 10.0 * span + 1e-9, 6.0, 20.0])
-    found = least_squares(lambda b: curve(b) - target, x0=[low, span or 1e-10, 0.0, 0.6], bounds=bounds)
-    return np.asarray(curve(found.x))
+    bounds = ([-4.0, 0.0, -6.0, 0.05], [1.0, 10.0, 6.0, 20.0])
+    found = least_squares(
+        lambda b: curve(b) - y, [0.0, 1.0, 0.0, 0.6], jac=slopes, bounds=bounds, ftol=1e-6, xtol=1e-6, max_nfev=100
+    )
+    return low + span * curve(found.x)
 
 
 def trade_offs(

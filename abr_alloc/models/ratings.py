@@ -135,7 +135,25 @@ def from_ratings(
         condition_a=_conditions(frame, ("audio_codec", "audio_kbps"), every_audio),
         condition_v=_conditions(frame, ("video_condition",), every_video),
         scale=scale,
+        validity=_validity(frame),
     )
+
+
+def _validity(frame: pd.DataFrame) -> dict[str, object]:
+    """What the rated stimuli cover, where the table says so."""
+    found: dict[str, object] = {}
+    if "audio_codec" in frame.columns:
+        found["audio_codecs"] = sorted(set(frame["audio_codec"].astype(str)))
+    if "audio_kbps" in frame.columns:
+        # Encoders deliver a little more or less than their nominal rate.
+        found["audio_kbps"] = [
+            round(float(frame["audio_kbps"].min()), 1),
+            round(1.1 * float(frame["audio_kbps"].max()), 1),
+        ]
+    if "fps" in frame.columns:
+        fps = _numbers(frame, "fps")
+        found["fps"] = [float(fps.min()) - 1.0, float(fps.max()) + 1.0]
+    return found
 
 
 def _derive(frame: pd.DataFrame) -> pd.DataFrame:

@@ -40,7 +40,7 @@ def draw_relevance(allocations: Sequence[Allocation], *, budget_kbps: float, cho
     origin = "chosen" if chosen else "a middling budget of this table"
     left_out = f"; {len(titles) - len(drawn)} more titles not drawn" if len(titles) > len(drawn) else ""
     figure.suptitle(
-        f"Relevance of each scene; below, its components at the pair planned for {budget_kbps:g} kbps ({origin}){left_out}",
+        f"Relevance of each scene; below, components at the pair planned for {budget_kbps:g} kbps ({origin}){left_out}",
         fontsize=11,
     )
     # One scale for all titles, with headroom, so that they can be compared.

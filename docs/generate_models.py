@@ -1,0 +1,46 @@
+"""Write the table of the systems that ship into docs/model.md, from their cards; `--check` fails when it is out of date."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from abr_alloc.models.checkpoint import load_model, shipped_models
+from abr_alloc.models.registry import SYSTEMS
+
+PAGE = Path(__file__).with_name("model.md")
+BLOCK = re.compile(r"(<!-- systems -->\n).*?(<!-- end -->)", flags=re.DOTALL)
+
+
+def table() -> str:
+    """Held-out figures of every model with teacher labels."""
+    lines = [
+        "| model | PLCC | SRCC | RMSE (MOS) | trade-off order | relevance | 90 % interval with the teacher's | difference |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in sorted(shipped_models(), key=[*SYSTEMS, *shipped_models()].index):
+        model = load_model(name)
+        if "interval_parts" not in model.card:
+            continue  # trained on ratings
+        found = {key: estimate["value"] for key, estimate in model.card["evaluation"]["held_out"].items()}
+        low, high = model.interval_mos
+        cells = [f"{found[key]:.4f}" for key in ("plcc", "srcc")]
+        cells += [f"{found['rmse']:.3f}", f"{found['trade_off_order']:.3f}", f"{found['relevance_spearman']:.2f}"]
+        cells += [f"{low:+.2f} .. {high:+.2f}", f"{model.intervals.difference_mos:.2f}"]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    page = BLOCK.sub(lambda match: match[1] + table() + match[2], text)
+    if "--check" in sys.argv[1:]:
+        if page != text:
+            sys.exit("docs/model.md is out of date; run `make docs`")
+    else:
+        PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
