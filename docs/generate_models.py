@@ -1,4 +1,4 @@
-"""Write the table of the systems that ship into docs/model.md, from their cards; `--check` fails when it is out of date."""
+"""Write the table of the systems that ship into docs/model.md, from their cards; `--check` fails when it is old."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLOCK = re.compile(r"(<!-- systems -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 def table() -> str:
     """Held-out figures of every model with teacher labels."""
     lines = [
-        "| model | PLCC | SRCC | RMSE (MOS) | trade-off order | relevance | 90 % interval with the teacher's | difference |",
+        "| model | PLCC | SRCC | RMSE (MOS) | trade-off order | relevance | 90 % interval with teacher | difference |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in sorted(shipped_models(), key=[*SYSTEMS, *shipped_models()].index):

@@ -72,7 +72,7 @@ def build_model(
         raise UnknownSystemError(f"system {system.name!r} cannot be stored or planned with", name=system.name)
     card = {
         "system": system.name,
-        "labels": "labels of a human-fitted teacher" if data.teacher else "human ratings",
+        "labels": _labels(system, data),
         "video_features": list(final.video_features),
         "audio_features": list(final.audio_features),
         "video_feature_version": data.versions.get("video"),
@@ -86,6 +86,13 @@ def build_model(
     }
     save_model(folder, final.predictor, card)
     return card
+
+
+def _labels(system: System, data: TrainingSet) -> str:
+    """What the system was trained on."""
+    if data.teacher and not getattr(system, "learns", True):
+        return "no labels: a fixed formula"
+    return "labels of a human-fitted teacher" if data.teacher else "human ratings"
 
 
 def _intervals(held: HeldOut, data: TrainingSet) -> dict[str, Any]:

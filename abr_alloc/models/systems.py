@@ -111,6 +111,11 @@ class ProductSystem:
 
     seeded = False
 
+    @property
+    def learns(self) -> bool:
+        """Whether anything but Q_v is fitted."""
+        return self.weights is None
+
     def fit(self, data: TrainingSet, contents: Sequence[str], seed: int) -> TrainedSystem:
         """Fit Q_v and, where they are not given, the weights."""
         quality, columns = fit_video_quality(data, contents)
@@ -131,6 +136,7 @@ class StandardSystem:
     label: str = "ITU-T P.1203.3 + Amd. 1"
 
     seeded = False
+    learns = False
 
     def fit(self, data: TrainingSet, contents: Sequence[str], seed: int) -> TrainedSystem:
         """Fit Q_v; the integration is the standard's."""
