@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Trial", "best_config", "open_study", "trials_of", "tune"]
 
 _STUDY = "abr-alloc-tune"
+_DIVERGED = 1000.0  # stands for the loss of a network that predicts no number
+
 JOURNAL = "study.journal"
 """The study's file, in its folder."""
 
@@ -138,7 +140,8 @@ def tune(
         config = _suggest(trial, base)
         losses: list[float] = []
         for k, held_out in enumerate(folds):
-            losses.append(_held_out_loss(data, held_out, config))
+            loss = _held_out_loss(data, held_out, config)
+            losses.append(loss if np.isfinite(loss) else _DIVERGED)
             trial.report(float(np.mean(losses)), k)
             if k + 1 < len(folds) and trial.should_prune():
                 raise optuna.TrialPruned
