@@ -98,5 +98,5 @@ def _notes(model: Model, data: TrainingSet, transparent_audio: bool) -> list[str
     if transparent_audio:
         notes.append("the ratings have no audio: every stimulus is judged at transparent audio")
     if data.teacher:
-        notes.append("the labels are the teacher's, not people's")
+        notes.append("the labels are the teacher's, not people's; the intervals allow for its own error too")
     return notes

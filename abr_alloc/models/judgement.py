@@ -146,8 +146,10 @@ def score(judgement: Judgement, *, resamples: int = 1000, seed: int = 0) -> dict
     rows = {name: np.flatnonzero(judgement.content == name) for name in contents}
     groups = {name: list(dict.fromkeys(judgement.group[i].tolist())) for name, i in rows.items()}
     rng = np.random.default_rng(seed)
-    most = max(2, _MOST_RESAMPLED // len(contents))
-    thinned = {name: i if len(i) <= most else rng.choice(i, most, replace=False) for name, i in rows.items()}
+    share = min(1.0, _MOST_RESAMPLED / len(judgement.target))  # of every content: large ones stay large
+    thinned = rows
+    if share < 1.0:
+        thinned = {name: rng.choice(i, max(2, round(share * len(i))), replace=False) for name, i in rows.items()}
     measures = _metrics(judgement)
     whole = {
         name: measure(np.arange(len(judgement.target)), [g for name in contents for g in groups[name]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from abr_alloc.models.dataset import TrainingSet
-from abr_alloc.models.judgement import METRICS, RELEVANCE_MEASURES, judge, score
+from abr_alloc.models.judgement import METRICS, RELEVANCE_MEASURES, Judgement, judge, score
 from abr_alloc.models.ratings import from_ratings
 
 
@@ -56,6 +56,27 @@ def test_less_change_counts_as_more_importance(data: TrainingSet) -> None:
     changed = np.array([[1.0, human[name]] for name in data.content]).T  # audio changes less where it matters more
     found = score(judge(data.mos, data, every(data), ablated=changed, changed=changed), resamples=0)
     assert found["relevance_spearman:change_norm"].value == pytest.approx(1.0)
+
+
+def test_large_tables_are_thinned_without_moving_their_figures() -> None:
+    rng = np.random.default_rng(0)
+    sizes = {"large": 6000, "small": 300, "tiny": 60}
+    content = np.concatenate([[name] * n for name, n in sizes.items()]).astype(object)
+    target = rng.uniform(1, 5, len(content))
+    error = np.where(content == "large", 0.1, 0.6) * rng.normal(size=len(content))
+    found = score(
+        Judgement(
+            predicted=target + error,
+            target=target,
+            scale=(1.0, 5.0),
+            content=content,
+            group=content,
+            trade_offs=dict.fromkeys(sizes, (1, 1)),
+            ratios={},
+        ),
+        resamples=300,
+    )
+    assert found["rmse"].low < found["rmse"].value < found["rmse"].high
 
 
 def test_one_content_has_figures_but_no_intervals(make_ratings) -> None:
