@@ -10,6 +10,7 @@ AbrAllocError
 ├── FeatureTableError         a feature table or a table of ratings
 ├── CheckpointError           a model, or a model that does not fit the table
 ├── UnknownSystemError        a system to train or compare that does not exist
+├── OwnSystemError            a system of one's own that fails
 ├── TuningError               a search for settings that cannot start or go on
 ├── OutputError               a place that cannot be written
 ├── InfeasibleBudgetError     nothing fits the budget and the limits
@@ -38,6 +39,7 @@ __all__ = [
     "LadderFormatError",
     "MediaError",
     "OutputError",
+    "OwnSystemError",
     "ToolFailedError",
     "ToolMissingError",
     "TuningError",
@@ -118,6 +120,14 @@ class CheckpointError(AbrAllocError):
 
 class UnknownSystemError(AbrAllocError):
     """A system to train or compare that does not exist, or a file that defines none."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class OwnSystemError(AbrAllocError):
+    """A system of one's own that raises, or predicts what is no prediction."""
 
     def __init__(self, message: str, *, name: str) -> None:
         super().__init__(message)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from abr_alloc.models.conformal import fit_intervals, measure_coverage
 from abr_alloc.models.evaluation import agreement, trade_off_order
-from abr_alloc.models.ratings import aac_mos
+from abr_alloc.models.p1203 import aac_mos
 from abr_alloc.models.teacher import VIDEO_COLUMNS, Teacher, fit_teacher
 
 PREFERENCE = 5.0  # points of 100 by which ratings must differ to count as a preference

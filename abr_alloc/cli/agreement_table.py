@@ -21,7 +21,7 @@ _NAMES = {
 _LEGEND = (
     "RMSE in points of {scale}; mapped: after a monotone logistic map. Trade-off order: how often the model prefers\n"
     "what people prefer when one stimulus has the better audio and the other the better video. Relevance: Spearman\n"
-    "of audio's weight against video's with people's, over {groups}. [ ]: 95 % bootstrap interval over contents.\n"
+    "of audio's weight against video's with people's, over {groups}. {intervals}\n"
 )
 
 
@@ -38,10 +38,10 @@ def _interval(name: str, estimate: Mapping[str, float | None]) -> str:
     return f"[{figure(name, estimate['low'])}, {figure(name, estimate['high'])}]"
 
 
-def _legend(data: Mapping[str, Any]) -> str:
+def _legend(data: Mapping[str, Any], intervals: str = "[ ]: 95 % bootstrap interval over contents.") -> str:
     low, high = data["scale"]
     groups = "scenes" if data["labels"] == "teacher" else "contents"
-    return _LEGEND.format(scale=f"{low:g}-{high:g}", groups=groups)
+    return _LEGEND.format(scale=f"{low:g}-{high:g}", groups=groups, intervals=intervals)
 
 
 def evaluation_table(document: Mapping[str, Any]) -> str:
@@ -65,10 +65,12 @@ def comparison_table(document: Mapping[str, Any]) -> str:
     for row in document["systems"]:
         table.add_row(row["label"], *_cells(row))
     data, folds = document["data"], document["folds"]
-    return (
-        f"{len(document['systems'])} systems, {folds['num']} folds ({folds['kind']}), {data['num_stimuli']} stimuli of "
-        f"{data['num_contents']} contents\n{render_table(table)}\n{_legend(data)}"
+    num = len(document["systems"])
+    head = (
+        f"{num} system{'s' if num > 1 else ''}, {folds['num']} folds ({folds['kind']}), "
+        f"{data['num_stimuli']} stimuli of {data['num_contents']} contents\n"
     )
+    return f"{head}{render_table(table)}\n" + _legend(data, "Intervals: table.md.")
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,11 +73,14 @@ def command(
     from abr_alloc.cli.progress import progress_bar
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.models.comparison import NUM_FOLDS, check_trainable, compare, grouped_folds
-    from abr_alloc.models.ratings import read_ratings
+    from abr_alloc.models.ratings import read_video_ratings
     from abr_alloc.models.registry import SYSTEMS, find_systems
 
+    for path in data_paths:
+        if str(path) in SYSTEMS and not path.exists():
+            raise click.UsageError(f"{path} is a system, not a table; separate systems by commas: --systems a,b")
     systems = find_systems(
-        _split(names) or list(SYSTEMS), video_ratings=read_ratings(video_ratings) if video_ratings else None
+        _split(names) or list(SYSTEMS), video_ratings=read_video_ratings(video_ratings) if video_ratings else None
     )
     data, _ = load_data(
         data_paths,
@@ -104,7 +108,7 @@ def command(
             results.append(result)
             _draw(result, data, folder)
             if bar is None:
-                click.echo(f"{result.name}: PLCC {result.scores['plcc'].value:.3f}", err=True)
+                click.echo(f"{result.name} done", err=True)
     document = {
         "schema_version": 1,
         "command": "compare",
@@ -128,9 +132,10 @@ def command(
 
 def _split(names: tuple[str, ...]) -> list[str]:
     """Names, some of them several with commas between; a product's weights have a comma of their own."""
-    return [
-        part.strip() for name in names for part in ([name] if name.startswith("product:") else name.split(",")) if part
-    ]
+    found = [part.strip() for name in names for part in re.findall(r"product:[^,]*,[^,]*|[^,]+", name)]
+    if names and not any(found):
+        raise click.UsageError("--systems names no system; leave it out for all that ship")
+    return [part for part in found if part]
 
 
 def _row(result: Result) -> dict[str, Any]:

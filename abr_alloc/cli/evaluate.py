@@ -40,6 +40,8 @@ def command(
 
     Ratings without audio are judged at transparent audio.
     """
+    if output is not None and output.suffix.lower() != ".json":
+        raise click.UsageError(f"the output {output} must end in .json")
     options.check_output(output, [data_path])
 
     from abr_alloc.cli.agreement_table import evaluation_table
@@ -89,7 +91,8 @@ def _describe(data: TrainingSet, path: Path) -> dict[str, Any]:
 def _notes(model: Model, data: TrainingSet, transparent_audio: bool) -> list[str]:
     """What the figures must not be taken for."""
     notes = []
-    seen = sorted(set(model.card.get("training", {}).get("contents", [])) & set(data.contents))
+    training = model.card.get("training", {})
+    seen = sorted({*training.get("contents", []), *training.get("titles", [])} & set(data.contents))
     if seen:
         notes.append(
             f"the model was trained on {len(seen)} of the {len(data.contents)} contents ({', '.join(seen[:5])}"

@@ -90,10 +90,10 @@ def command(
 
     from abr_alloc.cli.progress import progress_bar
     from abr_alloc.models.build import build_model
-    from abr_alloc.models.ratings import read_ratings
+    from abr_alloc.models.ratings import read_video_ratings
     from abr_alloc.models.registry import find_systems
 
-    (system,) = find_systems([system_name], video_ratings=read_ratings(video_ratings) if video_ratings else None)
+    (system,) = find_systems([system_name], video_ratings=read_video_ratings(video_ratings) if video_ratings else None)
     data, tables = load_data(
         [ratings] if ratings else features,
         audio_columns=audio_columns,

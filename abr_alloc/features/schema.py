@@ -17,6 +17,7 @@ __all__ = [
     "check_frame",
     "columns_of",
     "feature_columns",
+    "range_of",
     "stack_audio",
 ]
 
@@ -57,6 +58,11 @@ _KEY = ("title", "scene", "kind", "codec", "width_px", "height_px", "target")
 def columns_of(kind: str) -> set[str]:
     """Columns that rows of a kind, `video` or `audio`, fill."""
     return {*_BOTH, *_ONLY[kind]}
+
+
+def range_of(column: str) -> tuple[float, float]:
+    """Least and largest value that a column may hold; no limit for a column that is not of the table."""
+    return _RANGES.get(column, (-np.inf, np.inf))
 
 
 def stack_audio(rows: pd.DataFrame) -> npt.NDArray[np.float32]:

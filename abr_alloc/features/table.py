@@ -27,6 +27,7 @@ from abr_alloc.features.schema import (
     check_frame,
     columns_of,
     feature_columns,
+    range_of,
     stack_audio,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "columns_of",
     "feature_columns",
     "is_feature_table",
+    "range_of",
     "read_features",
     "replace_file",
     "stack_audio",

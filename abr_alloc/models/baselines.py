@@ -69,17 +69,18 @@ class WeightedProduct(_Pairwise):
     def state(self) -> tuple[dict[str, Floats], dict[str, Any]]:
         """Tensors and settings: what `restore` takes."""
         audio, video = self.neutral
-        return {"audio.mean": audio, "video.mean": video}, {
-            "audio_weight": self.audio_weight,
-            "video_weight": self.video_weight,
-        }
+        return {
+            "audio.mean": audio,
+            "video.mean": video,
+            "weights": np.array([self.audio_weight, self.video_weight]),
+        }, {}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Floats], settings: Mapping[str, Any]) -> WeightedProduct:
         """The inverse of `state`."""
         return cls(
-            audio_weight=float(settings["audio_weight"]),
-            video_weight=float(settings["video_weight"]),
+            audio_weight=float(tensors["weights"][0]),
+            video_weight=float(tensors["weights"][1]),
             neutral=(tensors["audio.mean"], tensors["video.mean"]),
         )
 

@@ -59,17 +59,25 @@ def build_model(
     folds = grouped_folds(data.contents, num_folds, seed)
     check_trainable(data)
     fitted_on: list[Fitted] = []
+
+    def keep(fitted: Fitted) -> None:
+        if not isinstance(fitted, TrainedSystem):
+            raise UnknownSystemError(
+                f"system {system.name!r} cannot be stored or planned with; compare it, or choose another --system",
+                name=system.name,
+            )
+        fitted_on.append(fitted)
+
     held = cross_validate(
         system,
         data,
         folds,
         seed,
-        on_fitted=fitted_on.append,
+        on_fitted=keep,
         on_fold=lambda k: on_fold(k, len(folds)) if on_fold else None,
     )
     final = system.fit(data, data.contents, seed)
-    if not isinstance(final, TrainedSystem):
-        raise UnknownSystemError(f"system {system.name!r} cannot be stored or planned with", name=system.name)
+    assert isinstance(final, TrainedSystem)  # the folds were
     card = {
         "system": system.name,
         "labels": _labels(system, data),
@@ -80,12 +88,23 @@ def build_model(
         "rating_scale": list(data.scale),
         **_intervals(held, data),
         "relevance_ranges": _ranges(final, data),
-        "validity": dict(data.validity),
-        "training": {**_settings(system, data), "seed": seed, "num_pairs": len(data.pairs), "contents": data.contents},
+        "validity": dict(data.validity) if getattr(system, "learns", True) else {},
+        "training": {
+            **_settings(system, data),
+            "seed": seed,
+            "num_pairs": len(data.pairs),
+            "contents": data.contents,
+            **_titles(tables),
+        },
         "evaluation": _evaluation(held, data, tables, folds, fitted_on),
     }
     save_model(folder, final.predictor, card)
     return card
+
+
+def _titles(tables: Sequence[FeatureTable]) -> dict[str, list[str]]:
+    """Titles of the feature tables, several of which may be one content."""
+    return {"titles": sorted({title for table in tables for title in table.frame["title"]})} if tables else {}
 
 
 def _labels(system: System, data: TrainingSet) -> str:

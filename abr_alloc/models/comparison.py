@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc import __version__
-from abr_alloc.errors import FeatureTableError
+from abr_alloc.errors import AbrAllocError, FeatureTableError, OwnSystemError
 from abr_alloc.features.table import replace_file
 from abr_alloc.models.conformal import measure_coverage
 from abr_alloc.models.dataset import TrainingSet
@@ -163,11 +163,31 @@ def _run_fold(
     on_fitted: Callable[[Fitted], None] | None,
 ) -> dict[str, Floats]:
     kept = [name for name in data.contents if name not in held_out]
-    fitted = system.fit(data, kept, seed)
+    rows = data.pairs_of(held_out)
+    step = "fit"
+    try:
+        fitted = system.fit(data, kept, seed)
+        step = "predict"
+        predicted = np.asarray(fitted.predict(data, rows), dtype=np.float64)
+    except AbrAllocError:
+        raise
+    except (Exception, SystemExit) as error:
+        if not _is_own(system):
+            raise
+        raise OwnSystemError(
+            f"system {system.name!r} ({inspect.getfile(type(system))}) fails in {step}: {error!r}; correct it",
+            name=system.name,
+        ) from error
+    if predicted.shape != (len(rows),) or not np.isfinite(predicted).all():
+        raise OwnSystemError(
+            f"system {system.name!r} predicts an array of shape {predicted.shape} with "
+            f"{int((~np.isfinite(predicted)).sum())} numbers that are not finite; predict must give {len(rows)} finite "
+            "numbers, one per stimulus",
+            name=system.name,
+        )
     if on_fitted:
         on_fitted(fitted)
-    rows = data.pairs_of(held_out)
-    found: dict[str, Floats] = {"predicted": np.asarray(fitted.predict(data, rows), dtype=np.float64)}
+    found: dict[str, Floats] = {"predicted": predicted}
     if isinstance(fitted, TrainedSystem):
         x_a, x_v = fitted.inputs(data, rows)
         ablated, change = np.stack(ablation(fitted.predictor, x_a, x_v)), fitted.predictor.change_norm(x_a, x_v)
@@ -244,7 +264,7 @@ def _key(system: System, data: TrainingSet, held_out: Sequence[str], seed: int) 
         parts.append(repr(system.config or default_config(data, system.kind, of_qualities=system.of_qualities)))
         if system.video_ratings is not None:
             digest.update(system.video_ratings.to_csv().encode())
-    elif not type(system).__module__.startswith("abr_alloc."):
+    elif _is_own(system):
         parts[1] = Path(inspect.getfile(type(system))).read_text(encoding="utf-8")  # a file of one's own
     digest.update(json.dumps(parts).encode())
     for array in (data.x_a, data.x_v, data.pairs, data.mos):
@@ -252,6 +272,11 @@ def _key(system: System, data: TrainingSet, held_out: Sequence[str], seed: int) 
     for names in (data.content_a, data.content_v, data.condition_a, data.condition_v):
         digest.update("\n".join(names.tolist()).encode())
     return digest.hexdigest()
+
+
+def _is_own(system: System) -> bool:
+    """Whether a system comes from a user's file."""
+    return not type(system).__module__.startswith("abr_alloc.")
 
 
 def file_name(name: str) -> str:

@@ -28,6 +28,7 @@ PREFERENCE_SHARE = 0.05
 """Part of the rating scale by which two ratings must differ to count as a preference."""
 
 _LEVEL = 0.95
+_FILLED = 1.5  # stimuli per free effect of the analysis of variance
 _MOST_RESAMPLED = 4000  # stimuli in a resample: the interval's own error is larger than what more would change
 
 Floats = npt.NDArray[np.floating]
@@ -101,8 +102,9 @@ def judge(
         orders[name] = trade_offs(
             predicted[i], target[i], video_quality, audio_quality, threshold=PREFERENCE_SHARE * (high - low)
         )
-        if len(set(condition_v[i])) < 2 or len(set(condition_a[i])) < 2:
-            continue  # one modality does not vary: there is no relevance to see
+        num_video, num_audio = len(set(condition_v[i])), len(set(condition_a[i]))
+        if min(num_video, num_audio) < 2 or len(i) < _FILLED * (num_video + num_audio - 1):
+            continue  # one modality does not vary, or conditions are too many to tell their effects apart
         found = {
             "human": _ratio(*effect_sizes(target[i], condition_v[i], condition_a[i])),
             "anova": _ratio(*effect_sizes(predicted[i], condition_v[i], condition_a[i])),

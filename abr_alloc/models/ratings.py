@@ -15,23 +15,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
-from abr_alloc.features.table import AUDIO_DIM, AUDIO_FEATURES, VIDEO_FEATURES
+from abr_alloc.features.table import AUDIO_DIM, AUDIO_FEATURES, VIDEO_FEATURES, range_of
 from abr_alloc.models.dataset import TrainingSet
+from abr_alloc.models.p1203 import P1203_CODECS, p1203_audio_mos
 from abr_alloc.models.teacher import VIDEO_COLUMNS
 
-__all__ = ["aac_mos", "from_ratings", "p1203_audio_mos", "read_contents", "read_ratings"]
+__all__ = ["from_ratings", "read_contents", "read_ratings", "read_video_ratings"]
 
 AUTO_SCALES = ((1.0, 5.0), (0.0, 100.0))
 """Rating scales that are recognised by themselves, worst and best."""
 
-# ITU-T P.1203.2, clause 8: a2 and a3 of each codec.
-_P1203_CODECS = {
-    "aac": (-0.05, 14.60),
-    "heaac": (-0.11, 20.06),
-    "heaacv2": (-0.11, 20.06),
-    "ac3": (-0.03, 15.70),
-    "mp2": (-0.02, 15.48),
-}
+_LOWEST_TOP = 10.0  # ratings on 0-100 whose best is no better are on another scale
+
 # The first of these that the table has is what a network reads.
 _AUDIO_PATTERNS = (("audio_features_*",), ("vif1d_scale?",), ("audio_mos",))
 _VIDEO_PATTERNS = (VIDEO_FEATURES, VIDEO_COLUMNS)
@@ -42,37 +37,44 @@ _VIDEO_EXTRAS = ("vmaf", *VIDEO_COLUMNS)
 Floats = npt.NDArray[np.float64]
 
 
-def p1203_audio_mos(codec: str, kbps: Floats) -> Floats:
-    """ITU-T P.1203.2's audio MOS of a codec at rates (n,), 1.05-4.9.
-
-    Raises:
-        KeyError: the Recommendation has no curve for the codec.
-    """
-    a2, a3 = _P1203_CODECS[codec]
-    q = 100.0 - (100.0 * np.exp(a2 * np.asarray(kbps, dtype=np.float64)) + a3)
-    mos = 1.05 + 3.85 * q / 100.0 + q * (q - 60.0) * (100.0 - q) * 7e-6
-    return np.where(q <= 0.0, 1.05, np.where(q >= 100.0, 4.9, mos))
-
-
-def aac_mos(kbps: Floats) -> Floats:
-    """`p1203_audio_mos` of AAC-LC."""
-    return p1203_audio_mos("aac", kbps)
-
-
 def read_ratings(path: Path) -> pd.DataFrame:
     """Read a CSV or Parquet file of rated stimuli.
 
     Raises:
         FeatureTableError: it cannot be read or has no rows.
     """
+    if not path.is_file():
+        raise FeatureTableError(f"ratings {path} do not exist; check the path", path=str(path))
     kind, read = ("Parquet", pd.read_parquet) if path.suffix.lower() == ".parquet" else ("CSV", pd.read_csv)
     try:
         frame = read(path)
     except (OSError, ValueError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
-        raise FeatureTableError(f"ratings {path} cannot be read as {kind}: {reason}", path=str(path)) from error
+        raise FeatureTableError(
+            f"ratings {path} cannot be read as {kind} ({reason}); give a table with a header row", path=str(path)
+        ) from error
+    if len(frame.columns) == 1 and ";" in str(frame.columns[0]):
+        raise FeatureTableError(f"ratings {path} are separated by semicolons; separate them by commas", path=str(path))
     if frame.empty:
-        raise FeatureTableError(f"ratings {path} have no rows", path=str(path))
+        raise FeatureTableError(f"ratings {path} have no rows; add rated stimuli", path=str(path))
+    return frame
+
+
+def read_video_ratings(path: Path) -> pd.DataFrame:
+    """Read the second table of the product form: video ratings, `mos` 1-5, `vif_scale0..3`, `motion2`.
+
+    Raises:
+        FeatureTableError: it cannot be read, or a column is missing, not numeric or out of its range.
+    """
+    frame = read_ratings(path)
+    columns = ["mos", *VIDEO_COLUMNS[:4], "motion2"]
+    for column in columns:
+        if column not in frame.columns:
+            raise FeatureTableError(
+                f"the video ratings {path} have no column {column!r}; they need {', '.join(columns)}", column=column
+            )
+        frame[column] = _numbers(frame, column)
+    _scale(frame["mos"].to_numpy(), AUTO_SCALES[0])
     return frame
 
 
@@ -108,6 +110,9 @@ def from_ratings(
             f"the ratings have neither {', '.join(VIDEO_FEATURES)} nor {', '.join(VIDEO_COLUMNS)}; name the video "
             "features with --video-columns"
         )
+    for column in ("content", "mos"):
+        if column in (*audio, *video):
+            raise FeatureTableError(f"column {column!r} is the label or the content, no feature", column=column)
     shared = sorted(set(audio) & set(video))
     if shared:
         raise FeatureTableError(f"column {shared[0]!r} is named as audio and as video feature", column=shared[0])
@@ -165,7 +170,16 @@ def _derive(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.assign(bitrate_kbps=kbps)
     if "audio_mos" not in frame.columns:
         codecs = frame["audio_codec"] if "audio_codec" in frame.columns else pd.Series("aac", index=frame.index)
-        if set(codecs) <= set(_P1203_CODECS):
+        known = codecs.isin(list(P1203_CODECS)).to_numpy()
+        if known.any() and not known.all():
+            row = int(np.flatnonzero(~known)[0])
+            raise FeatureTableError(
+                f"{_place(row)}, column audio_codec: P.1203.2 has no curve for {codecs.iloc[row]!r}, only for "
+                f"{', '.join(P1203_CODECS)}; correct it, or add a column audio_mos",
+                column="audio_codec",
+                row=row,
+            )
+        if known.all():
             parts = [p1203_audio_mos(str(codec), rate) for codec, rate in zip(codecs, kbps, strict=True)]
             frame = frame.assign(audio_mos=np.array(parts, dtype=np.float64))
     return frame
@@ -192,15 +206,25 @@ def _choose(frame: pd.DataFrame, patterns: Sequence[str], known: Sequence[Sequen
     return found
 
 
+def _place(row: int) -> str:
+    """Where a row stands: tables count from 0, editors show the line of a CSV file."""
+    return f"ratings row {row} (line {row + 2} of a CSV)"
+
+
 def _numbers(frame: pd.DataFrame, column: str) -> Floats:
+    """A column as finite numbers in the range that the feature may have."""
     numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    if not np.isfinite(numbers).all():
-        row = int(np.flatnonzero(~np.isfinite(numbers))[0])
-        raise FeatureTableError(
-            f"ratings row {row}, column {column}: {frame[column].iloc[row]!r} is no finite number; correct it",
-            column=column,
-            row=row,
+    low, high = (1e-6, 1e5) if column == "audio_kbps" else range_of(column)
+    bad = ~np.isfinite(numbers) | (numbers < low) | (numbers > high)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        found = frame[column].iloc[row]
+        what = (
+            f"{found:g} is outside {low:g}..{high:g}" if np.isfinite(numbers[row]) else f"{found!r} is no finite number"
         )
+        if pd.isna(found):
+            what = "empty, or no number"
+        raise FeatureTableError(f"{_place(row)}, column {column}: {what}; correct it", column=column, row=row)
     return numbers
 
 
@@ -216,11 +240,17 @@ def _scale(mos: Floats, mos_range: tuple[float, float] | None) -> tuple[float, f
         # A few ratings outside 1-5 are mistakes; many are another scale.
         on_five = np.mean((mos >= 1.0) & (mos <= 5.0)) > 0.5
         scale = AUTO_SCALES[0] if on_five else AUTO_SCALES[1]
+        if not on_five and mos.min() >= 0.0 and mos.max() <= _LOWEST_TOP:
+            raise FeatureTableError(
+                f"ratings of {mos.min():g}..{mos.max():g} are neither on 1-5 nor on 0-100; give their scale with "
+                "--mos-range",
+                column="mos",
+            )
     bad = (mos < scale[0]) | (mos > scale[1])
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise FeatureTableError(
-            f"ratings row {row}, column mos: {mos[row]:g} is outside {scale[0]:g}..{scale[1]:g}; correct it, or give "
+            f"{_place(row)}, column mos: {mos[row]:g} is outside {scale[0]:g}..{scale[1]:g}; correct it, or give "
             "the scale with --mos-range",
             column="mos",
             row=row,
@@ -235,7 +265,7 @@ def _refuse_copies(frame: pd.DataFrame, columns: Sequence[str]) -> None:
         row = int(copies[0])
         same = (frame[list(columns)] == frame.loc[row, list(columns)]).all(axis=1).to_numpy()
         raise FeatureTableError(
-            f"ratings row {row} repeats row {int(np.flatnonzero(same)[0])} (content {frame['content'].iloc[row]!r}), "
+            f"{_place(row)} repeats row {int(np.flatnonzero(same)[0])} (content {frame['content'].iloc[row]!r}), "
             "features and rating; remove it",
             row=row,
         )

@@ -65,6 +65,9 @@ def find_systems(names: Sequence[str], *, video_ratings: pd.DataFrame | None = N
         UnknownSystemError: there is no such system or file, or the file defines none.
     """
     found = [_find(name) for name in names]
+    for name in (system.name for system in found):
+        if [system.name for system in found].count(name) > 1:
+            raise UnknownSystemError(f"two systems are named {name!r}; rename one or leave it out", name=name)
     return [
         replace(system, video_ratings=video_ratings)
         if isinstance(system, NetworkSystem) and system.of_qualities

@@ -70,7 +70,8 @@ class SupportVectors:
         tensors = {
             f"{side}.{name}": pair[i] for name, pair in pairs.items() for i, side in enumerate(("audio", "video"))
         }
-        return {**tensors, "coefficients": self.coefficients}, {"intercept": self.intercept, "gamma": self.gamma}
+        numbers = {"intercept": np.array([self.intercept]), "gamma": np.array([self.gamma])}
+        return {**tensors, "coefficients": self.coefficients, **numbers}, {}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Floats], settings: Mapping[str, Any]) -> SupportVectors:
@@ -84,8 +85,8 @@ class SupportVectors:
             high=pair("high"),
             vectors=pair("vectors"),
             coefficients=tensors["coefficients"].astype(np.float64),
-            intercept=float(settings["intercept"]),
-            gamma=float(settings["gamma"]),
+            intercept=float(tensors["intercept"][0]),
+            gamma=float(tensors["gamma"][0]),
             neutral=pair("mean"),
         )
 

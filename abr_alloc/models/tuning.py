@@ -134,7 +134,7 @@ def tune(
     if known is None:
         study.set_user_attr("fingerprint", fingerprint)
     elif known != fingerprint:
-        raise TuningError("the folder holds a study of other data or settings; choose another -o")
+        raise TuningError(f"{JOURNAL} is of a study of other data, folds or --steps; choose another -o, or remove it")
 
     def objective(trial: OptunaTrial) -> float:
         config = _suggest(trial, base)

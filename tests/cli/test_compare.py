@@ -71,6 +71,8 @@ def test_a_feature_table_is_compared_by_the_teachers_labels(run_command, example
     [
         (["RATED", "--systems", "svr-9f", "-o", "OUT"], 1, "svr-8f"),
         (["RATED", "--systems", "svr-2f", "-o", "RATED"], 2, "folder"),
+        (["RATED", "--systems", "", "-o", "OUT"], 2, "--systems"),
+        (["RATED", "--systems", "svr-2f", "svr-8f", "-o", "OUT"], 2, "commas"),
         (["RATED", "RATED", "--systems", "svr-2f", "-o", "OUT"], 2, "one table"),
         (["missing.csv", "-o", "OUT"], 1, "missing.csv"),
         (["RATED", "--systems", "svr-2f", "--exclude-audio-below", "900k", "-o", "OUT"], 1, "exclude-audio-below"),

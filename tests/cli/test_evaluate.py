@@ -85,7 +85,7 @@ def test_a_model_asked_for_features_it_does_not_know_names_them(run_command, rat
         (["evaluate", "no-such-model", "RATED"], "attentive"),
         (["evaluate", "attentive", "missing.csv"], "missing.csv"),
         (["evaluate", "MODEL", "RATED", "--mos-range", "0", "10"], "mos-range"),
-        (["evaluate", "MODEL", "RATED", "-o", "RATED"], "input"),
+        (["evaluate", "MODEL", "RATED", "-o", "RATED"], ".json"),
         (["evaluate", "MODEL", "RATED", "--contents", "c.csv"], "contents"),
         (["evaluate", "attentive", "EXAMPLE", "--mos-range", "1", "5"], "mos-range"),
     ],

@@ -119,6 +119,7 @@ def test_ratings_may_be_given_as_data_and_settings_as_a_file(
           "-o", "{tmp}/x"], 1, "4 contents"),
         (["train", "--ratings", "{ratings}", "--audio-columns", "a_*", "--video-columns", "v_*", "--system", "svr-9f",
           "-o", "{tmp}/x"], 1, "svr-8f"),
+        (["train", "{example}", "--system", "content-blind", "-o", "{tmp}/x"], 1, "compare it"),
         (["train", "{example}", "--system", "svr-8f", "--dropout", "0.2", "-o", "{tmp}/x"], 2, "svr-8f"),
         (["train", "{example}", "--settings", "{ratings}", "-o", "{tmp}/x"], 1, "settings"),
         (["train", "{example}", "--mos-range", "1", "5", "-o", "{tmp}/x"], 2, "rated"),

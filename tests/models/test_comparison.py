@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from abr_alloc.errors import FeatureTableError, UnknownSystemError
+from abr_alloc.errors import FeatureTableError, OwnSystemError, UnknownSystemError
 from abr_alloc.models.comparison import check_trainable, compare, cross_validate, grouped_folds
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.fusionnet import FusionNetConfig
@@ -171,6 +171,35 @@ def test_a_system_of_ones_own_is_a_file(data: TrainingSet, tmp_path) -> None:
     assert result.name == "mean"
     assert result.scores["rmse"].value > 5.0
     assert np.isnan(result.scores["relevance_spearman"].value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        ("self.value = 1 / 0", "ZeroDivisionError"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("return None", "NoneType"),
+        ("self.value = float('nan')", "not finite"),
+        ("self.value = np.zeros(2)", "fails in predict|shape"),
+    ],
+)
+def test_a_system_of_ones_own_that_fails_is_named_in_one_line(
+    data: TrainingSet, tmp_path, fault: str, word: str
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(OWN.replace("        return self\n", f"        {fault}\n        return self\n", 1))
+    with pytest.raises(OwnSystemError, match=word) as caught:
+        cross_validate(find_systems([str(path)])[0], data, grouped_folds(data.contents, 5), store=tmp_path / "folds")
+    assert "\n" not in str(caught.value)
+    assert "'mean'" in str(caught.value)
+    assert not (tmp_path / "folds").exists()
+
+
+def test_two_systems_of_one_name_are_refused(tmp_path) -> None:
+    (tmp_path / "mine.py").write_text(OWN.replace('"mean"', '"svr-2f"'))
+    for names in (["svr-2f", "svr-2f"], [str(tmp_path / "mine.py"), "svr-2f"]):
+        with pytest.raises(UnknownSystemError, match="'svr-2f'"):
+            find_systems(names)
 
 
 @pytest.mark.parametrize("text", ["", "import nothing_of_that_name", "class A:\n    name = 'a'\n"])

@@ -87,6 +87,14 @@ def test_one_content_has_figures_but_no_intervals(make_ratings) -> None:
     assert np.isnan(found["relevance_spearman"].value)
 
 
+def test_relevance_is_not_read_off_conditions_that_are_nearly_all_different(make_ratings) -> None:
+    sparse = from_ratings(
+        make_ratings(4).drop(columns=["video_condition", "audio_codec", "audio_kbps"]).assign(audio_mos=3.0)
+    )
+    judged = judge(sparse.mos, sparse, every(sparse))
+    assert judged.ratios == {}
+
+
 def test_without_trade_offs_there_is_no_order(data: TrainingSet) -> None:
     best_audio = np.flatnonzero(data.condition_a == "aac 128")
     found = score(judge(data.mos[best_audio], data, best_audio), resamples=10)
