@@ -74,6 +74,7 @@ def test_a_power_transform_is_stored_with_the_network() -> None:
     rng = np.random.default_rng(1)
     frame = pd.DataFrame(rng.uniform(0.1, 1.0, size=(40, 2)), columns=["vif_scale0", "audio_mos"])
     frame = frame.assign(content=[f"c{i % 4}" for i in range(40)], mos=1.0 + 4.0 * frame["vif_scale0"])
+    frame["audio_mos"] = 1.0 + 4.0 * frame["audio_mos"]
     data = from_ratings(frame, ["audio_mos"], ["vif_scale0"])
     network = train_network(data, data.contents, replace(CONFIG, num_steps=5, power_transform=True))
     assert network.video.power is not None
