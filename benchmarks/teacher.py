@@ -1,6 +1,6 @@
 """Fit the teacher and say how well it agrees with people, leaving one content out at a time.
 
-python benchmarks/teacher.py live_sjtu.csv avt_vqdb_uhd1.csv [--write]
+python benchmarks/teacher.py live_sjtu.csv avt_vqdb_uhd1.csv [--alone] [--write]
 
 The rating tables are research data and do not ship; docs/model.md names their sources. `--write` stores the fit as
 abr_alloc/models/weights/teacher.json.
@@ -30,7 +30,7 @@ def predict(teacher: Teacher, rows: pd.DataFrame) -> np.ndarray:
     return teacher.c0 + teacher.video_gain(rows[list(VIDEO_COLUMNS)].to_numpy()) * audio
 
 
-def fit(rows: pd.DataFrame, avt: pd.DataFrame) -> Teacher:
+def fit(rows: pd.DataFrame, avt: pd.DataFrame | None) -> Teacher:
     return fit_teacher(
         rows[list(VIDEO_COLUMNS)].to_numpy(), aac_mos(rows["audio_kbps"].to_numpy()), rows["mos"].to_numpy(), avt
     )
@@ -40,9 +40,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("live_sjtu", type=Path)
     parser.add_argument("avt_vqdb", type=Path)
+    parser.add_argument("--alone", action="store_true", help="leave the second table out of the fit")
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
-    live, avt = pd.read_csv(args.live_sjtu), pd.read_csv(args.avt_vqdb)
+    live, avt = pd.read_csv(args.live_sjtu), None if args.alone else pd.read_csv(args.avt_vqdb)
     held_out = np.zeros(len(live))
     for content in live["content"].unique():
         test = (live["content"] == content).to_numpy()

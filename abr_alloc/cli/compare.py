@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options
-from abr_alloc.cli.data import describing, estimate_object, load_data, number
+from abr_alloc.cli.data import describing, estimate_object, load_data, number, video_ratings_option
 
 if TYPE_CHECKING:
     from abr_alloc.models.comparison import Result
@@ -44,10 +44,7 @@ __all__ = ["command"]
     "--seeds", "num_seeds", type=click.IntRange(1, 20), default=1, show_default=True,
     help="Train each system so often; figures are those of the mean prediction, and the table's JSON has every seed.",
 )  # fmt: skip
-@click.option(
-    "--video-ratings", type=click.Path(path_type=Path), metavar="FILE.csv",
-    help="A second table of video ratings (mos 1-5, vif_scale0..3, motion2) for attentive-product's form.",
-)  # fmt: skip
+@video_ratings_option
 @describing
 def command(
     data_paths: tuple[Path, ...],
@@ -66,8 +63,7 @@ def command(
     are the teacher's. Folds never split a content. What a fold predicts is kept in DIR/folds: an interrupted
     comparison goes on where it stopped.
     """
-    if folder.exists() and not folder.is_dir():
-        raise click.UsageError(f"{folder} is a file; give a folder with -o")
+    options.refuse_file(folder)
 
     from abr_alloc.cli.agreement_table import comparison_table
     from abr_alloc.cli.progress import progress_bar

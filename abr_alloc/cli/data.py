@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from abr_alloc.models.dataset import TrainingSet
     from abr_alloc.models.judgement import Estimate
 
-__all__ = ["describing", "estimate_object", "load_data", "number"]
+__all__ = ["describing", "estimate_object", "load_data", "number", "video_ratings_option"]
 
 _DESCRIBING = (
     click.option(
@@ -37,6 +37,12 @@ _DESCRIBING = (
         help="Columns title, content: which titles of feature tables are parts of one content and must not be split "
         "over folds.",
     ),
+)  # fmt: skip
+
+
+video_ratings_option = click.option(
+    "--video-ratings", type=click.Path(path_type=Path), metavar="FILE.csv",
+    help="A second table of video ratings (mos 1-5, vif_scale0..3, motion2) for attentive-product's form.",
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "features_argument",
     "make_folder",
     "planning",
+    "refuse_file",
 ]
 
 
@@ -129,6 +130,16 @@ def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:
         raise OutputError(f"{path} cannot be written: it is a folder; give a file name with -o")
     if not os.access(parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise OutputError(f"{path} cannot be written: permission denied; choose another place with -o")
+
+
+def refuse_file(folder: Path) -> None:
+    """Refuse, before any work, a folder for outputs that is a file.
+
+    Raises:
+        click.UsageError: it is.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise click.UsageError(f"{folder} is a file; give a folder with -o")
 
 
 def make_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options
-from abr_alloc.cli.data import describing, load_data
+from abr_alloc.cli.data import describing, load_data, video_ratings_option
 
 if TYPE_CHECKING:
     from abr_alloc.models.dataset import TrainingSet
@@ -32,10 +32,7 @@ __all__ = ["command"]
     help="What to train; `abr-alloc compare` lists the systems.",
 )  # fmt: skip
 @describing
-@click.option(
-    "--video-ratings", type=click.Path(path_type=Path), metavar="FILE.csv",
-    help="A second table of video ratings (mos 1-5, vif_scale0..3, motion2) for attentive-product's form.",
-)  # fmt: skip
+@video_ratings_option
 @click.option(
     "--settings", type=click.Path(path_type=Path), metavar="FILE.json",
     help="Settings of a network, as `abr-alloc tune` writes them.",

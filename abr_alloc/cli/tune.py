@@ -58,8 +58,7 @@ def command(
     `abr-alloc train --settings DIR/settings.json` trains with what was found. Needs Optuna: pip install
     'abr_alloc[tune]'.
     """
-    if folder.exists() and not folder.is_dir():
-        raise click.UsageError(f"{folder} is a file; give a folder with -o")
+    options.refuse_file(folder)
 
     from abr_alloc.cli.progress import progress_bar
     from abr_alloc.cli.tables import write_or_print
@@ -112,9 +111,11 @@ def _report(study: Any, base: TrainingConfig, folder: Path) -> str:
     replace_file(folder / "trials.csv", frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode())
     replace_file(folder / "settings.json", (json.dumps(settings, indent=2) + "\n").encode())
     names = list(best.settings)
+    num, complete = len(trials), sum(trial.state == "complete" for trial in trials)
+    minutes = sum(trial.seconds for trial in trials) / 60
     lines = [
-        f"{len(trials)} trials, {sum(trial.state == 'complete' for trial in trials)} complete, "
-        f"{sum(trial.seconds for trial in trials) / 60:.0f} minutes; least loss {best.loss:.4f} (trial {best.number})",
+        f"{num} trial{'s' if num > 1 else ''}, {complete} complete, {minutes:.0f} minutes; least loss {best.loss:.4f} "
+        f"(trial {best.number})",
         "",
         "| trial | loss | folds | " + " | ".join(names) + " |",
         "|---|---|---|" + "---|" * len(names),

@@ -1,8 +1,9 @@
 """The paper's search space (Table 2) as an Optuna study: grouped folds, pruning, a journal on disk that resumes.
 
 Every trial trains the network on each of five folds of contents and is judged by the mean of the paper's loss on what
-they hold out; a trial that is worse than the median of the others so far is given up. Queries and keys cannot matter at
-N = 1, so the number of heads changes nothing but the random start; it is searched because the paper searches it.
+they hold out. The first trial is the defaults; one that is worse than the median of the others so far is given up.
+Queries and keys cannot matter at N = 1, so the number of heads changes nothing but the random start; it is searched
+because the paper searches it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ __all__ = ["Trial", "best_config", "open_study", "trials_of", "tune"]
 
 _STUDY = "abr-alloc-tune"
 _DIVERGED = 1000.0  # stands for the loss of a network that predicts no number
+
+_SEARCHED = (
+    *("num_hidden_layers", "activation", "dropout", "num_heads", "d_ff", "num_audio_cross_layers"),
+    *("num_video_cross_layers", "learning_rate", "lam", "weight_decay"),
+)
 
 JOURNAL = "study.journal"
 """The study's file, in its folder."""
@@ -83,6 +89,12 @@ def _suggest(trial: OptunaTrial, base: TrainingConfig) -> TrainingConfig:
     )
 
 
+def _searched(config: TrainingConfig) -> dict[str, Any]:
+    """The settings of Table 2 that a configuration has."""
+    every = {**asdict(config.network), **asdict(config)}
+    return {name: every[name] for name in _SEARCHED}
+
+
 def open_study(folder: Path, base: TrainingConfig) -> Study:
     """The study of a folder, new or as it was left.
 
@@ -101,6 +113,8 @@ def open_study(folder: Path, base: TrainingConfig) -> Study:
         )
     except (ValueError, KeyError, OSError) as error:
         raise TuningError(f"{path} cannot be used ({error}); remove it, or choose another -o") from error
+    if not study.trials:
+        study.enqueue_trial(_searched(base))  # the defaults come first: what the search has to beat
     # A study that goes on must not repeat the draws it began with.
     study.sampler = optuna.samplers.TPESampler(seed=base.seed + len(study.trials))
     return study

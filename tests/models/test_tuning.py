@@ -24,6 +24,8 @@ def test_a_study_goes_on_where_it_stopped_within_the_papers_space(make_ratings, 
     tune(study, data, folds, BASE, 3, on_trial=lambda t: told.append(t.number))
     assert told == [0, 1, 2]
     trials = trials_of(study)
+    assert trials[0].settings["learning_rate"] == BASE.learning_rate  # the defaults come first
+    assert trials[0].settings["d_ff"] == BASE.network.d_ff
     assert len({str(trial.settings) for trial in trials}) == 3  # no draw is repeated
     for trial in trials:
         s = trial.settings
