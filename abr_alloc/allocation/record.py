@@ -13,7 +13,7 @@ from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import Relevance, SceneShares, estimate_relevance, scene_shares
 
-__all__ = ["Allocation", "Certificate", "Choice", "Indistinguishable", "Plan", "allocate"]
+__all__ = ["Allocation", "Certificate", "Choice", "Indistinguishable", "Plan", "allocate", "find_indistinguishable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,14 +164,15 @@ def _write_out(c: Choice, budget_kbps: float, model: Model, relevance: Relevance
         avq_mos=avq,
         interval_mos=(min(max(avq + low, 1.0), 5.0), min(max(avq + high, 1.0), 5.0)),
         relevance=relevance,
-        indistinguishable=_indistinguishable(surface, avq, model.intervals.difference_mos),
+        indistinguishable=find_indistinguishable(surface, avq, model.intervals.difference_mos),
         extra_budget_gain_mos=c.extra_budget_gain_mos,
         num_pairs=surface.avq_mos.size,
         num_feasible=c.num_feasible,
     )
 
 
-def _indistinguishable(surface: QualitySurface, avq_mos: float, difference_mos: float) -> Indistinguishable:
+def find_indistinguishable(surface: QualitySurface, avq_mos: float, difference_mos: float) -> Indistinguishable:
+    """The pairs of a scene whose AVQ lies within `difference_mos` of a chosen pair's."""
     alike = np.abs(surface.avq_mos - avq_mos) <= difference_mos
     cheapest = int(np.argmin(np.where(alike, surface.total_kbps, np.inf)))
     video, audio = np.unravel_index(cheapest, alike.shape)

@@ -181,8 +181,8 @@ def _write_tables(document: dict[str, Any], results: list[Result], data: Trainin
 def _draw(result: Result, data: TrainingSet, folder: Path) -> None:
     from abr_alloc.features.table import replace_file
     from abr_alloc.models.comparison import file_name
-    from abr_alloc.report.figures import render
     from abr_alloc.report.scatter import draw_scatter
+    from abr_alloc.report.style import render
 
     scores, judged = result.scores, result.judgement
     rmse = scores["rmse"].value

@@ -45,7 +45,7 @@ __all__ = ["command"]
 )  # fmt: skip
 @click.option("--keep-encodes", is_flag=True, help="Keep the encodes, in DIR/kept (large).")
 @click.option("--audio-only", is_flag=True, help="Measure the audio alone: material for training, not for plans.")
-@click.option("--ffmpeg", "ffmpeg_path", metavar="PATH", help="ffmpeg to use; ABR_ALLOC_FFMPEG, or the bundled one.")
+@options.ffmpeg
 def command(
     sources: tuple[Path, ...],
     output: Path,

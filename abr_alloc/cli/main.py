@@ -21,9 +21,11 @@ COMMANDS = {
     "compare": "Train and test systems on the same held-out contents.",
     "evaluate": "Measure how far a model agrees with ratings.",
     "extract": "Measure sources: encode a grid of renditions and write the feature table.",
+    "figure": "Draw relevance, surface, ladder or split as SVG or PNG.",
     "ladder": "Design the rungs that serve an audience best.",
     "plan": "Choose the best audio/video pairs under a budget.",
     "relevance": "Estimate how much audio and video matter per scene.",
+    "report": "Make a page with budget slider, relevance and ladder.",
     "train": "Train a model on feature tables or on your own ratings.",
     "tune": "Search the paper's settings of a network.",
 }

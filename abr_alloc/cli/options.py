@@ -20,6 +20,8 @@ __all__ = [
     "FiniteRange",
     "check_output",
     "features_argument",
+    "ffmpeg",
+    "ladder_file",
     "make_folder",
     "planning",
     "refuse_file",
@@ -84,6 +86,15 @@ KBPS = _Kbps()
 SECONDS = _Seconds()
 
 features_argument = click.argument("features", type=click.Path(path_type=Path))
+
+ladder_file = click.option(
+    "--ladder", "ladder_path", type=click.Path(path_type=Path), metavar="LADDER.json",
+    help="Ladders of `abr-alloc ladder -o`; designed with its defaults when absent.",
+)  # fmt: skip
+
+ffmpeg = click.option(
+    "--ffmpeg", "ffmpeg_path", metavar="PATH", help="ffmpeg to use; ABR_ALLOC_FFMPEG, or the bundled one."
+)
 
 _PLANNING = (
     click.option(

@@ -212,7 +212,8 @@ def _sweep(
         write_or_print(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"), output)
     elif output is not None and output.suffix.lower() in _FIGURES:
         if points:
-            from abr_alloc.report.figures import draw_sensitivity, render
+            from abr_alloc.report.figures import draw_sensitivity
+            from abr_alloc.report.style import render
 
             replace_file(output, render(draw_sensitivity(points, limits.pool), output.suffix.lower().removeprefix(".")))
     elif points:

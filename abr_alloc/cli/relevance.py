@@ -81,7 +81,8 @@ def command(
         }
         write_or_print(json.dumps(document, indent=2) + "\n", output)
     elif output is not None:
-        from abr_alloc.report.figures import draw_relevance, render
+        from abr_alloc.report.figures import draw_relevance
+        from abr_alloc.report.style import render
 
         figure = draw_relevance(plan.allocations, budget_kbps=budget, chosen=budget_kbps is not None)
         replace_file(output, render(figure, output.suffix.lower().removeprefix(".")))

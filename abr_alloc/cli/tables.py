@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -14,6 +13,7 @@ from rich.table import Table
 from abr_alloc.allocation.record import Certificate, Plan
 from abr_alloc.allocation.sensitivity import BudgetPoint
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
+from abr_alloc.allocation.validity import outside_validity
 from abr_alloc.features.table import FeatureTable, replace_file
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.units import format_time
@@ -193,29 +193,9 @@ def _trust(plan: Plan, model: Model, features: FeatureTable) -> list[str]:
         lines.append("+10 %: AVQ that a tenth more budget would add.")
     if any(a.video.interpolated for a in plan.allocations):
         lines.append("~: a rate between the two probes named, where AVQ is interpolated (docs/allocation.md).")
-    outside = _outside_validity(plan, model.card.get("validity", {}), features)
+    outside = outside_validity(
+        (a.video for a in plan.allocations), (a.audio for a in plan.allocations), model, features
+    )
     if outside:
         lines.append(f"Outside the range that the model was made for: {', '.join(outside)}. Trust these less.")
     return lines
-
-
-def _outside_validity(plan: Plan, validity: Mapping[str, Any], features: FeatureTable) -> list[str]:
-    outside = []
-    for kind, chosen in (
-        ("video", {a.video.codec for a in plan.allocations}),
-        ("audio", {a.audio.codec for a in plan.allocations}),
-    ):
-        known = validity.get(f"{kind}_codecs")
-        outside += [f"{kind} codec {codec}" for codec in sorted(chosen) if known is not None and codec not in known]
-    video = features.of_kind("video")
-    kbps = [a.audio.bitrate_kbps for a in plan.allocations]
-    low, high = validity.get("audio_kbps", (0.0, float("inf")))
-    if min(kbps) < low or max(kbps) > high:
-        outside.append(f"audio rates outside {low:g}-{high:g} kbps")
-    low, high = validity.get("fps", (0.0, float("inf")))
-    if ((video["fps"] < low) | (video["fps"] > high)).any():
-        outside.append(f"frame rates outside {low:g}-{high:g} fps")
-    lines = validity.get("max_height_px", float("inf"))
-    if (video[["width_px", "height_px"]].min(axis=1) > lines).any():
-        outside.append(f"video larger than {lines}p")
-    return outside

@@ -9,12 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from abr_alloc.allocation.design import TitleLadder
+from abr_alloc.allocation.interpolation import Crossover
 from abr_alloc.allocation.reference import Comparison, ReferenceLadder, ReferenceRung
 from abr_alloc.allocation.rung import Ladder, Rung, TitleAtRung
 from abr_alloc.allocation.surface import AudioRendition, Probe, VideoRendition
 from abr_alloc.errors import LadderFormatError
 
-__all__ = ["SCHEMA_VERSION", "as_reference", "ladder_document", "read_ladders", "video_object"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "as_reference",
+    "ladder_document",
+    "read_designed",
+    "read_ladders",
+    "read_provenance",
+    "video_object",
+]
 
 SCHEMA_VERSION = 1
 
@@ -88,8 +97,45 @@ def read_ladders(path: Path) -> list[Ladder]:
     """The ladders of a ladder file.
 
     Raises:
+        LadderFormatError: as `read_designed`.
+    """
+    return [found.ladder for found in read_designed(path)]
+
+
+def read_designed(path: Path) -> list[TitleLadder]:
+    """The ladders of a ladder file, with what they were held against.
+
+    Raises:
         LadderFormatError: it cannot be read, is of another version, or breaks the format.
     """
+    document = _read_document(path)
+    try:
+        ladders = [_read_designed(item) for item in document["ladders"]]
+        if not ladders or not all(found.ladder.rungs for found in ladders):
+            raise ValueError("it has no rungs")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise LadderFormatError(f"{path} is damaged ({what}); design it again") from None
+    return ladders
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """What a ladder file says it rests on: `model` (name), `weights_sha256` and `source_hashes`, where it says so.
+
+    Raises:
+        LadderFormatError: it cannot be read, or is of another version.
+    """
+    document = _read_document(path)
+    model, features = document.get("model"), document.get("features")
+    found: dict[str, Any] = {}
+    if isinstance(model, dict):
+        found |= {"model": model.get("name"), "weights_sha256": model.get("weights_sha256")}
+    if isinstance(features, dict) and isinstance(features.get("source_hashes"), dict):
+        found["source_hashes"] = features["source_hashes"]
+    return found
+
+
+def _read_document(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -105,14 +151,24 @@ def read_ladders(path: Path) -> list[Ladder]:
         raise LadderFormatError(
             f"{path} has ladder format version {version!r}, this program reads {SCHEMA_VERSION}; design it again"
         )
-    try:
-        ladders = [_read_ladder(item) for item in document["ladders"]]
-        if not ladders or not all(ladder.rungs for ladder in ladders):
-            raise ValueError("it has no rungs")
-    except (KeyError, TypeError, ValueError) as error:
-        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise LadderFormatError(f"{path} is damaged ({what}); design it again") from None
-    return ladders
+    return document
+
+
+def _read_designed(found: Mapping[str, Any]) -> TitleLadder:
+    comparison = found.get("comparison")
+    if comparison is not None:
+        comparison = Comparison(
+            **comparison | {"ladder": _read_ladder(comparison["ladder"]), "left_out": tuple(comparison["left_out"])}
+        )
+    return TitleLadder(
+        ladder=_read_ladder(found),
+        num_candidates=int(found.get("num_candidates", 0)),
+        crossovers=tuple(
+            Crossover(kbps=float(c["kbps"]), below_px=tuple(c["below_px"]), above_px=tuple(c["above_px"]))
+            for c in found.get("crossovers", ())
+        ),
+        comparison=comparison,
+    )
 
 
 def _read_ladder(found: Mapping[str, Any]) -> Ladder:

@@ -1,29 +1,21 @@
-"""Static pictures (matplotlib): readable without colour, units on every axis."""
+"""Pictures of relevance per scene and of what a budget buys: readable without colour, units on every axis."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from abr_alloc.allocation.record import Allocation
 from abr_alloc.allocation.sensitivity import BudgetPoint
+from abr_alloc.report.style import AUDIO, DIGITS, HATCH, INK, MAX_PANELS, VIDEO, tidy, use_rates
 
-__all__ = ["draw_relevance", "draw_sensitivity", "render"]
+__all__ = ["draw_relevance", "draw_sensitivity"]
 
-# Two hues of the Okabe-Ito palette that differ in lightness too; hatching tells them apart in grey.
-_AUDIO, _VIDEO = "#0072B2", "#F5C87A"
-_INK = "#222222"
 _TITLE_HEIGHT_IN = 2.1
-_MAX_TITLES = 40
-_DIGITS = 4  # drawn digits: what float32 leaves open must not change a file
+_DARK_VIDEO = "#B06A00"  # thin lines need more contrast than areas
 
 
 def draw_relevance(allocations: Sequence[Allocation], *, budget_kbps: float, chosen: bool) -> Figure:
@@ -35,7 +27,7 @@ def draw_relevance(allocations: Sequence[Allocation], *, budget_kbps: float, cho
         chosen: whether the user chose it; said in the heading.
     """
     titles = list(dict.fromkeys(a.title for a in allocations))
-    drawn = titles[:_MAX_TITLES]
+    drawn = titles[:MAX_PANELS]
     figure = Figure(figsize=(10.0, 1.0 + _TITLE_HEIGHT_IN * len(drawn)), layout="constrained")
     origin = "chosen" if chosen else "a middling budget of this table"
     left_out = f"; {len(titles) - len(drawn)} more titles not drawn" if len(titles) > len(drawn) else ""
@@ -68,20 +60,20 @@ def draw_relevance(allocations: Sequence[Allocation], *, budget_kbps: float, cho
 
 def _draw_shares(axes: Axes, title: str, scenes: Sequence[Allocation]) -> None:
     for a in scenes:
-        start, width, share = a.start_s, a.end_s - a.start_s, 100 * round(a.relevance.audio_share, _DIGITS)
+        start, width, share = a.start_s, a.end_s - a.start_s, 100 * round(a.relevance.audio_share, DIGITS)
         style: dict[str, Any] = {"align": "edge", "edgecolor": "white", "linewidth": 1.0}
-        axes.bar(start, share, width, color=_AUDIO, hatch="////", label="audio share", **style)
-        axes.bar(start, 100 - share, width, bottom=share, color=_VIDEO, label="video share", **style)
+        axes.bar(start, share, width, color=AUDIO, hatch=HATCH, label="audio share", **style)
+        axes.bar(start, 100 - share, width, bottom=share, color=VIDEO, label="video share", **style)
         wide_enough = width > 0.035 * (scenes[-1].end_s - scenes[0].start_s)
         if wide_enough:
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.2}
             axes.text(start + width / 2, share, f"{share:.0f}", ha="center", va="center", fontsize=8, bbox=box)
-    axes.set_title(title, loc="left", fontsize=10, color=_INK)
+    axes.set_title(title, loc="left", fontsize=10, color=INK)
     axes.set_ylim(0, 100)
     axes.set_yticks([0, 50, 100])
     axes.set_ylabel("share (%)", fontsize=9)
-    axes.tick_params(labelbottom=False, labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
+    axes.tick_params(labelbottom=False)
 
 
 def _draw_components(
@@ -89,12 +81,12 @@ def _draw_components(
 ) -> Axes | None:
     """Ablation of both modalities, and on a second axis their feature change where the model has one."""
     twin = None if top_change is None else axes.twinx()
-    for name, colour, width in (("audio", _AUDIO, 2.4), ("video", "#B06A00", 1.2)):
-        ablation = [round(a.relevance.ablation[name], _DIGITS) for a in scenes]
+    for name, colour, width in (("audio", AUDIO, 2.4), ("video", _DARK_VIDEO, 1.2)):
+        ablation = [round(a.relevance.ablation[name], DIGITS) for a in scenes]
         starts, ends = [a.start_s for a in scenes], [a.end_s for a in scenes]
         axes.hlines(ablation, starts, ends, color=colour, linewidth=width, label=f"ablation, {name}")
         if twin is not None:
-            change = [round((a.relevance.change_norm or {}).get(name, 0.0), _DIGITS) for a in scenes]
+            change = [round((a.relevance.change_norm or {}).get(name, 0.0), DIGITS) for a in scenes]
             middles = [(a.start_s + a.end_s) / 2 for a in scenes]
             marker = "o" if name == "audio" else "^"
             label = f"feature change, {name}"
@@ -119,7 +111,7 @@ def draw_sensitivity(points: Sequence[BudgetPoint], pool: str) -> Figure:
         pool: how AVQ is pooled over time, for the axis.
     """
     titles = list(dict.fromkeys(p.title for p in points))
-    drawn = titles[:_MAX_TITLES]
+    drawn = titles[:MAX_PANELS]
     figure = Figure(figsize=(10.0, 0.6 + 2.9 * len(drawn)), layout="constrained")
     axes = figure.subplots(len(drawn), 2, squeeze=False)
     left_out = f" ({len(titles) - len(drawn)} more titles not drawn)" if len(titles) > len(drawn) else ""
@@ -128,33 +120,20 @@ def draw_sensitivity(points: Sequence[BudgetPoint], pool: str) -> Figure:
         own = [p for p in points if p.title == title]
         budget = [p.budget_kbps for p in own]
         style: dict[str, Any] = {"drawstyle": "steps-post", "marker": "o", "markersize": 3, "linewidth": 1.2}
-        quality.plot(budget, [round(p.avq_mos, _DIGITS) for p in own], color=_INK, **style)
+        quality.plot(budget, [round(p.avq_mos, DIGITS) for p in own], color=INK, **style)
         quality.set_ylabel(f"AVQ, {pool} over time (MOS)", fontsize=9)
-        quality.set_title(title, loc="left", fontsize=10, color=_INK)
-        audio = [100 * round(p.audio_share, _DIGITS) for p in own]
+        quality.set_title(title, loc="left", fontsize=10, color=INK)
+        audio = [100 * round(p.audio_share, DIGITS) for p in own]
         shares = audio, [100 - share for share in audio]
-        split.stackplot(budget, *shares, step="post", colors=[_AUDIO, _VIDEO], labels=["audio", "video"])
-        split.collections[0].set(hatch="////", edgecolor="white", linewidth=0.0)
+        split.stackplot(budget, *shares, step="post", colors=[AUDIO, VIDEO], labels=["audio", "video"])
+        split.collections[0].set(hatch=HATCH, edgecolor="white", linewidth=0.0)
         split.set_ylabel("share of the streams' rate (%)", fontsize=9)
         split.set_ylim(0, 100)
         split.legend(loc="upper right", fontsize=8, facecolor="white", framealpha=0.9, edgecolor="none")
         for panel in (quality, split):
-            panel.set_xscale("log")
             panel.set_xlabel("budget for the title's mean rate (kbps)", fontsize=9)
-            panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            panel.xaxis.set_major_formatter(FuncFormatter(lambda kbps, _: f"{kbps:g}"))
-            panel.xaxis.set_minor_formatter(NullFormatter())
-            panel.tick_params(labelsize=8)
-            panel.spines[["top", "right"]].set_visible(False)
+            use_rates(panel, "x")
+            tidy(panel)
         if len(own) > 1:
             split.set_xlim(budget[0], budget[-1])
     return figure
-
-
-def render(figure: Figure, file_format: str) -> bytes:
-    """A figure as a file's bytes: `png` or `svg`, the same for the same input."""
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "abr_alloc"}):
-        metadata = {"Date": None} if file_format == "svg" else {"Software": None}
-        figure.savefig(buffer, format=file_format, dpi=130, metadata=metadata)
-    return buffer.getvalue()

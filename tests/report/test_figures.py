@@ -5,7 +5,8 @@ import pytest
 from abr_alloc.allocation.record import Allocation, Indistinguishable
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.models.relevance import Relevance
-from abr_alloc.report.figures import draw_relevance, render
+from abr_alloc.report.figures import draw_relevance
+from abr_alloc.report.style import render
 
 VIDEO = VideoRendition(codec="h264", width_px=640, height_px=360, target="crf=30", bitrate_kbps=700.0)
 AUDIO = AudioRendition(codec="aac", channels=2, target="b=64k", bitrate_kbps=64.0)

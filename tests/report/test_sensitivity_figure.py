@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from abr_alloc.allocation.sensitivity import BudgetPoint
-from abr_alloc.report.figures import draw_sensitivity, render
+from abr_alloc.report.figures import draw_sensitivity
+from abr_alloc.report.style import render
 
 
 def point(title: str, budget_kbps: float, avq_mos: float, audio_kbps: float) -> BudgetPoint:

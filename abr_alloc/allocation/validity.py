@@ -1,0 +1,42 @@
+"""Where renditions leave the range that a model was made for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from abr_alloc.allocation.surface import AudioRendition, VideoRendition
+from abr_alloc.features.table import FeatureTable
+from abr_alloc.models.checkpoint import Model
+
+__all__ = ["outside_validity"]
+
+_INFINITE = float("inf")
+
+
+def outside_validity(
+    video: Iterable[VideoRendition], audio: Iterable[AudioRendition], model: Model, features: FeatureTable
+) -> list[str]:
+    """What of some renditions and their table lies outside the `validity` of a model's card, in words.
+
+    Args:
+        video: video renditions that are looked at.
+        audio: audio renditions that are looked at.
+        model: its card names codecs, rates, frame rates and the largest size; what it does not name is not checked.
+        features: the table; frame rates and sizes are those of all its video rows.
+    """
+    validity, outside = model.card.get("validity", {}), []
+    audio = list(audio)
+    for kind, chosen in (("video", {v.codec for v in video}), ("audio", {a.codec for a in audio})):
+        known = validity.get(f"{kind}_codecs")
+        outside += [f"{kind} codec {codec}" for codec in sorted(chosen) if known is not None and codec not in known]
+    low, high = validity.get("audio_kbps", (0.0, _INFINITE))
+    if any(not low <= a.bitrate_kbps <= high for a in audio):
+        outside.append(f"audio rates outside {low:g}-{high:g} kbps")
+    rows = features.of_kind("video")
+    low, high = validity.get("fps", (0.0, _INFINITE))
+    if ((rows["fps"] < low) | (rows["fps"] > high)).any():
+        outside.append(f"frame rates outside {low:g}-{high:g} fps")
+    lines = validity.get("max_height_px", _INFINITE)
+    if (rows[["width_px", "height_px"]].min(axis=1) > lines).any():
+        outside.append(f"video larger than {lines}p")
+    return outside

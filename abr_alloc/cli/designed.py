@@ -1,0 +1,71 @@
+"""The ladders that reports and figures show: those of a ladder file, or the default design."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from abr_alloc.allocation.audience import DEFAULT_NETWORK, read_audience
+from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
+from abr_alloc.allocation.reference import load_reference, reference_names
+from abr_alloc.allocation.surface import QualitySurface
+from abr_alloc.errors import InfeasibleLadderError, LadderFormatError
+from abr_alloc.export.ladder_json import read_designed, read_provenance
+from abr_alloc.features.table import FeatureTable
+from abr_alloc.models.checkpoint import Model
+
+__all__ = ["design_or_read"]
+
+
+def design_or_read(
+    path: Path | None, titles: Sequence[Sequence[QualitySurface]], table: FeatureTable, model: Model, overhead: float
+) -> tuple[dict[str, TitleLadder | str], list[str]]:
+    """A ladder per title, or why it has none; and what to know about a file's.
+
+    Without a file, ladders are designed as `abr-alloc ladder` does by default, beside the fixed ladder that ships for
+    their codec.
+
+    Raises:
+        LadderFormatError: the file cannot be read, or has none of the titles.
+    """
+    if path is None:
+        return {scenes[0].title: _design(scenes, model, overhead) for scenes in titles}, []
+    names = [scenes[0].title for scenes in titles]
+    found = _by_title(read_designed(path))
+    if not any(name in found for name in names):
+        listed = ", ".join(list(found)[:5]) or "no titles"
+        raise LadderFormatError(f"{path} has no ladder for {', '.join(names[:5])}; it has {listed}")
+    missing = f"{path.name} has no ladder for this title."
+    return {name: found.get(name, missing) for name in names}, _differences(path, table, model)
+
+
+def _design(scenes: Sequence[QualitySurface], model: Model, overhead: float) -> TitleLadder | str:
+    codecs = {v.codec for v in scenes[0].video}
+    fixed = [reference for reference in map(load_reference, reference_names()) if {reference.codec} == codecs]
+    wanted = DesignOptions(overhead=overhead, interval_mos=model.interval_mos)
+    try:
+        (found,) = design_titles(scenes, read_audience(DEFAULT_NETWORK), wanted, fixed[0] if fixed else None)
+    except InfeasibleLadderError as error:
+        return f"No ladder by default: {error}."
+    return found
+
+
+def _by_title(ladders: Sequence[TitleLadder]) -> dict[str, TitleLadder]:
+    shared = {at.title: found for found in ladders for at in found.ladder.rungs[0].titles}
+    return shared | {found.ladder.title: found for found in ladders if not found.ladder.rungs[0].titles}
+
+
+def _differences(path: Path, table: FeatureTable, model: Model) -> list[str]:
+    """Where a ladder file rests on something else than what it is shown beside."""
+    told = []
+    provenance = read_provenance(path)
+    if provenance.get("weights_sha256") not in (None, model.card["weights_sha256"]):
+        told.append(
+            f"{path.name} was designed with another model ({provenance.get('model')}) than this page's ({model.name}): "
+            "their AVQ are not comparable."
+        )
+    designed_from, hashes = provenance.get("source_hashes", {}), table.metadata.source_hashes
+    changed = [name for name, value in hashes.items() if designed_from.get(name, value) != value]
+    if changed:
+        told.append(f"{path.name} was designed from other sources of {', '.join(changed)}.")
+    return told

@@ -1,0 +1,218 @@
+"""`abr-alloc report`: a page that shows why a title gets the rates it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from abr_alloc.cli import options
+
+if TYPE_CHECKING:
+    from abr_alloc.allocation.design import TitleLadder
+    from abr_alloc.allocation.surface import QualitySurface
+    from abr_alloc.features.table import FeatureTable
+
+__all__ = ["command"]
+
+
+@click.command("report", short_help="Make a page with budget slider, relevance and ladder.")
+@options.features_argument
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="REPORT.html", help="The page to write."
+)
+@options.ladder_file
+@click.option(
+    "--source",
+    "sources",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE|DIR",
+    help="A title's source, for thumbnails, or a folder of them (repeatable).",
+)
+@click.option(
+    "--budget",
+    "budgets_kbps",
+    type=options.BITRATE,
+    multiple=True,
+    help="A budget that the slider must stop at (repeatable); it opens at the first. A middling one when absent.",
+)
+@click.option("--interpolate", is_flag=True, help="Plan with video rates between the measured ones too.")
+@options.planning
+@options.ffmpeg
+def command(
+    features: Path,
+    output: Path,
+    ladder_path: Path | None,
+    sources: tuple[Path, ...],
+    budgets_kbps: tuple[float, ...],
+    interpolate: bool,
+    model_name: str,
+    overhead: float,
+    ffmpeg_path: str | None,
+    **filters: Any,
+) -> None:
+    """Write one HTML page about every title of FEATURES: a budget slider that moves the surface, the chosen pair and
+    its price, relevance per scene, the ladder beside a fixed one, and how far to trust it all. With several titles it
+    begins with a table of them.
+
+    The page is one file, opens from disk and fetches nothing.
+    """
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"the output {output} must end in .html")
+    options.check_output(output, [features, *sources, *([ladder_path] if ladder_path else [])])
+
+    from abr_alloc import __version__
+    from abr_alloc.allocation.interpolation import interpolate as between
+    from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces
+    from abr_alloc.allocation.surface import build_surfaces, select
+    from abr_alloc.allocation.title_surface import merge_scenes
+    from abr_alloc.allocation.validity import outside_validity
+    from abr_alloc.cli.designed import design_or_read
+    from abr_alloc.features.table import read_features, replace_file
+    from abr_alloc.models.checkpoint import load_model
+    from abr_alloc.report.data import model_data, title_data
+    from abr_alloc.report.page import render_page
+    from abr_alloc.report.stops import EXTRA_KBPS, budget_stops, by_title
+
+    table = select(read_features(features), **filters)
+    model = load_model(model_name)
+    measured = list(build_surfaces(table, model, overhead=overhead))
+    surfaces = [between(surface, overhead=overhead) for surface in measured] if interpolate else measured
+    titles = by_title(measured)
+    thumbnails = _thumbnails(sources, titles, table, ffmpeg_path)
+    ladders, ladder_warnings = design_or_read(ladder_path, titles, table, model, overhead)
+    middling = middling_budget_kbps(surfaces)
+    stops = budget_stops(surfaces, budgets_kbps or [middling])
+    relevance = plan_surfaces(measured, [middling], model).allocations
+    start_kbps = budgets_kbps[0] if budgets_kbps else middling
+    about = {
+        "version": __version__,
+        "budgets_kbps": stops,
+        "start": stops.index(start_kbps),
+        "relevance_budget_kbps": middling,
+        "extra_kbps": EXTRA_KBPS,
+        "interpolated": interpolate,
+        "plan_command": _plan_command(click.get_current_context()),
+        "plan_scenes": list(filters["scenes"]),
+        "overhead": overhead,
+        "model": model_data(model),
+        "table": {
+            name: getattr(table.metadata, name)
+            for name in ("video_feature_version", "audio_feature_version", "libvmaf_version", "visqol_version")
+            + ("ffmpeg_version", "grid")
+        },
+        "credits": dict(table.metadata.credits),
+        "warnings": ladder_warnings,
+    }
+    pages = []
+    for scenes, planned in zip(titles, by_title(surfaces), strict=True):
+        title = scenes[0].title
+        designed = ladders[title]
+        outside = outside_validity(
+            (v for s in scenes for v in s.video),
+            (a for s in scenes for a in s.audio),
+            model,
+            select(table, titles=(title,)),
+        )
+        merged = merge_scenes(scenes)
+        pages.append(
+            title_data(
+                planned,
+                between(merged, overhead=overhead) if interpolate else merged,
+                merged,
+                stops,
+                model,
+                {a.scene: a for a in relevance if a.title == title},
+                ladder=None if isinstance(designed, str) else designed,
+                ladder_problem=designed if isinstance(designed, str) else "",
+                thumbnails=thumbnails.get(title),
+                warnings=_warnings(outside, designed),
+            )
+        )
+    content = render_page(about, pages)
+    replace_file(output, content)
+    click.echo(f"{output}: {len(pages)} title{'s' if len(pages) > 1 else ''}, {len(content) / 1e6:.1f} MB", err=True)
+
+
+def _plan_command(context: click.Context) -> list[str]:
+    """The words of the command that plans as this page does, but for budget, title and scenes: what was asked for."""
+    words = ["abr-alloc", "plan", str(context.params["features"])]
+    for name, option in (
+        ("model_name", "--model"),
+        ("overhead", "--overhead"),
+        ("video_codecs", "--video-codec"),
+        ("audio_codecs", "--audio-codec"),
+        ("max_height_px", "--max-height"),
+    ):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            value = context.params[name]
+            words += [
+                word for item in (value if isinstance(value, tuple) else (value,)) for word in (option, str(item))
+            ]
+    return [*words, "--interpolate"] if context.params["interpolate"] else words
+
+
+def _warnings(outside: Sequence[str], designed: TitleLadder | str) -> list[str]:
+    found = []
+    if outside:
+        found.append(
+            "Some of the renditions leave the range that the model was made for: "
+            f"{', '.join(outside)}. Trust those less."
+        )
+    if not isinstance(designed, str) and any(rung.video.interpolated for rung in designed.ladder.rungs):
+        found.append("The ladder's rates lie between measured ones: AVQ is interpolated there.")
+    return found
+
+
+def _thumbnails(
+    sources: Sequence[Path], titles: Sequence[Sequence[QualitySurface]], table: FeatureTable, ffmpeg_path: str | None
+) -> Mapping[str, Mapping[int, bytes]]:
+    """JPEG bytes by title and scene, for the titles whose source was given."""
+    if not sources:
+        return {}
+    from abr_alloc.media.ffmpeg import find_ffmpeg
+    from abr_alloc.media.thumbnail import thumbnail
+
+    files = _match(sources, [scenes[0].title for scenes in titles], table)
+    ffmpeg = find_ffmpeg(ffmpeg_path)
+    return {
+        scenes[0].title: {s.scene: thumbnail(ffmpeg, files[s.title], s.start_s, s.end_s) for s in scenes}
+        for scenes in titles
+        if scenes[0].title in files
+    }
+
+
+def _match(sources: Sequence[Path], titles: Sequence[str], table: FeatureTable) -> dict[str, Path]:
+    """The source of each title: the file of its name, which must be the one that was measured.
+
+    Raises:
+        UnsupportedMediaError: a file is not there, belongs to no title, or has changed since.
+    """
+    from abr_alloc.errors import UnsupportedMediaError
+    from abr_alloc.media.probe import content_hash
+
+    found: dict[str, Path] = {}
+    for source in sources:
+        if not source.exists():
+            raise UnsupportedMediaError(f"{source} does not exist; correct --source", path=str(source))
+        files = sorted(p for p in source.iterdir() if p.is_file()) if source.is_dir() else [source]
+        matched = {title: path for path in files for title in (path.name, path.stem) if title in titles}
+        if not matched:
+            listed = ", ".join(titles[:5]) + (", ..." if len(titles) > 5 else "")
+            raise UnsupportedMediaError(
+                f"{source} is no title's source: a title is named as its file; the table has {listed}", path=str(source)
+            )
+        found |= matched
+    for title, path in found.items():
+        measured = table.metadata.source_hashes.get(title)
+        if measured is not None and content_hash(path) != measured:
+            raise UnsupportedMediaError(
+                f"{path} is not the file that title {title!r} was measured from (its SHA-256 differs); give that one, "
+                "or leave --source out",
+                path=str(path),
+            )
+    return found

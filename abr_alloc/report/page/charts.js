@@ -1,0 +1,114 @@
+// What every chart is given: all of it when the focus changes, and the little that the slider moves.
+
+const surfaceOf = (title) => (state.focus === null ? title.surface : title.scenes[state.focus].surface);
+
+function frameOf(surface) {
+  const videos = surface.video.map((v) => v.kbps), audios = surface.audio.map((a) => a.kbps);
+  return { x: [Math.min(...videos) / 1.15, Math.max(...videos) * 1.15], y: [Math.min(...audios) / 1.12, Math.max(...audios) * 1.18] };
+}
+
+function surfaceData(title) {
+  const surface = surfaceOf(title), { x, y } = frameOf(surface);
+  const iso = [], labels = [];
+  for (const line of surface.lines) {
+    const corners = [[x[1], line.audio_kbps[0]]];
+    line.video_kbps.forEach((video, i) => corners.push([video, line.audio_kbps[i]], [video, line.audio_kbps[i + 1] ?? y[1]]));
+    corners.push([x[1], y[1]]); // closes the area, and is no corner of the line
+    corners.forEach(([video_kbps, audio_kbps], corner) => iso.push({ level: line.level, corner, closing: corner === corners.length - 1, video_kbps, audio_kbps }));
+    const left = line.video_kbps[line.video_kbps.length - 1];
+    const last = labels[labels.length - 1];
+    if (left < x[1] / 1.12 && (!last || left > last.video_kbps * Math.pow(x[1] / x[0], 0.055))) labels.push({ level: line.level, video_kbps: left, audio_kbps: y[1] });
+  }
+  const probes = surface.video.flatMap((video, v) => surface.audio.map((audio, a) => ({
+    video_kbps: video.kbps, audio_kbps: audio.kbps, pair: pairText(surface, v, a), total_kbps: total(video.kbps, audio.kbps), avq_mos: surface.avq_mos[v][a],
+  })));
+  const path = about.budgets_kbps.flatMap((value, stop) => {
+    const found = outcome(title, stop);
+    return found ? [{ budget: value, video_kbps: found.video, audio_kbps: found.audio }] : [];
+  });
+  return { frame: [0, 1].map((i) => ({ video_kbps: x[i], audio_kbps: y[i] })), iso, iso_labels: labels, probes, path };
+}
+
+function budgetLine(surface) {
+  const { x, y } = frameOf(surface), streams = budget() / (1 + about.overhead);
+  const from = Math.max(x[0], streams - y[1]), to = Math.min(x[1], streams - y[0]), steps = 80;
+  if (!(to > from)) return [];
+  return Array.from({ length: steps + 1 }, (_, i) => {
+    const video = from * Math.pow(to / from, i / steps);
+    return { corner: i, video_kbps: video, audio_kbps: streams - video };
+  });
+}
+
+function stopData(title) {
+  const stops = [], split = [];
+  about.budgets_kbps.forEach((value, stop) => {
+    const found = outcome(title, stop);
+    if (!found) return;
+    const [low_mos, high_mos] = interval(found.avq);
+    stops.push({ budget: value, avq_mos: found.avq, low_mos, high_mos, price: found.price == null ? null : 100 * found.price });
+    ["audio", "video"].forEach((stream, rank) => split.push({ budget: value, stream, rank, kbps: found[stream], share: found[stream] / (found.audio + found.video) }));
+  });
+  const middle = split.filter((row) => row.stream === "audio")[Math.floor(split.length / 8)];
+  const labels = middle ? [
+    { stream: "audio", budget: middle.budget, share: middle.share / 2 },
+    { stream: "video", budget: middle.budget, share: (1 + middle.share) / 2 },
+  ] : [];
+  return { stops, split, split_labels: labels };
+}
+
+function ladderRows(title) {
+  if (!title.ladder) return [];
+  const { reference } = title.ladder;
+  const most = Math.max(...[...title.ladder.rungs, ...(reference?.rungs ?? [])].map((rung) => rung.kbps)) * 1.3;
+  const steps = (ladder, name, rungs) => rungs.map((rung, i) => ({
+    ladder, name, rung: i + 1, kbps: rung.kbps, avq_mos: rung.avq_mos, audio_kbps: rung.audio.kbps, pair: `${videoText(rung.video)} + ${audioText(rung.audio)}`,
+  })).concat(rungs.slice(-1).map((rung) => ({ ladder, name, rung: 0, kbps: most, avq_mos: rung.avq_mos, audio_kbps: rung.audio.kbps })));
+  return steps("designed", "designed", title.ladder.rungs).concat(reference ? steps("reference", reference.name, reference.rungs) : []);
+}
+
+function frontData({ fronts }) {
+  const codecs = new Set(fronts.sizes.map((front) => front.codec)).size;
+  const name = (front) => (codecs > 1 ? `${front.codec} ` : "") + size(front);
+  return {
+    front_labels: fronts.sizes.map((front) => ({ size: name(front), video_kbps: front.probes[0][1], avq_mos: front.probes[0][2] })),
+    fronts: fronts.sizes.flatMap((front) => front.curve.map(([video_kbps, avq_mos]) => ({ size: name(front), video_kbps, avq_mos }))),
+    front_probes: fronts.sizes.flatMap((front) => front.probes.map(([target, video_kbps, avq_mos]) => ({ size: name(front), target, video_kbps, avq_mos }))),
+    crossovers: fronts.crossovers.map((crossover) => ({ video_kbps: crossover.kbps })),
+  };
+}
+
+const views = {};
+
+async function draw(name, data) {
+  if (!(name in views)) {
+    const drawing = { actions: false, renderer: "svg", ast: true, tooltip: { disableDefaultStyle: true }, logLevel: 1 };
+    views[name] = window.drawChart(byId(`chart-${name}`), { ...specs[name], datasets: data }, drawing);
+    await views[name];
+    return;
+  }
+  const { view } = await views[name];
+  for (const [dataset, rows] of Object.entries(data)) view.data(dataset, rows);
+  await view.runAsync();
+}
+
+// What stands still while the slider moves.
+function standing(title) {
+  const { stops, split, split_labels } = stopData(title), ladder = ladderRows(title);
+  return { surface: surfaceData(title), quality: { stops }, split: { split, split_labels }, ladder: { ladder }, audio_steps: { ladder }, fronts: frontData(title) };
+}
+
+// What the slider moves.
+function moving(title) {
+  const found = outcome(title, state.stop), surface = surfaceOf(title);
+  const now = [{ budget: budget(), avq_mos: found ? found.avq : null }];
+  const label = found && (state.focus === null ? "mean of the scenes" : pairText(surface, found.v, found.a));
+  return {
+    surface: { budget_line: budgetLine(surface), chosen: found ? [{ video_kbps: found.video, audio_kbps: found.audio, avq_mos: found.avq, pair: label }] : [] },
+    quality: { now }, split: { now }, ladder: { now }, audio_steps: { now },
+  };
+}
+
+function drawAll(charts) {
+  return Promise.all(Object.entries(charts).map(([name, data]) => draw(name, data)));
+}
+

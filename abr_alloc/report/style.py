@@ -1,0 +1,52 @@
+"""What all static pictures share: colours, axes, and how a figure becomes a file.
+
+Colours are of the Okabe-Ito palette, which colour-blind people can tell apart; what differs in colour differs in hatch,
+dash or marker too.
+"""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+__all__ = ["AUDIO", "CHOSEN", "DIGITS", "HATCH", "INK", "MAX_PANELS", "MUTED", "VIDEO", "render", "tidy", "use_rates"]
+
+INK, MUTED = "#222222", "#767676"
+AUDIO, VIDEO, CHOSEN = "#0072B2", "#F5C87A", "#C2410C"
+HATCH = "////"
+"""Of what is audio."""
+MAX_PANELS = 40
+"""Most titles in one picture."""
+DIGITS = 4
+"""Drawn digits: what float32 leaves open must not change a file."""
+
+
+def tidy(axes: Axes) -> None:
+    """No box around the data, and small numbers."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+
+
+def use_rates(axes: Axes, which: str) -> None:
+    """A logarithmic axis, `x` or `y`, with plain numbers of kbps at 1, 2 and 5 of every decade."""
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis: Axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda kbps, _: f"{kbps:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def render(figure: Figure, file_format: str) -> bytes:
+    """A figure as a file's bytes: `png` or `svg`, the same for the same input."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "abr_alloc"}):
+        metadata = {"Date": None} if file_format == "svg" else {"Software": None}
+        figure.savefig(buffer, format=file_format, dpi=130, metadata=metadata)
+    return buffer.getvalue()
