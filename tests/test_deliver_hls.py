@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 import pytest
 
+from abr_alloc.export.ladder_json import read_ladders
+
 SCRIPT = Path(__file__).parents[1] / "examples" / "deliver_hls.py"
 TITLE = "handheld-toy-rabbit-480p"
 LADDER = SCRIPT.parents[1] / "ladders" / "titles" / f"{TITLE}.json"
@@ -57,13 +59,14 @@ def test_the_playlists_are_right(delivered):
     assert len(variants) == 6
 
     rates = []
-    for attributes, uri in variants:
+    for (attributes, uri), rung in zip(variants, read_ladders(LADDER)[0].rungs, strict=True):
         bandwidth, average = (
             int(re.search(rf"(?<![A-Z-]){name}=(\d+)", attributes)[1]) for name in ("BANDWIDTH", "AVERAGE-BANDWIDTH")
         )
         audio = delivered / groups[re.search(r'AUDIO="([^"]+)"', attributes)[1]]
         assert bandwidth >= peak_bits_per_s(delivered / uri) + peak_bits_per_s(audio)
         assert average <= bandwidth
+        assert average == pytest.approx(1000 * rung.total_kbps, rel=0.1)
         rates.append(bandwidth)
         with av.open(delivered / uri) as media:
             stream = media.streams.video[0]

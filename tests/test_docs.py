@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -149,3 +150,23 @@ def test_the_example_credits_every_clip_and_stays_small() -> None:
     contents = table.frame.groupby("title")["scene"].nunique()
     assert len(contents) >= 3
     assert contents.max() > 1
+
+
+def test_the_site_builds_strictly_and_asks_no_other_host(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    pages = list(tmp_path.glob("*.html"))
+    assert (tmp_path / "index.html") in pages
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|link|img|iframe)\b[^>]*(?:src|href)=[\"']?(?:https?:)?//[^>]*>", text)
+        assert not [tag for tag in loaded if 'rel="canonical"' not in tag], page.name
+    for style in tmp_path.rglob("*.css"):
+        assert not re.search(r"url\([\"']?https?:|@import", style.read_text(encoding="utf-8")), style.name
+
+
+@pytest.mark.parametrize("page", sorted(page.name for page in (ROOT / "docs").glob("*.md")))
+def test_a_page_reads_well_unbuilt(page: str) -> None:
+    """Nothing that only the site would understand: no admonitions, no tabs, no attributes."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert not re.search(r"^\s*(?:!!!|\?\?\?|===) |\{: ?[.#]", text, flags=re.MULTILINE)
