@@ -132,7 +132,9 @@ def test_commands_are_shown_where_the_test_above_finds_them():
         text = page.read_text(encoding="utf-8")
         rest = FENCE.sub(lambda match: "" if match[1] in ("sh", "python") else match[0], text)
         stray = re.findall(r"^[ \t$>]*(?:time )?abr-alloc [a-z].*", rest, flags=re.MULTILINE)
-        stray += re.findall(r"^(?: {4}|\t)\s*(?:\$ )?(?:python|ffmpeg|make|pip|git) .*", rest, flags=re.MULTILINE)
+        blocks = [match[2] for match in FENCE.finditer(rest)] + re.findall(r"^(?: {4}|\t).*", rest, flags=re.MULTILINE)
+        for block in blocks:
+            stray += re.findall(r"^\s*(?:\$ )?(?:python|ffmpeg|make|pip|git) .*", block, flags=re.MULTILINE)
         assert not stray, f"{page.name}: put it into a ```sh fence: {stray[0]}"
 
 
