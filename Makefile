@@ -22,12 +22,15 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/python docs/generate_cli.py --check
 	$(BIN)/python docs/generate_models.py --check
+	$(BIN)/python docs/refresh_outputs.py --check
 	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
-# docs/cli.md is generated from the commands themselves, a table of docs/model.md from the models' cards.
+# docs/cli.md is generated from the commands themselves, a table of docs/model.md from the models' cards; the outputs that
+# the README and the pages show are what comes out.
 docs: $(READY)
 	$(BIN)/python docs/generate_cli.py
 	$(BIN)/python docs/generate_models.py
+	$(BIN)/python docs/refresh_outputs.py
 	$(BIN)/mkdocs build --strict --site-dir build/site
 
 bench: $(READY)
