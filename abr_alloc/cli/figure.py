@@ -11,12 +11,11 @@ import click
 from abr_alloc.cli import options
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from abr_alloc.allocation.surface import QualitySurface
     from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
     from abr_alloc.features.table import FeatureTable
     from abr_alloc.models.checkpoint import Model
+    from abr_alloc.report.style import Figure
     from abr_alloc.report.surface_figure import SurfacePanel
 
 __all__ = ["command"]

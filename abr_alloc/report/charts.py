@@ -248,12 +248,16 @@ def _fronts() -> alt.LayerChart:
 def chart_specs() -> dict[str, dict[str, Any]]:
     """Vega-Lite specifications by name; the page knows what to fill in."""
     charts = {
-        "surface": (_surface(), 400),
-        "quality": (_quality(), 240),
-        "split": (_split(), 240),
-        "ladder": (_ladder("avq_mos", "AVQ (MOS)", zero=False), 280),
-        "audio_steps": (_ladder("audio_kbps", "audio (kbps)", zero=True), 160),
-        "fronts": (_fronts(), 280),
+        "surface": (_surface(), 400, "AVQ over video and audio rate, with the budget line and the chosen pair"),
+        "quality": (_quality(), 240, "AVQ over the budget"),
+        "split": (_split(), 240, "Split of the rate between audio and video over the budget"),
+        "ladder": (_ladder("avq_mos", "AVQ (MOS)", zero=False), 280, "AVQ over the bandwidth, for each ladder"),
+        "audio_steps": (
+            _ladder("audio_kbps", "audio (kbps)", zero=True),
+            160,
+            "Audio rate over the bandwidth, for each ladder",
+        ),
+        "fronts": (_fronts(), 280, "AVQ over the video rate, a front per size"),
     }
     text = {
         "labelColor": _INK,
@@ -263,7 +267,7 @@ def chart_specs() -> dict[str, dict[str, Any]]:
         "titleFontWeight": "normal",
     }
     return {
-        name: chart.properties(width="container", height=height)
+        name: chart.properties(width="container", height=height, description=description)
         .configure(
             background="transparent",
             font="system-ui, sans-serif",
@@ -274,5 +278,5 @@ def chart_specs() -> dict[str, dict[str, Any]]:
         .configure_view(stroke=None)
         .configure_text(fontSize=11)
         .to_dict(format="vega-lite", validate=True)
-        for name, (chart, height) in charts.items()
+        for name, (chart, height, description) in charts.items()
     }

@@ -19,12 +19,14 @@ from abr_alloc.allocation.record import Allocation, find_indistinguishable
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.models.checkpoint import Model
-from abr_alloc.report.isolines import iso_lines
+from abr_alloc.report.isolines import iso_lines, place_labels
 from abr_alloc.report.stops import ScenePair, TitleStop, stops_per_scene, stops_per_title
 
 __all__ = ["model_data", "title_data"]
 
 _CURVE_POINTS = 40
+_LABEL_WIDTH = 0.06  # of the width of the chart, which is logarithmic
+_MOS_DIGITS = 6  # as many as float32 holds: two are shown, and must not be rounded twice
 
 
 def title_data(
@@ -106,17 +108,20 @@ def model_data(model: Model) -> dict[str, Any]:
 
 def _surface(surface: QualitySurface, model: Model) -> dict[str, Any]:
     low, high = model.card.get("validity", {}).get("audio_kbps", (0.0, np.inf))
+    lines, kbps = iso_lines(surface), [v.bitrate_kbps for v in surface.video]
+    labels = place_labels(lines, (max(kbps) / min(kbps)) ** _LABEL_WIDTH)
     return {
         "video": [_video(v) for v in surface.video],
         "audio": [_audio(a) | {"outside": not low <= a.bitrate_kbps <= high} for a in surface.audio],
-        "avq_mos": np.round(surface.avq_mos.astype(float), 4).tolist(),
+        "avq_mos": np.round(surface.avq_mos.astype(float), _MOS_DIGITS).tolist(),
+        "line_labels": [[level, round(kbps, 1)] for level, kbps in labels],
         "lines": [
             {
                 "level": line.level_mos,
                 "video_kbps": [round(kbps, 1) for kbps in line.video_kbps],
                 "audio_kbps": [round(kbps, 1) for kbps in line.audio_kbps],
             }
-            for line in iso_lines(surface)
+            for line in lines
         ],
     }
 
@@ -138,7 +143,7 @@ def _audio(a: AudioRendition) -> dict[str, Any]:
 
 def _stop(stop: TitleStop) -> dict[str, Any]:
     return {
-        "avq_mos": _round(stop.avq_mos, 4),
+        "avq_mos": _round(stop.avq_mos, _MOS_DIGITS),
         "price": _round(stop.price_mos_per_kbps, 7),
         "gain": _round(stop.extra_gain_mos, 4),
         "pairs": [None if p is None else _pair(p) for p in stop.scenes],

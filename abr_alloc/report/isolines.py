@@ -8,16 +8,18 @@ that the budget line touches.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from abr_alloc.allocation.surface import QualitySurface
 
-__all__ = ["IsoLine", "iso_lines"]
+__all__ = ["IsoLine", "iso_lines", "place_labels"]
 
 _STEPS_MOS = (0.1, 0.25, 0.5)
 _MOST_LINES = 12
+_SAME_RATE = 1.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,25 @@ def iso_lines(surface: QualitySurface) -> list[IsoLine]:
     step = next((s for s in _STEPS_MOS if (high - low) / s <= _MOST_LINES), _STEPS_MOS[-1])
     levels = step * np.arange(math.floor(low / step) + 1, math.floor(high / step) + 1)
     return [_line(surface, float(level)) for level in levels]
+
+
+def place_labels(lines: Sequence[IsoLine], least_ratio: float) -> list[tuple[float, float]]:
+    """Where lines reach the top of a picture, (level, video rate), with room for a label between any two.
+
+    Of lines that leave at one rate the highest level is named: what pairs to the right of it reach.
+
+    Args:
+        lines: by rising level.
+        least_ratio: of the video rates of two labels.
+    """
+    placed: list[tuple[float, float]] = []
+    for line in lines:
+        kbps = line.video_kbps[-1]
+        if placed and kbps <= placed[-1][1] * _SAME_RATE:
+            placed[-1] = (line.level_mos, placed[-1][1])
+        elif not placed or kbps >= placed[-1][1] * least_ratio:
+            placed.append((line.level_mos, kbps))
+    return placed
 
 
 def _line(surface: QualitySurface, level_mos: float) -> IsoLine:

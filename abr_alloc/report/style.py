@@ -16,7 +16,20 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-__all__ = ["AUDIO", "CHOSEN", "DIGITS", "HATCH", "INK", "MAX_PANELS", "MUTED", "VIDEO", "render", "tidy", "use_rates"]
+__all__ = [
+    "AUDIO",
+    "CHOSEN",
+    "DIGITS",
+    "HATCH",
+    "INK",
+    "MAX_PANELS",
+    "MUTED",
+    "VIDEO",
+    "Figure",
+    "render",
+    "tidy",
+    "use_rates",
+]
 
 INK, MUTED = "#222222", "#767676"
 AUDIO, VIDEO, CHOSEN = "#0072B2", "#F5C87A", "#C2410C"

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from abr_alloc.allocation.surface import QualitySurface
-from abr_alloc.report.isolines import iso_lines
+from abr_alloc.report.isolines import iso_lines, place_labels
 from abr_alloc.report.style import AUDIO, CHOSEN, INK, MAX_PANELS, MUTED, tidy, use_rates
 
 __all__ = ["SurfacePanel", "draw_surfaces"]
@@ -66,19 +66,18 @@ def _draw_panel(axes: Axes, panel: SurfacePanel, streams_kbps: float) -> None:
     use_rates(axes, "y")
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
-    last_label = 0.0
-    for line in iso_lines(panel.surface):
+    lines = iso_lines(panel.surface)
+    for number, line in enumerate(lines):
         # From the right edge along every corner to the top edge.
         x = [right, *np.repeat(line.video_kbps, 2)]
         y = [line.audio_kbps[0], *np.repeat(line.audio_kbps, 2)[1:], top]
         axes.fill([*x, right], [*y, top], color=AUDIO, alpha=0.07, linewidth=0)
-        axes.plot(x, y, color=AUDIO, linewidth=1.0, alpha=0.7, label="equal AVQ" if not last_label else None)
-        if line.video_kbps[-1] > last_label * (right / left) ** 0.06:
-            last_label = line.video_kbps[-1]
-            axes.annotate(
-                f"{line.level_mos:g}", (last_label, top), xytext=(3, -3), textcoords="offset points",
-                fontsize=8, color=INK, va="top", annotation_clip=False,
-            )  # fmt: skip
+        axes.plot(x, y, color=AUDIO, linewidth=1.0, alpha=0.7, label=None if number else "equal AVQ")
+    for level_mos, kbps in place_labels(lines, (right / left) ** 0.07):
+        axes.annotate(
+            f"{level_mos:g}", (kbps, top), xytext=(3, -3), textcoords="offset points",
+            fontsize=8, color=INK, va="top", annotation_clip=False,
+        )  # fmt: skip
     axes.plot(*np.meshgrid(video, audio), ".", color=MUTED, markersize=1.5, zorder=1)
     line_kbps = np.geomspace(max(left, streams_kbps - top), max(min(right, streams_kbps - bottom), left), 200)
     axes.plot(line_kbps, streams_kbps - line_kbps, "--", color=INK, linewidth=1.2, label="budget")

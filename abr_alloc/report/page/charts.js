@@ -9,16 +9,14 @@ function frameOf(surface) {
 
 function surfaceData(title) {
   const surface = surfaceOf(title), { x, y } = frameOf(surface);
-  const iso = [], labels = [];
+  const iso = [];
   for (const line of surface.lines) {
     const corners = [[x[1], line.audio_kbps[0]]];
     line.video_kbps.forEach((video, i) => corners.push([video, line.audio_kbps[i]], [video, line.audio_kbps[i + 1] ?? y[1]]));
     corners.push([x[1], y[1]]); // closes the area, and is no corner of the line
     corners.forEach(([video_kbps, audio_kbps], corner) => iso.push({ level: line.level, corner, closing: corner === corners.length - 1, video_kbps, audio_kbps }));
-    const left = line.video_kbps[line.video_kbps.length - 1];
-    const last = labels[labels.length - 1];
-    if (left < x[1] / 1.12 && (!last || left > last.video_kbps * Math.pow(x[1] / x[0], 0.055))) labels.push({ level: line.level, video_kbps: left, audio_kbps: y[1] });
   }
+  const labels = surface.line_labels.map(([level, video_kbps]) => ({ level, video_kbps, audio_kbps: y[1] }));
   const probes = surface.video.flatMap((video, v) => surface.audio.map((audio, a) => ({
     video_kbps: video.kbps, audio_kbps: audio.kbps, pair: pairText(surface, v, a), total_kbps: total(video.kbps, audio.kbps), avq_mos: surface.avq_mos[v][a],
   })));

@@ -1,0 +1,50 @@
+"""Thumbnails: the frame in the middle of a span, small, as JPEG."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from abr_alloc.errors import ToolFailedError
+from abr_alloc.media.thumbnail import THUMBNAIL_HEIGHT_PX, thumbnail
+
+
+@pytest.fixture(scope="module")
+def halves(make_media):
+    """2 s of red, then 2 s of blue."""
+    return make_media(
+        "halves.mp4",
+        "lavfi:color=red:size=192x108:rate=10:duration=2[a];color=blue:size=192x108:rate=10:duration=2[b];"
+        "[a][b]concat=n=2",
+        *("-c:v", "libx264", "-pix_fmt", "yuv420p"),
+    )
+
+
+@pytest.mark.parametrize(("start_s", "end_s", "channel"), [(0.0, 2.0, 0), (2.0, 4.0, 2), (0.0, 3.0, 0)])
+def test_it_is_the_frame_in_the_middle_of_the_span(ffmpeg, halves, start_s, end_s, channel) -> None:
+    picture = np.asarray(Image.open(io.BytesIO(thumbnail(ffmpeg, halves, start_s, end_s))))
+    assert picture.mean(axis=(0, 1)).argmax() == channel
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect", "width_px"), [("320x180", "16/9", 192), ("180x320", "9/16", 60), ("160x180", "16/9", 192)]
+)
+def test_it_has_one_height_and_square_pixels(ffmpeg, make_media, size, aspect, width_px) -> None:
+    source = make_media(
+        f"{size}.mkv",
+        f"lavfi:testsrc2=size={size}:rate=5:duration=1,setdar={aspect}",
+        *("-c:v", "libx264", "-pix_fmt", "yuv420p"),
+    )
+    content = thumbnail(ffmpeg, source, 0.0, 1.0)
+    picture = Image.open(io.BytesIO(content))
+    assert picture.format == "JPEG"
+    assert picture.height == THUMBNAIL_HEIGHT_PX
+    assert abs(picture.width - width_px) <= 2
+    assert len(content) < 12_000
+
+
+def test_a_file_that_is_no_video_is_refused(ffmpeg, tmp_path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"\0" * 100)
+    with pytest.raises(ToolFailedError):
+        thumbnail(ffmpeg, tmp_path / "a.mp4", 0.0, 1.0)

@@ -1,0 +1,96 @@
+"""A real Chromium, headless, and reports of the example for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from abr_alloc.cli import main
+from abr_alloc.features.table import FeatureTable, read_features, write_features
+
+
+def find_chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("ABR_ALLOC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    program = find_chromium()
+    if program is None:
+        pytest.skip("no chromium on PATH (apt-get install chromium), and ABR_ALLOC_CHROMIUM names none")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def make_report(tmp_path_factory) -> Callable[..., Path]:
+    """A maker of reports: `make_report(features, *options)`; made once for the same words."""
+    folder, made = tmp_path_factory.mktemp("reports"), {}
+
+    def make(features: Path, *options: str | Path) -> Path:
+        words = (str(features), *map(str, options))
+        if words not in made:
+            output = folder / f"{len(made)}.html"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sys, "argv", ["abr-alloc", "report", *words, "-o", str(output)])
+                with pytest.raises(SystemExit) as ended:
+                    main()
+            assert not ended.value.code
+            made[words] = output
+        return made[words]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def rename_title(tmp_path_factory, example) -> Callable[[str, str], Path]:
+    """A maker of tables: `rename_title(old, new)` is the example with another name for one title."""
+
+    def rename(old: str, new: str) -> Path:
+        table = read_features(example)
+        frame = table.frame.assign(title=table.frame["title"].replace({old: new}))
+        frame = frame.sort_values(["title", "scene", "kind"], kind="stable").reset_index(drop=True)
+        path = tmp_path_factory.mktemp("renamed") / "features.parquet"
+        write_features(FeatureTable(frame, table.metadata), path)
+        return path
+
+    return rename
+
+
+class Watched:
+    """A page, what it asked for, and what its console said."""
+
+    def __init__(self, browser, path: Path, fragment: str = "", **context) -> None:
+        self.context = browser.new_context(**context)
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.said: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.url = f"{path.resolve().as_uri()}{fragment}"
+        self.page.goto(self.url)
+
+
+@pytest.fixture
+def open_page(browser) -> Iterator[Callable[..., Watched]]:
+    """Open a report: `open_page(path, fragment, **playwright_context)`."""
+    opened: list[Watched] = []
+
+    def open_(path: Path, fragment: str = "", **context) -> Watched:
+        opened.append(Watched(browser, path, fragment, **context))
+        return opened[-1]
+
+    yield open_
+    for watched in opened:
+        watched.context.close()
