@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check docs bench build clean
+.PHONY: demo test check docs pictures bench build clean
 
 demo: $(READY)
 	$(BIN)/abr-alloc plan examples/clip_features.parquet --budget 2000k --budget 300k
 	$(BIN)/abr-alloc plan examples/clip_features.parquet --budget 300k --per title
 	$(BIN)/abr-alloc ladder examples/clip_features.parquet --rungs auto
 	$(BIN)/abr-alloc relevance examples/clip_features.parquet -o relevance.png
-	@echo "drawn: relevance.png"
+	$(BIN)/abr-alloc report examples/clip_features.parquet --budget 300k -o report.html
+	@echo "drawn: relevance.png; open report.html in a browser"
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto
@@ -33,6 +34,10 @@ docs: $(READY)
 	$(BIN)/python docs/refresh_outputs.py
 	$(BIN)/mkdocs build --strict --site-dir build/site
 
+# The pictures of the README and the pages. The report's needs a Chromium.
+pictures: $(READY)
+	$(BIN)/python docs/draw_pictures.py
+
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/allocation.py --scenes 5 20 100 --dp-limit 0
@@ -51,4 +56,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) build dist relevance.png
+	rm -rf $(VENV) build dist relevance.png report.html
