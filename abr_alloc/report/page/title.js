@@ -68,14 +68,20 @@ function audioSteps(title) {
   return steps;
 }
 
+// The steps around the budget; all of them would hide what matters where the measured rates are far apart.
+const NEIGHBOURS = 3;
+
 function showAudioSteps(title) {
-  const steps = audioSteps(title), now = audioOf(title, state.stop);
-  const current = steps.findLast((step) => step.from <= budget());
-  byId("audio-steps").replaceChildren(
-    ...(now ? ["Audio over the budget: ", ...steps.map((step) => element(
-      "span", { "aria-current": step === current ? "true" : null }, `${step.text} from ${kbps(step.from)}`,
-    ))] : ["Every scene has its own audio here; choose a scene to see when it changes."]),
-  );
+  const steps = audioSteps(title), place = byId("audio-steps");
+  if (!audioOf(title, state.stop)) {
+    place.replaceChildren(outcome(title, state.stop) ? "Every scene has its own audio here; choose a scene to see when it changes." : "");
+    return;
+  }
+  const current = steps.findLastIndex((step) => step.from <= budget());
+  const first = Math.max(0, current - NEIGHBOURS), last = Math.min(steps.length, current + NEIGHBOURS + 1);
+  place.replaceChildren("Audio over the budget: ", first > 0 ? "… " : "", ...steps.slice(first, last).map((step, i) => element(
+    "span", { "aria-current": first + i === current ? "true" : null }, `${step.text} from ${kbps(step.from)}`,
+  )), last < steps.length ? " …" : "");
 }
 
 function sceneCard(title, scene, s) {
@@ -138,6 +144,8 @@ function showTitle(title) {
   const several = title.scenes.length > 1, whole = state.focus === null;
   byId("heading").textContent = title.title;
   byId("scenes").replaceChildren(...title.scenes.map((scene, s) => sceneCard(title, scene, s)));
+  byId("scenes-note").hidden = !several;
+  byId("jumps").hidden = about.interpolated || audioSteps(title).length <= 2 * NEIGHBOURS + 1;
   byId("scenes-heading").textContent = several ? "Which scenes drive it" : "Its only scene";
   byId("surface-heading").textContent = `The surface of ${!several ? "the title" : whole ? "the whole title" : `scene ${title.scenes[state.focus].scene}`}`;
   byId("chosen-heading").textContent = whole ? "The plan" : "The pair";
