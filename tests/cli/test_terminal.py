@@ -185,6 +185,26 @@ def test_no_color_on_a_terminal_means_no_escape_codes_at_all(words):
     assert ESCAPE not in text
 
 
+def test_an_extraction_with_fresh_workers_writes_no_escape_codes_either(make_media, tiny_grid, tmp_path):
+    source = make_media("tone.wav", "lavfi:sine=440:d=1.2")
+    words = [
+        "extract",
+        source,
+        "--audio-only",
+        "--grid",
+        tiny_grid,
+        "--cache",
+        tmp_path / "c",
+        "--jobs",
+        "1",
+        "-o",
+        "f",
+    ]
+    code, text = on_terminal(*map(str, words), NO_COLOR="1")
+    assert code == 0 and "100 % [####" in text and text.endswith("f: 1 titles, 1 scenes, 0 video and 1 audio rows\n")
+    assert ESCAPE not in text
+
+
 def test_a_terminal_shows_what_a_pipe_gets(run_command):
     words = ["plan", FEATURES, "--budget", "300k"]
     assert on_terminal(*words) == (0, run_command(*words).stdout)
