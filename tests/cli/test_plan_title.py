@@ -173,8 +173,8 @@ def test_the_pooled_avq_is_that_of_the_plans_and_no_other_pools_plans_have_more(
 
 
 def test_the_pool_is_shown_in_the_text(plan) -> None:
-    last = plan("--per", "title", "--budget", "600k", "--title", TITLE, "--pool", "min").stdout.splitlines()[-1]
-    assert "(min)" in last
+    text = plan("--per", "title", "--budget", "600k", "--title", TITLE, "--pool", "min").stdout
+    assert "(min)" in text.replace("\n  ", " ").splitlines()[-1]
 
 
 def test_no_scene_exceeds_the_largest_rate_or_falls_below_the_least_avq(document) -> None:
