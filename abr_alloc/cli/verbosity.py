@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
 
 import click
 
@@ -86,7 +85,7 @@ def _set_level(level: int) -> None:
 
 def start_logging(*, debug: bool) -> None:
     """Log to stderr: warnings; what is being done with `-v`; everything with `--debug`."""
-    handler: Any = _Stderr()
+    handler = _Stderr()
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     chosen = _chosen()
