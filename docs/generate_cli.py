@@ -19,7 +19,8 @@ def page() -> str:
         "# Command line",
         "Generated from the commands by `make docs`.",
         "Exit codes: 0 done, 1 failure, 2 usage, 3 some scene's budget is infeasible, 130 interrupted. Errors are one "
-        "line on stderr; stdout holds data only. `abr-alloc --debug COMMAND` shows the traceback.",
+        "line on stderr; stdout holds data only. `abr-alloc --debug COMMAND` shows the traceback. `-q` and `-v` may "
+        "stand before the command too ([Terminal](terminal.md)).",
     ]
     for name in COMMANDS:
         command = cli.get_command(context, name)

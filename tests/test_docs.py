@@ -111,6 +111,7 @@ def test_every_column_and_metadata_field_is_documented() -> None:
         ["ladder", str(EXAMPLE), "--compare", "apple-hls-avc", "--json"],
         ["ladder", str(EXAMPLE), "--shared", "--rungs", "auto", "--json"],
         ["evaluate", "svr-8f", str(EXAMPLE), "--json"],
+        ["doctor", "--json"],
     ],
     ids=" ".join,
 )

@@ -5,6 +5,7 @@ Axes: V video renditions, A audio renditions of one scene; surfaces are (V, A).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ __all__ = [
     "build_surfaces",
     "select",
 ]
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_OVERHEAD = 0.02
 """Container overhead, as a share of the streams' own rate."""
@@ -188,10 +191,12 @@ def build_surfaces(
     """
     model.check_table(table)
     table.require_pairs()
+    num_scenes = num_pairs = 0
     for (title, scene), rows in table.frame.groupby(["title", "scene"], sort=False):
         video, audio = rows[rows["kind"] == "video"], rows[rows["kind"] == "audio"]
         x_v, x_a = model.video_inputs(video), model.audio_inputs(audio)
         video_kbps, audio_kbps = video["bitrate_kbps"].to_numpy(), audio["bitrate_kbps"].to_numpy()
+        num_scenes, num_pairs = num_scenes + 1, num_pairs + len(video) * len(audio)
         yield QualitySurface(
             title=title,
             scene=int(scene),
@@ -214,3 +219,4 @@ def build_surfaces(
             x_v=x_v,
             x_a=x_a,
         )
+    logger.info("model %s predicted %d pairs of %d scenes", model.name, num_pairs, num_scenes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from pathlib import Path
@@ -66,7 +65,7 @@ def command(
     options.refuse_file(folder)
 
     from abr_alloc.cli.agreement_table import comparison_table
-    from abr_alloc.cli.progress import progress_bar
+    from abr_alloc.cli.progress import progress
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.models.comparison import NUM_FOLDS, check_trainable, compare, grouped_folds
     from abr_alloc.models.ratings import read_video_ratings
@@ -92,19 +91,14 @@ def command(
     check_trainable(data)
     options.make_folder(folder)
     results: list[Result] = []
-    bar = progress_bar()
-    with bar or contextlib.nullcontext():
-        task = bar.add_task("", total=len(systems)) if bar else None
+    with progress("first fold") as update:
 
         def on_fold(name: str, done: int, of: int) -> None:
-            if bar is not None and task is not None:
-                bar.update(task, completed=len(results) + done / of, description=f"{name}: fold {done} of {of}")
+            update(len(results) + done / of, len(systems), f"{name}: fold {done} of {of}")
 
         for result in compare(systems, data, folds, num_seeds=num_seeds, store=folder / "folds", on_fold=on_fold):
             results.append(result)
             _draw(result, data, folder)
-            if bar is None:
-                click.echo(f"{result.name} done", err=True)
     document = {
         "schema_version": 1,
         "command": "compare",

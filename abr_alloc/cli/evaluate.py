@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options
+from abr_alloc.cli.completion import complete_model
 from abr_alloc.cli.data import describing, estimate_object, load_data, number
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["command"]
 
 
 @click.command("evaluate", short_help="Measure how far a model agrees with ratings.")
-@click.argument("model_name", metavar="MODEL")
+@click.argument("model_name", metavar="MODEL", shell_complete=complete_model)
 @click.argument("data_path", metavar="DATA", type=click.Path(path_type=Path))
 @describing
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from abr_alloc.cli import options
+from abr_alloc.cli.completion import complete_grid
 
 __all__ = ["command"]
 
@@ -20,8 +21,9 @@ __all__ = ["command"]
     help="The feature table to write.",
 )  # fmt: skip
 @click.option(
-    "--grid", default="hull", show_default=True, metavar="NAME|FILE.toml", help="Renditions to probe (docs/formats.md)."
-)
+    "--grid", default="hull", show_default=True, metavar="NAME|FILE.toml",
+    help="Renditions to probe (docs/formats.md).", shell_complete=complete_grid,
+)  # fmt: skip
 @click.option(
     "--scenes/--whole", "detect_scenes", default=True, show_default=True,
     help="Cut at scene changes (scenes under 1 s are merged), or take each title whole.",
@@ -39,13 +41,10 @@ __all__ = ["command"]
     default=os.cpu_count() or 1,
     help="Worker processes; one per core by default.",
 )
-@click.option(
-    "--cache", "cache_dir", type=click.Path(path_type=Path), metavar="DIR",
-    help="Where measurements are kept; ABR_ALLOC_CACHE, or the user's cache folder, when absent.",
-)  # fmt: skip
+@options.cache_option
 @click.option("--keep-encodes", is_flag=True, help="Keep the encodes, in DIR/kept (large).")
 @click.option("--audio-only", is_flag=True, help="Measure the audio alone: material for training, not for plans.")
-@options.ffmpeg
+@options.ffmpeg_option
 def command(
     sources: tuple[Path, ...],
     output: Path,
@@ -68,7 +67,8 @@ def command(
     """
     options.check_output(output, sources)
 
-    from abr_alloc.cli.progress import progress_bar
+    from abr_alloc.cli.progress import progress
+    from abr_alloc.cli.verbosity import inform
     from abr_alloc.features.cache import Cache, default_cache_dir
     from abr_alloc.features.extract import ExtractOptions, Progress, extract
     from abr_alloc.features.table import FeatureTable, write_features
@@ -87,22 +87,19 @@ def command(
         keep_encodes=keep_encodes,
     )
     steps = extract(sources, find_ffmpeg(ffmpeg_path), Cache(cache_dir or default_cache_dir()), how)
-    bar = progress_bar()
     table: FeatureTable | None = None
     # Closing the generator stops the workers at once, wherever an interrupt lands.
-    with contextlib.closing(steps), bar or contextlib.nullcontext():
-        task = bar.add_task("looking at sources", total=None) if bar else None
+    with contextlib.closing(steps), progress("looking at sources") as update:
         for step in steps:
-            if isinstance(step, FeatureTable):
+            if isinstance(step, Progress):
+                update(step.done, step.total, step.label)
+            else:
                 table = step
-            elif bar is not None and task is not None and isinstance(step, Progress):
-                bar.update(task, completed=step.done, total=max(step.total, 1e-9), description=step.label[-60:])
     assert table is not None  # extract yields the table last
     write_features(table, output)
     frame = table.frame
     counts = frame.groupby("kind")["target"].size()
-    click.echo(
+    inform(
         f"{output}: {frame['title'].nunique()} titles, {len(frame.groupby(['title', 'scene']))} scenes, "
-        f"{counts.get('video', 0)} video and {counts.get('audio', 0)} audio rows",
-        err=True,
+        f"{counts.get('video', 0)} video and {counts.get('audio', 0)} audio rows"
     )

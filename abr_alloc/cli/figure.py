@@ -42,7 +42,7 @@ _WITH_BUDGET = ("relevance", "surface")
     help="For relevance and surface: the total rate. A middling budget when absent.",
 )
 @click.option("--interpolate", is_flag=True, help="For surface: video rates between the measured ones too.")
-@options.ladder_file
+@options.ladder_option
 @options.planning
 def command(
     kind: str,
@@ -128,13 +128,14 @@ def _ladders(
     surfaces: list[QualitySurface], table: FeatureTable, model: Model, overhead: float, path: Path | None
 ) -> Figure:
     from abr_alloc.cli.designed import design_or_read
+    from abr_alloc.cli.verbosity import inform
     from abr_alloc.errors import InfeasibleLadderError
     from abr_alloc.report.ladder_figure import draw_ladders
     from abr_alloc.report.stops import by_title
 
     found, warnings = design_or_read(path, by_title(surfaces), table, model, overhead)
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        inform(f"warning: {warning}")
     designed = [ladder for ladder in found.values() if not isinstance(ladder, str)]
     if not designed:
         raise InfeasibleLadderError(next(reason for reason in found.values() if isinstance(reason, str)).rstrip("."))

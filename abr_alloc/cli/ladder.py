@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options
+from abr_alloc.cli.completion import complete_network, complete_reference
 
 if TYPE_CHECKING:
     from abr_alloc.allocation.reference import ReferenceLadder
@@ -82,6 +83,7 @@ class _Sizes(click.ParamType):
     default="lognormal:median=3M,sigma=0.9",
     show_default=True,
     metavar="NETWORK",
+    shell_complete=complete_network,
     help="Bandwidth of the audience: lognormal:median=RATE,sigma=NUMBER, a .csv file (kbps,weight), 3g, 4g or fixed.",
 )
 @click.option(
@@ -125,6 +127,7 @@ class _Sizes(click.ParamType):
     "--compare",
     "reference_name",
     metavar="NAME|LADDER.json",
+    shell_complete=complete_reference,
     help="Hold it against a fixed ladder: apple-hls-avc, apple-hls-hevc, or a ladder file.",
 )
 @options.planning

@@ -11,61 +11,74 @@ from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.ladder import PLAYED_SHARE
 from abr_alloc.allocation.reference import Comparison
 from abr_alloc.allocation.rung import Ladder
-from abr_alloc.cli.tables import audio_text, new_table, render_table, short_title, video_text
+from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
+from abr_alloc.cli.tables import audio_text, only_audio_codec, video_text
+from abr_alloc.cli.verbosity import notes
 
 __all__ = ["ladder_csv", "ladder_text"]
 
 
 def ladder_text(ladders: Sequence[TitleLadder], network: str, model_name: str, *, free_number: bool) -> str:
     """A table per title, its comparison, and how to read them."""
-    parts = [_one(found, free_number=free_number) for found in ladders]
-    parts.append(
-        f"Audience: {network}\n"
-        "played: share of the audience that has the bandwidth for this rung and not for the next. AVQ: predicted MOS\n"
-        f"1-5 (model {model_name}) with an estimated 90 % interval; ~: a rate between the two probes named, where AVQ\n"
-        "is interpolated (docs/ladders.md).\n"
+    told = (
+        "played: share of the audience that has the bandwidth for this rung and not for the next. AVQ: predicted MOS "
+        f"1-5 (model {model_name}) with an estimated 90 % interval; ~: a rate between the two probes named, where AVQ "
+        "is interpolated (docs/ladders.md)."
     )
-    return "\n".join(parts)
+    parts = [_one(found, free_number=free_number) for found in ladders]
+    return "\n".join([*parts, *filter(None, [notes(f"Audience: {network}\n{wrap(told, '')}\n")])])
 
 
 def _one(found: TitleLadder, *, free_number: bool) -> str:
     ladder = found.ladder
-    unreached = f"{100 * ladder.unreached_share:.1f} % below the lowest rung"
+    audio_codec = only_audio_codec(r.audio for r in ladder.rungs)
+    codecs = f"{ladder.rungs[0].video.codec}{f' and {audio_codec}' if audio_codec else ''}"
     head = (
-        f"{short_title(ladder.title, 60)}: {_count(len(ladder.rungs))} in {ladder.rungs[0].video.codec}, expected AVQ "
-        f"{ladder.expected_avq_mos:.3f} ({unreached})"
+        f"{short_title(ladder.title)}: {_count(len(ladder.rungs))} in {codecs}, expected AVQ "
+        f"{ladder.expected_avq_mos:.3f} ({100 * ladder.unreached_share:.1f} % below the lowest rung)"
     )
-    lines = [head, _rungs(ladder)]
+    lines = [wrap(head), *_rungs(ladder)]
     idle = [i for i, rung in enumerate(ladder.rungs, 1) if rung.played_share < PLAYED_SHARE]
     if idle and not free_number:
-        lines.append(
+        told = (
             f"Rung{'s' if len(idle) > 1 else ''} {', '.join(map(str, idle))} played by under {100 * PLAYED_SHARE:g} %; "
             "--rungs auto leaves out what nobody would miss."
         )
+        lines += filter(None, [notes(wrap(told))])
     if found.comparison is not None:
         where = "these titles" if ladder.rungs[0].titles else "this title"
         lines += _comparison(found.comparison, where)
     return "\n".join(lines) + "\n"
 
 
-def _rungs(ladder: Ladder) -> str:
-    table = new_table("rung", "video", "audio", "kbps", "AVQ", "90 %", "played", "note")
+def _rungs(ladder: Ladder) -> list[str]:
+    """The table, and below it what is special about a rung."""
+    audio_codec = only_audio_codec(r.audio for r in ladder.rungs)
+    table = new_table("rung", "video", "audio", "kbps", "AVQ", "90 %", "played", left=["video"])
+    said: dict[str, list[str]] = {}
     for i, r in enumerate(ladder.rungs, 1):
         table.add_row(
             str(i),
             video_text(r.video, with_codec=False),
-            audio_text(r.audio),
+            audio_text(r.audio, with_codec=not audio_codec),
             f"{r.total_kbps:.0f}",
             f"{r.avq_mos:.2f}",
             f"{r.interval_mos[0]:.1f}-{r.interval_mos[1]:.1f}",
             f"{100 * r.played_share:.1f} %",
-            r.note,
         )
-    return render_table(table)
+        if r.note:
+            said.setdefault(r.note, []).append(str(i))
+    return [
+        render_table(table),
+        *(wrap(f"rung{'s' if len(rungs) > 1 else ''} {', '.join(rungs)}: {note}") for note, rungs in said.items()),
+    ]
 
 
 def _comparison(c: Comparison, where: str) -> list[str]:
-    lines = [f"{c.reference} on {where}: expected AVQ {c.ladder.expected_avq_mos:.3f}", _rungs(c.ladder)]
+    audio_codec = only_audio_codec(r.audio for r in c.ladder.rungs)
+    with_audio = f", audio in {audio_codec}" if audio_codec else ""
+    head = f"{c.reference} on {where}{with_audio}: expected AVQ {c.ladder.expected_avq_mos:.3f}"
+    lines = [wrap(head), *_rungs(c.ladder)]
     if c.left_out:
         lines += _left_out(c.left_out)
     said = [f"designed: {c.gain_mos:+.3f} MOS expected"]
@@ -76,7 +89,7 @@ def _comparison(c: Comparison, where: str) -> list[str]:
     said.append(f"rate at equal AVQ (BD-rate) {rate}")
     if c.breaks_rules:
         said.append(f"{c.reference} breaks a rule that the designed ladder keeps")
-    return [*lines, "; ".join(said)]
+    return [*lines, wrap("; ".join(said))]
 
 
 def _count(rungs: int) -> str:
@@ -89,7 +102,7 @@ def _left_out(reasons: Sequence[str]) -> list[str]:
     for text in reasons:
         rung, _, reason = text.partition(": ")
         rungs.setdefault(reason, []).append(rung)
-    return [f"left out, {reason}: {', '.join(names)}" for reason, names in rungs.items()]
+    return [wrap(f"left out, {reason}: {', '.join(names)}") for reason, names in rungs.items()]
 
 
 def ladder_csv(ladders: Sequence[TitleLadder]) -> str:

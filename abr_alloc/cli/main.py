@@ -6,19 +6,21 @@ Commands are imported when they are asked for, so that each starts with only wha
 from __future__ import annotations
 
 import importlib
-import logging
+import itertools
 import os
 import sys
 
 import click
 
 from abr_alloc import __version__
+from abr_alloc.cli.verbosity import add_flags, start_logging
 from abr_alloc.errors import AbrAllocError, InfeasibleBudgetError, InfeasibleLadderError
 
 __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS = {
     "compare": "Train and test systems on the same held-out contents.",
+    "doctor": "Check what is installed, and what is missing for which command.",
     "evaluate": "Measure how far a model agrees with ratings.",
     "extract": "Measure sources: encode a grid of renditions and write the feature table.",
     "figure": "Draw relevance, surface, ladder or split as SVG or PNG.",
@@ -43,8 +45,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"abr_alloc.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
+        return add_flags(module.command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):  # from the table above: no command is imported for an overview
@@ -56,16 +57,21 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="abr-alloc")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:
-    """Decide audio and video bitrate together."""
+    """Decide audio and video bitrate together.
+
+    -q and -v may also stand after the command. Shell completion: docs/terminal.md.
+    """
     ctx.obj = debug
-    level = logging.DEBUG if debug else logging.WARNING
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr, force=True)
-    logging.getLogger("abr_alloc").setLevel(level)
+    start_logging(debug=debug)
+
+
+add_flags(cli)
 
 
 def main() -> None:
     """Run a command; end with exit code 0, 1 (failure), 2 (usage), 3 (infeasible) or 130 (interrupted)."""
-    debug = "--debug" in sys.argv[1:2]
+    # Known before click has read the line, whose reading may fail already.
+    debug = "--debug" in itertools.takewhile(lambda word: word.startswith("-"), sys.argv[1:])
     try:
         code = cli(standalone_mode=False)
     except click.exceptions.Abort:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from abr_alloc.cli.completion import complete_model
 from abr_alloc.errors import OutputError, UnitError
 from abr_alloc.units import MAX_KBPS, parse_bitrate_kbps, parse_seconds
 
@@ -18,10 +19,11 @@ __all__ = [
     "KBPS",
     "SECONDS",
     "FiniteRange",
+    "cache_option",
     "check_output",
     "features_argument",
-    "ffmpeg",
-    "ladder_file",
+    "ffmpeg_option",
+    "ladder_option",
     "make_folder",
     "planning",
     "refuse_file",
@@ -85,20 +87,24 @@ BITRATE = _Bitrate()
 KBPS = _Kbps()
 SECONDS = _Seconds()
 
+cache_option = click.option(
+    "--cache", "cache_dir", type=click.Path(path_type=Path), metavar="DIR",
+    help="Where measurements are kept; ABR_ALLOC_CACHE, or the user's cache folder, when absent.",
+)  # fmt: skip
+ffmpeg_option = click.option(
+    "--ffmpeg", "ffmpeg_path", metavar="PATH", help="ffmpeg to use; ABR_ALLOC_FFMPEG, or the bundled one."
+)
 features_argument = click.argument("features", type=click.Path(path_type=Path))
 
-ladder_file = click.option(
+ladder_option = click.option(
     "--ladder", "ladder_path", type=click.Path(path_type=Path), metavar="LADDER.json",
     help="Ladders of `abr-alloc ladder -o`; designed with its defaults when absent.",
 )  # fmt: skip
 
-ffmpeg = click.option(
-    "--ffmpeg", "ffmpeg_path", metavar="PATH", help="ffmpeg to use; ABR_ALLOC_FFMPEG, or the bundled one."
-)
-
 _PLANNING = (
     click.option(
         "--model", "model_name", default="attentive", show_default=True, metavar="NAME|PATH",
+        shell_complete=complete_model,
         help="A model that ships, or a checkpoint folder.",
     ),
     click.option(

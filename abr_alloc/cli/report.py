@@ -24,7 +24,7 @@ __all__ = ["command"]
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="REPORT.html", help="The page to write."
 )
-@options.ladder_file
+@options.ladder_option
 @click.option(
     "--source",
     "sources",
@@ -42,7 +42,7 @@ __all__ = ["command"]
 )
 @click.option("--interpolate", is_flag=True, help="Plan with video rates between the measured ones too.")
 @options.planning
-@options.ffmpeg
+@options.ffmpeg_option
 def command(
     features: Path,
     output: Path,
@@ -72,6 +72,7 @@ def command(
     from abr_alloc.allocation.title_surface import merge_scenes
     from abr_alloc.allocation.validity import outside_validity
     from abr_alloc.cli.designed import design_or_read
+    from abr_alloc.cli.verbosity import inform
     from abr_alloc.features.table import read_features, replace_file
     from abr_alloc.models.checkpoint import load_model
     from abr_alloc.report.data import model_data, title_data
@@ -135,7 +136,7 @@ def command(
         )
     content = render_page(about, pages)
     replace_file(output, content)
-    click.echo(f"{output}: {len(pages)} title{'s' if len(pages) > 1 else ''}, {len(content) / 1e6:.1f} MB", err=True)
+    inform(f"{output}: {len(pages)} title{'s' if len(pages) > 1 else ''}, {len(content) / 1e6:.1f} MB")
 
 
 def _plan_command(context: click.Context) -> list[str]:

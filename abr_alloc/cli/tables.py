@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from abr_alloc.allocation.record import Certificate, Plan
+from abr_alloc.allocation.record import Allocation, Certificate, Plan
 from abr_alloc.allocation.sensitivity import BudgetPoint
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.allocation.validity import outside_validity
+from abr_alloc.cli.layout import WIDTH, new_table, render_table, short_title, wrap
+from abr_alloc.cli.verbosity import notes
 from abr_alloc.features.table import FeatureTable, replace_file
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.units import format_time
@@ -21,17 +20,15 @@ from abr_alloc.units import format_time
 __all__ = [
     "audio_text",
     "certificate_line",
-    "new_table",
+    "only_audio_codec",
     "plan_table",
     "relevance_table",
-    "render_table",
     "sensitivity_table",
-    "short_title",
+    "title_headings",
     "video_text",
     "write_or_print",
 ]
 
-_TITLE_WIDTH = 28
 _PROVEN_MOS = 1e-8  # a gap of no meaning: the search itself stops at a billionth
 
 
@@ -51,43 +48,71 @@ def plan_table(plan: Plan, model: Model, features: FeatureTable) -> str:
     """A plan as text: one table per budget, then how far to trust it."""
     if not plan.allocations:
         return ""
-    one_codec = len({a.video.codec for a in plan.allocations}) == 1
     parts: list[str] = []
+    probes_shown = True
+    video_codec = _only(a.video.codec for a in plan.allocations)
+    audio_codec = only_audio_codec([a.audio for a in plan.allocations])
     for budget in dict.fromkeys(allocation.budget_kbps for allocation in plan.allocations):
         rows = [allocation for allocation in plan.allocations if allocation.budget_kbps == budget]
-        codec = f", video in {rows[0].video.codec}" if one_codec else ""
-        columns = ["title", "scene", "time", "video", "audio", "kbps", "AVQ", "90 %", "as good", "audio share"]
-        table = new_table(*columns, *([] if plan.certificates else ["+10 %"]))
-        for a in rows:
-            table.add_row(
-                short_title(a.title),
-                str(a.scene),
-                f"{format_time(a.start_s)}-{format_time(a.end_s)}",
-                video_text(a.video, with_codec=not one_codec),
-                audio_text(a.audio),
-                f"{a.total_kbps:.0f}",
-                f"{a.avq_mos:.2f}",
-                f"{a.interval_mos[0]:.1f}-{a.interval_mos[1]:.1f}",
-                f"{a.indistinguishable.total_kbps:.0f}",
-                f"{100 * a.relevance.audio_share:.0f} %",
-                *([] if a.extra_budget_gain_mos is None else [f"{a.extra_budget_gain_mos:+.2f}"]),
-            )
         each = " for the mean of each title" if plan.certificates else ""
-        parts += [f"Budget {budget:g} kbps{each}{codec}", render_table(table)]
-    parts += _trust(plan, model, features)
-    return "\n".join([*parts, *map(certificate_line, plan.certificates)]) + "\n"
+        codecs = "".join(
+            f", {kind} in {codec}" for kind, codec in (("video", video_codec), ("audio", audio_codec)) if codec
+        )
+        table = _plan_rows(rows, video_codec, audio_codec, with_probes=True)
+        if any(a.video.interpolated for a in rows) and max(map(len, table.splitlines())) > WIDTH:
+            table, probes_shown = _plan_rows(rows, video_codec, audio_codec, with_probes=False), False
+        parts += [f"Budget {budget:g} kbps{each}{codecs}\n{table}\n"]
+    parts += [notes(_trust(plan, model, features, probes_shown=probes_shown))]
+    return "".join([*parts, *(f"{certificate_line(c)}\n" for c in plan.certificates)])
+
+
+def _plan_rows(rows: Sequence[Allocation], video_codec: str, audio_codec: str, *, with_probes: bool) -> str:
+    columns = ["scene", "start", "video", "audio", "kbps", "AVQ", "90 %", "as\ngood", "audio\nshare"]
+    per_title = rows[0].extra_budget_gain_mos is None
+    table = new_table(*columns, *([] if per_title else ["+10 %"]), left=["video"])
+    for a in rows:
+        table.add_row(
+            str(a.scene),
+            format_time(a.start_s),
+            video_text(a.video, with_codec=not video_codec, with_probes=with_probes),
+            audio_text(a.audio, with_codec=not audio_codec),
+            f"{a.total_kbps:.0f}",
+            f"{a.avq_mos:.2f}",
+            f"{a.interval_mos[0]:.1f}-{a.interval_mos[1]:.1f}",
+            f"{a.indistinguishable.total_kbps:.0f}",
+            f"{100 * a.relevance.audio_share:.0f} %",
+            *([] if a.extra_budget_gain_mos is None else [f"{a.extra_budget_gain_mos:+.2f}"]),
+        )
+    return render_table(table, title_headings([a.title for a in rows]))
+
+
+def title_headings(titles: Sequence[str]) -> dict[int, str]:
+    """A heading before the first row of each title, for `render_table`."""
+    return {i: short_title(title) for i, title in enumerate(titles) if i == 0 or titles[i - 1] != title}
+
+
+def _only(codecs: Iterable[str]) -> str:
+    """The codec where there is but one, else nothing."""
+    found = set(codecs)
+    return found.pop() if len(found) == 1 else ""
+
+
+def only_audio_codec(renditions: Iterable[AudioRendition]) -> str:
+    """The codec of audio renditions that are all of one, else nothing."""
+    return _only(rendition.codec for rendition in renditions)
 
 
 def certificate_line(c: Certificate) -> str:
-    """How good a title's allocation is, in a line."""
+    """How good a title's allocation is; the second line, if there is one, is indented."""
     pooled = "" if c.pool == "mean" else f" ({c.pool})"
     limit = f"{c.binding} bind" if "+" in c.binding else f"{c.binding} binds"
     if c.binding == "none":
         limit = "nothing binds: more buys no more"
     proven = "optimal" if c.gap_mos <= _PROVEN_MOS else f"at most {c.gap_mos:.1g} below the optimum"
     early = ", search stopped early" if "stopped early" in c.method else ""
-    price = f"; +1 kbps = {c.price_mos_per_kbps:+.5f} MOS" if c.price_mos_per_kbps > 0.0 else ""
-    return (
+    tie = "\N{NO-BREAK SPACE}"
+    price = f"; +1{tie}kbps{tie}={tie}{c.price_mos_per_kbps:+.5f}{tie}MOS" if c.price_mos_per_kbps > 0.0 else ""
+    return wrap(
         f"{short_title(c.title)}: AVQ {c.objective_mos:.3f}{pooled}, {proven}{early}; {c.mean_kbps:.1f} of "
         f"{c.budget_kbps:g} kbps; {limit}{price}"
     )
@@ -95,16 +120,23 @@ def certificate_line(c: Certificate) -> str:
 
 def relevance_table(plan: Plan, budget_kbps: float) -> str:
     """Relevance as text."""
-    columns = ["title", "scene", "time", "audio share", "video share", "ANOVA audio", "Eq. 8 audio", "ablation a/v"]
+    columns = [
+        "scene",
+        "start",
+        "audio\nshare",
+        "video\nshare",
+        "ANOVA\naudio",
+        "Eq. 8\naudio",
+        "ablation\naudio / video",
+    ]
     with_change = any(a.relevance.change_norm for a in plan.allocations)
-    table = new_table(*columns, *(["change a/v"] if with_change else []))
+    table = new_table(*columns, *(["change\naudio / video"] if with_change else []))
     for a in plan.allocations:
         r = a.relevance
         change = f"{r.change_norm['audio']:.3f} / {r.change_norm['video']:.3f}" if r.change_norm else ""
         table.add_row(
-            short_title(a.title),
             str(a.scene),
-            f"{format_time(a.start_s)}-{format_time(a.end_s)}",
+            format_time(a.start_s),
             f"{100 * r.audio_share:.0f} %",
             f"{100 * r.video_share:.0f} %",
             f"{100 * r.anova_audio_share:.0f} %",
@@ -112,20 +144,22 @@ def relevance_table(plan: Plan, budget_kbps: float) -> str:
             f"{r.ablation['audio']:.3f} / {r.ablation['video']:.3f}",
             *([change] if with_change else []),
         )
+    told = (
+        "audio share: of the mean ablation over all pairs of the scene. ANOVA: of the main effects on its AVQ. "
+        "Ablation (Eq. 6): how far AVQ moves when a modality is taken away. Change (Eq. 7): how far cross-attention "
+        "moves a modality's features; with one temporal unit it compares the two modalities. Eq. 8 weighs both."
+    )
     return (
-        f"Relevance per scene; Eq. 6-8 at the pair planned for {budget_kbps:g} kbps\n{render_table(table)}\n"
-        "audio share: of the mean ablation over all pairs of the scene. ANOVA: of the main effects on its AVQ.\n"
-        "Ablation (Eq. 6): how far AVQ moves when a modality is taken away. Change (Eq. 7): how far cross-attention\n"
-        "moves a modality's features; with one temporal unit it compares the two modalities. Eq. 8 weighs both.\n"
+        f"Relevance per scene; Eq. 6-8 at the pair planned for {budget_kbps:g} kbps\n"
+        f"{render_table(table, title_headings([a.title for a in plan.allocations]))}\n" + notes(wrap(told, "") + "\n")
     )
 
 
 def sensitivity_table(points: Sequence[BudgetPoint]) -> str:
     """AVQ over budget as text, title after title."""
-    table = new_table("title", "budget", "spent", "AVQ", "MOS/kbps", "video", "audio", "audio share")
+    table = new_table("budget", "spent", "AVQ", "MOS/kbps", "video", "audio", "audio share")
     for p in points:
         table.add_row(
-            short_title(p.title),
             f"{p.budget_kbps:.0f}k",
             f"{p.mean_kbps:.0f}k",
             f"{p.avq_mos:.3f}",
@@ -134,68 +168,53 @@ def sensitivity_table(points: Sequence[BudgetPoint]) -> str:
             f"{p.audio_kbps:.0f}k",
             f"{100 * p.audio_share:.0f} %",
         )
-    return (
-        f"{render_table(table)}\n"
-        "Every line is the best allocation of the title within that mean rate. MOS/kbps: the price of the budget\n"
-        "there (docs/allocation.md). audio share: of the streams' rate.\n"
+    told = (
+        "Every line is the best allocation of the title within that mean rate. MOS/kbps: the price of the budget there "
+        "(docs/allocation.md). audio share: of the streams' rate."
     )
+    return f"{render_table(table, title_headings([p.title for p in points]))}\n" + notes(wrap(told, "") + "\n")
 
 
-def new_table(*names: str) -> Table:
-    """An empty table; texts to the left, numbers to the right."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in names:
-        table.add_column(
-            name, justify="left" if name in ("title", "video", "note", "figure", "system") else "right", no_wrap=True
-        )
-    return table
-
-
-def render_table(table: Table) -> str:
-    """A table at its natural width: a number that is cut short would be worse than a long line."""
-    console = Console(file=io.StringIO(), width=1000, color_system=None, highlight=False, emoji=False, markup=False)
-    with console.capture() as capture:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
-
-
-def short_title(title: str, width: int = _TITLE_WIDTH) -> str:
-    """A title, cut where it is too long for a table."""
-    return title if len(title) <= width else title[: width - 1] + "…"
-
-
-def video_text(v: VideoRendition, *, with_codec: bool) -> str:
+def video_text(v: VideoRendition, *, with_codec: bool, with_probes: bool = True) -> str:
     """Size, target and rate; `~` and the two probes around it where the rate is interpolated."""
     codec = f"{v.codec} " if with_codec else ""
+    size = f"{codec}{v.width_px}x{v.height_px}"
     if v.interpolated:
-        below, above = v.nearest_probes
-        return f"{codec}{v.width_px}x{v.height_px} ~{v.bitrate_kbps:.0f}k ({below.target}..{above.target})"
+        return f"{size} {f'{_between(v)} ' if with_probes else ''}~{v.bitrate_kbps:.0f}k"
     target = "" if v.target.startswith("b=") else f"{v.target} "
-    return f"{codec}{v.width_px}x{v.height_px} {target}{v.bitrate_kbps:.0f}k"
+    return f"{size} {target}{v.bitrate_kbps:.0f}k"
 
 
-def audio_text(a: AudioRendition) -> str:
+def _between(v: VideoRendition) -> str:
+    """The probes around an interpolated rate: `crf=32-26`, or `500k-2M`."""
+    (kind, _, low), (other, _, high) = (probe.target.partition("=") for probe in v.nearest_probes)
+    if kind != other:
+        return f"{v.nearest_probes[0].target}..{v.nearest_probes[1].target}"
+    return f"{low}-{high}" if kind == "b" else f"{kind}={low}-{high}"
+
+
+def audio_text(a: AudioRendition, *, with_codec: bool = True) -> str:
     """Codec and rate."""
-    mono = " mono" if a.channels == 1 else ""
-    return f"{a.codec}{mono} {a.bitrate_kbps:.0f}k"
+    mono = "mono " if a.channels == 1 else ""
+    return f"{f'{a.codec} ' if with_codec else ''}{mono}{a.bitrate_kbps:.0f}k"
 
 
-def _trust(plan: Plan, model: Model, features: FeatureTable) -> list[str]:
+def _trust(plan: Plan, model: Model, features: FeatureTable, *, probes_shown: bool) -> str:
     """What the numbers rest on, and where they leave the range that the model was made for."""
-    difference = model.intervals.difference_mos
-    lines = [
-        f"AVQ: predicted MOS 1-5 (model {model.name}, trained on {model.card['labels']}) with its 90 % interval.",
-        "as good: kbps of the cheapest pair that a panel could not tell from this one (AVQ within"
-        f" {difference:.2f}, the 90 %",
-        "interval of a difference). audio share: how far AVQ rests on the audio in this scene (docs/method.md).",
+    told = [
+        f"AVQ: predicted MOS 1-5 (model {model.name}, trained on {model.card['labels']}) with its 90 % interval. "
+        "as good: kbps of the cheapest pair that a panel could not tell from this one (AVQ within "
+        f"{model.intervals.difference_mos:.2f}, the 90 % interval of a difference). audio share: how far AVQ rests on "
+        "the audio in this scene (docs/method.md)."
     ]
     if not plan.certificates:
-        lines.append("+10 %: AVQ that a tenth more budget would add.")
+        told.append("+10 %: AVQ that a tenth more budget would add.")
     if any(a.video.interpolated for a in plan.allocations):
-        lines.append("~: a rate between the two probes named, where AVQ is interpolated (docs/allocation.md).")
+        probes = "the two probes named" if probes_shown else "two probes (--json names them)"
+        told.append(f"~: a rate between {probes}, where AVQ is interpolated (docs/allocation.md).")
     outside = outside_validity(
         (a.video for a in plan.allocations), (a.audio for a in plan.allocations), model, features
     )
     if outside:
-        lines.append(f"Outside the range that the model was made for: {', '.join(outside)}. Trust these less.")
-    return lines
+        told.append(f"Outside the range that the model was made for: {', '.join(outside)}. Trust these less.")
+    return "".join(f"{wrap(text, '')}\n" for text in told)

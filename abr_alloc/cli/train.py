@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +84,8 @@ def command(
         raise click.UsageError(f"{output} exists and is no checkpoint folder; choose another -o")
     options.check_output(output / "model.json" if output.is_dir() else output)
 
-    from abr_alloc.cli.progress import progress_bar
+    from abr_alloc.cli.progress import progress
+    from abr_alloc.cli.verbosity import inform
     from abr_alloc.models.build import build_model
     from abr_alloc.models.ratings import read_video_ratings
     from abr_alloc.models.registry import find_systems
@@ -107,26 +107,20 @@ def command(
         "num_members": members,
     }
     system = _configured(system, data, settings, shape, rest)
-    bar = progress_bar()
-    with bar or contextlib.nullcontext():
-        task = bar.add_task("training", total=None) if bar else None
+    with progress("training") as update:
 
         def on_fold(fold: int, num_folds: int) -> None:
-            if bar is not None and task is not None:
-                bar.update(task, completed=fold, total=num_folds + 1, description=f"fold {fold} of {num_folds}")
-            else:
-                click.echo(f"fold {fold} of {num_folds} done", err=True)
+            update(fold, num_folds + 1, f"fold {fold} of {num_folds}")
 
         card = build_model(
             data, tables, system, output, num_folds=None if leave_one_out else folds, seed=seed, on_fold=on_fold
         )
     held_out = card["evaluation"]["held_out"]
     low, high = data.scale
-    click.echo(
+    inform(
         f"{output}: held-out PLCC {held_out['plcc']['value']:.4f}, SRCC {held_out['srcc']['value']:.4f}, RMSE "
         f"{held_out['rmse']['value']:.4f} of {low:g}-{high:g} over {card['evaluation']['num_pairs']} pairs of "
-        f"{len(data.contents)} contents",
-        err=True,
+        f"{len(data.contents)} contents"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -60,7 +59,7 @@ def command(
     """
     options.refuse_file(folder)
 
-    from abr_alloc.cli.progress import progress_bar
+    from abr_alloc.cli.progress import progress
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.models.comparison import check_trainable, grouped_folds
     from abr_alloc.models.systems import default_config
@@ -79,18 +78,11 @@ def command(
     base = replace(base, num_steps=steps or base.num_steps)
     options.make_folder(folder)
     study = open_study(folder, base)
-    bar = progress_bar()
-    with bar or contextlib.nullcontext():
-        done = len(trials_of(study))
-        task = bar.add_task("first trial", total=num_trials, completed=done) if bar else None
+    with progress("first trial") as update:
 
         def on_trial(trial: Trial) -> None:
-            if bar is not None and task is not None:
-                bar.update(task, advance=1, description=f"trial {trial.number}: {trial.loss:.4f}")
-            else:
-                click.echo(
-                    f"trial {trial.number}: {trial.state}, loss {trial.loss:.4f}, {trial.seconds:.0f} s", err=True
-                )
+            done = len(trials_of(study))
+            update(done, num_trials, f"trial {trial.number}: loss {trial.loss:.4f}")
 
         tune(study, data, folds, base, num_trials, on_trial=on_trial)
     write_or_print(_report(study, base, folder), None)
@@ -100,6 +92,7 @@ def _report(study: Any, base: TrainingConfig, folder: Path) -> str:
     """Write the study's files; returns its summary."""
     import pandas as pd
 
+    from abr_alloc.cli.layout import wrap
     from abr_alloc.features.table import replace_file
     from abr_alloc.models.tuning import best_config, trials_of
 
@@ -125,7 +118,7 @@ def _report(study: Any, base: TrainingConfig, folder: Path) -> str:
         lines.append(f"| {trial.number} | {number(trial.loss, 4)} | {trial.folds} | " + " | ".join(cells) + " |")
     text = "\n".join(lines) + "\n"
     replace_file(folder / "report.md", text.encode())
-    return lines[0] + f"\nsettings: {folder / 'settings.json'}\n"
+    return wrap(lines[0]) + f"\nsettings: {folder / 'settings.json'}\n"
 
 
 def _cell(value: Any) -> str:

@@ -24,7 +24,7 @@ import numpy as np
 
 from abr_alloc.errors import OutputError
 
-__all__ = ["Cache", "cache_key", "default_cache_dir"]
+__all__ = ["Cache", "CacheSize", "cache_key", "default_cache_dir", "measure_cache"]
 
 _MAX_ENCODE_AGE_S = 7 * 86400.0
 
@@ -35,6 +35,32 @@ def default_cache_dir() -> Path:
     if named:
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abr-alloc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSize:
+    """How much a cache holds."""
+
+    num_entries: int
+    """Measurements."""
+    size_bytes: int
+    """Bytes of all its files, kept encodes included."""
+    kept_bytes: int
+    """Bytes of kept encodes."""
+
+
+def measure_cache(root: Path) -> CacheSize:
+    """How much lies in a cache folder, which need not exist."""
+    num_entries = size_bytes = kept_bytes = 0
+    for folder, _, names in os.walk(root):
+        within = Path(folder).relative_to(root).parts[:1]
+        for name in names:
+            with contextlib.suppress(OSError):  # another process may be at work
+                size = (Path(folder) / name).lstat().st_size
+                size_bytes += size
+                kept_bytes += size if within == ("kept",) else 0
+                num_entries += within == ("scores",) and name.endswith(".npz") and not name.startswith(".")
+    return CacheSize(num_entries=num_entries, size_bytes=size_bytes, kept_bytes=kept_bytes)
 
 
 def cache_key(**facts: Any) -> str:

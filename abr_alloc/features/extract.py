@@ -54,6 +54,7 @@ def extract(
         MediaError: an encode or a measurement failed.
         GridError: the grid does not serve the codecs asked for.
     """
+    logger.info("ffmpeg %s at %s; grid %s; cache %s", ffmpeg.version, ffmpeg.path, options.grid.name, cache.root)
     cache.remove_leftovers()
     titles = [_look(name, path, options) for name, path in _name_titles(sources)]
     for title in titles:

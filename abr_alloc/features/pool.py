@@ -31,6 +31,8 @@ def _start_worker(parent: int) -> None:
     """Prepare a worker: one thread per library, and an end with the parent even if that is killed outright."""
     for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = "1"
+    # Else Numba's colours of error messages write a reset code to a terminal's stdout at every worker's end.
+    os.environ["NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING"] = "1"
     # Ctrl-C stays blocked (see `_interrupt_held`): the parent decides, and then sends SIGTERM.
     signal.signal(signal.SIGTERM, _stop)
 

@@ -8,6 +8,7 @@ described in docs/formats.md.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -71,6 +72,8 @@ COLUMNS: dict[str, pa.DataType] = {
     "audio_features": pa.list_(pa.float32(), AUDIO_DIM),
 }
 """Every column with its type, in order."""
+
+logger = logging.getLogger(__name__)
 
 _METADATA_KEY = b"abr_alloc"
 
@@ -162,9 +165,13 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
         _check_columns(table.schema)
         frame = table.select(list(COLUMNS)).to_pandas(types_mapper=_PANDAS_TYPES.get)
         frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
-        return FeatureTable(frame, metadata)
+        found = FeatureTable(frame, metadata)
     except FeatureTableError as error:
         raise FeatureTableError(f"{path}: {error}", path=str(path), column=error.column, row=error.row) from None
+    if logger.isEnabledFor(logging.INFO):
+        num_scenes = len(frame[["title", "scene"]].drop_duplicates())
+        logger.info("read %s: %d titles, %d scenes, %d rows", path, frame["title"].nunique(), num_scenes, len(frame))
+    return found
 
 
 def is_feature_table(path: str | os.PathLike[str]) -> bool:
@@ -234,7 +241,7 @@ def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
     replace_file(Path(path), sink.getvalue().to_pybytes())
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, *, log_level: int = logging.INFO) -> None:
     """Write a file under a temporary name beside its own and rename it.
 
     Raises:
@@ -247,3 +254,4 @@ def replace_file(path: Path, content: bytes) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True) if partial.parent.is_dir() else None
         raise OutputError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from error
+    logger.log(log_level, "wrote %s (%d bytes)", path, len(content))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import split_scenes
 
 __all__ = ["ExtractOptions", "Title", "TitleMeasurement", "targets"]
+
+logger = logging.getLogger(__name__)
 
 _AUDIO_ONLY_FPS = Fraction(100)
 _PLAUSIBLE_VMAF = 80.0
@@ -91,7 +94,10 @@ class TitleMeasurement:
         ]
         self._audio_targets, self._shared = audio, shared
         tasks: list[Task] = [*self._videos, *self._audio_tasks(self._pcm)[1]]
-        self.work = sum(self._cost(task) for task in tasks)
+        costs = [self._cost(task) for task in tasks]
+        self.work = sum(costs)
+        counts = (title.name, len(self.scenes), costs.count(0.0), len(costs))
+        logger.info("%s: %d scenes; %d of %d measurements are in the cache", *counts)
 
     def _audio_tasks(self, pcm: Path) -> tuple[list[AudioEncodeTask], list[AudioScoreTask]]:
         from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version

@@ -7,6 +7,7 @@ scaled up, bicubic), and frames are paired by index.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,7 +21,15 @@ from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import video_chain
 
-__all__ = ["FRAME_METRICS", "VIDEO_FEATURE_VERSION", "FrameScores", "measure_video", "pool_scene", "score_frames"]
+__all__ = [
+    "FRAME_METRICS",
+    "VIDEO_FEATURE_VERSION",
+    "FrameScores",
+    "libvmaf_version",
+    "measure_video",
+    "pool_scene",
+    "score_frames",
+]
 
 VIDEO_FEATURE_VERSION = "vmaf_v0.6.1/1"
 """Changes whenever the same media would give other numbers."""
@@ -83,6 +92,18 @@ def score_frames(
         frame, column = np.argwhere(~np.isfinite(values))[0]
         raise MediaError(f"libvmaf gave no number for {FRAME_METRICS[column]} of frame {frame}")
     return FrameScores(values=values, libvmaf_version=str(log["version"]))
+
+
+def libvmaf_version(ffmpeg: FFmpeg) -> str:
+    """libvmaf's own version word, from the log of two small frames: ffmpeg does not say it otherwise.
+
+    Raises:
+        ToolFailedError: libvmaf is not there, or does not run as extraction needs it.
+    """
+    frames = ("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=2:duration=1")
+    with tempfile.TemporaryDirectory() as folder:
+        scores = score_frames(ffmpeg, [frames, frames], "format=yuv420p", "format=yuv420p", 8, Path(folder))
+    return scores.libvmaf_version
 
 
 def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, num_frames: int, work_dir: Path) -> FrameScores:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from abr_alloc.errors import ToolMissingError
@@ -17,7 +18,16 @@ from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import video_chain
 from abr_alloc.units import parse_bitrate_kbps
 
-__all__ = ["SAMPLE_RATE_HZ", "check_encoders", "decode_audio", "encode_audio", "encode_video", "read_pcm_bytes"]
+__all__ = [
+    "SAMPLE_RATE_HZ",
+    "Encoder",
+    "check_encoders",
+    "decode_audio",
+    "encode_audio",
+    "encode_video",
+    "list_encoders",
+    "read_pcm_bytes",
+]
 
 SAMPLE_RATE_HZ = 48_000
 """Rate at which all audio is encoded and compared, Hz."""
@@ -26,6 +36,7 @@ GOP_S = 2.0
 """Longest distance of key frames, seconds, as streaming ladders use; scene cuts may add more."""
 
 _VIDEO_ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
+_AUDIO_ENCODERS = {"aac": "aac", "opus": "libopus"}
 _ENCODER_PARAMS = {
     "hevc": ("-x265-params", "pools=1:frame-threads=1:log-level=error"),
     "av1": ("-svtav1-params", "lp=1"),
@@ -37,6 +48,29 @@ _SEEK_MARGIN_S = 0.5
 _STEREO = {1: "pan=stereo|c0=c0|c1=c0", 2: "aformat=channel_layouts=stereo"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """An encoder that renditions can be made with."""
+
+    name: str
+    """Its name in ffmpeg, or of a program."""
+    codecs: tuple[str, ...]
+    """Codecs that it serves; any one encoder of a codec will do."""
+    present: bool
+    """Whether it is there."""
+
+
+def list_encoders(ffmpeg: FFmpeg | None) -> list[Encoder]:
+    """Every encoder that may be used, video first; without an ffmpeg only programs beside it can be there."""
+    inside = {name: (codec,) for codec, name in (_VIDEO_ENCODERS | _AUDIO_ENCODERS).items()}
+    known = frozenset() if ffmpeg is None else ffmpeg.encoders
+    found = [
+        Encoder(name=name, codecs=codecs, present=name in known)
+        for name, codecs in (inside | {"libfdk_aac": tuple(_FDK_PROFILES)}).items()
+    ]
+    return [*found, Encoder(name="fdkaac", codecs=tuple(_FDK_PROFILES), present=find_program("fdkaac") is not None)]
+
+
 def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence[AudioTarget]) -> None:
     """Fail before any work when an encoder is missing.
 
@@ -46,10 +80,8 @@ def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence
     for codec in {target.codec for target in video}:
         ffmpeg.require_encoder(_VIDEO_ENCODERS[codec])
     for codec in {target.codec for target in audio}:
-        if codec == "aac":
-            ffmpeg.require_encoder("aac")
-        elif codec == "opus":
-            ffmpeg.require_encoder("libopus")
+        if codec in _AUDIO_ENCODERS:
+            ffmpeg.require_encoder(_AUDIO_ENCODERS[codec])
         elif "libfdk_aac" not in ffmpeg.encoders and find_program("fdkaac") is None:
             raise ToolMissingError(
                 f"no encoder for {codec}: install the fdkaac program (Debian: apt-get install fdkaac, from contrib), "
@@ -142,7 +174,7 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> 
             if target.codec in _FDK_PROFILES:
                 codec = ["-c:a", "libfdk_aac", "-profile:a", _FDK_PROFILES[target.codec][0]]
             else:
-                codec = ["-c:a", ffmpeg.require_encoder({"aac": "aac", "opus": "libopus"}[target.codec])]
+                codec = ["-c:a", ffmpeg.require_encoder(_AUDIO_ENCODERS[target.codec])]
             ffmpeg.run([*source, *channels, *codec, "-b:a", bits_per_s, "-threads", "1", "-f", "mp4", partial])
         partial.replace(path)
     finally:

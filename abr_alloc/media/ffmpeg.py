@@ -17,12 +17,13 @@ from pathlib import Path
 
 from abr_alloc.errors import ToolFailedError, ToolMissingError
 
-__all__ = ["INPUT_GUARD", "FFmpeg", "find_ffmpeg", "find_program", "run_program", "stop_children"]
+__all__ = ["INPUT_GUARD", "FFmpeg", "find_ffmpeg", "find_program", "look_at_ffmpeg", "run_program", "stop_children"]
 
 INPUT_GUARD: tuple[str | Path, ...] = ("-protocol_whitelist", "file,pipe")
 """Options that stand before every `-i`."""
 
 _STDERR_TAIL_CHARS = 4000
+_ANSWER_S = 20.0  # an ffmpeg that has not said its version by then never will
 _children: set[subprocess.Popen[bytes]] = set()
 _children_lock = threading.RLock()  # a signal handler may ask for it while its own thread holds it
 
@@ -34,11 +35,11 @@ def stop_children() -> None:
             child.kill()
 
 
-def _run(command: Sequence[str], *, cwd: Path | None) -> bytes:
+def _run(command: Sequence[str], *, cwd: Path | None, timeout_s: float | None = None) -> bytes:
     """Run a program to its end and return its stdout.
 
     Raises:
-        ToolFailedError: it could not be started or exited with another code than 0.
+        ToolFailedError: it could not be started, exited with another code than 0, or took too long.
     """
     try:
         child = subprocess.Popen(
@@ -49,7 +50,9 @@ def _run(command: Sequence[str], *, cwd: Path | None) -> bytes:
     with _children_lock:
         _children.add(child)
     try:
-        stdout, stderr = child.communicate()
+        stdout, stderr = child.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired as error:
+        raise ToolFailedError(command, -1, f"no answer within {timeout_s:g} s") from error
     finally:
         if child.poll() is None:
             child.kill()
@@ -126,6 +129,20 @@ def find_ffmpeg(path: str | None = None) -> FFmpeg:
     Raises:
         ToolMissingError: it is not there, does not answer, or was built without libvmaf.
     """
+    found = look_at_ffmpeg(path)
+    if "libvmaf" not in found.filters:
+        raise ToolMissingError(
+            f"{found.path} was built without libvmaf; use a build that has it, or drop --ffmpeg", tool="libvmaf"
+        )
+    return found
+
+
+def look_at_ffmpeg(path: str | None = None) -> FFmpeg:
+    """Find ffmpeg as `find_ffmpeg` does, whatever it can do.
+
+    Raises:
+        ToolMissingError: it is not there or does not answer.
+    """
     asked = path or os.environ.get("ABR_ALLOC_FFMPEG")
     if asked:
         program = shutil.which(asked)
@@ -134,17 +151,20 @@ def find_ffmpeg(path: str | None = None) -> FFmpeg:
     else:
         import imageio_ffmpeg
 
-        program = imageio_ffmpeg.get_ffmpeg_exe()
+        try:
+            program = imageio_ffmpeg.get_ffmpeg_exe()
+        except RuntimeError as error:  # installed from source, without a program
+            raise ToolMissingError(
+                "no ffmpeg came with imageio-ffmpeg; name one with --ffmpeg", tool="ffmpeg"
+            ) from error
     try:
-        version = _run((program, "-version"), cwd=None).decode("utf-8", "replace").split()
-        encoders = _listed_names(_run((program, "-hide_banner", "-encoders"), cwd=None).decode("utf-8", "replace"))
-        filters = _listed_names(_run((program, "-hide_banner", "-filters"), cwd=None).decode("utf-8", "replace"))
+        version, encoders, filters = (
+            _run((program, "-hide_banner", word), cwd=None, timeout_s=_ANSWER_S).decode("utf-8", "replace")
+            for word in ("-version", "-encoders", "-filters")
+        )
     except ToolFailedError as error:
         raise ToolMissingError(f"{program} does not answer as ffmpeg does: {error}", tool=program) from error
-    if version[:2] != ["ffmpeg", "version"]:
+    words = version.split()
+    if words[:2] != ["ffmpeg", "version"] or len(words) < 3:
         raise ToolMissingError(f"{program} is not ffmpeg; correct --ffmpeg or ABR_ALLOC_FFMPEG", tool=program)
-    if "libvmaf" not in filters:
-        raise ToolMissingError(
-            f"{program} was built without libvmaf; use a build that has it, or drop --ffmpeg", tool="libvmaf"
-        )
-    return FFmpeg(path=program, version=version[2], encoders=encoders, filters=filters)
+    return FFmpeg(path=program, version=words[2], encoders=_listed_names(encoders), filters=_listed_names(filters))

@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import io
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +38,8 @@ NUM_FOLDS = 5
 """Folds, where it is not one content at a time."""
 
 Floats = npt.NDArray[np.floating]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +137,14 @@ def cross_validate(
         on_fold: told the number of folds done.
         on_fitted: given what each fold trained.
     """
-    num = len(data.pairs)
+    num, num_stored = len(data.pairs), 0
     parts: dict[str, Floats] = {"predicted": np.full(num, np.nan)}
     for k, held_out in enumerate(folds):
         path = None if store is None else store / f"{file_name(system.name)}-seed{seed}-fold{k}.npz"
         key = _key(system, data, held_out, seed) if path else ""
-        found = _read(path, key) or _run_fold(system, data, held_out, seed, on_fitted)
+        stored = _read(path, key)
+        num_stored += stored is not None
+        found = stored or _run_fold(system, data, held_out, seed, on_fitted)
         if path is not None and not path.exists():
             _write(path, key, found)
         rows = data.pairs_of(held_out)
@@ -147,6 +152,7 @@ def cross_validate(
             parts.setdefault(name, np.full((2, num), np.nan))[..., rows] = values
         if on_fold:
             on_fold(k + 1)
+    logger.info("%s, seed %d: %d folds, %d of them computed before", system.name, seed, len(folds), num_stored)
     return HeldOut(
         predicted=parts["predicted"],
         ablated=parts.get("ablated"),
@@ -302,4 +308,4 @@ def _write(path: Path, key: str, found: dict[str, Floats]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, key=np.array(key), **found)  # type: ignore[arg-type]
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, buffer.getvalue())
+    replace_file(path, buffer.getvalue(), log_level=logging.DEBUG)

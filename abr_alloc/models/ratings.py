@@ -7,6 +7,7 @@ where the audio was not measured, is ITU-T P.1203.2's curve of the codec and rat
 from __future__ import annotations
 
 import fnmatch
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from abr_alloc.models.p1203 import P1203_CODECS, p1203_audio_mos
 from abr_alloc.models.teacher import VIDEO_COLUMNS
 
 __all__ = ["from_ratings", "read_contents", "read_ratings", "read_video_ratings"]
+
+logger = logging.getLogger(__name__)
 
 AUTO_SCALES = ((1.0, 5.0), (0.0, 100.0))
 """Rating scales that are recognised by themselves, worst and best."""
@@ -57,6 +60,7 @@ def read_ratings(path: Path) -> pd.DataFrame:
         raise FeatureTableError(f"ratings {path} are separated by semicolons; separate them by commas", path=str(path))
     if frame.empty:
         raise FeatureTableError(f"ratings {path} have no rows; add rated stimuli", path=str(path))
+    logger.info("read %s: %d rated stimuli", path, len(frame))
     return frame
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -177,8 +178,8 @@ def test_the_text_has_a_line_per_scene(run_command, example, num_scenes, frame):
     outcome = run_command("plan", example, "--budget", "2M")
     assert (outcome.code, outcome.stderr) == (0, "")
     lines = outcome.stdout.splitlines()
-    titles = set(frame["title"])
-    assert sum(line.split(" ")[0] in titles for line in lines) == num_scenes
+    assert [line for line in lines if line in set(frame["title"])] == list(dict.fromkeys(frame["title"]))
+    assert sum(bool(re.match(r" +\d+ +\d+:\d\d\.\d ", line)) for line in lines) == num_scenes
     assert "2000 kbps" in lines[0]
 
 

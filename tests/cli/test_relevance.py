@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -46,8 +47,9 @@ def test_without_a_budget_every_scene_has_a_pair(run_command, example, scenes):
 def test_text_has_a_line_per_scene(run_command, example, scenes):
     outcome = run_command("relevance", example)
     assert (outcome.code, outcome.stderr) == (0, "")
-    titles = {title for title, _ in scenes}
-    assert sum(line.split(" ")[0] in titles for line in outcome.stdout.splitlines()) == len(scenes)
+    lines = outcome.stdout.splitlines()
+    assert [line for line in lines if line in dict(scenes)] == list(dict(scenes))
+    assert sum(bool(re.match(r" +\d+ +\d+:\d\d\.\d ", line)) for line in lines) == len(scenes)
 
 
 @pytest.mark.parametrize("name", ["picture.png", "picture.PNG"])

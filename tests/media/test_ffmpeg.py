@@ -12,7 +12,7 @@ import time
 import pytest
 
 from abr_alloc.errors import ToolFailedError, ToolMissingError
-from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, find_program, run_program, stop_children
+from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, find_program, look_at_ffmpeg, run_program, stop_children
 
 
 @pytest.fixture
@@ -65,6 +65,20 @@ def test_a_build_without_libvmaf_is_refused(script):
     with pytest.raises(ToolMissingError, match="without libvmaf") as missing:
         find_ffmpeg(script("echo ffmpeg version 7.1 x y"))
     assert missing.value.tool == "libvmaf"
+
+
+def test_a_build_without_libvmaf_can_be_looked_at(script):
+    found = look_at_ffmpeg(script("echo ffmpeg version 7.1 x y"))
+    assert found.version == "7.1" and "libvmaf" not in found.filters
+
+
+def test_a_program_that_never_answers_is_given_up_and_ended(script, tmp_path, monkeypatch):
+    monkeypatch.setattr("abr_alloc.media.ffmpeg._ANSWER_S", 0.5)
+    pid_file = tmp_path / "pid"
+    with pytest.raises(ToolMissingError, match=r"no answer within 0\.5 s"):
+        look_at_ffmpeg(script(f"echo $$ > {pid_file}; exec sleep 60"))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
 
 
 def test_the_environment_names_the_program_unless_a_path_is_given(ffmpeg, fresh, script, monkeypatch):

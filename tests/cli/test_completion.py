@@ -1,0 +1,81 @@
+"""What the three shells are told when a key is pressed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from abr_alloc.allocation.audience import PRESETS
+from abr_alloc.allocation.reference import reference_names
+from abr_alloc.cli import completion
+from abr_alloc.cli.main import COMMANDS
+from abr_alloc.errors import GridError
+from abr_alloc.media.grid import load_grid
+from abr_alloc.models.checkpoint import shipped_models
+
+RUN = "import sys; sys.argv[0] = 'abr-alloc'; from abr_alloc.cli import main; main()"
+
+
+def complete(shell: str, *words: str) -> list[tuple[str, str]]:
+    """Kind and value of what a shell is offered for the last of the words."""
+    line = " ".join(["abr-alloc", *words])
+    env = os.environ | {"_ABR_ALLOC_COMPLETE": f"{shell}_complete", "COMP_WORDS": line}
+    env["COMP_CWORD"] = words[-1] if shell == "fish" else str(len(words))
+    ended = subprocess.run([sys.executable, "-c", RUN], env=env, capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+    lines = ended.stdout.splitlines()
+    if shell == "zsh":  # kind, value and help on a line each
+        return list(zip(lines[::3], lines[1::3], strict=True))
+    return [tuple(line.partition("\t")[0].split(",", 1)) for line in lines]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_is_offered_commands_options_and_names(shell):
+    assert complete(shell, "do") == [("plain", "doctor")]
+    assert {value for _, value in complete(shell, "")} == set(COMMANDS)
+    assert ("plain", "--interpolate") in complete(shell, "plan", "x", "--inter")
+    assert ("plain", "attentive") in complete(shell, "plan", "x", "--model", "att")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_gets_a_script(shell):
+    env = os.environ | {"_ABR_ALLOC_COMPLETE": f"{shell}_source"}
+    ended = subprocess.run([sys.executable, "-c", RUN], env=env, capture_output=True, text=True, check=True)
+    assert "_ABR_ALLOC_COMPLETE" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "names"),
+    [
+        (["evaluate"], "dir", shipped_models()),
+        (["ladder", "x", "--model"], "dir", shipped_models()),
+        (["extract", "--grid"], "file", ["dense", "hull", "paper", "quick"]),
+        (["ladder", "x", "--compare"], "file", reference_names()),
+        (["ladder", "x", "--network"], "file", list(PRESETS)),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_names_that_ship_are_offered_and_files_or_folders_of_ones_own(words, kind, names):
+    found = complete("bash", *words, "")
+    assert found[0][0] == kind, "first, for bash forgets what came before"
+    assert found[1:] == [("plain", name) for name in names]
+
+
+def test_the_names_are_those_that_are_understood():
+    assert completion.shipped_models() == shipped_models()
+    assert completion.shipped_references() == reference_names()
+    assert list(completion.NETWORKS) == list(PRESETS)
+    with pytest.raises(GridError, match=f"choose {', '.join(completion.shipped_grids())}, or"):
+        load_grid("none")
+
+
+def test_nothing_heavy_is_imported_to_complete():
+    code = f"import atexit, sys; atexit.register(lambda: print(sorted(sys.modules), file=sys.stderr)); {RUN}"
+    env = os.environ | {"_ABR_ALLOC_COMPLETE": "bash_complete", "COMP_CWORD": "4"}
+    env["COMP_WORDS"] = "abr-alloc ladder x --compare "
+    ended = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert "apple-hls-avc" in ended.stdout
+    assert not [name for name in ("numpy", "pandas", "scipy", "torch", "rich") if f"'{name}'" in ended.stderr]
