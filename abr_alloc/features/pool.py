@@ -20,6 +20,7 @@ from abr_alloc.media.ffmpeg import stop_children
 __all__ = ["run_tasks", "worker_pool"]
 
 _PARENT_POLL_S = 0.5
+_STOP_S = 10.0
 
 
 def _stop(*_: object) -> None:
@@ -96,8 +97,12 @@ def run_tasks(pool: ProcessPoolExecutor, cache: Cache, tasks: Sequence[Task]) ->
     except BaseException as error:
         for future in pending:
             future.cancel()
-        for worker in multiprocessing.active_children():
+        workers = multiprocessing.active_children()
+        for worker in workers:
             worker.terminate()
+        for worker in workers:
+            worker.join(_STOP_S)
+        cache.remove_leftovers()  # a worker that is stopped cannot take its half-done files away itself
         if isinstance(error, ToolFailedError):
             raise MediaError(f"{task.label}: {error}") from error
         if isinstance(error, BrokenProcessPool):
