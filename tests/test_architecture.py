@@ -19,7 +19,7 @@ FLOORS = {
     "models": {"features.table"},
     "allocation": {"features.table", "models.folded", "models.relevance", "models.checkpoint"},
     "export": {"allocation", "media"},
-    "report": {"allocation", "media", "models.checkpoint"},
+    "report": {"allocation", "media", "features.table", "models.checkpoint"},
     "cli": {"media", "features", "models", "allocation", "export", "report"},
 }
 # Library -> modules that may import it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from abr_alloc.allocation.audience import DEFAULT_NETWORK, read_audience
@@ -14,13 +14,17 @@ from abr_alloc.export.ladder_json import read_designed, read_provenance
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
 
-__all__ = ["design_or_read"]
+__all__ = ["LadderOf", "find_ladders"]
 
 
-def design_or_read(
-    path: Path | None, titles: Sequence[Sequence[QualitySurface]], table: FeatureTable, model: Model, overhead: float
-) -> tuple[dict[str, TitleLadder | str], list[str]]:
-    """A ladder per title, or why it has none; and what to know about a file's.
+LadderOf = Callable[[Sequence[QualitySurface]], TitleLadder | str]
+"""From the scenes of a title to its ladder, or to why it has none."""
+
+
+def find_ladders(
+    path: Path | None, names: Sequence[str], table: FeatureTable, model: Model, overhead: float
+) -> tuple[LadderOf, list[str]]:
+    """Where the ladders of some titles come from, and what to know about a file's.
 
     Without a file, ladders are designed as `abr-alloc ladder` does by default, beside the fixed ladder that ships for
     their codec.
@@ -29,14 +33,13 @@ def design_or_read(
         LadderFormatError: the file cannot be read, or has none of the titles.
     """
     if path is None:
-        return {scenes[0].title: _design(scenes, model, overhead) for scenes in titles}, []
-    names = [scenes[0].title for scenes in titles]
+        return lambda scenes: _design(scenes, model, overhead), []
     found = _by_title(read_designed(path))
     if not any(name in found for name in names):
         listed = ", ".join(list(found)[:5]) or "no titles"
         raise LadderFormatError(f"{path} has no ladder for {', '.join(names[:5])}; it has {listed}")
     missing = f"{path.name} has no ladder for this title."
-    return {name: found.get(name, missing) for name in names}, _differences(path, table, model)
+    return lambda scenes: found.get(scenes[0].title, missing), _differences(path, table, model)
 
 
 def _design(scenes: Sequence[QualitySurface], model: Model, overhead: float) -> TitleLadder | str:

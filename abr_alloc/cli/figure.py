@@ -127,18 +127,20 @@ def _split(surfaces: list[QualitySurface]) -> tuple[Figure | None, Sequence[Infe
 def _ladders(
     surfaces: list[QualitySurface], table: FeatureTable, model: Model, overhead: float, path: Path | None
 ) -> Figure:
-    from abr_alloc.cli.designed import design_or_read
+    from abr_alloc.cli.designed import find_ladders
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.errors import InfeasibleLadderError
     from abr_alloc.report.ladder_figure import draw_ladders
     from abr_alloc.report.stops import by_title
 
-    found, warnings = design_or_read(path, by_title(surfaces), table, model, overhead)
+    titles = by_title(surfaces)
+    ladder_of, warnings = find_ladders(path, [scenes[0].title for scenes in titles], table, model, overhead)
     for warning in warnings:
         inform(f"warning: {warning}")
-    designed = [ladder for ladder in found.values() if not isinstance(ladder, str)]
+    found = [ladder_of(scenes) for scenes in titles]
+    designed = [ladder for ladder in found if not isinstance(ladder, str)]
     if not designed:
-        raise InfeasibleLadderError(next(reason for reason in found.values() if isinstance(reason, str)).rstrip("."))
+        raise InfeasibleLadderError(str(found[0]).rstrip("."))
     return draw_ladders(designed)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from abr_alloc.allocation.design import TitleLadder
     from abr_alloc.allocation.surface import QualitySurface
     from abr_alloc.features.table import FeatureTable
+    from abr_alloc.models.checkpoint import Model
 
 __all__ = ["command"]
 
@@ -65,75 +66,60 @@ def command(
         raise click.UsageError(f"the output {output} must end in .html")
     options.check_output(output, [features, *sources, *([ladder_path] if ladder_path else [])])
 
-    from abr_alloc import __version__
     from abr_alloc.allocation.interpolation import interpolate as between
-    from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces
+    from abr_alloc.allocation.plan import middling_budget_kbps
     from abr_alloc.allocation.surface import build_surfaces, select
-    from abr_alloc.allocation.title_surface import merge_scenes
-    from abr_alloc.allocation.validity import outside_validity
-    from abr_alloc.cli.designed import design_or_read
+    from abr_alloc.cli.designed import find_ladders
+    from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.features.table import read_features, replace_file
     from abr_alloc.models.checkpoint import load_model
-    from abr_alloc.report.data import model_data, title_data
+    from abr_alloc.report.about import about_data
+    from abr_alloc.report.data import title_data
     from abr_alloc.report.page import render_page
-    from abr_alloc.report.stops import EXTRA_KBPS, budget_stops, by_title
+    from abr_alloc.report.stops import budget_stops, by_title
 
     table = select(read_features(features), **filters)
     model = load_model(model_name)
     measured = list(build_surfaces(table, model, overhead=overhead))
     surfaces = [between(surface, overhead=overhead) for surface in measured] if interpolate else measured
     titles = by_title(measured)
-    thumbnails = _thumbnails(sources, titles, table, ffmpeg_path)
-    ladders, ladder_warnings = design_or_read(ladder_path, titles, table, model, overhead)
-    middling = middling_budget_kbps(surfaces)
-    stops = budget_stops(surfaces, budgets_kbps or [middling])
-    relevance = plan_surfaces(measured, [middling], model).allocations
+    names = [scenes[0].title for scenes in titles]
+    files = _match(sources, names, table)
+    ladder_of, warnings = find_ladders(ladder_path, names, table, model, overhead)
+    middling = middling_budget_kbps(measured)
     start_kbps = budgets_kbps[0] if budgets_kbps else middling
-    about = {
-        "version": __version__,
-        "budgets_kbps": stops,
-        "start": stops.index(start_kbps),
-        "relevance_budget_kbps": middling,
-        "extra_kbps": EXTRA_KBPS,
-        "interpolated": interpolate,
-        "plan_command": _plan_command(click.get_current_context()),
-        "plan_scenes": list(filters["scenes"]),
-        "overhead": overhead,
-        "model": model_data(model),
-        "table": {
-            name: getattr(table.metadata, name)
-            for name in ("video_feature_version", "audio_feature_version", "libvmaf_version", "visqol_version")
-            + ("ffmpeg_version", "grid")
-        },
-        "credits": dict(table.metadata.credits),
-        "warnings": ladder_warnings,
-    }
+    stops = budget_stops(surfaces, [start_kbps, *budgets_kbps])
     pages = []
-    for scenes, planned in zip(titles, by_title(surfaces), strict=True):
-        title = scenes[0].title
-        designed = ladders[title]
-        outside = outside_validity(
-            (v for s in scenes for v in s.video),
-            (a for s in scenes for a in s.audio),
-            model,
-            select(table, titles=(title,)),
-        )
-        merged = merge_scenes(scenes)
-        pages.append(
-            title_data(
-                planned,
-                between(merged, overhead=overhead) if interpolate else merged,
-                merged,
-                stops,
-                model,
-                {a.scene: a for a in relevance if a.title == title},
-                ladder=None if isinstance(designed, str) else designed,
-                ladder_problem=designed if isinstance(designed, str) else "",
-                thumbnails=thumbnails.get(title),
-                warnings=_warnings(outside, designed),
+    with progress("first title") as update:
+        for title, scenes, planned in zip(names, titles, by_title(surfaces), strict=True):
+            designed = ladder_of(scenes)
+            pages.append(
+                title_data(
+                    scenes,
+                    planned,
+                    stops,
+                    model,
+                    middling_kbps=middling,
+                    overhead=overhead,
+                    ladder=designed,
+                    thumbnails=_thumbnails(files[title], scenes, ffmpeg_path) if title in files else {},
+                    warnings=_warnings(scenes, designed, model, select(table, titles=(title,))),
+                )
             )
-        )
+            update(len(pages), len(titles), title)
+    about = about_data(
+        table,
+        model,
+        stops,
+        start_kbps=start_kbps,
+        middling_kbps=middling,
+        overhead=overhead,
+        interpolated=interpolate,
+        plan_command=_plan_command(click.get_current_context()),
+        plan_scenes=filters["scenes"],
+        warnings=warnings,
+    )
     content = render_page(about, pages)
     replace_file(output, content)
     inform(f"{output}: {len(pages)} title{'s' if len(pages) > 1 else ''}, {len(content) / 1e6:.1f} MB")
@@ -157,7 +143,12 @@ def _plan_command(context: click.Context) -> list[str]:
     return [*words, "--interpolate"] if context.params["interpolate"] else words
 
 
-def _warnings(outside: Sequence[str], designed: TitleLadder | str) -> list[str]:
+def _warnings(
+    scenes: Sequence[QualitySurface], designed: TitleLadder | str, model: Model, rows: FeatureTable
+) -> list[str]:
+    from abr_alloc.allocation.validity import outside_validity
+
+    outside = outside_validity((v for s in scenes for v in s.video), (a for s in scenes for a in s.audio), model, rows)
     found = []
     if outside:
         found.append(
@@ -169,22 +160,13 @@ def _warnings(outside: Sequence[str], designed: TitleLadder | str) -> list[str]:
     return found
 
 
-def _thumbnails(
-    sources: Sequence[Path], titles: Sequence[Sequence[QualitySurface]], table: FeatureTable, ffmpeg_path: str | None
-) -> Mapping[str, Mapping[int, bytes]]:
-    """JPEG bytes by title and scene, for the titles whose source was given."""
-    if not sources:
-        return {}
+def _thumbnails(source: Path, scenes: Sequence[QualitySurface], ffmpeg_path: str | None) -> Mapping[int, bytes]:
+    """JPEG bytes by scene."""
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.media.thumbnail import thumbnail
 
-    files = _match(sources, [scenes[0].title for scenes in titles], table)
     ffmpeg = find_ffmpeg(ffmpeg_path)
-    return {
-        scenes[0].title: {s.scene: thumbnail(ffmpeg, files[s.title], s.start_s, s.end_s) for s in scenes}
-        for scenes in titles
-        if scenes[0].title in files
-    }
+    return {s.scene: thumbnail(ffmpeg, source, s.start_s, s.end_s) for s in scenes}
 
 
 def _match(sources: Sequence[Path], titles: Sequence[str], table: FeatureTable) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""What the report page is given: one JSON object per title, and one about the report.
+"""What the report page is given about a title, as a JSON object.
 
 Renditions are written once per surface and named by their index elsewhere. Numbers are rounded to what can be shown.
 Axes: S scenes, V video and A audio renditions of a surface, B stops of the budget slider.
@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from abr_alloc.allocation.design import TitleLadder
-from abr_alloc.allocation.interpolation import find_crossovers, lattice_kbps, size_curves
+from abr_alloc.allocation.interpolation import find_crossovers, interpolate, lattice_kbps, size_curves
+from abr_alloc.allocation.plan import plan_surfaces
 from abr_alloc.allocation.record import Allocation, find_indistinguishable
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
+from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.report.isolines import iso_lines, place_labels
 from abr_alloc.report.stops import ScenePair, TitleStop, stops_per_scene, stops_per_title
 
-__all__ = ["model_data", "title_data"]
+__all__ = ["title_data"]
 
 _CURVE_POINTS = 40
 _LABEL_WIDTH = 0.06  # of the width of the chart, which is logarithmic
@@ -31,36 +33,38 @@ _MOS_DIGITS = 6  # as many as float32 holds: two are shown, and must not be roun
 
 def title_data(
     scenes: Sequence[QualitySurface],
-    whole: QualitySurface,
-    measured: QualitySurface,
+    planned: Sequence[QualitySurface],
     budgets_kbps: Sequence[float],
     model: Model,
-    relevance: Mapping[int, Allocation],
     *,
-    ladder: TitleLadder | None = None,
-    ladder_problem: str = "",
+    middling_kbps: float,
+    overhead: float,
+    ladder: TitleLadder | str = "",
     thumbnails: Mapping[int, bytes] | None = None,
     warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything about one title.
 
     Args:
-        scenes: the surfaces that it is planned on, S of them.
-        whole: one surface for all of it (`merge_scenes`), interpolated where `scenes` are.
-        measured: the same, of measured renditions only.
+        scenes: its measured surfaces, S of them.
+        planned: the surfaces that it is planned on: the same ones, or interpolated.
         budgets_kbps: stops of the slider, (B,).
         model: who predicted.
-        relevance: by index of the scene, an allocation at a middling budget; a scene may lack one.
-        ladder: its ladder, or the one it shares.
-        ladder_problem: why it has none.
+        middling_kbps: budget of the pairs whose components of relevance are shown, kbps.
+        overhead: container overhead as a share of the streams' rate.
+        ladder: its ladder, or the one it shares, or why it has none.
         thumbnails: JPEG bytes by index of the scene.
         warnings: what to know about it.
 
     Raises:
         FeatureTableError: the scenes share no rendition.
     """
-    stops = {"title": stops_per_title(scenes, budgets_kbps), "scene": stops_per_scene(scenes, budgets_kbps)}
-    pictures = thumbnails or {}
+    measured = merge_scenes(scenes)
+    whole = measured if planned[0] is scenes[0] else interpolate(measured, overhead=overhead)
+    stops = {"title": stops_per_title(planned, budgets_kbps), "scene": stops_per_scene(planned, budgets_kbps)}
+    relevance = {a.scene: _relevance(a) for a in plan_surfaces(scenes, [middling_kbps], model).allocations}
+    pictures = {scene: _data_uri(jpeg) for scene, jpeg in (thumbnails or {}).items()}
+    designed, problem = (None, ladder) if isinstance(ladder, str) else (ladder, "")
     return {
         "title": whole.title,
         "surface": _surface(whole, model),
@@ -69,40 +73,18 @@ def title_data(
                 "scene": scene.scene,
                 "start_s": round(scene.start_s, 3),
                 "end_s": round(scene.end_s, 3),
-                "relevance": _relevance(relevance[scene.scene]) if scene.scene in relevance else None,
-                "thumbnail": _data_uri(pictures[scene.scene]) if scene.scene in pictures else None,
+                "relevance": relevance.get(scene.scene),
+                "thumbnail": pictures.get(scene.scene),
                 "surface": _surface(scene, model),
                 "as_good": _as_good(scene, [stop.scenes[s] for plan in stops.values() for stop in plan], model),
             }
-            for s, scene in enumerate(scenes)
+            for s, scene in enumerate(planned)
         ],
         "stops": {name: [_stop(stop) for stop in plan] for name, plan in stops.items()},
-        "ladder": None if ladder is None else _ladder(ladder, whole.title),
-        "ladder_problem": ladder_problem,
-        "fronts": _fronts(measured, ladder),
+        "ladder": None if designed is None else _ladder(designed, whole.title),
+        "ladder_problem": problem,
+        "fronts": _fronts(measured, designed),
         "warnings": list(warnings),
-    }
-
-
-def model_data(model: Model) -> dict[str, Any]:
-    """What the trust section says about the model, from its card."""
-    card = model.card
-    held_out = card.get("evaluation", {}).get("held_out", {})
-    coverage = card.get("interval_coverage", {})
-    return {
-        "name": model.name,
-        "system": card["system"],
-        "labels": card["labels"],
-        "interval_mos": list(model.interval_mos),
-        "difference_mos": model.intervals.difference_mos,
-        "held_out": {
-            name: round(found["value"], 3) for name, found in held_out.items() if name in ("plcc", "srcc", "rmse")
-        },
-        "scale": card.get("rating_scale", [1.0, 5.0]),
-        "coverage": {name: round(value, 3) for name, value in coverage.items() if value is not None},
-        "contents": len(card.get("training", {}).get("contents", ())),
-        "validity": card.get("validity", {}),
-        "weights_sha256": card["weights_sha256"],
     }
 
 
