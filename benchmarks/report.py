@@ -1,0 +1,95 @@
+"""What a report costs: to make, beside designing its ladders; to open, beside a page with its library alone.
+
+    python benchmarks/report.py [FEATURES]
+
+Each pair is timed in turns in one run, and the median of the ratios is told. Opening needs a Chromium (`chromium` on
+PATH, or ABR_ALLOC_CHROMIUM).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
+ROUNDS = 5
+DRAWN = "#chart-fronts svg"
+
+
+def seconds(*words: str | Path) -> float:
+    """Wall clock of one command."""
+    start = time.perf_counter()
+    code = "from abr_alloc.cli import main; main()"
+    subprocess.run([sys.executable, "-c", code, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("features", nargs="?", type=Path, default=EXAMPLE)
+    features = parser.parse_args().features
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        made = [
+            (seconds("report", features, "-q", "-o", page), seconds("ladder", features, "--compare", "apple-hls-avc"))
+            for _ in range(ROUNDS)
+        ]
+        ratio = statistics.median(report / ladder for report, ladder in made)
+        print(f"make: {ratio:.2f} of `ladder --compare` on the same table; {page.stat().st_size / 1e6:.2f} MB")
+        opening(page, Path(folder))
+
+
+def opening(page: Path, folder: Path) -> None:
+    program = os.environ.get("ABR_ALLOC_CHROMIUM") or shutil.which("chromium")
+    if program is None:
+        print("open: not measured, no chromium on PATH")
+        return
+    from playwright.sync_api import sync_playwright
+
+    bare = folder / "bare.html"
+    text = page.read_text(encoding="utf-8")
+    library = max(text.split("<script>")[1:], key=len).partition("</script>")[0]
+    bare.write_text(f"<!doctype html><script>{library}</script><p id=done>", encoding="utf-8")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+
+        def open_seconds(path: Path, wait_for: str, fragment: str = "") -> float:
+            tab = browser.new_page()
+            start = time.perf_counter()
+            tab.goto(path.as_uri() + fragment)
+            tab.wait_for_selector(wait_for, state="attached")
+            spent = time.perf_counter() - start
+            tab.close()
+            return spent
+
+        opened = [(open_seconds(page, DRAWN, "#t0"), open_seconds(bare, "#done")) for _ in range(ROUNDS)]
+        spent = statistics.median(report for report, _ in opened)
+        ratio = statistics.median(report / empty for report, empty in opened)
+        print(f"open: {ratio:.2f} of a page with the library alone; {spent:.2f} s until the last chart is drawn")
+        tab = browser.new_page()
+        tab.goto(page.as_uri() + "#t0")
+        tab.wait_for_selector(DRAWN)
+        moved = tab.evaluate(
+            """async () => {
+                const slider = document.getElementById("budget"), start = performance.now(), moves = 40;
+                for (let i = 0; i < moves; i++) {
+                    slider.value = 20 + i;
+                    slider.dispatchEvent(new Event("input"));
+                    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+                }
+                return (performance.now() - start) / moves;
+            }"""
+        )
+        print(f"slider: {moved:.0f} ms a stop, all charts and numbers")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
