@@ -27,6 +27,9 @@ Floats = npt.NDArray[np.float64]
 RATE_STEP = 1.02
 """Ratio of neighbouring rates that are offered: what rounding to them costs is far below the interpolation's error."""
 
+_LEAD_MOS = 0.01
+"""What a size must be better by for the best size to have changed: far below what anyone sees, above rounding."""
+
 _SAME_RATE = 1e-3
 """Relative difference below which two probes have the same rate, or a lattice rate is a probe's."""
 
@@ -199,20 +202,34 @@ def _features(surface: QualitySurface, curve: SizeCurve, kbps: float) -> npt.NDA
 
 
 def find_crossovers(surface: QualitySurface, audio: int, codec: str) -> list[Crossover]:
-    """Video rates at which the best size changes, with one audio rendition of a measured surface."""
+    """Video rates at which the best size changes, with one audio rendition of a measured surface.
+
+    A size stays at its last AVQ beyond its dearest probe: where its curve merely ends, no other becomes better. A
+    change counts once the new size leads by `_LEAD_MOS`; curves that lie on each other do not change places.
+    """
     curves = [curve for curve in size_curves(surface) if curve.codec == codec and len(curve.kbps) > 1]
     if not curves:
         return []
     rates = lattice_kbps(min(c.kbps[0] for c in curves), max(c.kbps[-1] for c in curves), 0.1)
-    avq = np.stack([curve.at(rates)[:, audio] for curve in curves])
-    covered = ~np.isnan(avq).all(axis=0)
-    rates, best = rates[covered], np.nan_to_num(avq[:, covered], nan=-np.inf).argmax(axis=0)
-    return [
-        Crossover(
-            kbps=float(rates[i]),
-            below_px=(curves[best[i - 1]].width_px, curves[best[i - 1]].height_px),
-            above_px=(curves[best[i]].width_px, curves[best[i]].height_px),
-        )
-        for i in range(1, len(best))
-        if best[i] != best[i - 1]
-    ]
+    avq = np.stack(
+        [
+            np.where(rates > c.kbps[-1], c.avq_mos[-1, audio], np.nan_to_num(c.at(rates)[:, audio], nan=-np.inf))
+            for c in curves
+        ]
+    )  # (sizes, R)
+    best = avq.argmax(axis=0)
+    found: list[Crossover] = []
+    current, since = int(best[0]), 0
+    for i, rival in enumerate(best.tolist()):
+        if rival == current or rival != best[since]:
+            since = i  # where the present leader took the lead
+        if rival != current and avq[rival, i] - avq[current, i] >= _LEAD_MOS:
+            found.append(
+                Crossover(
+                    kbps=float(rates[since]),
+                    below_px=(curves[current].width_px, curves[current].height_px),
+                    above_px=(curves[rival].width_px, curves[rival].height_px),
+                )
+            )
+            current = rival
+    return found

@@ -26,20 +26,24 @@ def find_ladders(
 ) -> tuple[LadderOf, list[str]]:
     """Where the ladders of some titles come from, and what to know about a file's.
 
-    Without a file, ladders are designed as `abr-alloc ladder` does by default, beside the fixed ladder that ships for
-    their codec.
+    A folder stands for all ladder files in it. Without a file, ladders are designed as `abr-alloc ladder` does by
+    default, beside the fixed ladder that ships for their codec.
 
     Raises:
         LadderFormatError: the file cannot be read, or has none of the titles.
     """
     if path is None:
         return lambda scenes: _design(scenes, model, overhead), []
-    found = _by_title(read_designed(path))
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise LadderFormatError(f"the folder {path} holds no ladder file (.json); make some with `abr-alloc ladder -o`")
+    found = _by_title([ladder for file in files for ladder in read_designed(file)])
     if not any(name in found for name in names):
         listed = ", ".join(list(found)[:5]) or "no titles"
         raise LadderFormatError(f"{path} has no ladder for {', '.join(names[:5])}; it has {listed}")
     missing = f"{path.name} has no ladder for this title."
-    return lambda scenes: found.get(scenes[0].title, missing), _differences(path, table, model)
+    told = [text for file in files for text in _differences(file, table, model, overhead)]
+    return lambda scenes: found.get(scenes[0].title, missing), told
 
 
 def _design(scenes: Sequence[QualitySurface], model: Model, overhead: float) -> TitleLadder | str:
@@ -58,7 +62,7 @@ def _by_title(ladders: Sequence[TitleLadder]) -> dict[str, TitleLadder]:
     return shared | {found.ladder.title: found for found in ladders if not found.ladder.rungs[0].titles}
 
 
-def _differences(path: Path, table: FeatureTable, model: Model) -> list[str]:
+def _differences(path: Path, table: FeatureTable, model: Model, overhead: float) -> list[str]:
     """Where a ladder file rests on something else than what it is shown beside."""
     told = []
     provenance = read_provenance(path)
@@ -66,6 +70,11 @@ def _differences(path: Path, table: FeatureTable, model: Model) -> list[str]:
         told.append(
             f"{path.name} was designed with another model ({provenance.get('model')}) than this page's ({model.name}): "
             "their AVQ are not comparable."
+        )
+    if provenance.get("overhead") not in (None, overhead):
+        told.append(
+            f"{path.name} was designed for {100 * provenance['overhead']:g} % container overhead, this page counts "
+            f"{100 * overhead:g} %: its totals are not this page's."
         )
     designed_from, hashes = provenance.get("source_hashes", {}), table.metadata.source_hashes
     changed = [name for name, value in hashes.items() if designed_from.get(name, value) != value]

@@ -80,6 +80,8 @@ def examine(ffmpeg_path: str | None, cache_dir: Path | None) -> dict[str, Any]:
     if not _writable(root):
         lacks.append(_missing("extract", f"the cache {root} cannot be written", "choose another with --cache"))
     missing = {name: _missing_libraries(name) for name in COMMANDS if name != "doctor"}
+    if tools["path"] is None:
+        missing["report"].append(_missing("report --source", "no ffmpeg for thumbnails", "see extract"))
     missing["extract"] += [*lacks, *(_missing_codecs(encoders) if tools["path"] else [])]
     return {
         "schema_version": 1,

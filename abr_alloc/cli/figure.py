@@ -96,7 +96,7 @@ def command(
     elif kind == "relevance":
         figure, infeasible = _relevance(surfaces, model, budget_kbps)
     else:
-        figure = _surfaces(surfaces, overhead, budget_kbps, interpolate, per_scene=bool(filters["scenes"]))
+        figure, infeasible = _surfaces(surfaces, model, overhead, budget_kbps, interpolate, bool(filters["scenes"]))
     if figure is not None:
         replace_file(output, render(figure, suffix.removeprefix(".")))
     if infeasible:
@@ -145,10 +145,16 @@ def _ladders(
 
 
 def _surfaces(
-    measured: list[QualitySurface], overhead: float, budget_kbps: float | None, interpolate: bool, *, per_scene: bool
-) -> Figure:
+    measured: list[QualitySurface],
+    model: Model,
+    overhead: float,
+    budget_kbps: float | None,
+    interpolate: bool,
+    per_scene: bool,
+) -> tuple[Figure | None, Sequence[InfeasibleScene | InfeasibleLimits]]:
     from abr_alloc.allocation.interpolation import interpolate as between
-    from abr_alloc.allocation.plan import middling_budget_kbps
+    from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces
+    from abr_alloc.allocation.title import plan_titles
     from abr_alloc.allocation.title_surface import merge_scenes
     from abr_alloc.report.stops import by_title
     from abr_alloc.report.surface_figure import draw_surfaces
@@ -160,7 +166,10 @@ def _surfaces(
         if interpolate:
             whole, *scenes = (between(surface, overhead=overhead) for surface in (whole, *scenes))
         panels.append(_panel(scenes, whole, budget, per_scene=per_scene))
-    return draw_surfaces(panels, budget_kbps=budget, overhead=overhead)
+    infeasible = (plan_surfaces if per_scene else plan_titles)(measured, [budget], model).infeasible
+    if all(panel.chosen_kbps is None for panel in panels):
+        return None, infeasible
+    return draw_surfaces(panels, budget_kbps=budget, overhead=overhead), infeasible
 
 
 def _panel(scenes: list[QualitySurface], whole: QualitySurface, budget_kbps: float, *, per_scene: bool) -> SurfacePanel:

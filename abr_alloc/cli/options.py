@@ -97,7 +97,7 @@ ffmpeg_option = click.option(
 features_argument = click.argument("features", type=click.Path(path_type=Path))
 
 ladder_option = click.option(
-    "--ladder", "ladder_path", type=click.Path(path_type=Path), metavar="LADDER.json",
+    "--ladder", "ladder_path", type=click.Path(path_type=Path), metavar="LADDER.json|DIR",
     help="Ladders of `abr-alloc ladder -o`; designed with its defaults when absent.",
 )  # fmt: skip
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
+_LEAST_KBPS = 1e-9
 
 
 def ladder_document(ladders: Sequence[TitleLadder], provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,7 +123,8 @@ def read_designed(path: Path) -> list[TitleLadder]:
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
-    """What a ladder file says it rests on: `model` (name), `weights_sha256` and `source_hashes`, where it says so.
+    """What a ladder file says it rests on: `model` (name), `weights_sha256`, `source_hashes` and `overhead`, where it
+    says so.
 
     Raises:
         LadderFormatError: it cannot be read, or is of another version.
@@ -132,6 +136,8 @@ def read_provenance(path: Path) -> dict[str, Any]:
         found |= {"model": model.get("name"), "weights_sha256": model.get("weights_sha256")}
     if isinstance(features, dict) and isinstance(features.get("source_hashes"), dict):
         found["source_hashes"] = features["source_hashes"]
+    if isinstance(document.get("options"), dict):
+        found["overhead"] = document["options"].get("overhead")
     return found
 
 
@@ -158,7 +164,9 @@ def _read_designed(found: Mapping[str, Any]) -> TitleLadder:
     comparison = found.get("comparison")
     if comparison is not None:
         comparison = Comparison(
-            **comparison | {"ladder": _read_ladder(comparison["ladder"]), "left_out": tuple(comparison["left_out"])}
+            **{field.name: comparison[field.name] for field in dataclasses.fields(Comparison)}
+            | {"ladder": _read_ladder(comparison["ladder"]), "left_out": tuple(comparison["left_out"])}
+            | {"gain_mos": _number(comparison, "gain_mos", -4.0, 4.0)}
         )
     return TitleLadder(
         ladder=_read_ladder(found),
@@ -172,11 +180,14 @@ def _read_designed(found: Mapping[str, Any]) -> TitleLadder:
 
 
 def _read_ladder(found: Mapping[str, Any]) -> Ladder:
+    rungs = tuple(_read_rung(rung) for rung in found["rungs"])
+    if any(above.total_kbps < below.total_kbps for below, above in itertools.pairwise(rungs)):
+        raise ValueError("the total_kbps of its rungs do not rise")
     return Ladder(
         title=found["title"],
-        rungs=tuple(_read_rung(rung) for rung in found["rungs"]),
-        expected_avq_mos=float(found["expected_avq_mos"]),
-        unreached_share=float(found["unreached_share"]),
+        rungs=rungs,
+        expected_avq_mos=_number(found, "expected_avq_mos", 1.0, 5.0),
+        unreached_share=_number(found, "unreached_share", 0.0, 1.0),
         network=found["network"],
     )
 
@@ -187,26 +198,28 @@ def _read_rung(found: Mapping[str, Any]) -> Rung:
     video.pop("interpolated", None)
     probes = tuple(Probe(**probe) for probe in video.pop("nearest_probes", ()))
     for stream in (video, found["audio"]):
-        _require_positive(stream, "bitrate_kbps", float)
+        _number(stream, "bitrate_kbps", _LEAST_KBPS)
     for name in ("width_px", "height_px"):
-        _require_positive(video, name, int)
+        if _number(video, name, 1) != int(video[name]):
+            raise ValueError(f"{name} is {video[name]!r}")
     return Rung(
         video=VideoRendition(**video, nearest_probes=probes),
         audio=AudioRendition(**found["audio"]),
-        total_kbps=float(found["total_kbps"]),
-        avq_mos=float(found["avq_mos"]),
+        total_kbps=_number(found, "total_kbps", _LEAST_KBPS),
+        avq_mos=_number(found, "avq_mos", 1.0, 5.0),
         interval_mos=(float(low), float(high)),
-        played_share=float(found["played_share"]),
+        played_share=_number(found, "played_share", 0.0, 1.0),
         note=found.get("note", ""),
         titles=tuple(TitleAtRung(**title) for title in found.get("titles", ())),
     )
 
 
-def _require_positive(found: Mapping[str, Any], name: str, kind: type) -> None:
+def _number(found: Mapping[str, Any], name: str, low: float, high: float = sys.float_info.max) -> float:
+    """A field that must be a number in a range; JSON as Python reads it may hold NaN and infinity."""
     value = found[name]
-    allowed = int if kind is int else (int, float)
-    if isinstance(value, bool) or not isinstance(value, allowed) or not 0 < value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}")
+    return float(value)
 
 
 def as_reference(ladder: Ladder, name: str) -> ReferenceLadder:

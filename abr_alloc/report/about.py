@@ -69,6 +69,7 @@ def _model(model: Model) -> dict[str, Any]:
         "labels": card["labels"],
         "interval_mos": list(model.interval_mos),
         "difference_mos": model.intervals.difference_mos,
+        "human_labels": card["labels"] == "human ratings",
         "held_out": {
             name: round(found["value"], 3) for name, found in held_out.items() if name in ("plcc", "srcc", "rmse")
         },

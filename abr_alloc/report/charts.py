@@ -18,16 +18,23 @@ VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2]
 
 
 _INK, _MUTED, _AUDIO, _VIDEO, _CHOSEN = (f"var(--{name})" for name in ("ink", "muted", "audio", "video", "chosen"))
+_ON_VIDEO = "var(--on-video)"
 _RATE_TICKS = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000]
 
 
 def _rate(field: str, title: str, *, padding_px: int = 0) -> alt.X:
     scale = alt.Scale(type="log", nice=False, padding=padding_px)
-    return alt.X(field, type="quantitative", title=title, scale=scale, axis=alt.Axis(values=_RATE_TICKS, format="d"))
+    return alt.X(
+        field,
+        type="quantitative",
+        title=title,
+        scale=scale,
+        axis=alt.Axis(values=_RATE_TICKS, format="d", labelOverlap="greedy"),
+    )
 
 
-def _mos(field: str, title: str = "AVQ (MOS)") -> alt.Y:
-    return alt.Y(field, type="quantitative", title=title, scale=alt.Scale(zero=False))
+def _mos(field: str, title: str = "AVQ (MOS)", *, padding_px: int = 0) -> alt.Y:
+    return alt.Y(field, type="quantitative", title=title, scale=alt.Scale(zero=False, padding=padding_px))
 
 
 def _tip(*fields: tuple[str, str, str | None]) -> list[alt.Tooltip]:
@@ -39,15 +46,17 @@ def _tip(*fields: tuple[str, str, str | None]) -> list[alt.Tooltip]:
     ]
 
 
-def _now(name: str) -> alt.LayerChart:
-    """A rule at the slider's budget, with its name."""
-    rule = alt.Chart(alt.NamedData("now")).mark_rule(color=_INK, strokeDash=[5, 4]).encode(x="budget:Q")
-    text = (
+def _now(name: str, colour: str = _INK) -> alt.LayerChart:
+    """A rule at the slider's budget; its name stands to the left of it where it is `late`."""
+    rule = alt.Chart(alt.NamedData("now")).mark_rule(color=colour, strokeDash=[5, 4]).encode(x="budget:Q")
+    names = [
         alt.Chart(alt.NamedData("now"))
-        .mark_text(align="left", baseline="top", dx=4, color=_INK)
+        .transform_filter(f"{'' if align == 'right' else '!'}datum.late")
+        .mark_text(align=align, baseline="top", dx=dx, color=colour)
         .encode(x="budget:Q", y=alt.value(2), text=alt.value(name))
-    )
-    return alt.layer(rule, text)
+        for align, dx in (("left", 4), ("right", -4))
+    ]
+    return alt.layer(rule, *names)
 
 
 def _surface() -> alt.LayerChart:
@@ -165,10 +174,15 @@ def _split() -> alt.LayerChart:
     )
     names = (
         alt.Chart(alt.NamedData("split_labels"))
-        .mark_text(fontWeight="bold", color="var(--on-split)")
-        .encode(x="budget:Q", y=alt.Y("share:Q"), text="stream:N")
+        .mark_text(fontWeight="bold", fontSize=12)
+        .encode(
+            x="budget:Q",
+            y=alt.Y("share:Q"),
+            text="stream:N",
+            color=alt.condition("datum.stream == 'audio'", alt.value("var(--on-audio)"), alt.value(_ON_VIDEO)),
+        )
     )
-    return alt.layer(areas, names, _now("budget"))
+    return alt.layer(areas, names, _now("budget", _ON_VIDEO))
 
 
 def _ladder(field: str, title: str, *, zero: bool) -> alt.LayerChart:
@@ -215,7 +229,7 @@ def _ladder(field: str, title: str, *, zero: bool) -> alt.LayerChart:
 
 def _fronts() -> alt.LayerChart:
     """AVQ over the video rate, a front per size."""
-    x, y = _rate("video_kbps", "video (kbps)", padding_px=10), _mos("avq_mos")
+    x, y = _rate("video_kbps", "video (kbps)", padding_px=10), _mos("avq_mos", padding_px=14)
     sizes = alt.Color("size:N", sort=None, scale=alt.Scale(range=[f"var(--size-{i})" for i in range(6)]), legend=None)
     lines = alt.Chart(alt.NamedData("fronts")).mark_line(strokeWidth=1.5).encode(x=x, y=y, color=sizes, detail="size:N")
     probes = (

@@ -64,9 +64,12 @@ def title_data(
     stops = {"title": stops_per_title(planned, budgets_kbps), "scene": stops_per_scene(planned, budgets_kbps)}
     relevance = {a.scene: _relevance(a) for a in plan_surfaces(scenes, [middling_kbps], model).allocations}
     pictures = {scene: _data_uri(jpeg) for scene, jpeg in (thumbnails or {}).items()}
+    source_px = max(min(v.width_px, v.height_px) for v in measured.video)
     designed, problem = (None, ladder) if isinstance(ladder, str) else (ladder, "")
     return {
         "title": whole.title,
+        "source_px": source_px,
+        "trained_on": whole.title in model.card.get("training", {}).get("contents", ()),
         "surface": _surface(whole, model),
         "scenes": [
             {

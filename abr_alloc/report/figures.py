@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from abr_alloc.allocation.record import Allocation
 from abr_alloc.allocation.sensitivity import BudgetPoint
-from abr_alloc.report.style import AUDIO, DIGITS, HATCH, INK, MAX_PANELS, VIDEO, tidy, use_rates
+from abr_alloc.report.style import AUDIO, DIGITS, HATCH, INK, MAX_PANELS, VIDEO, heading, tidy, use_rates
 
 __all__ = ["draw_relevance", "draw_sensitivity"]
 
@@ -68,7 +68,7 @@ def _draw_shares(axes: Axes, title: str, scenes: Sequence[Allocation]) -> None:
         if wide_enough:
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.2}
             axes.text(start + width / 2, share, f"{share:.0f}", ha="center", va="center", fontsize=8, bbox=box)
-    axes.set_title(title, loc="left", fontsize=10, color=INK)
+    axes.set_title(heading(title), loc="left", fontsize=10, color=INK)
     axes.set_ylim(0, 100)
     axes.set_yticks([0, 50, 100])
     axes.set_ylabel("share (%)", fontsize=9)
@@ -122,7 +122,7 @@ def draw_sensitivity(points: Sequence[BudgetPoint], pool: str) -> Figure:
         style: dict[str, Any] = {"drawstyle": "steps-post", "marker": "o", "markersize": 3, "linewidth": 1.2}
         quality.plot(budget, [round(p.avq_mos, DIGITS) for p in own], color=INK, **style)
         quality.set_ylabel(f"AVQ, {pool} over time (MOS)", fontsize=9)
-        quality.set_title(title, loc="left", fontsize=10, color=INK)
+        quality.set_title(heading(title), loc="left", fontsize=10, color=INK)
         audio = [100 * round(p.audio_share, DIGITS) for p in own]
         shares = audio, [100 - share for share in audio]
         split.stackplot(budget, *shares, step="post", colors=[AUDIO, VIDEO], labels=["audio", "video"])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.rung import Ladder
-from abr_alloc.report.style import CHOSEN, DIGITS, INK, MAX_PANELS, MUTED, tidy, use_rates
+from abr_alloc.report.style import CHOSEN, DIGITS, INK, MAX_PANELS, MUTED, heading, tidy, use_rates
 
 __all__ = ["draw_ladders"]
 
@@ -36,7 +36,7 @@ def draw_ladders(ladders: Sequence[TitleLadder]) -> Figure:
         row[0].set_ylabel("AVQ (MOS)", fontsize=9)
         row[1].set_ylabel("audio (kbps)", fontsize=9)
         row[1].set_ylim(bottom=0)
-        row[0].set_title(f"{found.ladder.title}: {_expected(found)}", loc="left", fontsize=10, color=INK)
+        row[0].set_title(f"{heading(found.ladder.title)}: {_expected(found)}", loc="left", fontsize=10, color=INK)
         row[0].legend(loc="lower right", fontsize=8, frameon=False)
     return figure
 

@@ -7,6 +7,7 @@ dash or marker too.
 from __future__ import annotations
 
 import io
+import warnings
 
 import matplotlib
 
@@ -26,6 +27,7 @@ __all__ = [
     "MUTED",
     "VIDEO",
     "Figure",
+    "heading",
     "render",
     "tidy",
     "use_rates",
@@ -39,6 +41,7 @@ MAX_PANELS = 40
 """Most titles in one picture."""
 DIGITS = 4
 """Drawn digits: what float32 leaves open must not change a file."""
+_HEADING_WIDTH = 48  # half of the width of a picture
 
 
 def tidy(axes: Axes) -> None:
@@ -56,10 +59,18 @@ def use_rates(axes: Axes, which: str) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def heading(title: str) -> str:
+    """A title as a heading of a panel: cut where it is too long for one, and without what cannot be drawn."""
+    drawable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in title)
+    return drawable if len(drawable) <= _HEADING_WIDTH else f"{drawable[: _HEADING_WIDTH - 1]}…"
+
+
 def render(figure: Figure, file_format: str) -> bytes:
     """A figure as a file's bytes: `png` or `svg`, the same for the same input."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "abr_alloc"}):
+    with matplotlib.rc_context({"svg.hashsalt": "abr_alloc"}), warnings.catch_warnings():
+        # Letters that the font lacks are drawn as boxes; a line of Matplotlib's for each helps nobody.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         metadata = {"Date": None} if file_format == "svg" else {"Software": None}
         figure.savefig(buffer, format=file_format, dpi=130, metadata=metadata)
     return buffer.getvalue()

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.report.isolines import iso_lines, place_labels
-from abr_alloc.report.style import AUDIO, CHOSEN, INK, MAX_PANELS, MUTED, tidy, use_rates
+from abr_alloc.report.style import AUDIO, CHOSEN, INK, MAX_PANELS, MUTED, heading, tidy, use_rates
 
 __all__ = ["SurfacePanel", "draw_surfaces"]
 
@@ -91,7 +91,7 @@ def _draw_panel(axes: Axes, panel: SurfacePanel, streams_kbps: float) -> None:
             f"AVQ {panel.chosen_mos:.2f}", panel.chosen_kbps, xytext=(8, -4), textcoords="offset points",
             fontsize=8, color=INK, va="top", bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )  # fmt: skip
-    axes.set_title(panel.label, loc="left", fontsize=10, color=INK)
+    axes.set_title(heading(panel.label), loc="left", fontsize=10, color=INK)
     axes.set_xlabel("video (kbps)", fontsize=9)
     axes.set_ylabel("audio (kbps)", fontsize=9)
     tidy(axes)

@@ -245,6 +245,22 @@ def test_sizes_that_never_cross_have_no_crossover() -> None:
     assert find_crossovers(surface({360: [(100, 2.0)], 720: [(300, 3.0)]}), 0, "h264") == []
 
 
+def test_where_a_curve_merely_ends_the_best_size_does_not_change() -> None:
+    short, long = [(100, 2.0), (400, 4.0)], [(100, 1.5), (1600, 3.5)]
+    assert find_crossovers(surface({720: short, 360: long}), 0, "h264") == []
+    # Unless the other one gets better than the ended one ever was: from 4.0 on, at 800.
+    better = [(100, 1.0), (400, 3.0), (1600, 5.0)]
+    (crossover,) = find_crossovers(surface({360: short, 720: better}), 0, "h264")
+    assert 400 < crossover.kbps < 1600
+
+
+def test_curves_that_lie_on_each_other_do_not_change_places() -> None:
+    rates = np.geomspace(100, 1000, 9)
+    one = [(float(r), 2 + np.log10(r / 100)) for r in rates]
+    wave = [(float(r), q + 0.004 * (-1) ** i) for i, (r, q) in enumerate(one)]
+    assert find_crossovers(surface({360: one, 720: wave}), 0, "h264") == []
+
+
 @many
 @given(scenes())
 def test_crossovers_lead_from_size_to_size(s) -> None:

@@ -89,6 +89,19 @@ def test_another_file_of_the_same_name_is_refused(own_table, run_command, tmp_pa
     assert not (tmp_path / "r.html").exists()
 
 
+def test_a_source_that_ends_early_is_refused(own_table, run_command, tmp_path, ffmpeg) -> None:
+    import dataclasses
+
+    features, film = own_table
+    table = read_features(features)
+    metadata = dataclasses.replace(table.metadata, source_hashes={})  # else its SHA-256 gives it away
+    write_features(FeatureTable(table.frame, metadata), tmp_path / "battle.parquet")
+    ffmpeg.run(["-i", film, "-t", "3", "-c", "copy", tmp_path / "battle.mp4"])
+    words = ("--source", tmp_path / "battle.mp4", "-o", tmp_path / "r.html")
+    line = run_command("report", tmp_path / "battle.parquet", *words).error_line()
+    assert "battle.mp4 has no picture at 4.65 s; is it the complete source?" in line
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -165,6 +178,37 @@ def test_a_ladder_of_another_model_or_source_is_shown_with_a_warning(run_command
     assert TITLE in sources
 
 
+def test_a_folder_of_ladders_serves_every_title(run_command, example, tmp_path) -> None:
+    (tmp_path / "ladders").mkdir()
+    assert run_command("ladder", example, "--rungs", "3", "-o", tmp_path / "ladders").code == 0
+    assert run_command("report", example, "--ladder", tmp_path / "ladders", "-o", tmp_path / "r.html").code == 0
+    assert [len(title["ladder"]["rungs"]) for title in titles_of(tmp_path / "r.html")] == [3] * 5
+    (tmp_path / "empty").mkdir()
+    words = ("--ladder", tmp_path / "empty", "-o", tmp_path / "s.html")
+    assert "holds no ladder file" in run_command("report", example, *words).error_line()
+
+
+def test_a_ladder_for_another_overhead_is_shown_with_a_warning(run_command, example, tmp_path) -> None:
+    assert run_command("ladder", example, "--overhead", "0.1", "-o", tmp_path / "ladder.json").code == 0
+    assert run_command("report", example, "--ladder", tmp_path / "ladder.json", "-o", tmp_path / "r.html").code == 0
+    (told,) = about_of(tmp_path / "r.html")["warnings"]
+    assert "10 % container overhead, this page counts 2 %" in told
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("avq_mos", float("nan")), ("avq_mos", 7.0), ("total_kbps", -5.0), ("played_share", 2.0), ("avq_mos", None)],
+)
+def test_a_damaged_ladder_is_refused_by_the_field(run_command, example, tmp_path, field, value) -> None:
+    assert run_command("ladder", example, "--title", TITLE, "-o", tmp_path / "ladder.json").code == 0
+    document = json.loads((tmp_path / "ladder.json").read_text())
+    document["ladders"][0]["rungs"][1][field] = value
+    (tmp_path / "ladder.json").write_text(json.dumps(document))
+    words = ("--ladder", tmp_path / "ladder.json", "-o", tmp_path / "r.html")
+    line = run_command("report", example, "--title", TITLE, *words).error_line()
+    assert f"ladder.json is damaged ({field} is {value!r})" in line
+
+
 def test_a_ladder_file_without_any_of_the_titles_is_refused(run_command, example, tmp_path) -> None:
     assert run_command("ladder", example, "--title", TITLE, "-o", tmp_path / "ladder.json").code == 0
     words = ("--title", "handheld-toy-rabbit-480p", "--ladder", tmp_path / "ladder.json", "-o", tmp_path / "r.html")
@@ -228,10 +272,9 @@ def test_a_figure_refuses_what_does_not_apply(words, said, run_command, example,
     assert not list(tmp_path.iterdir())
 
 
-def test_a_budget_below_everything_draws_nothing_for_relevance_and_ends_infeasible(
-    run_command, example, tmp_path
-) -> None:
-    outcome = run_command("figure", "relevance", example, "--budget", "10k", "-o", tmp_path / "x.svg")
+@pytest.mark.parametrize("kind", ["relevance", "surface"])
+def test_a_budget_below_everything_draws_nothing_and_ends_infeasible(run_command, example, tmp_path, kind) -> None:
+    outcome = run_command("figure", kind, example, "--budget", "10k", "-o", tmp_path / "x.svg")
     assert outcome.code == 3
     assert "infeasible: " in outcome.stderr
     assert not (tmp_path / "x.svg").exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from abr_alloc.errors import ToolFailedError
+from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.thumbnail import THUMBNAIL_HEIGHT_PX, thumbnail
 
 
@@ -46,5 +46,10 @@ def test_it_has_one_height_and_square_pixels(ffmpeg, make_media, size, aspect, w
 
 def test_a_file_that_is_no_video_is_refused(ffmpeg, tmp_path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"\0" * 100)
-    with pytest.raises(ToolFailedError):
+    with pytest.raises(UnsupportedMediaError, match=r"a\.mp4 has no picture at 0\.50 s"):
         thumbnail(ffmpeg, tmp_path / "a.mp4", 0.0, 1.0)
+
+
+def test_a_source_that_ends_before_the_scene_is_refused(ffmpeg, halves) -> None:
+    with pytest.raises(UnsupportedMediaError, match=r"has no picture at 9\.00 s; is it the complete source"):
+        thumbnail(ffmpeg, halves, 8.0, 10.0)

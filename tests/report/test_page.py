@@ -115,7 +115,7 @@ def test_the_numbers_of_a_scene_are_those_of_plan(make_report, open_page, run_co
         assert number(shown["Total"]) == pytest.approx(plan["total_kbps"], abs=0.51)
         assert number(shown["As good"]) == plan["indistinguishable"]["num_pairs"]
         gain = more["avq_mos"] - plan["avq_mos"]
-        assert shown["+100 kbps"] == ("buys nothing" if gain < 0.005 else f"buys +{gain:.2f} MOS")
+        assert shown["+100 kbps"] == ("buys less than 0.005 MOS" if gain < 0.005 else f"buys +{gain:.2f} MOS")
 
 
 def test_the_numbers_of_a_title_are_those_of_its_certificate(make_report, open_page, run_command) -> None:
@@ -169,7 +169,8 @@ def test_a_scene_can_be_chosen_and_given_back_with_the_keyboard(make_report, ope
     assert page.locator("#scenes button[aria-pressed=true]").count() == 1
     tip = page.locator("#tip-2")
     assert tip.is_visible()  # focus shows what hovering shows
-    assert "ablation (Eq. 6)" in tip.inner_text()
+    assert "ablation" in tip.inner_text()
+    assert "ablation (Eq. 6)" in chosen(page)["Relevance"]
     page.keyboard.press("Enter")
     assert page.locator("#surface-heading").inner_text() == "The surface of the whole title"
 
@@ -197,8 +198,113 @@ def test_searching_narrows_and_a_link_opens_its_title(make_report, open_page) ->
     page.click("#titles tbody a")
     page.wait_for_selector("#chart-surface svg")
     assert page.locator("#heading").inner_text() == "handheld-toy-rabbit-480p"
+    assert page.title() == "handheld-toy-rabbit-480p – abr-alloc report"
+    assert page.evaluate("document.activeElement.id") == "heading"
     page.click("#back")
-    page.wait_for_function("document.getElementById('heading').innerText === '5 titles'")
+    page.locator("#titles").wait_for()
+    assert page.locator("#heading").inner_text() == page.title().partition(" – ")[0] == "5 titles"
+    assert page.evaluate("document.activeElement.innerText") == "handheld-toy-rabbit-480p"  # the link that was followed
+
+
+def test_the_address_passes_on_what_is_looked_at(make_report, open_page) -> None:
+    path = make_report(EXAMPLE)
+    stops = stops_of(path)
+    page = open_page(path, "#t4").page
+    page.check("input[value=scene]")
+    set_stop(page, 40)
+    page.locator("#scenes button").nth(2).click()
+    fragment = page.evaluate("location.hash")
+    assert fragment == f"#t4&b={stops[40]:g}&m=scene&s=2"
+    other = open_page(path, fragment).page
+    other.wait_for_selector("#chart-fronts svg")
+    assert other.locator("#budget-text").inner_text() == f"{stops[40]:g} kbps"
+    assert other.is_checked("input[value=scene]")
+    assert other.locator("#surface-heading").inner_text() == "The surface of scene 2"
+    assert chosen(other) == chosen(page)
+
+
+@pytest.mark.parametrize("fragment", ["#t99", "#t4&b=abc&m=x&s=77", "#=&=&&", "#t4&s=-1"])
+def test_a_wrong_address_opens_what_it_can(make_report, open_page, fragment) -> None:
+    opened = open_page(make_report(EXAMPLE), fragment)
+    opened.page.wait_for_timeout(300)
+    assert opened.page.locator("#heading").inner_text() in ("5 titles", TITLE)
+    assert opened.said == []
+
+
+def test_strong_upscaling_is_named_where_it_flatters(make_report, open_page) -> None:
+    page = open_page(make_report(EXAMPLE), "#t1").page
+    page.wait_for_selector("#chart-fronts svg")
+    assert page.locator("#heading").inner_text() == "cartoon-veo-carnival-720p"
+    assert "strong upscaling" in chosen(page)["Video"]
+    assert "too high by an unknown amount" in page.locator("#ladder-note").inner_text()
+    assert "rated too high" in page.locator("#fronts-caption").inner_text()
+    page = open_page(make_report(EXAMPLE), "#t4").page  # whose smaller size has more than half the lines
+    page.wait_for_selector("#chart-fronts svg")
+    assert "upscaling" not in page.locator("main").inner_text()
+
+
+def test_the_model_says_what_it_was_judged_by(make_report, open_page) -> None:
+    trust = open_page(make_report(EXAMPLE), "#t2").page.locator("#trust").inner_text()
+    assert "Agreement with labels" in trust
+    assert "89\u00a0% of the labels" in trust
+    trust = open_page(make_report(EXAMPLE, "--model", "live-sjtu"), "#t2").page.locator("#trust").inner_text()
+    assert "Agreement with people" in trust
+    assert "91\u00a0% of the mean ratings" in trust
+
+
+def test_a_title_of_the_training_set_is_named_as_such(make_report, open_page) -> None:
+    page = open_page(make_report(EXAMPLE), "#t2").page
+    assert page.locator("#heading").inner_text() == "documentary-nasa-jwst-270p"
+    assert "trained on this title" in page.locator("#warnings").inner_text()
+
+
+def test_the_tip_leaves_the_plan_to_be_read_and_goes_away_with_escape(make_report, open_page) -> None:
+    page = open_page(make_report(EXAMPLE, *SINGLE)).page
+    page.locator("#scenes button").nth(1).focus()
+    page.keyboard.press("Shift+Tab")
+    tip, plan = page.locator("#tip-0"), page.locator("#scenes .plan").nth(0)
+    assert tip.is_visible()
+    assert tip.bounding_box()["y"] + tip.bounding_box()["height"] <= plan.bounding_box()["y"]
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+    page.keyboard.press("Tab")
+    assert page.locator("#tip-1").is_visible()
+
+
+def test_bars_are_as_long_as_the_shares_of_relevance(make_report, open_page, run_command) -> None:
+    page = open_page(make_report(EXAMPLE, *SINGLE)).page
+    found = json.loads(run_command("relevance", EXAMPLE, "--title", TITLE, "--json").stdout)["scenes"]
+    for scene, card in zip(found, page.locator("#scenes li").all(), strict=True):
+        bar, audio = card.locator(".bar").bounding_box(), card.locator(".bar .audio").bounding_box()
+        assert audio["width"] / bar["width"] == pytest.approx(scene["audio_share"], abs=0.01)
+        share = round(100 * scene["audio_share"])
+        assert card.locator(".shares").inner_text().split("\n")[0].startswith(f"audio {share}")
+
+
+def test_on_paper_every_scene_is_there(make_report, open_page) -> None:
+    page = open_page(make_report(EXAMPLE, *SINGLE), viewport={"width": 700, "height": 900}).page
+    page.emulate_media(media="print")
+    for card in page.locator("#scenes li").all():
+        box = card.bounding_box()
+        assert box["x"] + box["width"] <= 700
+
+
+def test_the_audio_of_a_title_says_in_how_many_scenes_it_leaves_the_range(make_report, open_page, run_command) -> None:
+    path = make_report(EXAMPLE, *SINGLE)
+    stops = stops_of(path)
+    page = open_page(path).page
+    seen = set()
+    for i in range(stops.index(300.0), len(stops), 4):
+        beyond = sum(
+            plan["audio"]["bitrate_kbps"] > 140 for plan in planned(run_command, [stops[i]], "--per", "title")["plans"]
+        )
+        set_stop(page, i)
+        text = chosen(page)["Audio"]
+        expected = {0: "", 6: "(outside the model's range)"}.get(beyond, f"in {beyond} of 6 scenes)")
+        assert text.endswith(expected)
+        assert ("outside" in text) == (beyond > 0)
+        seen.add(beyond)
+    assert len(seen) >= 3
 
 
 def test_the_table_holds_the_plans_and_the_savings(make_report, open_page, run_command) -> None:

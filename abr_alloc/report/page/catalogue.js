@@ -5,10 +5,10 @@ const sorting = { column: 0, descending: false };
 const COLUMNS = [
   ["title", (title) => title.title, (value) => value],
   ["scenes", (title) => title.scenes.length, String],
-  ["AVQ", (title) => title.stops[state.mode][state.stop].avq_mos, mos],
-  ["audio", (title) => outcome(title, state.stop, state.mode, null)?.audio, rate],
-  ["audio, share of rate", (title) => { const found = outcome(title, state.stop, state.mode, null); return found && found.audio / (found.audio + found.video); }, percent],
-  ["+100 kbps", (title) => title.stops[state.mode][state.stop].gain, (value) => signed(value, 2)],
+  ["AVQ", (title) => title.stops[modeOf(title)][state.stop].avq_mos, mos],
+  ["audio", (title) => outcome(title, state.stop, modeOf(title), null)?.audio, rate],
+  ["audio, share of rate", (title) => { const found = outcome(title, state.stop, modeOf(title), null); return found && found.audio / (found.audio + found.video); }, percent],
+  ["+100 kbps", (title) => title.stops[modeOf(title)][state.stop].gain, (value) => signed(value, 2)],
   ["ladder: AVQ gained", (title) => title.ladder?.reference?.gain_mos, (value) => signed(value, 3)],
   ["ladder: rate at equal AVQ", (title) => title.ladder?.reference?.bd_rate_percent, (value) => `${signed(value, 1)} %`],
 ];
@@ -35,7 +35,7 @@ function showCatalogue() {
   }));
   byId("titles").tBodies[0].replaceChildren(...rows.map(({ title, index }) => element("tr", null, ...COLUMNS.map(([, of, format], column) => {
     const found = of(title);
-    if (column === 0) return element("td", { class: "text" }, element("a", { href: `#t${index}` }, title.title));
+    if (column === 0) return element("td", { class: "text" }, element("a", { href: `#t${index}`, "data-title": index }, title.title));
     return element("td", null, found == null ? "–" : format(found));
   }))));
   byId("found").textContent = wanted ? `${rows.length} of ${count(titles.length, "title")}` : count(titles.length, "title");
@@ -43,7 +43,7 @@ function showCatalogue() {
   byId("catalogue-note").textContent = `AVQ, audio and +${about.extra_kbps} kbps are those of the plan at ${kbps(budget())} kbps. `
     + (reference ? `Ladders are held against ${reference}: expected AVQ gained, and rate at equal AVQ (negative is saved).` : "");
   byId("heading").textContent = count(titles.length, "title");
-  const known = titles.map((title) => title.stops[state.mode][state.stop].avq_mos).filter((avq) => avq !== null);
+  const known = titles.map((title) => title.stops[modeOf(title)][state.stop].avq_mos).filter((avq) => avq !== null);
   byId("lead").textContent = known.length
     ? `With ${kbps(budget())} kbps${state.mode === "title" ? " on average" : " for every scene"}, ${known.length === titles.length ? "they" : `${known.length} of them`} get an AVQ of ${mos(Math.min(...known))} to ${mos(Math.max(...known))}.`
     : `With ${kbps(budget())} kbps nothing fits; move the slider up.`;

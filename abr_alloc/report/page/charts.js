@@ -46,12 +46,22 @@ function stopData(title) {
     stops.push({ budget: value, avq_mos: found.avq, low_mos, high_mos, price: found.price == null ? null : 100 * found.price });
     ["audio", "video"].forEach((stream, rank) => split.push({ budget: value, stream, rank, kbps: found[stream], share: found[stream] / (found.audio + found.video) }));
   });
-  const middle = split.filter((row) => row.stream === "audio")[Math.floor(split.length / 8)];
-  const labels = middle ? [
-    { stream: "audio", budget: middle.budget, share: middle.share / 2 },
-    { stream: "video", budget: middle.budget, share: (1 + middle.share) / 2 },
-  ] : [];
-  return { stops, split, split_labels: labels };
+  return { stops, split };
+}
+
+// Names in the areas of the split, away from the rule.
+function splitLabels(title) {
+  const known = about.budgets_kbps.map((_, stop) => stop).filter((stop) => outcome(title, stop));
+  if (!known.length) return [];
+  const place = known[Math.floor(known.length * (state.stop > known[Math.floor(known.length / 2)] ? 0.2 : 0.75))];
+  const { audio, video } = outcome(title, place), share = audio / (audio + video), value = about.budgets_kbps[place];
+  return [{ stream: "audio", budget: value, share: share / 2 }, { stream: "video", budget: value, share: (1 + share) / 2 }];
+}
+
+// The rule at the slider's budget, where a chart from one rate to another holds it; its name stands on the roomier side.
+function ruleWithin(low, high, more = {}) {
+  const value = budget();
+  return value >= low / 1.001 && value <= high * 1.001 ? [{ budget: value, late: value > Math.sqrt(low * high), ...more }] : [];
 }
 
 function ladderRows(title) {
@@ -91,18 +101,20 @@ async function draw(name, data) {
 
 // What stands still while the slider moves.
 function standing(title) {
-  const { stops, split, split_labels } = stopData(title), ladder = ladderRows(title);
-  return { surface: surfaceData(title), quality: { stops }, split: { split, split_labels }, ladder: { ladder }, audio_steps: { ladder }, fronts: frontData(title) };
+  const { stops, split } = stopData(title), ladder = ladderRows(title);
+  return { surface: surfaceData(title), quality: { stops }, split: { split }, ladder: { ladder }, audio_steps: { ladder }, fronts: frontData(title) };
 }
 
 // What the slider moves.
 function moving(title) {
   const found = outcome(title, state.stop), surface = surfaceOf(title);
-  const now = [{ budget: budget(), avq_mos: found ? found.avq : null }];
   const label = found && (state.focus === null ? "mean of the scenes" : pairText(surface, found.v, found.a));
+  const known = about.budgets_kbps.filter((_, stop) => outcome(title, stop)), rungs = ladderRows(title).map((row) => row.kbps);
+  const overBudget = known.length ? ruleWithin(known[0], known[known.length - 1], { avq_mos: found?.avq }) : [];
+  const overLadder = rungs.length ? ruleWithin(Math.min(...rungs), Math.max(...rungs)) : [];
   return {
     surface: { budget_line: budgetLine(surface), chosen: found ? [{ video_kbps: found.video, audio_kbps: found.audio, avq_mos: found.avq, pair: label }] : [] },
-    quality: { now }, split: { now }, ladder: { now }, audio_steps: { now },
+    quality: { now: overBudget }, split: { now: overBudget, split_labels: splitLabels(title) }, ladder: { now: overLadder }, audio_steps: { now: overLadder },
   };
 }
 

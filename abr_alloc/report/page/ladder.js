@@ -1,12 +1,12 @@
 // The ladder's tables, the sizes, and how far to trust it all.
 
-function ladderTable(caption, rungs, current) {
+function ladderTable(title, caption, rungs, current) {
   const head = ["rung", "video", "audio", "kbps", "AVQ", "90 %", "played", "note"];
   const body = rungs.map((rung, i) => element("tr", { "aria-current": i === current ? "true" : null },
     element("td", null, String(i + 1)), element("td", { class: "text" }, videoText(rung.video)), element("td", { class: "text" }, audioText(rung.audio)),
     element("td", null, kbps(rung.kbps)), element("td", null, mos(rung.avq_mos)), element("td", null, range(rung.interval_mos)),
     element("td", null, `${(100 * rung.played_share).toFixed(1)} %`),
-    element("td", { class: "text wrap" }, [rung.video.probes ? `between ${rung.video.probes.join(" and ")}` : "", rung.note].filter(Boolean).join("; "))));
+    element("td", { class: "text wrap" }, [rung.video.probes ? `between ${rung.video.probes.join(" and ")}` : "", rung.note, upscaled(title, rung.video) ? "strong upscaling" : ""].filter(Boolean).join("; "))));
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, element("table", null, element("caption", null, caption),
     element("thead", null, element("tr", null, ...head.map((name, i) => element("th", { scope: "col", class: [1, 2, 7].includes(i) ? "text" : null }, name)))),
     element("tbody", null, ...body)));
@@ -14,48 +14,76 @@ function ladderTable(caption, rungs, current) {
 
 function showLadder(title) {
   const { ladder } = title;
-  byId("ladder-parts").hidden = !ladder;
+  byId("ladder-parts").hidden = byId("ladder-note").hidden = !ladder;
   if (!ladder) {
     byId("ladder-text").textContent = title.ladder_problem || "No ladder was given.";
     return;
   }
-  const { reference } = ladder;
-  const said = [`${count(ladder.rungs.length, "rung")} for the audience ${ladder.network}${ladder.shared ? `, shared by ${ladder.shared}` : ""}: expected AVQ ${ladder.expected_avq_mos.toFixed(3)}.`];
+  const { reference } = ladder, doubts = [];
+  const said = [`${count(ladder.rungs.length, "rung")} for the audience ${ladder.network}${ladder.shared ? `, shared by ${ladder.shared}` : ""}: expected AVQ ${ladder.expected_avq_mos.toFixed(3)}, ${(100 * ladder.unreached_share).toFixed(1)} % of it below the lowest rung.`];
   if (reference) {
     said.push(`${reference.name} is expected to give ${reference.expected_avq_mos.toFixed(3)}: the designed ladder differs by ${signed(reference.gain_mos, 3)} MOS`
       + (reference.bd_rate_percent === null ? "." : ` and by ${signed(reference.bd_rate_percent, 1)} % rate at equal AVQ (BD-rate).`));
-    if (reference.breaks_rules) said.push(`${reference.name} breaks a rule that the designed ladder keeps.`);
+    if (reference.rungs_needed !== null) said.push(`${count(reference.rungs_needed, "rung")} would do as well as it.`);
+    doubts.push(`Within a rung, a panel could not tell pairs apart that differ by less than ${about.model.difference_mos.toFixed(2)} MOS; expected AVQ is a mean over the audience.`);
+    if (reference.breaks_rules) doubts.push(`${reference.name} breaks a rule that the designed ladder keeps.`);
+  }
+  if (ladder.rungs.some((rung) => upscaled(title, rung.video))) {
+    doubts.push("Some of its sizes are shown at more than twice their height. Such strong upscaling is rated too high, so AVQ, and what the ladder gains and saves, are too high by an unknown amount.");
   }
   byId("ladder-text").textContent = said.join(" ");
+  byId("ladder-note").textContent = doubts.join(" ");
   byId("ladder-caption").textContent = `● solid: designed${reference ? `; □ dashed: ${reference.name}` : ""}. What a player with a bandwidth gets; the rule is the slider's.`;
   const playing = (rungs) => rungs.findLastIndex((rung) => rung.kbps <= budget());
-  const tables = [ladderTable("Designed", ladder.rungs, playing(ladder.rungs))];
+  const tables = [ladderTable(title, "Designed", ladder.rungs, playing(ladder.rungs))];
   if (reference) {
-    tables.push(ladderTable(reference.name, reference.rungs, playing(reference.rungs)));
-    if (reference.left_out.length) tables.push(element("p", { class: "note" }, `Left out: ${reference.left_out.join("; ")}.`));
+    tables.push(ladderTable(title, reference.name, reference.rungs, playing(reference.rungs)));
+    if (reference.left_out.length) tables.push(element("p", { class: "note" }, leftOut(reference.left_out)));
   }
   byId("ladder-tables").replaceChildren(...tables, element("p", { class: "note" },
     `▶ the rung that a player with ${kbps(budget())} kbps takes. played: share of the audience that takes it. ~: a rate between two probes, where AVQ is interpolated.`));
+}
+
+// One reason, then its rungs: "768x432 730k: larger than the source" comes as often as there are rungs.
+function leftOut(rungs) {
+  const byReason = new Map();
+  for (const text of rungs) {
+    const [rung, reason] = text.split(/: (.*)/);
+    byReason.set(reason, [...(byReason.get(reason) ?? []), rung]);
+  }
+  return [...byReason].map(([reason, names]) => `Left out, ${reason}: ${names.join(", ")}.`).join(" ");
 }
 
 function showFronts(title) {
   const { fronts } = title;
   const changes = fronts.crossovers.map((c) => `${c.below_px.join("x")} → ${c.above_px.join("x")} at ${rate(c.kbps)}`);
   byId("fronts-caption").textContent = `AVQ over the video rate with ${audioText(title.surface.audio[fronts.audio])} audio; marks are measured encodes, lines are interpolated. `
-    + (changes.length ? `Where the best size changes (dotted): ${changes.join("; ")}.` : "One size is best throughout.");
+    + (changes.length ? `Where the best size changes (dotted): ${changes.join("; ")}.` : "One size is best throughout.")
+    + (title.surface.video.some((video) => upscaled(title, video)) ? " Sizes that are shown at more than twice their height are rated too high, so small sizes stay ahead for longer here than people would say." : "");
+}
+
+function made(name, value) {
+  const names = { video_codecs: "video in", audio_codecs: "audio in", audio_kbps: "audio of", fps: "frame rates of", max_height_px: "up to" };
+  const units = { audio_kbps: " kbps", fps: " fps", max_height_px: " lines" };
+  return `${names[name] ?? name} ${[value].flat().join(name.endsWith("codecs") ? ", " : "–")}${units[name] ?? ""}`;
 }
 
 function showTrust(title) {
   const { model, table } = about;
   const told = [...about.warnings, ...(title ? title.warnings : [])];
+  if (title?.trained_on) told.push("The model was trained on this title: its AVQ says nothing about how well it does on new ones.");
   byId("warnings").replaceChildren(...told.map((text) => element("li", null, text)));
   const held = model.held_out, rows = [
     ["Model", `${model.name} (system ${model.system}), trained on ${model.labels}${model.contents ? ` over ${count(model.contents, "content")}` : ""}`],
-    ["Held-out contents", held.plcc === undefined ? "not stated on its card" : `PLCC ${held.plcc}, SRCC ${held.srcc}, RMSE ${held.rmse} on ${model.scale.join("–")}, against its labels`],
-    ["Interval", `90 % of ratings of a panel lie within ${model.interval_mos.map((value) => signed(value, 2)).join(" … ")} of AVQ`
-      + (model.coverage.ratings ? ` (measured: ${percent(model.coverage.ratings)})` : "")],
-    ["As good", `pairs whose AVQ differs by up to ${model.difference_mos.toFixed(2)}: a panel could not tell them apart`],
-    ["Made for", Object.entries(model.validity).map(([name, value]) => `${name.replaceAll("_", " ")} ${[value].flat().join(name.endsWith("codecs") ? ", " : "–")}`).join("; ") || "not stated on its card"],
+    [model.human_labels ? "Agreement with people" : "Agreement with labels", held.plcc === undefined ? "not stated on its card"
+      : `PLCC ${held.plcc}, SRCC ${held.srcc}, RMSE ${held.rmse} on ${model.scale.join("–")}, on contents left out`
+        + (model.human_labels ? "" : ". The labels are a formula's, not people's: how that agrees with people is in the documentation (Evaluation)")],
+    ["Interval", `estimated 90 % interval of a panel's mean rating: AVQ ${model.interval_mos.map((value) => signed(value, 2)).join(" … ")}`
+      + (model.coverage.ratings ? `; it held ${percent(model.coverage.ratings)} of ${model.human_labels ? "the mean ratings" : "the labels"} on contents left out` : "")
+      + ". No interval covers material unlike what the model was made for"],
+    ["As good", `pairs whose AVQ differs by up to ${model.difference_mos.toFixed(2)}: an estimate of what a panel could not tell apart`],
+    ["Relevance", "the model's own account of what its AVQ rests on; that people weigh audio and video so is thinly proven"],
+    ["Made for", Object.entries(model.validity).map(([name, value]) => made(name, value)).join("; ") || "not stated on its card"],
     ["Features", Object.entries(table).filter(([, value]) => value).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join("; ")],
     ["Weights", `SHA-256 ${model.weights_sha256.slice(0, 16)}…`],
   ];

@@ -6,6 +6,8 @@ const specs = JSON.parse(byId("specs").textContent);
 const titles = [...document.querySelectorAll("script.title")].map((element) => JSON.parse(element.textContent));
 const catalogue = titles.length > 1;
 const state = { title: catalogue ? null : 0, focus: null, mode: "title", stop: about.start };
+// The two modes plan a title of one scene alike.
+const modeOf = (title) => (title.scenes.length === 1 ? "title" : state.mode);
 
 // Text only ever enters the page as text.
 function element(name, attributes, ...children) {
@@ -20,7 +22,7 @@ const kbps = (value) => (value < 10 ? value.toFixed(1) : Math.round(value).toStr
 const rate = (value) => `${kbps(value)}k`;
 const mos = (value) => value.toFixed(2);
 const signed = (value, digits) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 const clock = (s) => `${Math.floor(s / 60)}:${(s % 60).toFixed(1).padStart(4, "0")}`;
 const limit = (value) => Math.min(Math.max(value, 1), 5);
 const interval = (avq) => about.model.interval_mos.map((offset) => limit(avq + offset));
@@ -40,7 +42,7 @@ const duration = (scene) => scene.end_s - scene.start_s;
 const wholeOf = (title) => title.scenes.reduce((sum, scene) => sum + duration(scene), 0);
 
 // What a focus spends and gets at a stop; null where nothing fits.
-function outcome(title, stop, mode = state.mode, focus = state.focus) {
+function outcome(title, stop, mode = modeOf(title), focus = state.focus) {
   const plan = title.stops[mode][stop];
   if (focus !== null) {
     const pair = plan.pairs[focus];
@@ -62,10 +64,23 @@ function outcome(title, stop, mode = state.mode, focus = state.focus) {
 
 // The audio rendition that holds throughout a focus at a stop, or null.
 function audioOf(title, stop) {
-  const pairs = title.stops[state.mode][stop].pairs;
-  if (state.focus !== null) return pairs[state.focus] ? title.scenes[state.focus].surface.audio[pairs[state.focus][1]] : null;
-  const used = pairs.map((pair, s) => pair && title.scenes[s].surface.audio[pair[1]]);
+  const used = audiosOf(title, stop);
   const same = used.every((audio) => audio && audio.codec === used[0].codec && audio.target === used[0].target);
   return same ? { ...used[0], kbps: outcome(title, stop).audio } : null;
 }
+
+function audiosOf(title, stop) {
+  const used = title.stops[modeOf(title)][stop].pairs.map((pair, s) => pair && title.scenes[s].surface.audio[pair[1]]);
+  return state.focus === null ? used : [used[state.focus]];
+}
+
+// In how many scenes the audio leaves the range that the model was made for, in words.
+function outside(title, stop) {
+  const used = audiosOf(title, stop), beyond = used.filter((audio) => audio?.outside).length;
+  if (!beyond) return "";
+  return used.length === 1 || beyond === used.length ? " (outside the model's range)" : ` (outside the model's range in ${beyond} of ${used.length} scenes)`;
+}
+
+// Sizes that are shown at more than twice their height: people rate them lower than AVQ says.
+const upscaled = (title, video) => 2 * Math.min(video.width_px, video.height_px) < title.source_px;
 

@@ -2,10 +2,13 @@
 
 function lead(title, found) {
   const where = state.focus === null || title.scenes.length === 1 ? "this title" : `scene ${title.scenes[state.focus].scene}`;
-  if (!found) return [`With ${kbps(budget())} kbps nothing fits ${where}; move the slider up.`];
+  if (!found) {
+    const some = state.focus === null && title.stops[modeOf(title)][state.stop].pairs.some(Boolean);
+    return [`With ${kbps(budget())} kbps ${some ? "only some scenes have a pair that fits" : `nothing fits ${where}`}; move the slider up.`];
+  }
   const audio = audioOf(title, state.stop);
   const parts = [
-    `With ${kbps(budget())} kbps${state.mode === "title" ? " on average" : " for every scene"}, ${where} gets `,
+    `With ${kbps(budget())} kbps${modeOf(title) === "title" ? " on average" : " for every scene"}, ${where} gets `,
     element("strong", null, audio ? `${audioText(audio)} audio` : `${rate(found.audio)} of audio`),
     ` and ${rate(found.video)} of video: AVQ `,
     element("strong", null, mos(found.avq)),
@@ -29,31 +32,33 @@ function chosenRows(title, found) {
   if (state.focus !== null) {
     const { surface, as_good } = title.scenes[state.focus];
     const video = surface.video[found.v], audio = surface.audio[found.a];
-    rows.push(["Video", `${video.codec} ${videoText(video)}`]);
-    rows.push(["Audio", audioText(audio) + (audio.outside ? " (outside the model's range)" : "")]);
+    rows.push(["Video", `${video.codec} ${videoText(video)}${upscaled(title, video) ? " (strong upscaling, rated too high)" : ""}`]);
+    rows.push(["Audio", audioText(audio) + outside(title, state.stop)]);
     rows.push(["Total", `${kbps(found.total)} of ${kbps(budget())} kbps`]);
     const [number, v, a] = as_good[`${found.v},${found.a}`];
     const cheapest = total(surface.video[v].kbps, surface.audio[a].kbps);
     rows.push(["As good", number === 1 ? "no other pair" : `${count(number, "pair")}, from ${kbps(cheapest)} kbps: ${pairText(surface, v, a)}`]);
   } else {
     const used = new Map();
-    title.stops[state.mode][state.stop].pairs.forEach(([v], s) => {
+    title.stops[modeOf(title)][state.stop].pairs.forEach(([v], s) => {
       const video = title.scenes[s].surface.video[v];
       used.set(size(video), (used.get(size(video)) ?? 0) + duration(title.scenes[s]));
     });
     const sizes = [...used].sort((one, other) => other[1] - one[1]).map(([name, s]) => used.size > 1 ? `${name} ${percent(s / wholeOf(title))}` : name);
     const audio = audioOf(title, state.stop);
-    rows.push(["Video", `${rate(found.video)} mean, ${sizes.join(", ")}`]);
-    rows.push(["Audio", (audio ? audioText(audio) : `${rate(found.audio)} mean, scene by scene`) + (audio?.outside ? " (outside the model's range)" : "")]);
+    const small = title.stops[modeOf(title)][state.stop].pairs.some(([v], s) => upscaled(title, title.scenes[s].surface.video[v]));
+    rows.push(["Video", `${rate(found.video)} mean, ${sizes.join(", ")}${small ? " (strong upscaling, rated too high)" : ""}`]);
+    rows.push(["Audio", (audio ? audioText(audio) : `${rate(found.audio)} mean, scene by scene`) + outside(title, state.stop)]);
     rows.push(["Total", `${kbps(found.total)} of ${kbps(budget())} kbps`]);
   }
   rows.splice(0, 0, ["AVQ", element("span", null, element("strong", null, mos(found.avq)), ` (90 %: ${range(interval(found.avq))})`)]);
   if (found.price != null) {
     rows.push(["Price", `${(100 * found.price).toFixed(3)} MOS per 100 kbps, at the margin`]);
-    rows.push([`+${about.extra_kbps} kbps`, found.gain < 0.005 ? "buys nothing" : `buys ${signed(found.gain, 2)} MOS`]);
+    rows.push([`+${about.extra_kbps} kbps`, found.gain < 0.005 ? "buys less than 0.005 MOS" : `buys ${signed(found.gain, 2)} MOS`]);
   } else {
     rows.push(["Price", "the title's: look at the whole title"]);
   }
+  if (state.focus !== null) rows.push(["Relevance", element("span", null, ...components(title.scenes[state.focus].relevance))]);
   return rows;
 }
 
@@ -93,7 +98,7 @@ function sceneCard(title, scene, s) {
     element("span", { class: "when" }, `${name}, ${clock(scene.start_s)}–${clock(scene.end_s)}`));
   if (parts) {
     const audio = element("span", { class: "audio" });
-    audio.style.width = percent(parts.audio_share).replace(" ", "");
+    audio.style.width = `${100 * parts.audio_share}%`;
     button.append(
       element("span", { class: "shares" }, element("span", null, `audio ${percent(parts.audio_share)}`), " ", element("span", null, `video ${percent(1 - parts.audio_share)}`)),
       element("span", { class: "bar", "aria-hidden": "true" }, audio),
@@ -102,21 +107,36 @@ function sceneCard(title, scene, s) {
   button.append(element("span", { class: "plan" }));
   button.addEventListener("click", () => {
     state.focus = pressed && title.scenes.length > 1 ? null : s;
+    remember();
     show();
     byId("scenes").querySelectorAll("button")[s].focus(); // the cards were made anew
   });
-  return element("li", null, button, element("div", { class: "tip", id: `tip-${s}`, role: "tooltip" }, ...components(parts)));
+  return element("li", null, button, element("div", { class: "tip", id: `tip-${s}`, role: "tooltip" }, ...inShort(parts)));
+}
+
+const NO_RELEVANCE = "no pair fits the middling budget, so no relevance was estimated";
+
+// Over a card, of which only the picture may be covered.
+function inShort(parts) {
+  if (!parts) return [NO_RELEVANCE];
+  const both = (name, of) => `${name} ${of.audio.toFixed(3)} / ${of.video.toFixed(3)}`;
+  return [
+    `audio share: ANOVA ${percent(parts.anova_audio_share)}, Eq. 8 ${percent(parts.eq8_audio_share)}`,
+    `at ${kbps(about.relevance_budget_kbps)} kbps, audio / video:`,
+    both("ablation", parts.ablation),
+    ...(parts.change_norm ? [both("change", parts.change_norm)] : []),
+  ].map((text) => element("div", null, text));
 }
 
 function components(parts) {
-  if (!parts) return ["no pair fits the middling budget, so no relevance was estimated"];
-  const both = (name, of) => element("div", null, `${name}: audio ${of.audio.toFixed(3)}, video ${of.video.toFixed(3)}`);
+  if (!parts) return [NO_RELEVANCE];
+  const both = (name, of) => `${name} audio ${of.audio.toFixed(3)}, video ${of.video.toFixed(3)}; `;
+  const at = `At the pair planned for ${kbps(about.relevance_budget_kbps)} kbps alone: `;
   return [
-    element("div", null, `audio share: ablation ${percent(parts.audio_share)}, ANOVA ${percent(parts.anova_audio_share)}, Eq. 8 ${percent(parts.eq8_audio_share)}`),
-    both("ablation (Eq. 6)", parts.ablation),
-    parts.change_norm ? both("feature change (Eq. 7)", parts.change_norm) : null,
-    element("div", null, `components at ${kbps(about.relevance_budget_kbps)} kbps`),
-  ].filter(Boolean);
+    element("div", null, `Over all pairs, audio's share: ${percent(parts.audio_share)} by ablation, ${percent(parts.anova_audio_share)} by ANOVA.`),
+    element("div", null, at + both("ablation (Eq. 6)", parts.ablation) + (parts.change_norm ? both("feature change (Eq. 7)", parts.change_norm) : "")
+      + `audio's share by Eq. 8 ${percent(parts.eq8_audio_share)}.`),
+  ];
 }
 
 // What gives the same on the command line.
@@ -124,14 +144,14 @@ function showCommand(title) {
   const quote = (word) => (/^[\w.,:=@%+/-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
   const budgetWord = Number.isInteger(budget()) ? `${budget()}k` : `${budget() * 1000}`;
   const words = [...about.plan_command, "--budget", budgetWord, "--title", title.title];
-  const alone = state.focus !== null && state.mode === "scene" && title.scenes.length > 1;
+  const alone = state.focus !== null && modeOf(title) === "scene" && title.scenes.length > 1;
   for (const scene of alone ? [title.scenes[state.focus].scene] : about.plan_scenes) words.push("--scene", String(scene));
-  if (state.mode === "title") words.push("--per", "title");
+  if (modeOf(title) === "title") words.push("--per", "title");
   byId("command").textContent = words.map(quote).join(" ");
 }
 
 function showPlans(title) {
-  const pairs = title.stops[state.mode][state.stop].pairs;
+  const pairs = title.stops[modeOf(title)][state.stop].pairs;
   byId("scenes").querySelectorAll(".plan").forEach((place, s) => {
     const pair = pairs[s], surface = title.scenes[s].surface;
     place.replaceChildren(...(pair
@@ -147,11 +167,13 @@ function showTitle(title) {
   byId("scenes-note").hidden = !several;
   byId("jumps").hidden = about.interpolated || audioSteps(title).length <= 2 * NEIGHBOURS + 1;
   byId("scenes-heading").textContent = several ? "Which scenes drive it" : "Its only scene";
+  byId("ladder-heading").textContent = several ? "Ladder of the whole title" : "Ladder";
+  byId("fronts-heading").textContent = several ? "Which size at which rate, over the whole title" : "Which size at which rate";
   byId("surface-heading").textContent = `The surface of ${!several ? "the title" : whole ? "the whole title" : `scene ${title.scenes[state.focus].scene}`}`;
   byId("chosen-heading").textContent = whole ? "The plan" : "The pair";
   byId("surface-caption").textContent = `Lines: the cheapest ${about.interpolated ? "" : "measured "}pairs that reach an AVQ. Dashed: the budget pays for all that lies below. `
     + `◆ ${whole ? "the plan's mean rates (the lines are those of one rendition throughout)" : "the chosen pair"}; the line through it: the same at every budget.`
-    + (several && !whole && state.mode === "title" ? " The budget is the title's: a scene may spend more or less." : "");
+    + (several && !whole && modeOf(title) === "title" ? " The budget is the title's: a scene may spend more or less." : "");
   showFronts(title);
 }
 
