@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Material for MkDocs tells of its successor at every build, in colour codes.
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: demo test check docs pictures bench build clean
 

@@ -25,8 +25,18 @@ def ladder_text(ladders: Sequence[TitleLadder], network: str, model_name: str, *
         f"1-5 (model {model_name}) with an estimated 90 % interval; ~: a rate between the two probes named, where AVQ "
         "is interpolated (docs/ladders.md)."
     )
+    if any(_has_strong_upscaling(found.ladder) for found in ladders):
+        told += (
+            " Rungs with less than half the lines of the largest are rated too high where they are shown at its size "
+            "(docs/evaluation.md)."
+        )
     parts = [_one(found, free_number=free_number) for found in ladders]
     return "\n".join([*parts, *filter(None, [notes(f"Audience: {network}\n{wrap(told, '')}\n")])])
+
+
+def _has_strong_upscaling(ladder: Ladder) -> bool:
+    sides = [min(r.video.width_px, r.video.height_px) for r in ladder.rungs]
+    return 2 * min(sides) < max(sides)
 
 
 def _one(found: TitleLadder, *, free_number: bool) -> str:
