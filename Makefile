@@ -44,6 +44,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/allocation.py --scenes 5 20 100 --dp-limit 0
 	$(BIN)/python benchmarks/extraction.py --grid quick
+	$(BIN)/python benchmarks/report.py
 
 build: $(READY)
 	$(BIN)/python -m build --outdir build/dist
