@@ -41,7 +41,7 @@ TABLES = [
     ["ladder", FEATURES, "--shared", "--rungs", "auto", "--compare", "apple-hls-avc"],
     ["evaluate", "svr-8f", FEATURES],
     ["evaluate", "svr-2f", RATINGS],
-    ["compare", RATINGS, "--systems", "product-fitted,content-blind,p1203", "-o", "compared"],
+    ["compare", RATINGS, "--systems", "p1203,svr-2f", "-o", "compared"],
 ]
 SHORT = [words[:1] + [Path(word).name for word in words[1:]] for words in TABLES]
 
