@@ -27,7 +27,7 @@ from abr_alloc.report.stops import ScenePair, TitleStop, stops_per_scene, stops_
 __all__ = ["title_data"]
 
 _CURVE_POINTS = 40
-_LABEL_WIDTH = 0.06  # of the width of the chart, which is logarithmic
+_LABEL_WIDTH = 0.09  # of the width of the chart, which is logarithmic
 _MOS_DIGITS = 6  # as many as float32 holds: two are shown, and must not be rounded twice
 
 
