@@ -69,7 +69,7 @@ def title_data(
     return {
         "title": whole.title,
         "source_px": source_px,
-        "trained_on": whole.title in model.card.get("training", {}).get("contents", ()),
+        "trained_on": _trained_on(whole.title, model),
         "surface": _surface(whole, model),
         "scenes": [
             {
@@ -89,6 +89,13 @@ def title_data(
         "fronts": _fronts(measured, designed),
         "warnings": list(warnings),
     }
+
+
+def _trained_on(title: str, model: Model) -> bool:
+    """Whether a model that learns saw a title of this name."""
+    training = model.card.get("training", {})
+    learns = not model.card["labels"].startswith("no labels")
+    return learns and title in {*training.get("contents", ()), *training.get("titles", ())}
 
 
 def _surface(surface: QualitySurface, model: Model) -> dict[str, Any]:
