@@ -1,7 +1,8 @@
 """What a report costs: to make, beside designing its ladders; to open, beside a page with its library alone.
 
-    python benchmarks/report.py [FEATURES]
+    python benchmarks/report.py [FEATURES] [--copies N]
 
+With --copies every title stands N times in the table, under other names, for the cost of a catalogue.
 Each pair is timed in turns in one run, and the median of the ratios is told. Opening needs a Chromium (`chromium` on
 PATH, or ABR_ALLOC_CHROMIUM).
 """
@@ -31,18 +32,38 @@ def seconds(*words: str | Path) -> float:
     return time.perf_counter() - start
 
 
+def copy_titles(features: Path, copies: int, folder: Path) -> Path:
+    """A table in which every title stands `copies` times."""
+    import pandas as pd
+
+    from abr_alloc.features.table import FeatureTable, read_features, write_features
+
+    table = read_features(features)
+    rows = pd.concat([table.frame.assign(title=table.frame["title"] + f" {i:03d}") for i in range(copies)])
+    rows = rows.sort_values(["title", "scene", "kind"], kind="stable").reset_index(drop=True)
+    write_features(FeatureTable(rows, table.metadata), folder / "copies.parquet")
+    return folder / "copies.parquet"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("features", nargs="?", type=Path, default=EXAMPLE)
-    features = parser.parse_args().features
+    parser.add_argument("--copies", type=int, default=1)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
+        features = copy_titles(given.features, given.copies, Path(folder)) if given.copies > 1 else given.features
         made = [
             (seconds("report", features, "-q", "-o", page), seconds("ladder", features, "--compare", "apple-hls-avc"))
-            for _ in range(ROUNDS)
+            for _ in range(ROUNDS if given.copies == 1 else 1)
         ]
         ratio = statistics.median(report / ladder for report, ladder in made)
-        print(f"make: {ratio:.2f} of `ladder --compare` on the same table; {page.stat().st_size / 1e6:.2f} MB")
+        spent = statistics.median(report for report, _ in made)
+        print(f"make: {ratio:.2f} of `ladder --compare` on the same table; {spent:.1f} s")
+        size = page.stat().st_size
+        seconds("report", features, "-q", "--interpolate", "-o", Path(folder) / "interpolated.html")
+        interpolated = (Path(folder) / "interpolated.html").stat().st_size
+        print(f"size: {size / 1e6:.2f} MB; with --interpolate {interpolated / 1e6:.2f} MB")
         opening(page, Path(folder))
 
 

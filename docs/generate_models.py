@@ -6,8 +6,9 @@ import re
 import sys
 from pathlib import Path
 
-from abr_alloc.models.checkpoint import load_model, shipped_models
+from abr_alloc.models.checkpoint import load_model
 from abr_alloc.models.registry import SYSTEMS
+from abr_alloc.shipped import model_names
 
 PAGE = Path(__file__).with_name("model.md")
 BLOCK = re.compile(r"(<!-- systems -->\n).*?(<!-- end -->)", flags=re.DOTALL)
@@ -19,7 +20,7 @@ def table() -> str:
         "| model | PLCC | SRCC | RMSE (MOS) | trade-off order | relevance | 90 % interval with teacher | difference |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for name in sorted(shipped_models(), key=[*SYSTEMS, *shipped_models()].index):
+    for name in sorted(model_names(), key=[*SYSTEMS, *model_names()].index):
         model = load_model(name)
         if "interval_parts" not in model.card:
             continue  # trained on ratings

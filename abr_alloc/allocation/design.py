@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from abr_alloc.allocation.reference import (
     offered_rates_kbps,
 )
 from abr_alloc.allocation.rung import Ladder, LadderRules
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces
+from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.features.table import FeatureTable
@@ -113,8 +112,8 @@ def design_titles(
     """
     options = options or DesignOptions()
     found = []
-    for _, scenes in itertools.groupby(surfaces, key=lambda surface: surface.title):
-        title = merge_scenes(list(scenes))
+    for scenes in by_title(surfaces):
+        title = merge_scenes(scenes)
         designed = [_design([title], codec, audience, options, reference) for codec in _codecs([title], reference)]
         found.append(max(designed, key=lambda d: d.ladder.expected_avq_mos))
     return found
@@ -133,7 +132,7 @@ def design_catalogue(
         FeatureTableError: the titles share no codec, audio rendition, or size and rate.
     """
     options = options or DesignOptions()
-    titles = [merge_scenes(list(s)) for _, s in itertools.groupby(surfaces, key=lambda surface: surface.title)]
+    titles = [merge_scenes(scenes) for scenes in by_title(surfaces)]
     designed = [_design(titles, codec, audience, options, reference) for codec in _codecs(titles, reference)]
     return max(designed, key=lambda d: d.ladder.expected_avq_mos)
 

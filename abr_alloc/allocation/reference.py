@@ -28,6 +28,7 @@ from abr_alloc.allocation.rung import Ladder, LadderRules, keeps_rules, make_lad
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import TitleCurves
 from abr_alloc.errors import LadderFormatError, UnitError
+from abr_alloc.shipped import reference_names
 from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = [
@@ -39,7 +40,6 @@ __all__ = [
     "compare_ladders",
     "load_reference",
     "offered_rates_kbps",
-    "reference_names",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -97,12 +97,6 @@ class Comparison:
     """Mean rate difference at equal AVQ, %; negative is saved; None where the curves do not overlap."""
     breaks_rules: bool
     """Whether the fixed ladder breaks a rule that the designed one keeps, so that it may come out ahead."""
-
-
-def reference_names() -> list[str]:
-    """Names of the fixed ladders that ship."""
-    folder = resources.files("ladders").joinpath("reference")
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def load_reference(name: str) -> ReferenceLadder:

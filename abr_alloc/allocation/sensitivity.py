@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from abr_alloc.allocation.record import Choice
-from abr_alloc.allocation.surface import QualitySurface
+from abr_alloc.allocation.surface import QualitySurface, by_title
 from abr_alloc.allocation.title import Limits, TitleCase, list_cases, solve_title
 from abr_alloc.errors import InfeasibleLimits
 
@@ -58,8 +57,7 @@ def sweep_budgets(
     limits = limits or Limits()
     points: list[BudgetPoint] = []
     infeasible: list[InfeasibleLimits] = []
-    for _, scenes in itertools.groupby(surfaces, key=lambda surface: surface.title):
-        title = list(scenes)
+    for title in by_title(surfaces):
         cases = list_cases(title, limits.audio)
         saturated = solve_title(title, cases, _more_than_all(cases), limits)
         if isinstance(saturated, InfeasibleLimits):

@@ -5,8 +5,9 @@ Axes: V video renditions, A audio renditions of one scene; surfaces are (V, A).
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "QualitySurface",
     "VideoRendition",
     "build_surfaces",
+    "by_title",
     "select",
 ]
 
@@ -107,6 +109,12 @@ class QualitySurface:
     @property
     def duration_s(self) -> float:
         return self.end_s - self.start_s
+
+
+def by_title(surfaces: Iterable[QualitySurface]) -> Iterator[list[QualitySurface]]:
+    """The scenes of one title after the other; surfaces of one title stand together."""
+    for _, scenes in itertools.groupby(surfaces, key=lambda surface: surface.title):
+        yield list(scenes)
 
 
 def select(

@@ -25,7 +25,7 @@ from abr_alloc.allocation.record import Allocation, Certificate, Choice, Plan, a
 from abr_alloc.allocation.relaxation import relax
 from abr_alloc.allocation.shortage import explain_shortage
 from abr_alloc.allocation.solver import FIT, TOLERANCE
-from abr_alloc.allocation.surface import AudioRendition, QualitySurface
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, by_title
 from abr_alloc.errors import FeatureTableError, InfeasibleLimits
 from abr_alloc.models.checkpoint import Model
 
@@ -82,8 +82,7 @@ def plan_titles(
     allocations: list[list[Allocation]] = [[] for _ in budgets_kbps]
     certificates: list[list[Certificate]] = [[] for _ in budgets_kbps]
     infeasible: list[list[InfeasibleLimits]] = [[] for _ in budgets_kbps]
-    for _, scenes in itertools.groupby(surfaces, key=lambda surface: surface.title):
-        title = list(scenes)
+    for title in by_title(surfaces):
         cases = list_cases(title, limits.audio)
         for i, budget_kbps in enumerate(budgets_kbps):
             found = solve_title(title, cases, budget_kbps, limits)

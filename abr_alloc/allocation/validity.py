@@ -8,9 +8,15 @@ from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
 
-__all__ = ["outside_validity"]
+__all__ = ["audio_range_kbps", "outside_validity"]
 
 _INFINITE = float("inf")
+
+
+def audio_range_kbps(model: Model) -> tuple[float, float]:
+    """Least and largest audio rate that a model was made for, kbps."""
+    low, high = model.card.get("validity", {}).get("audio_kbps", (0.0, _INFINITE))
+    return float(low), float(high)
 
 
 def outside_validity(
@@ -29,7 +35,7 @@ def outside_validity(
     for kind, chosen in (("video", {v.codec for v in video}), ("audio", {a.codec for a in audio})):
         known = validity.get(f"{kind}_codecs")
         outside += [f"{kind} codec {codec}" for codec in sorted(chosen) if known is not None and codec not in known]
-    low, high = validity.get("audio_kbps", (0.0, _INFINITE))
+    low, high = audio_range_kbps(model)
     if any(not low <= a.bitrate_kbps <= high for a in audio):
         outside.append(f"audio rates outside {low:g}-{high:g} kbps")
     rows = features.of_kind("video")

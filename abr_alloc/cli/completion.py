@@ -6,10 +6,11 @@ A shell asks at every press of a key, so that nothing heavy is imported here: na
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from importlib import resources
 
 import click
 from click.shell_completion import CompletionItem
+
+from abr_alloc.shipped import grid_names, model_names, reference_names
 
 __all__ = [
     "NETWORKS",
@@ -17,37 +18,12 @@ __all__ = [
     "complete_model",
     "complete_network",
     "complete_reference",
-    "shipped_grids",
-    "shipped_models",
-    "shipped_references",
 ]
 
 NETWORKS = ("3g", "4g", "fixed")
 """Names of audiences; `allocation.audience.PRESETS` says what they are."""
 
 _Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
-
-
-def _names(package: str, folder: str, suffix: str) -> list[str]:
-    entries = resources.files(package).joinpath(folder).iterdir()
-    if not suffix:
-        return sorted(entry.name for entry in entries if entry.joinpath("model.json").is_file())
-    return sorted(entry.name.removesuffix(suffix) for entry in entries if entry.name.endswith(suffix))
-
-
-def shipped_models() -> list[str]:
-    """Names of the models that ship."""
-    return _names("abr_alloc.models", "weights", "")
-
-
-def shipped_grids() -> list[str]:
-    """Names of the grids that ship."""
-    return _names("ladders", "grids", ".toml")
-
-
-def shipped_references() -> list[str]:
-    """Names of the fixed ladders that ship."""
-    return _names("ladders", "reference", ".toml")
 
 
 def _offer(names: Callable[[], Iterable[str]], kind: str) -> _Complete:
@@ -59,7 +35,7 @@ def _offer(names: Callable[[], Iterable[str]], kind: str) -> _Complete:
     return complete
 
 
-complete_model = _offer(shipped_models, "dir")
-complete_grid = _offer(shipped_grids, "file")
-complete_reference = _offer(shipped_references, "file")
+complete_model = _offer(model_names, "dir")
+complete_grid = _offer(grid_names, "file")
+complete_reference = _offer(reference_names, "file")
 complete_network = _offer(lambda: NETWORKS, "file")

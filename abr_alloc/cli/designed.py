@@ -7,12 +7,13 @@ from pathlib import Path
 
 from abr_alloc.allocation.audience import DEFAULT_NETWORK, read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
-from abr_alloc.allocation.reference import load_reference, reference_names
+from abr_alloc.allocation.reference import load_reference
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError, LadderFormatError
 from abr_alloc.export.ladder_json import read_designed, read_provenance
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.shipped import reference_names
 
 __all__ = ["LadderOf", "find_ladders"]
 

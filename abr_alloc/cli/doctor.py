@@ -19,7 +19,7 @@ import click
 
 from abr_alloc import __version__
 from abr_alloc.cli import options
-from abr_alloc.cli.completion import shipped_grids, shipped_models, shipped_references
+from abr_alloc.shipped import grid_names, model_names, reference_names
 
 if TYPE_CHECKING:
     from abr_alloc.media.encode import Encoder
@@ -96,9 +96,9 @@ def examine(ffmpeg_path: str | None, cache_dir: Path | None) -> dict[str, Any]:
         },
         "ffmpeg_path": tools["path"],
         "encoders": [{"name": e.name, "codecs": list(e.codecs), "present": e.present} for e in encoders],
-        "models": [_model(name) for name in shipped_models()],
-        "grids": shipped_grids(),
-        "reference_ladders": shipped_references(),
+        "models": [_model(name) for name in model_names()],
+        "grids": grid_names(),
+        "reference_ladders": reference_names(),
         "cache": {
             "path": str(root),
             "num_entries": size.num_entries,

@@ -92,8 +92,7 @@ def _describe(data: TrainingSet, path: Path) -> dict[str, Any]:
 def _notes(model: Model, data: TrainingSet, transparent_audio: bool) -> list[str]:
     """What the figures must not be taken for."""
     notes = []
-    training = model.card.get("training", {})
-    seen = sorted({*training.get("contents", []), *training.get("titles", [])} & set(data.contents))
+    seen = sorted(model.trained_on & set(data.contents))
     if seen:
         notes.append(
             f"the model was trained on {len(seen)} of the {len(data.contents)} contents ({', '.join(seen[:5])}"

@@ -54,7 +54,7 @@ def command(
     model_name: str,
     overhead: float,
     **filters: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Draw one picture of FEATURES. KIND is
 
     \b
@@ -127,20 +127,23 @@ def _split(surfaces: list[QualitySurface]) -> tuple[Figure | None, Sequence[Infe
 def _ladders(
     surfaces: list[QualitySurface], table: FeatureTable, model: Model, overhead: float, path: Path | None
 ) -> Figure:
+    from abr_alloc.allocation.surface import by_title
     from abr_alloc.cli.designed import find_ladders
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.errors import InfeasibleLadderError
     from abr_alloc.report.ladder_figure import draw_ladders
-    from abr_alloc.report.stops import by_title
 
-    titles = by_title(surfaces)
+    titles = list(by_title(surfaces))
     ladder_of, warnings = find_ladders(path, [scenes[0].title for scenes in titles], table, model, overhead)
     for warning in warnings:
         inform(f"warning: {warning}")
-    found = [ladder_of(scenes) for scenes in titles]
-    designed = [ladder for ladder in found if not isinstance(ladder, str)]
+    found = {scenes[0].title: ladder_of(scenes) for scenes in titles}
+    reasons = {title: ladder for title, ladder in found.items() if isinstance(ladder, str)}
+    designed = [ladder for ladder in found.values() if not isinstance(ladder, str)]
     if not designed:
-        raise InfeasibleLadderError(str(found[0]).rstrip("."))
+        raise InfeasibleLadderError(next(iter(reasons.values())).rstrip("."))
+    for title, reason in reasons.items():
+        inform(f"warning: {title} is not drawn: {reason}")
     return draw_ladders(designed)
 
 
@@ -154,9 +157,9 @@ def _surfaces(
 ) -> tuple[Figure | None, Sequence[InfeasibleScene | InfeasibleLimits]]:
     from abr_alloc.allocation.interpolation import interpolate as between
     from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces
+    from abr_alloc.allocation.surface import by_title
     from abr_alloc.allocation.title import plan_titles
     from abr_alloc.allocation.title_surface import merge_scenes
-    from abr_alloc.report.stops import by_title
     from abr_alloc.report.surface_figure import draw_surfaces
 
     budget = budget_kbps or middling_budget_kbps(measured)

@@ -68,7 +68,7 @@ def command(
 
     from abr_alloc.allocation.interpolation import interpolate as between
     from abr_alloc.allocation.plan import middling_budget_kbps
-    from abr_alloc.allocation.surface import build_surfaces, select
+    from abr_alloc.allocation.surface import build_surfaces, by_title, select
     from abr_alloc.cli.designed import find_ladders
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform
@@ -77,13 +77,13 @@ def command(
     from abr_alloc.report.about import about_data
     from abr_alloc.report.data import title_data
     from abr_alloc.report.page import render_page
-    from abr_alloc.report.stops import budget_stops, by_title
+    from abr_alloc.report.stops import budget_stops
 
     table = select(read_features(features), **filters)
     model = load_model(model_name)
     measured = list(build_surfaces(table, model, overhead=overhead))
     surfaces = [between(surface, overhead=overhead) for surface in measured] if interpolate else measured
-    titles = by_title(measured)
+    titles = list(by_title(measured))
     names = [scenes[0].title for scenes in titles]
     files = _match(sources, names, table)
     ladder_of, warnings = find_ladders(ladder_path, names, table, model, overhead)

@@ -14,6 +14,7 @@ from typing import Any
 
 from abr_alloc.errors import GridError, UnitError
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.shipped import grid_names
 from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = ["AUDIO_CODECS", "PRESETS", "VIDEO_CODECS", "AudioTarget", "Grid", "VideoTarget", "load_grid"]
@@ -138,9 +139,8 @@ def load_grid(name_or_path: str) -> Grid:
             raise GridError(f"grid {name_or_path} cannot be read: {error}") from error
     else:
         folder = resources.files("ladders").joinpath("grids")
-        shipped = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-        if name_or_path not in shipped:
-            raise GridError(f"no grid named {name_or_path!r}; choose {', '.join(shipped)}, or give a FILE.toml")
+        if name_or_path not in grid_names():
+            raise GridError(f"no grid named {name_or_path!r}; choose {', '.join(grid_names())}, or give a FILE.toml")
         text = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
     try:
         return _parse(tomllib.loads(text), text, path.stem)

@@ -24,8 +24,9 @@ from abr_alloc.features.table import AUDIO_FEATURES, FeatureTable, columns_of, f
 from abr_alloc.models.conformal import Intervals
 from abr_alloc.models.predictor import Predictor, restore_predictor
 from abr_alloc.models.relevance import RelevanceRanges
+from abr_alloc.shipped import model_names
 
-__all__ = ["DEFAULT_MODEL", "Model", "load_model", "save_model", "shipped_models"]
+__all__ = ["DEFAULT_MODEL", "Model", "load_model", "save_model"]
 
 FORMAT_VERSION = 2
 DEFAULT_MODEL = "attentive"
@@ -97,6 +98,14 @@ class Model:
                     "extract the table again, or choose another --model"
                 )
 
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Names of the contents, and of their titles, that a model which learns was trained on."""
+        training = self.card.get("training", {})
+        if self.card["labels"].startswith("no labels"):
+            return frozenset()
+        return frozenset([*training.get("contents", ()), *training.get("titles", ())])
+
     def video_inputs(self, rows: pd.DataFrame) -> npt.NDArray[np.float32]:
         """X_v of video rows, (V, d_v)."""
         return feature_columns(rows, self.video_features)
@@ -106,25 +115,19 @@ class Model:
         return feature_columns(rows, self.audio_features)
 
 
-def shipped_models() -> list[str]:
-    """Names of the models that ship."""
-    folder = resources.files("abr_alloc.models").joinpath("weights")
-    return sorted(entry.name for entry in folder.iterdir() if entry.joinpath(_CARD).is_file())
-
-
 def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
     """Load a model that ships, by name, or a checkpoint folder.
 
     Raises:
         CheckpointError: it is not there, damaged, or no checkpoint of this program.
     """
-    if name_or_path in shipped_models():
+    if name_or_path in model_names():
         folder = Path(str(resources.files("abr_alloc.models").joinpath("weights", name_or_path)))
     else:
         folder = Path(name_or_path)
         if not folder.is_dir():
             raise CheckpointError(
-                f"no model {name_or_path!r}: neither one that ships ({', '.join(shipped_models())}) nor a checkpoint "
+                f"no model {name_or_path!r}: neither one that ships ({', '.join(model_names())}) nor a checkpoint "
                 "folder; train one with `abr-alloc train`"
             )
     card = _read_card(folder)

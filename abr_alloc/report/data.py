@@ -20,9 +20,10 @@ from abr_alloc.allocation.record import Allocation, find_indistinguishable
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import merge_scenes
+from abr_alloc.allocation.validity import audio_range_kbps
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.report.isolines import iso_lines, place_labels
-from abr_alloc.report.stops import ScenePair, TitleStop, stops_per_scene, stops_per_title
+from abr_alloc.report.stops import ScenePair, TitleStop, mean_rates_kbps, stops_per_scene, stops_per_title
 
 __all__ = ["title_data"]
 
@@ -69,7 +70,7 @@ def title_data(
     return {
         "title": whole.title,
         "source_px": source_px,
-        "trained_on": _trained_on(whole.title, model),
+        "trained_on": whole.title in model.trained_on,
         "surface": _surface(whole, model),
         "scenes": [
             {
@@ -83,7 +84,7 @@ def title_data(
             }
             for s, scene in enumerate(planned)
         ],
-        "stops": {name: [_stop(stop) for stop in plan] for name, plan in stops.items()},
+        "stops": {name: [_stop(stop, planned) for stop in plan] for name, plan in stops.items()},
         "ladder": None if designed is None else _ladder(designed, whole.title),
         "ladder_problem": problem,
         "fronts": _fronts(measured, designed),
@@ -91,15 +92,8 @@ def title_data(
     }
 
 
-def _trained_on(title: str, model: Model) -> bool:
-    """Whether a model that learns saw a title of this name."""
-    training = model.card.get("training", {})
-    learns = not model.card["labels"].startswith("no labels")
-    return learns and title in {*training.get("contents", ()), *training.get("titles", ())}
-
-
 def _surface(surface: QualitySurface, model: Model) -> dict[str, Any]:
-    low, high = model.card.get("validity", {}).get("audio_kbps", (0.0, np.inf))
+    low, high = audio_range_kbps(model)
     lines, kbps = iso_lines(surface), [v.bitrate_kbps for v in surface.video]
     labels = place_labels(lines, (max(kbps) / min(kbps)) ** _LABEL_WIDTH)
     return {
@@ -133,8 +127,10 @@ def _audio(a: AudioRendition) -> dict[str, Any]:
     return {"codec": a.codec, "channels": a.channels, "target": a.target, "kbps": round(a.bitrate_kbps, 3)}
 
 
-def _stop(stop: TitleStop) -> dict[str, Any]:
+def _stop(stop: TitleStop, planned: Sequence[QualitySurface]) -> dict[str, Any]:
+    rates = mean_rates_kbps(planned, stop)
     return {
+        "kbps": None if rates is None else [round(kbps, 3) for kbps in rates],
         "avq_mos": _round(stop.avq_mos, _MOS_DIGITS),
         "price": _round(stop.price_mos_per_kbps, 7),
         "gain": _round(stop.extra_gain_mos, 4),

@@ -7,7 +7,6 @@ own (`plan`).
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ __all__ = [
     "ScenePair",
     "TitleStop",
     "budget_stops",
-    "by_title",
     "mean_rates_kbps",
     "stops_per_scene",
     "stops_per_title",
@@ -150,11 +148,6 @@ def _title_stop(
         price_mos_per_kbps=certificate.price_mos_per_kbps,
         extra_gain_mos=max(more[1].objective_mos - certificate.objective_mos, 0.0),
     )
-
-
-def by_title(surfaces: Iterable[QualitySurface]) -> list[list[QualitySurface]]:
-    """Surfaces of a table, title after title."""
-    return [list(scenes) for _, scenes in itertools.groupby(surfaces, key=lambda surface: surface.title)]
 
 
 def mean_rates_kbps(scenes: Sequence[QualitySurface], stop: TitleStop) -> tuple[float, float] | None:

@@ -21,7 +21,6 @@ from abr_alloc.allocation.reference import (
     bd_rate_percent,
     load_reference,
     offered_rates_kbps,
-    reference_names,
 )
 from abr_alloc.allocation.rung import LadderRules, keeps_rules
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces
@@ -29,6 +28,7 @@ from abr_alloc.errors import LadderFormatError
 from abr_alloc.export.ladder_json import as_reference
 from abr_alloc.features.table import read_features
 from abr_alloc.models.checkpoint import load_model
+from abr_alloc.shipped import reference_names
 
 NETWORK = lognormal(800, 0.9)
 

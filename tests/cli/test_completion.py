@@ -9,12 +9,9 @@ import sys
 import pytest
 
 from abr_alloc.allocation.audience import PRESETS
-from abr_alloc.allocation.reference import reference_names
 from abr_alloc.cli import completion
 from abr_alloc.cli.main import COMMANDS
-from abr_alloc.errors import GridError
-from abr_alloc.media.grid import load_grid
-from abr_alloc.models.checkpoint import shipped_models
+from abr_alloc.shipped import model_names, reference_names
 
 RUN = "import sys; sys.argv[0] = 'abr-alloc'; from abr_alloc.cli import main; main()"
 
@@ -50,8 +47,8 @@ def test_every_shell_gets_a_script(shell):
 @pytest.mark.parametrize(
     ("words", "kind", "names"),
     [
-        (["evaluate"], "dir", shipped_models()),
-        (["ladder", "x", "--model"], "dir", shipped_models()),
+        (["evaluate"], "dir", model_names()),
+        (["ladder", "x", "--model"], "dir", model_names()),
         (["extract", "--grid"], "file", ["dense", "hull", "paper", "quick"]),
         (["ladder", "x", "--compare"], "file", reference_names()),
         (["ladder", "x", "--network"], "file", list(PRESETS)),
@@ -64,12 +61,8 @@ def test_names_that_ship_are_offered_and_files_or_folders_of_ones_own(words, kin
     assert found[1:] == [("plain", name) for name in names]
 
 
-def test_the_names_are_those_that_are_understood():
-    assert completion.shipped_models() == shipped_models()
-    assert completion.shipped_references() == reference_names()
+def test_the_networks_are_those_that_are_understood():
     assert list(completion.NETWORKS) == list(PRESETS)
-    with pytest.raises(GridError, match=f"choose {', '.join(completion.shipped_grids())}, or"):
-        load_grid("none")
 
 
 def test_nothing_heavy_is_imported_to_complete():

@@ -17,7 +17,8 @@ from abr_alloc.cli.doctor_table import size_text
 from abr_alloc.cli.main import COMMANDS
 from abr_alloc.features.table import read_features
 from abr_alloc.media import ffmpeg as ffmpeg_door
-from abr_alloc.models.checkpoint import load_model, shipped_models
+from abr_alloc.models.checkpoint import load_model
+from abr_alloc.shipped import model_names
 
 ENCODERS = "libx264 libx265 libsvtav1 aac libopus libfdk_aac"
 
@@ -88,7 +89,7 @@ def test_libvmafs_version_is_what_extraction_writes_down(examine, run_command, c
 
 def test_what_ships_is_listed(examine):
     _, document = examine()
-    assert [model["name"] for model in document["models"]] == shipped_models()
+    assert [model["name"] for model in document["models"]] == model_names()
     for model in document["models"]:
         folder = Path(str(resources.files("abr_alloc.models").joinpath("weights", model["name"])))
         assert model["size_bytes"] == sum(path.stat().st_size for path in folder.iterdir())

@@ -185,21 +185,15 @@ def test_no_color_on_a_terminal_means_no_escape_codes_at_all(words):
     assert ESCAPE not in text
 
 
+def audio_only(source, grid, folder):
+    """Extraction of a sound alone, with a cache of its own."""
+    words = ["extract", source, "--audio-only", "--grid", grid, "--cache", folder / "c", "--jobs", "1"]
+    return [*words, "-o", "f"]
+
+
 def test_an_extraction_with_fresh_workers_writes_no_escape_codes_either(make_media, tiny_grid, tmp_path):
     source = make_media("tone.wav", "lavfi:sine=440:d=1.2")
-    words = [
-        "extract",
-        source,
-        "--audio-only",
-        "--grid",
-        tiny_grid,
-        "--cache",
-        tmp_path / "c",
-        "--jobs",
-        "1",
-        "-o",
-        "f",
-    ]
+    words = audio_only(source, tiny_grid, tmp_path)
     code, text = on_terminal(*map(str, words), NO_COLOR="1")
     assert code == 0 and "100 % [####" in text and text.endswith("f: 1 titles, 1 scenes, 0 video and 1 audio rows\n")
     assert ESCAPE not in text
@@ -308,19 +302,7 @@ def test_quiet_keeps_errors(run_command):
 
 def test_quiet_takes_warnings_and_the_closing_line(run_command, make_media, tiny_grid, tmp_path):
     source = make_media("surround.wav", "lavfi:sine=440:d=1.2", "-ac", "6")
-    words = [
-        "extract",
-        source,
-        "--audio-only",
-        "--grid",
-        tiny_grid,
-        "--cache",
-        tmp_path / "c",
-        "--jobs",
-        "1",
-        "-o",
-        "f",
-    ]
+    words = audio_only(source, tiny_grid, tmp_path)
     loud = run_command(*words)
     assert "WARNING: " in loud.stderr and "mixed down" in loud.stderr and "1 audio rows" in loud.stderr
     quiet = run_command(*words, "-q")

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from abr_alloc.allocation.plan import plan_surfaces
-from abr_alloc.allocation.surface import build_surfaces
+from abr_alloc.allocation.surface import build_surfaces, by_title
 from abr_alloc.allocation.title import plan_titles
 from abr_alloc.features.table import read_features
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.report.stops import (
     EXTRA_KBPS,
     budget_stops,
-    by_title,
     mean_rates_kbps,
     stops_per_scene,
     stops_per_title,
@@ -28,7 +27,7 @@ def model():
 @pytest.fixture(scope="module")
 def scenes(example, model):
     """The six scenes of one title."""
-    return by_title(build_surfaces(read_features(example), model))[-1]
+    return list(by_title(build_surfaces(read_features(example), model)))[-1]
 
 
 BUDGETS = [60.0, 130.0, 300.0, 800.0, 3000.0]

@@ -55,10 +55,7 @@ function outcome(title, stop, mode = modeOf(title), focus = state.focus) {
     return { video, audio, total: total(video, audio), avq: surface.avq_mos[v][a], price, gain, v, a };
   }
   if (plan.avq_mos === null) return null;
-  const whole = wholeOf(title);
-  const mean = (of) => title.scenes.reduce((sum, scene, s) => sum + (duration(scene) / whole) * of(scene, plan.pairs[s]), 0);
-  const video = mean((scene, [v]) => scene.surface.video[v].kbps);
-  const audio = mean((scene, [, a]) => scene.surface.audio[a].kbps);
+  const [video, audio] = plan.kbps;
   return { video, audio, total: total(video, audio), avq: plan.avq_mos, price: plan.price, gain: plan.gain };
 }
 
