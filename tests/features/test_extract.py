@@ -20,6 +20,7 @@ import pytest
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.extract import ExtractOptions, Progress, extract
+from abr_alloc.features.pool import worker_pool
 from abr_alloc.features.table import FeatureTable, write_features
 from abr_alloc.media.grid import load_grid
 
@@ -310,6 +311,21 @@ def test_audio_only_measures_audio_alone(ffmpeg, corpus_options, make_media, tmp
     table, _ = run_extract([tone], ffmpeg, Cache(tmp_path / "cache"), options)
     assert table.frame["kind"].tolist() == ["audio"]
     assert table.frame["end_s"].tolist() == [2.0]
+
+
+def test_a_failing_task_takes_away_what_a_stopped_worker_left(ffmpeg, corpus_options, clip, tmp_path, monkeypatch):
+    cache = Cache(tmp_path / "cache")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+
+    def pool_with_a_leftover(jobs):
+        (cache.encodes / f".{ended.pid}.half.mp4").touch()  # as if its worker had been stopped in the middle
+        return worker_pool(jobs)
+
+    monkeypatch.setattr("abr_alloc.features.extract.worker_pool", pool_with_a_leftover)
+    with pytest.raises(MediaError):
+        list(extract([clip], ffmpeg, cache, replace(corpus_options, preset="no-such-preset")))
+    assert not list(cache.encodes.glob(".*"))
 
 
 def test_a_failing_task_ends_the_run_and_leaves_nothing_half_done(ffmpeg, corpus_options, clip, tmp_path):
