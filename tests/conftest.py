@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable
@@ -50,7 +51,8 @@ def make_media(ffmpeg, tmp_path_factory) -> MakeMedia:
     folder = tmp_path_factory.mktemp("media")
 
     def make(name: str, *args: str | Path) -> Path:
-        path = folder / name
+        # The same name with other arguments is another file: tests run in any order, on any worker.
+        path = folder / hashlib.sha256("\0".join(map(str, args)).encode()).hexdigest()[:12] / name
         words: list[str | Path] = []
         for arg in args:
             if isinstance(arg, str) and arg.startswith("lavfi:"):
@@ -58,6 +60,7 @@ def make_media(ffmpeg, tmp_path_factory) -> MakeMedia:
             else:
                 words.append(arg)
         if not path.exists():
+            path.parent.mkdir(exist_ok=True)
             ffmpeg.run([*words, path])
         return path
 
