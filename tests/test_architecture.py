@@ -19,13 +19,14 @@ FLOORS = {
     "models": {"features.table"},
     "allocation": {"features.table", "models.folded", "models.relevance", "models.checkpoint"},
     "export": {"allocation", "media"},
+    "delivery": {"media", "features", "models.checkpoint", "allocation", "export"},
     "report": {"allocation", "media", "features.table", "models.checkpoint"},
-    "cli": {"media", "features", "models", "allocation", "export", "report"},
+    "cli": {"media", "features", "models", "allocation", "export", "delivery", "report"},
 }
 # Library -> modules that may import it.
 DOORS = {
     "subprocess": {"media.ffmpeg"},
-    "av": {"media.probe"},
+    "av": {"media.probe", "media.bitstream"},
     "tomllib": {"allocation.reference", "media.grid"},
     "imageio_ffmpeg": {"media.ffmpeg"},
     "pyarrow": {"features.table"},

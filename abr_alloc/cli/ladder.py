@@ -17,6 +17,8 @@ from abr_alloc.cli import options
 from abr_alloc.cli.completion import complete_network, complete_reference
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from abr_alloc.allocation.reference import ReferenceLadder
     from abr_alloc.features.table import FeatureTable
 
@@ -270,7 +272,14 @@ def _features_object(table: FeatureTable, title: str | None = None) -> dict[str,
         "ffmpeg_version": about.ffmpeg_version,
         "source_hashes": {name: value for name, value in about.source_hashes.items() if name in titles},
         "credits": {name: value for name, value in about.credits.items() if name in titles},
+        "titles": {name: _title_object(rows) for name, rows in table.frame.groupby("title") if name in titles},
     }
+
+
+def _title_object(rows: pd.DataFrame) -> dict[str, Any]:
+    """What exporting and verifying need to know of a title beside its rungs."""
+    spans = rows[["scene", "start_s", "end_s"]].drop_duplicates("scene").sort_values("scene")
+    return {"fps": float(rows["fps"].max()), "scenes_s": spans[["start_s", "end_s"]].to_numpy().tolist()}
 
 
 def _options_object(wanted: Any, network: str, reference: str | None, shared: bool) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import itertools
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +21,33 @@ from abr_alloc.errors import LadderFormatError
 
 __all__ = [
     "SCHEMA_VERSION",
+    "TitleFacts",
     "as_reference",
     "ladder_document",
     "read_designed",
     "read_ladders",
     "read_provenance",
+    "read_title_facts",
     "video_object",
 ]
 
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TitleFacts:
+    """What a ladder file says of the source of a title."""
+
+    fps: Fraction
+    """Frames per second."""
+    scenes_s: tuple[tuple[float, float], ...]
+    """First instant of every scene and first instant after it, seconds."""
+
+    @property
+    def duration_s(self) -> float:
+        return self.scenes_s[-1][1]
+
+
 _LEAST_KBPS = 1e-9
 
 
@@ -139,6 +159,27 @@ def read_provenance(path: Path) -> dict[str, Any]:
     if isinstance(document.get("options"), dict):
         found["overhead"] = document["options"].get("overhead")
     return found
+
+
+def read_title_facts(path: Path) -> dict[str, TitleFacts]:
+    """What a ladder file says of its titles' sources, by title; files of before this was written say nothing.
+
+    Raises:
+        LadderFormatError: it cannot be read, is of another version, or breaks the format.
+    """
+    features = _read_document(path).get("features")
+    try:
+        return {
+            title: TitleFacts(
+                # Frame rates are quotients of small numbers, which 15 digits give away.
+                fps=Fraction(_number(item, "fps", 1e-3, 1000.0)).limit_denominator(1001),
+                scenes_s=tuple((float(start), float(end)) for start, end in item["scenes_s"]),
+            )
+            for title, item in (features or {}).get("titles", {}).items()
+            if item["scenes_s"]
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LadderFormatError(f"{path} is damaged (features.titles: {error}); design it again") from None
 
 
 def _read_document(path: Path) -> dict[str, Any]:

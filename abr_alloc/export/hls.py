@@ -1,0 +1,86 @@
+"""HLS playlists (RFC 8216 and its second edition, draft-pantos-hls-rfc8216bis).
+
+Each audio rendition is a group of its own and each variant names one group, so a player can only play the ladder's
+pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from abr_alloc.export.presentation import (
+    INIT_NAME,
+    PLAYLIST_NAME,
+    SEGMENT_PATTERN,
+    AudioStream,
+    Timeline,
+    Variant,
+    distinct_audio,
+    sort_variants,
+)
+
+__all__ = ["master_playlist", "media_playlist"]
+
+VERSION = 7
+"""EXT-X-VERSION that fragmented MP4 is written with by custom; EXT-X-MAP alone would need 6."""
+
+
+def master_playlist(variants: Sequence[Variant], *, comment: str = "") -> str:
+    """A master (multivariant) playlist of the ladder's pairs, by rising rate.
+
+    Args:
+        variants: the pairs; `BANDWIDTH` and `AVERAGE-BANDWIDTH` are rounded up, so that they bound what they tell.
+        comment: text for lines that begin with #.
+    """
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", *(f"# {line}" for line in comment.splitlines())]
+    lines += ["#EXT-X-INDEPENDENT-SEGMENTS", ""]
+    lines += [_media(audio) for audio in distinct_audio(variants)]
+    for variant in sort_variants(variants):
+        video = variant.video
+        attributes = [
+            f"BANDWIDTH={math.ceil(variant.peak_bits_per_s)}",
+            f"AVERAGE-BANDWIDTH={math.ceil(variant.average_bits_per_s)}",
+            f"SCORE={variant.avq_mos:.3f}",
+            f'CODECS="{video.codecs},{variant.audio.codecs}"',
+            f"RESOLUTION={video.width_px}x{video.height_px}",
+            f"FRAME-RATE={float(video.fps):.3f}",
+            f'AUDIO="{variant.audio.group_id}"',
+            "CLOSED-CAPTIONS=NONE",
+        ]
+        lines += ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{video.name}/{PLAYLIST_NAME}"]
+    return "\n".join(lines) + "\n"
+
+
+def _media(audio: AudioStream) -> str:
+    attributes = [
+        "TYPE=AUDIO",
+        f'GROUP-ID="{audio.group_id}"',
+        f'NAME="{_quoted(audio.label)}"',
+        f'LANGUAGE="{_quoted(audio.language)}"',
+        "DEFAULT=YES",
+        "AUTOSELECT=YES",
+        f'CHANNELS="{audio.channels}"',
+        f'URI="{audio.name}/{PLAYLIST_NAME}"',
+    ]
+    return f"#EXT-X-MEDIA:{','.join(attributes)}"
+
+
+def _quoted(text: str) -> str:
+    """Text as a quoted string may hold it: no quotes, no line breaks (RFC 8216, section 4.2)."""
+    return " ".join(text.replace('"', "'").split())
+
+
+def media_playlist(timeline: Timeline) -> str:
+    """The playlist of one stream, whose segments lie in its folder."""
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{timeline.target_duration_s}",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        f'#EXT-X-MAP:URI="{INIT_NAME}"',
+    ]
+    for number, seconds in enumerate(timeline.durations_s, start=1):
+        lines += [f"#EXTINF:{seconds:.6f},", SEGMENT_PATTERN.format(number)]
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"

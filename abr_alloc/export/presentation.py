@@ -1,0 +1,185 @@
+"""What playlists and manifests describe: streams, cut into segments, and the variants that pair them.
+
+Rates are in bit/s here, container included, because that is what playlists carry. They are measured where the segments
+are there, and planned where a template is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+__all__ = [
+    "INIT_NAME",
+    "PLAYLIST_NAME",
+    "SEGMENT_PATTERN",
+    "SEGMENT_S",
+    "AudioStream",
+    "Segment",
+    "Timeline",
+    "Variant",
+    "VideoStream",
+    "distinct_audio",
+    "distinct_video",
+    "peak_bits_per_s",
+    "sort_variants",
+]
+
+SEGMENT_S = 6.0
+"""Length of a segment, seconds (Apple's HLS Authoring Specification, 7.5); more where frames do not divide it."""
+
+INIT_NAME, PLAYLIST_NAME = "init.mp4", "index.m3u8"
+SEGMENT_PATTERN = "{:05d}.m4s"
+"""Names in a stream's folder; segments count from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One media segment."""
+
+    duration: int
+    """Length, ticks of its timeline."""
+    size_bytes: int
+    """Size of its file, bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """How a stream is cut, from presentation time 0."""
+
+    timescale: int
+    """Ticks per second."""
+    segments: tuple[Segment, ...]
+    """In order."""
+    init_bytes: int
+    """Size of the initialisation segment, bytes."""
+
+    @property
+    def durations_s(self) -> list[float]:
+        return [segment.duration / self.timescale for segment in self.segments]
+
+    @property
+    def duration_s(self) -> float:
+        return sum(segment.duration for segment in self.segments) / self.timescale
+
+    @property
+    def target_duration_s(self) -> int:
+        """EXT-X-TARGETDURATION: no segment, rounded to whole seconds, is longer (RFC 8216, 4.3.3.1)."""
+        return max(1, *(int(seconds + 0.5) for seconds in self.durations_s))
+
+    @property
+    def peak_bits_per_s(self) -> float:
+        return peak_bits_per_s([s.size_bytes for s in self.segments], self.durations_s, self.target_duration_s)
+
+    @property
+    def average_bits_per_s(self) -> float:
+        return 8.0 * sum(segment.size_bytes for segment in self.segments) / self.duration_s
+
+
+def peak_bits_per_s(size_bytes: Sequence[float], durations_s: Sequence[float], target_duration_s: float) -> float:
+    """The peak segment bit rate of a media playlist: the largest rate of any run of successive segments that lasts
+    between 0.5 and 1.5 target durations (RFC 8216, section 4.1); of all of them where none is as long.
+
+    Args:
+        size_bytes: size of every segment.
+        durations_s: length of every segment, seconds.
+        target_duration_s: EXT-X-TARGETDURATION.
+    """
+    peak = 0.0
+    for first in range(len(size_bytes)):
+        bits, seconds = 0.0, 0.0
+        for size, duration in zip(size_bytes[first:], durations_s[first:], strict=True):
+            bits, seconds = bits + 8.0 * size, seconds + duration
+            if seconds > 1.5 * target_duration_s:
+                break
+            if seconds >= 0.5 * target_duration_s:
+                peak = max(peak, bits / seconds)
+    return peak or 8.0 * sum(size_bytes) / sum(durations_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoStream:
+    """One video rendition as it is delivered, or planned to be."""
+
+    name: str
+    """Its folder below the master playlist, e.g. video/640x360-900k."""
+    codecs: str
+    """RFC 6381."""
+    width_px: int
+    """Width, pixels."""
+    height_px: int
+    """Height, pixels."""
+    fps: Fraction
+    """Frames per second."""
+    peak_bits_per_s: float
+    """Peak segment bit rate."""
+    average_bits_per_s: float
+    """Mean bit rate."""
+    timeline: Timeline | None = None
+    """Its segments; None in a template."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioStream:
+    """One audio rendition as it is delivered, or planned to be."""
+
+    name: str
+    """Its folder below the master playlist, e.g. audio/aac-128k."""
+    codecs: str
+    """RFC 6381."""
+    channels: int
+    """Channels."""
+    sample_rate_hz: int
+    """Sample rate, Hz."""
+    language: str
+    """RFC 5646 tag; und where it is not known."""
+    label: str
+    """What a player's menu shows."""
+    peak_bits_per_s: float
+    """Peak segment bit rate."""
+    average_bits_per_s: float
+    """Mean bit rate."""
+    timeline: Timeline | None = None
+    """Its segments; None in a template."""
+
+    @property
+    def group_id(self) -> str:
+        """Its group in a master playlist: a group of its own, so that a variant plays this rendition and no other."""
+        return self.name.replace("/", "-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A rung of the ladder: one video with one audio rendition."""
+
+    video: VideoStream
+    """What it shows."""
+    audio: AudioStream
+    """What it plays."""
+    avq_mos: float
+    """Predicted AVQ, MOS 1-5."""
+
+    @property
+    def peak_bits_per_s(self) -> float:
+        """The largest sum of peaks of what plays together, which here is one pair."""
+        return self.video.peak_bits_per_s + self.audio.peak_bits_per_s
+
+    @property
+    def average_bits_per_s(self) -> float:
+        return self.video.average_bits_per_s + self.audio.average_bits_per_s
+
+
+def sort_variants(variants: Sequence[Variant]) -> list[Variant]:
+    """By mean rate, rising."""
+    return sorted(variants, key=lambda variant: variant.average_bits_per_s)
+
+
+def distinct_video(variants: Sequence[Variant]) -> list[VideoStream]:
+    """The video streams of some variants, each once, in their order."""
+    return list({variant.video.name: variant.video for variant in variants}.values())
+
+
+def distinct_audio(variants: Sequence[Variant]) -> list[AudioStream]:
+    """The audio streams of some variants, each once, in their order."""
+    return list({variant.audio.name: variant.audio for variant in variants}.values())

@@ -1,0 +1,173 @@
+"""Look into segments: what a player's decoder is given, read from the bitstream itself.
+
+A segment of fragmented MP4 is read behind its initialisation segment; one of an MPEG transport stream stands alone.
+Times are presentation times with edit lists applied, in ticks of the track, so that they add up exactly.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import av.error
+
+from abr_alloc.errors import UnsupportedMediaError
+
+__all__ = ["Fragment", "read_fragment"]
+
+# Segments come from memory, so a demuxer has nothing else to open.
+_OPTIONS = {"protocol_whitelist": "", "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,mpegts,aac,mp3,ac3,eac3"}
+
+_IDR = {"h264": {5}, "hevc": {19, 20}}
+"""NAL unit types of an IDR picture: Rec. ITU-T H.264 Table 7-1, H.265 Table 7-1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fragment:
+    """One segment of one track."""
+
+    kind: str
+    """video or audio."""
+    codec: str
+    """h264, hevc, av1, aac, opus, ... as ffmpeg names it."""
+    codecs: str
+    """Codec with profile and level as RFC 6381 writes it, e.g. avc1.64001f."""
+    width_px: int
+    """Coded width, pixels; 0 for audio."""
+    height_px: int
+    """Coded height, pixels; 0 for audio."""
+    channels: int
+    """Channels; 0 for video."""
+    sample_rate_hz: int
+    """Sample rate, Hz; 0 for video."""
+    bit_depth: int
+    """Bits per luma sample; 0 for audio."""
+    timescale: int
+    """Ticks per second."""
+    start: int
+    """Presentation time of the first frame, ticks; negative where a decoder's lead-in comes first."""
+    end: int
+    """First instant after the last frame, ticks."""
+    num_frames: int
+    """Coded frames."""
+    idr: tuple[int, ...]
+    """Presentation times of IDR pictures (AV1: key frames), ticks, rising; of every frame for audio."""
+    starts_with_idr: bool
+    """Whether the first frame in decoding order is an IDR picture; True for audio."""
+
+    @property
+    def duration_s(self) -> float:
+        return (self.end - self.start) / self.timescale
+
+
+def read_fragment(data: bytes, init: bytes = b"", *, name: str = "the segment") -> Fragment:
+    """Read a segment of one track.
+
+    Args:
+        data: the segment's bytes.
+        init: the bytes of its initialisation segment; empty for transport streams.
+        name: what to call it in an error.
+
+    Raises:
+        UnsupportedMediaError: it cannot be read, or holds no frame.
+    """
+    try:
+        with av.open(io.BytesIO(init + data), mode="r", options=_OPTIONS) as container:
+            stream = next((s for s in container.streams if s.type in ("video", "audio")), None)
+            packets = [] if stream is None else [p for p in container.demux(stream) if p.size and p.pts is not None]
+            if stream is None or not packets:
+                raise UnsupportedMediaError(f"{name} holds no frame of video or audio", path=name)
+            context: Any = stream.codec_context  # PyAV types it by kind
+            video = stream.type == "video"
+            base = Fraction(stream.time_base or 1)
+            times = [(p.pts or 0, p.duration or 0) for p in packets]
+            if base.numerator != 1:
+                raise UnsupportedMediaError(f"{name} has a time base of {base} s, not of 1/n", path=name)
+            extradata = context.extradata or b""
+            codec = context.codec.canonical_name
+            keys = [not video or _is_idr(codec, bytes(p), extradata, bool(p.is_keyframe)) for p in packets]
+            return Fragment(
+                kind=str(stream.type),
+                codec=codec,
+                codecs=_codecs(codec, extradata, str(context.codec_tag), str(context.profile or "")),
+                width_px=int(context.width) if video else 0,
+                height_px=int(context.height) if video else 0,
+                channels=0 if video else int(context.channels),
+                sample_rate_hz=0 if video else int(context.sample_rate),
+                bit_depth=max(part.bits for part in context.format.components) if video and context.format else 0,
+                timescale=base.denominator,
+                start=min(pts for pts, _ in times),
+                end=max(pts + duration for pts, duration in times),
+                num_frames=len(packets),
+                idr=tuple(sorted(pts for (pts, _), key in zip(times, keys, strict=True) if key)),
+                starts_with_idr=keys[0],
+            )
+    except (av.error.FFmpegError, ValueError, IndexError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UnsupportedMediaError(f"{name} cannot be read ({reason}); is it whole?", path=name) from error
+
+
+def _nal_units(data: bytes, length_bytes: int) -> Iterator[bytes]:
+    """NAL units of an access unit: with a length before each, or (0) with start codes between them."""
+    if not length_bytes:
+        yield from (unit for unit in re.split(b"\0\0\1", data)[1:] if unit)
+        return
+    at = 0
+    while at + length_bytes < len(data):
+        size = int.from_bytes(data[at : at + length_bytes], "big")
+        at += length_bytes
+        yield data[at : at + size]
+        at += size
+
+
+def _is_idr(codec: str, data: bytes, extradata: bytes, key: bool) -> bool:
+    if not key or codec not in _IDR:
+        return key
+    configured = extradata[:1] == b"\1"  # avcC or hvcC; else start codes
+    length_bytes = (extradata[4 if codec == "h264" else 21] & 3) + 1 if configured else 0
+    shift, mask = (0, 0x1F) if codec == "h264" else (1, 0x3F)
+    return any(unit[:1] and (unit[0] >> shift) & mask in _IDR[codec] for unit in _nal_units(data, length_bytes))
+
+
+def _codecs(codec: str, extradata: bytes, tag: str, profile: str) -> str:
+    """The `codecs` parameter of RFC 6381 (ISO/IEC 14496-15 Annex E for AVC and HEVC, AV1-ISOBMFF section 5)."""
+    if codec == "h264":
+        if extradata[:1] == b"\1":
+            profile_level = extradata[1:4]
+        else:
+            sps = next(unit for unit in _nal_units(extradata, 0) if unit[0] & 0x1F == 7)
+            profile_level = sps[1:4]
+        return f"avc1.{profile_level.hex()}"
+    if codec == "hevc":
+        return _hevc_codecs(extradata, tag)
+    if codec == "av1":
+        profile_number, level = extradata[1] >> 5, extradata[1] & 0x1F
+        tier = "H" if extradata[2] & 0x80 else "M"
+        depth = 8 if not extradata[2] & 0x40 else 12 if extradata[2] & 0x20 else 10
+        return f"av01.{profile_number}.{level:02d}{tier}.{depth:02d}"
+    if codec == "aac":
+        object_type = extradata[0] >> 3 if extradata else 2
+        if object_type == 31:
+            object_type = 32 + (int.from_bytes(extradata[:2], "big") >> 5 & 0x3F)
+        if object_type == 2 and profile.startswith(
+            "HE-AAC"
+        ):  # SBR and PS may be signalled behind a plain AAC-LC header
+            object_type = 29 if profile == "HE-AACv2" else 5
+        return f"mp4a.40.{object_type}"
+    return {"opus": "opus", "ac3": "ac-3", "eac3": "ec-3", "mp3": "mp4a.40.34", "flac": "fLaC"}.get(codec, codec)
+
+
+def _hevc_codecs(hvcc: bytes, tag: str) -> str:
+    if hvcc[:1] != b"\1":
+        return tag  # a transport stream: no configuration record to read
+    space = ("", "A", "B", "C")[hvcc[1] >> 6]
+    tier = "H" if hvcc[1] & 0x20 else "L"
+    compatibility = int(f"{int.from_bytes(hvcc[2:6], 'big'):032b}"[::-1], 2)
+    constraints = hvcc[6:12].rstrip(b"\0")
+    words = [tag or "hvc1", f"{space}{hvcc[1] & 0x1F}", f"{compatibility:X}", f"{tier}{hvcc[12]}"]
+    return ".".join([*words, *(f"{byte:X}" for byte in constraints)])
