@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from abr_alloc.export.presentation import (
-    INIT_NAME,
     SEGMENT_S,
     AudioStream,
     Timeline,
@@ -22,6 +21,7 @@ from abr_alloc.export.presentation import (
     distinct_video,
     sort_variants,
 )
+from abr_alloc.media.segments import INIT_NAME
 
 __all__ = ["PAIRS_COMMENT", "dash_manifest"]
 

@@ -10,15 +10,14 @@ import math
 from collections.abc import Sequence
 
 from abr_alloc.export.presentation import (
-    INIT_NAME,
     PLAYLIST_NAME,
-    SEGMENT_PATTERN,
     AudioStream,
     Timeline,
     Variant,
     distinct_audio,
     sort_variants,
 )
+from abr_alloc.media.segments import INIT_NAME, SEGMENT_PATTERN
 
 __all__ = ["master_playlist", "media_playlist"]
 

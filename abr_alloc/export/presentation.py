@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 __all__ = [
-    "INIT_NAME",
     "PLAYLIST_NAME",
-    "SEGMENT_PATTERN",
     "SEGMENT_S",
     "AudioStream",
     "Segment",
@@ -29,9 +27,8 @@ __all__ = [
 SEGMENT_S = 6.0
 """Length of a segment, seconds (Apple's HLS Authoring Specification, 7.5); more where frames do not divide it."""
 
-INIT_NAME, PLAYLIST_NAME = "init.mp4", "index.m3u8"
-SEGMENT_PATTERN = "{:05d}.m4s"
-"""Names in a stream's folder; segments count from 1."""
+PLAYLIST_NAME = "index.m3u8"
+"""A stream's playlist, in its folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,12 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Protocol, TypeVar
 
 from abr_alloc.errors import MediaError, ToolFailedError
-from abr_alloc.features.cache import Cache
-from abr_alloc.features.tasks import Task
 from abr_alloc.media.ffmpeg import stop_children
 
-__all__ = ["run_tasks", "worker_pool"]
+__all__ = ["run_tasks", "watch_tasks", "worker_pool"]
 
 _PARENT_POLL_S = 0.5
 _STOP_S = 10.0
@@ -72,24 +71,53 @@ def _interrupt_held() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def _run(task: Task, cache: Cache) -> None:
-    task.run(cache)
+class _Place(Protocol):
+    """Where tasks leave their results."""
+
+    def remove_leftovers(self) -> None:
+        """Remove what workers left half done."""
+        ...
 
 
-def run_tasks(pool: ProcessPoolExecutor, cache: Cache, tasks: Sequence[Task]) -> Iterator[Task]:
+class _Task(Protocol):
+    @property
+    def label(self) -> str: ...
+
+    def run(self, place: Any, /) -> None: ...
+
+
+_T = TypeVar("_T", bound=_Task)
+
+
+def _run(task: _Task, place: _Place) -> None:
+    task.run(place)
+
+
+def run_tasks(pool: ProcessPoolExecutor, place: _Place, tasks: Sequence[_T]) -> Iterator[_T]:
     """Run tasks and yield each as it finishes.
 
-    When one fails or the caller is interrupted, the workers are stopped at once; what had finished stays cached.
+    When one fails or the caller is interrupted, the workers are stopped at once; what had finished stays.
 
     Raises:
         MediaError: a program failed, with the task that ran it; or a worker died outright (out of memory, say).
     """
-    pending: dict[Future[None], Task] = {}
+    for task in watch_tasks(pool, place, tasks, tick_s=None):
+        if task is not None:
+            yield task
+
+
+def watch_tasks(
+    pool: ProcessPoolExecutor, place: _Place, tasks: Sequence[_T], *, tick_s: float | None
+) -> Iterator[_T | None]:
+    """Run tasks as `run_tasks` does, and yield None whenever `tick_s` seconds pass without one that finishes."""
+    pending: dict[Future[None], _T] = {}
     try:
         with _interrupt_held():  # `submit` starts the workers
-            pending = {pool.submit(_run, task, cache): task for task in tasks}
+            pending = {pool.submit(_run, task, place): task for task in tasks}
         while pending:
-            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
+            finished, _ = wait(pending, tick_s, return_when=FIRST_COMPLETED)
+            if not finished:
+                yield None
             for future in finished:
                 task = pending.pop(future)
                 future.result()
@@ -102,7 +130,7 @@ def run_tasks(pool: ProcessPoolExecutor, cache: Cache, tasks: Sequence[Task]) ->
             worker.terminate()
         for worker in workers:
             worker.join(_STOP_S)
-        cache.remove_leftovers()  # a worker that is stopped cannot take its half-done files away itself
+        place.remove_leftovers()  # a worker that is stopped cannot take its half-done files away itself
         if isinstance(error, ToolFailedError):
             raise MediaError(f"{task.label}: {error}") from error
         if isinstance(error, BrokenProcessPool):

@@ -139,10 +139,9 @@ class TitleMeasurement:
             missing = [task for task in encodes if not task.is_stored(self._cache, keep=keep)]
             if wanted or missing:
                 decode = PcmTask(ffmpeg=self._ffmpeg, info=self._title.info, duration_s=self._duration_s, path=pcm)
-                for task in itertools.chain(
-                    run_tasks(pool, self._cache, [decode]),
-                    run_tasks(pool, self._cache, [task for task in encodes if not task.is_done(self._cache)]),
-                ):
+                first: list[Task] = [decode]
+                then: list[Task] = [task for task in encodes if not task.is_done(self._cache)]
+                for task in itertools.chain(run_tasks(pool, self._cache, first), run_tasks(pool, self._cache, then)):
                     yield task.label, 0.0
             tasks: list[Task] = [task for task in self._videos if not task.is_done(self._cache)]
             tasks += wanted

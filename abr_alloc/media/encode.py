@@ -19,7 +19,10 @@ from abr_alloc.media.scenes import video_chain
 from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = [
+    "GOP_S",
+    "PEAK_RATIO",
     "SAMPLE_RATE_HZ",
+    "VBV_RATIO",
     "Encoder",
     "check_encoders",
     "decode_audio",
@@ -27,6 +30,7 @@ __all__ = [
     "encode_video",
     "list_encoders",
     "read_pcm_bytes",
+    "video_encoder",
 ]
 
 SAMPLE_RATE_HZ = 48_000
@@ -34,6 +38,9 @@ SAMPLE_RATE_HZ = 48_000
 
 GOP_S = 2.0
 """Longest distance of key frames, seconds, as streaming ladders use; scene cuts may add more."""
+
+PEAK_RATIO, VBV_RATIO = 1.5, 2.0
+"""Where a rate is asked for, the decoder's buffer fills at `PEAK_RATIO` times it and holds `VBV_RATIO` s of it."""
 
 _VIDEO_ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
 _AUDIO_ENCODERS = {"aac": "aac", "opus": "libopus"}
@@ -69,6 +76,11 @@ def list_encoders(ffmpeg: FFmpeg | None) -> list[Encoder]:
         for name, codecs in (inside | {"libfdk_aac": tuple(_FDK_PROFILES)}).items()
     ]
     return [*found, Encoder(name="fdkaac", codecs=tuple(_FDK_PROFILES), present=find_program("fdkaac") is not None)]
+
+
+def video_encoder(codec: str) -> str:
+    """ffmpeg's name of the encoder that makes a codec."""
+    return _VIDEO_ENCODERS[codec]
 
 
 def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence[AudioTarget]) -> None:
@@ -108,7 +120,7 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
         kbps = parse_bitrate_kbps(value)
         rate = ["-b:v", f"{kbps:g}k"]
         if target.codec != "av1":  # SVT-AV1's VBR takes no buffer
-            rate += ["-maxrate", f"{1.5 * kbps:g}k", "-bufsize", f"{2 * kbps:g}k"]
+            rate += ["-maxrate", f"{PEAK_RATIO * kbps:g}k", "-bufsize", f"{VBV_RATIO * kbps:g}k"]
     # Players decode 8-bit H.264 only; the other codecs keep the source's depth.
     pixel_format = "yuv420p" if target.codec == "h264" else info.pixel_format
     partial = _partial(path)

@@ -1,0 +1,144 @@
+"""Renditions for delivery: closed GOPs at the same frames in all of them, rates held in two passes, CMAF segments.
+
+Each rendition is encoded and cut by itself. With edit lists for what a decoder needs before its first frame, all begin
+at time 0, and with key frames at the same frames, all can be switched at the same times.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from abr_alloc.media.bitstream import Fragment, read_fragment
+from abr_alloc.media.encode import GOP_S, PEAK_RATIO, VBV_RATIO, video_encoder
+from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
+from abr_alloc.media.grid import VideoTarget
+from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.scenes import video_chain
+from abr_alloc.media.segments import INIT_NAME, segment_paths
+
+__all__ = [
+    "TWO_PASS",
+    "encode_rendition",
+    "gop_frames",
+    "package",
+    "read_segments",
+    "segment_duration_s",
+]
+
+TWO_PASS = ("h264", "hevc")
+"""Codecs whose encoder takes two passes through ffmpeg. SVT-AV1 takes one there, without a buffer to keep."""
+
+
+def gop_frames(fps: Fraction) -> int:
+    """Frames of a GOP: two seconds, to the nearest frame."""
+    return max(1, round(GOP_S * fps))
+
+
+def segment_duration_s(fps: Fraction, wanted_s: float) -> Fraction:
+    """Length of a segment: the number of whole GOPs that comes nearest to what is wanted."""
+    gop_s = gop_frames(fps) / fps
+    return max(1, round(wanted_s / gop_s)) * gop_s
+
+
+def encode_rendition(
+    ffmpeg: FFmpeg,
+    info: MediaInfo,
+    target: VideoTarget,
+    kbps: float,
+    path: Path,
+    *,
+    threads: int = 1,
+    progress: Sequence[Path] = (),
+) -> None:
+    """Encode a rendition for delivery to an MP4 file.
+
+    H.264 and HEVC take two passes and keep within a buffer of 2 s at 1.5 times their rate; AV1 takes one pass at
+    variable rate. Statistics of the first pass are left in the file's folder.
+
+    Args:
+        ffmpeg: the program.
+        info: the source.
+        target: codec, size and preset; its own target is not looked at.
+        kbps: mean rate, kbps.
+        path: what to write; passes of renditions in one folder would disturb each other.
+        threads: threads of the encoder.
+        progress: a file for every pass, in which ffmpeg tells how far it is.
+
+    Raises:
+        ToolFailedError: the encoder failed.
+        ToolMissingError: the encoder is not in this ffmpeg.
+    """
+    passes = (1, 2) if target.codec in TWO_PASS else (0,)
+    for index, number in enumerate(passes):
+        output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", path.resolve()]
+        report = ["-progress", progress[index].resolve().as_uri(), "-stats_period", "0.5"] if progress else []
+        ffmpeg.run(
+            [*report, *INPUT_GUARD, "-i", info.path.resolve(), "-map", "0:v:0", "-an", "-sn", "-dn"]
+            + ["-map_metadata", "-1", "-fps_mode", "passthrough"]
+            + ["-vf", f"{video_chain(info)},scale={target.width_px}:{target.height_px}:flags=bicubic"]
+            + [*_encoder_options(ffmpeg, info, target, kbps, threads, number), *output],
+            cwd=path.parent,
+        )
+
+
+def _encoder_options(
+    ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, kbps: float, threads: int, number: int
+) -> list[str]:
+    gop = gop_frames(info.fps)
+    # Players decode 8-bit H.264 only; the other codecs keep the source's depth.
+    pixel_format = "yuv420p" if target.codec == "h264" else info.pixel_format
+    words = ["-c:v", ffmpeg.require_encoder(video_encoder(target.codec)), "-preset", target.preset]
+    words += ["-b:v", f"{kbps:.3f}k", "-g", str(gop), "-pix_fmt", pixel_format]
+    if target.codec in TWO_PASS:
+        words += ["-maxrate", f"{PEAK_RATIO * kbps:.3f}k", "-bufsize", f"{VBV_RATIO * kbps:.3f}k"]
+    if target.codec == "h264":
+        words += ["-keyint_min", str(gop), "-sc_threshold", "0", "-flags", "+cgop", "-threads", str(threads)]
+        words += ["-pass", str(number), "-passlogfile", "pass"]
+    elif target.codec == "hevc":
+        params = f"keyint={gop}:min-keyint={gop}:scenecut=0:open-gop=0:pools={threads}:log-level=error"
+        params += ":frame-threads=1" if threads == 1 else ""
+        # Apple's players want the parameter sets in the sample entry alone, hvc1.
+        words += ["-x265-params", f"{params}:pass={number}:stats=pass.log", "-tag:v", "hvc1"]
+    else:
+        words += ["-svtav1-params", f"lp={threads}:scd=0:irefresh-type=2"]
+    return words
+
+
+def package(ffmpeg: FFmpeg, encode: Path, duration_s: Fraction, folder: Path) -> None:
+    """Cut an encode into CMAF segments: `init.mp4`, `00001.m4s` and so on, in an existing empty folder.
+
+    Video is cut at key frames, audio at the first frame from each multiple of the duration on. What a decoder needs
+    before time 0 (reordered frames, an audio coder's lead-in) stands in the initialisation segment as an edit list.
+
+    Args:
+        ffmpeg: the program.
+        encode: the only stream, in an MP4 file.
+        duration_s: length of a segment, seconds.
+        folder: where to write.
+
+    Raises:
+        ToolFailedError: ffmpeg failed.
+    """
+    microseconds = math.floor(duration_s * 1_000_000)  # down: no boundary may come after its key frame
+    ffmpeg.run(
+        [*INPUT_GUARD, "-i", encode.resolve(), "-map", "0", "-c", "copy", "-map_metadata", "-1", "-f", "dash"]
+        + ["-dash_segment_type", "mp4", "-use_timeline", "0", "-seg_duration", f"{microseconds}us"]
+        + ["-format_options", "movflags=+cmaf", "-init_seg_name", INIT_NAME, "-media_seg_name", "$Number%05d$.m4s"]
+        + ["manifest.mpd"],
+        cwd=folder,
+    )
+    (folder / "manifest.mpd").unlink()
+
+
+def read_segments(folder: Path) -> list[Fragment]:
+    """Look into every segment of a stream's folder.
+
+    Raises:
+        UnsupportedMediaError: one is missing or cannot be read.
+    """
+    paths = segment_paths(folder)
+    init = (folder / INIT_NAME).read_bytes()
+    return [read_fragment(path.read_bytes(), init, name=str(path)) for path in paths]

@@ -1,0 +1,44 @@
+"""How a stream lies in its folder: an initialisation segment and media segments that count from 1."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from abr_alloc.errors import UnsupportedMediaError
+
+__all__ = ["INIT_NAME", "SEGMENT_PATTERN", "join_segments", "segment_paths"]
+
+INIT_NAME = "init.mp4"
+"""The initialisation segment."""
+
+SEGMENT_PATTERN = "{:05d}.m4s"
+"""The media segments, by number."""
+
+
+def segment_paths(folder: Path) -> list[Path]:
+    """The media segments in a stream's folder, in order.
+
+    Raises:
+        UnsupportedMediaError: there is none, or one is missing.
+    """
+    paths = sorted(folder.glob("[0-9]*.m4s"))
+    for number, path in enumerate(paths, start=1):
+        if path.name != SEGMENT_PATTERN.format(number):
+            expected = folder / SEGMENT_PATTERN.format(number)
+            raise UnsupportedMediaError(f"{expected} is missing; encode the ladder again", path=str(folder))
+    if not paths or not (folder / INIT_NAME).is_file():
+        raise UnsupportedMediaError(f"{folder} holds no whole stream; encode the ladder again", path=str(folder))
+    return paths
+
+
+def join_segments(folder: Path, path: Path) -> None:
+    """Write a stream's segments into one file, which plays as the stream does.
+
+    Raises:
+        UnsupportedMediaError: a segment is missing.
+    """
+    with path.open("wb") as joined:
+        for part in (folder / INIT_NAME, *segment_paths(folder)):
+            with part.open("rb") as file:
+                shutil.copyfileobj(file, joined)
