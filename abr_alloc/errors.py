@@ -13,6 +13,7 @@ AbrAllocError
 ├── OwnSystemError            a system of one's own that fails
 ├── TuningError               a search for settings that cannot start or go on
 ├── OutputError               a place that cannot be written
+├── DeliveryError             a delivered folder, or a ladder that a source cannot be encoded as
 ├── InfeasibleBudgetError     nothing fits the budget and the limits
 ├── InfeasibleLadderError     no ladder keeps the constraints
 ├── AudienceError             a distribution of bandwidth
@@ -30,6 +31,7 @@ __all__ = [
     "AbrAllocError",
     "AudienceError",
     "CheckpointError",
+    "DeliveryError",
     "FeatureTableError",
     "GridError",
     "InfeasibleBudgetError",
@@ -144,6 +146,10 @@ class OutputError(AbrAllocError):
 
 class AudienceError(AbrAllocError):
     """A distribution of bandwidth that cannot be read or used."""
+
+
+class DeliveryError(AbrAllocError):
+    """A ladder that a source cannot be encoded as, or a delivered folder that cannot be used."""
 
 
 class InfeasibleLadderError(AbrAllocError):

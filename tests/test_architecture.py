@@ -41,6 +41,7 @@ DOORS = {
     "vl_convert": {"report.page"},
     "jinja2": {"report.page"},
     "markupsafe": {"report.page"},
+    "langcodes": {"cli.encode"},
     "click": {"cli"},
     "rich": {"cli"},
 }

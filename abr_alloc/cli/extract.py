@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 import click
@@ -35,12 +34,7 @@ __all__ = ["command"]
     help="Audio codec to probe (repeatable); the grid's own choice when absent.",
 )  # fmt: skip
 @click.option("--preset", help="Video encoder preset; h264 and hevc: fast, av1: 8 when absent.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 256),
-    default=os.cpu_count() or 1,
-    help="Worker processes; one per core by default.",
-)
+@options.jobs_option
 @options.cache_option
 @click.option("--keep-encodes", is_flag=True, help="Keep the encodes, in DIR/kept (large).")
 @click.option("--audio-only", is_flag=True, help="Measure the audio alone: material for training, not for plans.")

@@ -21,6 +21,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 COMMANDS = {
     "compare": "Train and test systems on the same held-out contents.",
     "doctor": "Check what is installed, and what is missing for which command.",
+    "encode": "Encode a ladder and package it as HLS and DASH.",
     "evaluate": "Measure how far a model agrees with ratings.",
     "extract": "Measure sources: encode a grid of renditions and write the feature table.",
     "figure": "Draw relevance, surface, ladder or split as SVG or PNG.",
@@ -30,6 +31,7 @@ COMMANDS = {
     "report": "Make a page with budget slider, relevance and ladder.",
     "train": "Train a model on feature tables or on your own ratings.",
     "tune": "Search the paper's settings of a network.",
+    "verify": "Measure a delivered ladder beside what was predicted.",
 }
 """Every command, with its line in the overview."""
 

@@ -23,10 +23,12 @@ __all__ = [
     "check_output",
     "features_argument",
     "ffmpeg_option",
+    "jobs_option",
     "ladder_option",
     "make_folder",
     "planning",
     "refuse_file",
+    "tolerance_options",
 ]
 
 
@@ -100,6 +102,30 @@ ladder_option = click.option(
     "--ladder", "ladder_path", type=click.Path(path_type=Path), metavar="LADDER.json|DIR",
     help="Ladders of `abr-alloc ladder -o`; designed with its defaults when absent.",
 )  # fmt: skip
+
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1,
+    help="Worker processes; one per core by default.",
+)  # fmt: skip
+
+_TOLERANCE = (
+    click.option(
+        "--rate-tolerance", type=FiniteRange(0, min_open=True), default=0.05, show_default=True,
+        help="How far a rung's rate may be from the predicted, as a share of it.",
+    ),
+    click.option(
+        "--avq-tolerance", "avq_tolerance_mos", type=FiniteRange(0, min_open=True), default=0.1, show_default=True,
+        help="How far a rung's AVQ may be from the predicted, MOS.",
+    ),
+)  # fmt: skip
+
+
+def tolerance_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How far what was delivered may be from what was predicted."""
+    for option in reversed(_TOLERANCE):
+        command = option(command)
+    return command
+
 
 _PLANNING = (
     click.option(

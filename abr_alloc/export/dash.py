@@ -89,13 +89,18 @@ def _adaptation_set(
     if isinstance(first, AudioStream):
         attributes["lang"] = first.language
     adaptation_set = ElementTree.SubElement(period, "AdaptationSet", attributes)
+    cuts = {stream.timeline and (stream.timeline.timescale, *_durations(stream.timeline)) for stream in streams}
+    if len(cuts) == 1:  # what all have in common stands once
+        _template(adaptation_set, first.name.rpartition("/")[0], first.timeline)
     for stream in streams:
-        _representation(adaptation_set, stream)
+        representation = _representation(adaptation_set, stream)
+        if len(cuts) > 1:
+            _template(representation, stream.name.rpartition("/")[0], stream.timeline)
 
 
-def _representation(parent: ElementTree.Element, stream: VideoStream | AudioStream) -> None:
+def _representation(parent: ElementTree.Element, stream: VideoStream | AudioStream) -> ElementTree.Element:
     attributes = {
-        "id": stream.name.replace("/", "-"),
+        "id": stream.name.rpartition("/")[2],
         # @bandwidth is a rate at which minBufferTime of buffer never runs dry: the peak (ISO/IEC 23009-1, 5.3.5.2).
         "bandwidth": str(math.ceil(stream.peak_bits_per_s)),
         "codecs": stream.codecs,
@@ -114,20 +119,31 @@ def _representation(parent: ElementTree.Element, stream: VideoStream | AudioStre
     if isinstance(stream, AudioStream):
         channels = {"schemeIdUri": _CHANNELS, "value": str(stream.channels)}
         ElementTree.SubElement(representation, "AudioChannelConfiguration", channels)
-    base = {"initialization": f"{stream.name}/{INIT_NAME}", "media": f"{stream.name}/{_MEDIA_PATTERN}"}
-    if stream.timeline is None:
-        template = {"timescale": "1000", "duration": f"{1000 * SEGMENT_S:.0f}", "startNumber": "1", **base}
-        ElementTree.SubElement(representation, "SegmentTemplate", template)
-        return
-    template = {"timescale": str(stream.timeline.timescale), "startNumber": "1", **base}
-    _timeline(ElementTree.SubElement(representation, "SegmentTemplate", template), stream.timeline)
+    return representation
+
+
+def _template(parent: ElementTree.Element, folder: str, timeline: Timeline | None) -> None:
+    """Where segments lie, in the folder of their representation, and how long they are."""
+    place = f"{folder}/$RepresentationID$"
+    attributes = {"startNumber": "1", "initialization": f"{place}/{INIT_NAME}", "media": f"{place}/{_MEDIA_PATTERN}"}
+    if timeline is None:
+        attributes = {"timescale": "1000", "duration": f"{1000 * SEGMENT_S:.0f}", **attributes}
+    else:
+        attributes = {"timescale": str(timeline.timescale), **attributes}
+    template = ElementTree.SubElement(parent, "SegmentTemplate", attributes)
+    if timeline is not None:
+        _timeline(template, timeline)
+
+
+def _durations(timeline: Timeline) -> list[int]:
+    return [segment.duration for segment in timeline.segments]
 
 
 def _timeline(parent: ElementTree.Element, timeline: Timeline) -> None:
     """Runs of equal durations, `r` being how often one repeats (ISO/IEC 23009-1, 5.3.9.6)."""
     element = ElementTree.SubElement(parent, "SegmentTimeline")
     at = 0
-    for duration, run in itertools.groupby(segment.duration for segment in timeline.segments):
+    for duration, run in itertools.groupby(_durations(timeline)):
         count = len(list(run))
         attributes = {"d": str(duration)}
         if not at:

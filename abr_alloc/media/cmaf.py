@@ -74,7 +74,7 @@ def encode_rendition(
     passes = (1, 2) if target.codec in TWO_PASS else (0,)
     for index, number in enumerate(passes):
         output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", path.resolve()]
-        report = ["-progress", progress[index].resolve().as_uri(), "-stats_period", "0.5"] if progress else []
+        report = ["-progress", str(progress[index].resolve()), "-stats_period", "0.5"] if progress else []
         ffmpeg.run(
             [*report, *INPUT_GUARD, "-i", info.path.resolve(), "-map", "0:v:0", "-an", "-sn", "-dn"]
             + ["-map_metadata", "-1", "-fps_mode", "passthrough"]

@@ -57,6 +57,8 @@ class MediaInfo:
     """Audio channels of the first audio track; 0 without audio."""
     sample_rate_hz: int
     """Sample rate of the first audio track, Hz; 0 without audio."""
+    language: str = ""
+    """Language of the first audio track as the file says it, mostly ISO 639-2; empty where it does not."""
 
     @property
     def pixel_format(self) -> str:
@@ -138,6 +140,7 @@ def probe(path: Path) -> MediaInfo:
         with av.open(str(path.absolute()), options=_OPTIONS) as container:
             duration_s = container.duration / av.time_base if container.duration else 0.0
             width = height = channels = sample_rate = 0
+            language = ""
             fps, bit_depth, interlaced = Fraction(0), 8, False
             videos = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
             if videos:
@@ -154,6 +157,7 @@ def probe(path: Path) -> MediaInfo:
             if container.streams.audio:
                 context = container.streams.audio[0].codec_context
                 channels, sample_rate = int(context.channels), int(context.sample_rate)
+                language = container.streams.audio[0].metadata.get("language", "")
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnsupportedMediaError(
@@ -171,6 +175,7 @@ def probe(path: Path) -> MediaInfo:
         interlaced=interlaced,
         channels=channels,
         sample_rate_hz=sample_rate,
+        language=language,
     )
 
 

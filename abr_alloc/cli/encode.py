@@ -1,0 +1,144 @@
+"""`abr-alloc encode`: from a ladder to a stream that plays."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from abr_alloc.cli import options
+
+if TYPE_CHECKING:
+    from abr_alloc.delivery.encode import Scan
+    from abr_alloc.delivery.order import ChosenLadder
+    from abr_alloc.media.probe import MediaInfo
+
+__all__ = ["command"]
+
+
+class _Language(click.ParamType):
+    """A language tag, made RFC 5646's own shortest form: eng becomes en."""
+
+    name = "tag"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        found = standard_language(str(value))
+        if found is None:
+            self.fail(f"{value!r} is no language; give a tag like en, de or pt-BR", param, ctx)
+        return found
+
+
+def standard_language(text: str) -> str | None:
+    """A language's tag by RFC 5646, or None where it is none."""
+    import langcodes
+
+    try:
+        tag = langcodes.standardize_tag(text)
+        return tag if langcodes.tag_is_valid(tag) else None
+    except ValueError:
+        return None
+
+
+@click.command("encode", short_help="Encode a ladder and package it as HLS and DASH.")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--ladder", "ladder_path", type=click.Path(path_type=Path), required=True, metavar="LADDER.json",
+    help="A ladder file of `abr-alloc ladder -o`.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    help="A new or empty folder; or one where this very encode was interrupted.",
+)  # fmt: skip
+@click.option("--title", help="Which ladder of the file; the source's own when absent.")
+@click.option("--preset", help="Video encoder preset; h264 and hevc: fast, av1: 8 when absent, as `extract` has it.")
+@click.option("--language", type=_Language(), help="Language of the audio (en, pt-BR); the source's tag when absent.")
+@click.option("--audio-name", default="Audio", show_default=True, help="Name of the audio in a player's menu.")
+@click.option(
+    "--refine", is_flag=True,
+    help="Verify, and encode video that missed its rate or AVQ once more with a corrected rate.",
+)  # fmt: skip
+@options.tolerance_options
+@options.jobs_option
+@options.cache_option
+@options.ffmpeg_option
+def command(
+    source: Path,
+    ladder_path: Path,
+    output: Path,
+    title: str | None,
+    preset: str | None,
+    language: str | None,
+    audio_name: str,
+    refine: bool,
+    rate_tolerance: float,
+    avq_tolerance_mos: float,
+    jobs: int,
+    cache_dir: Path | None,
+    ffmpeg_path: str | None,
+) -> None:
+    """Encode every video and audio rendition of a ladder once and write HLS and DASH over the same CMAF segments.
+
+    DIR/master.m3u8 lists the ladder's pairs and is written last, so a folder with one is whole. An encode that was
+    interrupted goes on where it stopped when the same command is run again.
+    """
+    options.refuse_file(output)
+
+    from abr_alloc.cli.delivery_table import delivered_text
+    from abr_alloc.cli.progress import progress
+    from abr_alloc.cli.verbosity import inform
+    from abr_alloc.delivery.encode import encode_streams, scan_source
+    from abr_alloc.delivery.folder import DeliveryFolder
+    from abr_alloc.delivery.order import check_source, choose_ladder, make_order
+    from abr_alloc.delivery.publish import publish, read_variants
+    from abr_alloc.delivery.record import read_delivery
+    from abr_alloc.features.cache import Cache, default_cache_dir
+    from abr_alloc.media.ffmpeg import find_ffmpeg
+    from abr_alloc.media.probe import content_hash, probe
+
+    info = probe(source)
+    source_hash = content_hash(source)
+    chosen = choose_ladder(ladder_path, source, source_hash, title)
+    check_source(info, chosen.ladder)
+    ffmpeg = find_ffmpeg(ffmpeg_path)
+    cache = Cache(cache_dir or default_cache_dir())
+    scan = scan_source(ffmpeg, info, source_hash, cache)
+    folder = DeliveryFolder(output.absolute())
+    order = make_order(
+        info,
+        chosen,
+        source_hash=source_hash,
+        num_frames=scan.num_frames,
+        scenes_s=_scenes_s(chosen, scan, info),
+        ffmpeg=ffmpeg,
+        root=folder.root,
+        preset=preset,
+        threads=max(1, jobs // len({rung.video for rung in chosen.ladder.rungs})),
+        language=language or standard_language(info.language or "und") or "und",
+        label=audio_name,
+    )
+    if folder.check(order):
+        inform(f"{output} is finished already")
+        delivery = read_delivery(folder.record)
+        variants = read_variants(delivery, folder.root)
+    else:
+        with folder.begun(order):
+            steps = encode_streams(order, info, ffmpeg, folder, jobs=jobs)
+            # Closing the generator stops the workers at once, wherever an interrupt lands.
+            with contextlib.closing(steps), progress(f"{source.name}: encoding") as update:
+                for step in steps:
+                    update(step.done, step.total, step.label)
+            delivery, variants = order, publish(order, folder)
+            folder.finish()
+    click.echo(delivered_text(delivery, variants, output), nl=False)
+
+
+def _scenes_s(chosen: ChosenLadder, scan: Scan, info: MediaInfo) -> list[tuple[float, float]]:
+    """The scenes over which the ladder's AVQ was predicted; the source's own where it was made from another file."""
+    from abr_alloc.media.scenes import split_scenes
+
+    if chosen.facts is not None:
+        return list(chosen.facts.scenes_s)
+    found = split_scenes(chosen.ladder.title, scan.num_frames, scan.cuts, info.fps)
+    return [(scene.start_s, scene.end_s) for scene in found]

@@ -1,0 +1,134 @@
+"""Encode a ladder: every rendition once, side by side, then the playlists."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from abr_alloc.delivery.folder import DeliveryFolder
+from abr_alloc.delivery.record import Delivery, VideoOrder
+from abr_alloc.delivery.tasks import AudioTask, VideoTask
+from abr_alloc.export.presentation import SEGMENT_S
+from abr_alloc.features.cache import Cache
+from abr_alloc.features.extract import Progress
+from abr_alloc.features.pool import run_tasks, watch_tasks, worker_pool
+from abr_alloc.features.tasks import ScanTask
+from abr_alloc.media.cmaf import segment_duration_s
+from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.probe import MediaInfo
+
+__all__ = ["Scan", "encode_streams", "encode_videos", "scan_source"]
+
+logger = logging.getLogger(__name__)
+
+_TICK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What a look at every frame of a source finds."""
+
+    num_frames: int
+    """Frames at its constant rate."""
+    cuts: tuple[int, ...]
+    """Frames that begin a new scene."""
+
+
+def scan_source(ffmpeg: FFmpeg, info: MediaInfo, source_hash: str, cache: Cache) -> Scan:
+    """Count a source's frames and find its cuts; extraction has mostly done so before.
+
+    Raises:
+        UnsupportedMediaError: under a second of it can be decoded, or it is truncated.
+        MediaError: it cannot be decoded.
+    """
+    task = ScanTask(ffmpeg=ffmpeg, info=info, source_hash=source_hash)
+    found = cache.get(task.key)
+    if found is None:
+        with worker_pool(1) as pool:
+            for _ in run_tasks(pool, cache, [task]):
+                pass
+        found = cache.get(task.key) or {}
+    return Scan(num_frames=int(found["num_frames"]), cuts=tuple(int(cut) for cut in found["cuts"]))
+
+
+def encode_streams(
+    delivery: Delivery, info: MediaInfo, ffmpeg: FFmpeg, folder: DeliveryFolder, *, jobs: int
+) -> Generator[Progress, None, None]:
+    """Encode what is missing of a delivery, whose folder is held.
+
+    Raises:
+        MediaError: an encode failed; what had finished stays.
+        OutputError: the disk takes no more.
+    """
+    tasks: list[VideoTask | AudioTask] = list(
+        _video_tasks([v for v in delivery.videos if not folder.has(v.name)], delivery, info, ffmpeg, folder.root)
+    )
+    fps = Fraction(delivery.fps)
+    missing = tuple(audio for audio in delivery.audios if not folder.has(audio.name))
+    if missing:
+        tasks.append(
+            AudioTask(
+                ffmpeg=ffmpeg,
+                info=info,
+                orders=missing,
+                duration_s=float(delivery.num_frames / fps),
+                segment_s=segment_duration_s(fps, SEGMENT_S),
+            )
+        )
+    logger.info("%d of %d streams are missing", len(tasks), len(delivery.videos) + len(delivery.audios))
+    yield from _run(tasks, folder, jobs)
+
+
+def encode_videos(
+    orders: Sequence[VideoOrder],
+    delivery: Delivery,
+    info: MediaInfo,
+    ffmpeg: FFmpeg,
+    folder: DeliveryFolder,
+    *,
+    below: Path,
+    jobs: int,
+) -> Generator[Progress, None, None]:
+    """Encode video renditions below another folder than the delivery's own.
+
+    Raises:
+        MediaError: an encode failed.
+        OutputError: the disk takes no more.
+    """
+    yield from _run(list(_video_tasks(orders, delivery, info, ffmpeg, below)), folder, jobs)
+
+
+def _video_tasks(
+    orders: Sequence[VideoOrder], delivery: Delivery, info: MediaInfo, ffmpeg: FFmpeg, below: Path
+) -> list[VideoTask]:
+    return [
+        VideoTask(
+            ffmpeg=ffmpeg,
+            info=info,
+            order=order,
+            num_frames=delivery.num_frames,
+            segment_s=segment_duration_s(Fraction(delivery.fps), SEGMENT_S),
+            threads=delivery.threads,
+            below=below,
+        )
+        for order in orders
+    ]
+
+
+def _run(tasks: Sequence[VideoTask | AudioTask], folder: DeliveryFolder, jobs: int) -> Generator[Progress, None, None]:
+    if not tasks:
+        return
+    tasks = sorted(tasks, key=lambda task: task.work, reverse=True)  # long ones first: an even end
+    total = sum(task.work for task in tasks)
+    waiting, label = list(tasks), tasks[0].label
+    with worker_pool(max(1, min(jobs, len(tasks)))) as pool:
+        for task in watch_tasks(pool, folder, tasks, tick_s=_TICK_S):
+            if task is not None:
+                waiting.remove(task)
+                label = task.label
+                logger.info("finished %s", task.label)
+            left = sum(task.work * (1.0 - task.done_share(folder)) for task in waiting)
+            yield Progress(done=total - left, total=total, label=label)

@@ -1,0 +1,165 @@
+"""The folder of a delivery: finished streams stand in it whole, and a master playlist only when all of them do.
+
+Half-done work lies in `.abr-alloc` below it, on the same disk, so that what is finished moves into place at once. What
+is left there after an interruption says which order it belongs to; another order is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from abr_alloc.delivery.record import RECORD_NAME, Delivery, read_delivery, write_delivery
+from abr_alloc.errors import DeliveryError, OutputError, ToolFailedError
+
+__all__ = ["MANIFEST_NAME", "MASTER_NAME", "DeliveryFolder", "disk_errors"]
+
+MASTER_NAME, MANIFEST_NAME = "master.m3u8", "manifest.mpd"
+
+_STATE = ".abr-alloc"
+_FULL = ("No space left on device", "File too large", "Disk quota exceeded")
+_FULL_CODES = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_SIGXFSZ = -25  # how a program ends that passes the limit on the size of its files
+
+
+@contextlib.contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Tell plainly when the disk refuses more, whether ffmpeg or this process met it.
+
+    Raises:
+        OutputError: it does.
+    """
+    try:
+        yield
+    except ToolFailedError as error:
+        if error.exit_code == _SIGXFSZ or any(word in error.stderr_tail for word in _FULL):
+            raise _full(folder) from error
+        raise
+    except OSError as error:
+        if error.errno in _FULL_CODES:
+            raise _full(folder) from error
+        raise OutputError(f"{folder} cannot be written: {error.strerror}; choose another place with -o") from error
+
+
+def _full(folder: Path) -> OutputError:
+    return OutputError(
+        f"the disk of {folder} takes no more; make room and run the same command again, what is finished is kept"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFolder:
+    """Where a ladder is delivered to."""
+
+    root: Path
+    """The folder; absolute, because ffmpeg runs in others."""
+
+    @property
+    def master(self) -> Path:
+        return self.root / MASTER_NAME
+
+    @property
+    def record(self) -> Path:
+        return self.root / RECORD_NAME
+
+    @property
+    def _state(self) -> Path:
+        return self.root / _STATE
+
+    @property
+    def refined(self) -> Path:
+        """Where second attempts lie until it is known which of two is the better."""
+        return self._state / "refined"
+
+    def check(self, order: Delivery) -> bool:
+        """Whether an order is finished here already; False where it can be begun or gone on with.
+
+        Raises:
+            DeliveryError: the folder holds something else.
+        """
+        unfinished = self._state / RECORD_NAME
+        if unfinished.is_file():
+            if not read_delivery(unfinished).same_job(order):
+                raise DeliveryError(
+                    f"{self.root} holds the unfinished delivery of another ladder, source or setting; go on with that, "
+                    "or choose another -o"
+                )
+            return False
+        if self.master.is_file() and self.record.is_file():
+            if not read_delivery(self.record).same_job(order):
+                raise DeliveryError(
+                    f"{self.root} holds the finished delivery of another ladder, source or setting; choose another -o"
+                )
+            return True
+        if self.root.is_dir() and any(self.root.iterdir()):
+            raise DeliveryError(f"{self.root} is not empty; choose another -o, or empty it")
+        return False
+
+    @contextlib.contextmanager
+    def begun(self, order: Delivery) -> Iterator[None]:
+        """Hold the folder for one process, with the order noted down in it.
+
+        Raises:
+            DeliveryError: another process is at work in it.
+            OutputError: it cannot be written.
+        """
+        with disk_errors(self.root):
+            self._state.mkdir(parents=True, exist_ok=True)
+        with (self._state / "lock").open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise DeliveryError(f"another abr-alloc is at work in {self.root}; wait for it to end") from None
+            self.remove_leftovers()
+            write_delivery(order, self._state / RECORD_NAME)
+            yield
+
+    def has(self, name: str) -> bool:
+        """Whether a stream is there, and so whole."""
+        return (self.root / name).is_dir()
+
+    @contextlib.contextmanager
+    def work_dir(self) -> Iterator[Path]:
+        """A folder for half-done work, removed at the end."""
+        work = self._state / "work"
+        work.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=work))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def progress_path(self, name: str, number: int) -> Path:
+        """Where an encoder tells how far a pass is."""
+        return self._state / "work" / f"{name.replace('/', '-')}.{number}.progress"
+
+    def accept(self, finished: Path, name: str, *, below: Path | None = None) -> None:
+        """Move a whole stream to its place."""
+        place = (below or self.root) / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        finished.rename(place)
+
+    def exchange(self, name: str) -> None:
+        """Put a stream's second attempt in the place of its first."""
+        with self.work_dir() as work:
+            (self.root / name).rename(work / "old")
+            (self.refined / name).rename(self.root / name)
+
+    def unpublish(self) -> None:
+        """Take away what says that the delivery is finished."""
+        for name in (MASTER_NAME, MANIFEST_NAME):
+            (self.root / name).unlink(missing_ok=True)
+
+    def remove_leftovers(self) -> None:
+        """Remove half-done work; whoever calls holds the folder."""
+        shutil.rmtree(self._state / "work", ignore_errors=True)
+
+    def finish(self) -> None:
+        """Remove everything but the delivery itself."""
+        shutil.rmtree(self._state, ignore_errors=True)

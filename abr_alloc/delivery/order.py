@@ -1,0 +1,182 @@
+"""From a ladder and a source to what is to be encoded, with every reason against it told before any work."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from abr_alloc.allocation.rung import Ladder
+from abr_alloc.delivery.record import AudioOrder, Delivery, PlannedRung, VideoOrder
+from abr_alloc.errors import DeliveryError
+from abr_alloc.export.ladder_json import TitleFacts, read_ladders, read_provenance, read_title_facts
+from abr_alloc.export.planned import distinct_renditions, rendition_names
+from abr_alloc.media.encode import check_encoders
+from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.grid import AUDIO_CODECS, PRESETS, AudioTarget, VideoTarget
+from abr_alloc.media.probe import MediaInfo
+
+__all__ = ["ChosenLadder", "check_source", "choose_ladder", "make_order"]
+
+logger = logging.getLogger(__name__)
+
+_SAME_SHAPE = 0.03
+"""Relative difference of aspect ratios that rounding to even sizes explains at the smallest sizes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenLadder:
+    """The ladder that a source is encoded as, with what its file says of its origin."""
+
+    ladder: Ladder
+    """The rungs."""
+    model: str
+    """Model that predicted AVQ; empty where the file does not say."""
+    weights_sha256: str
+    """Its weights."""
+    facts: TitleFacts | None
+    """What was measured of this very source; None where the ladder was designed from another file."""
+
+
+def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None = None) -> ChosenLadder:
+    """The ladder of a file that belongs to a source: by `title`, else by the source's hash, else by its name, else the
+    only one.
+
+    Raises:
+        DeliveryError: none belongs to it.
+        LadderFormatError: the file cannot be read.
+    """
+    ladders = {ladder.title: ladder for ladder in read_ladders(path)}
+    about = read_provenance(path)
+    hashes = about.get("source_hashes", {})
+    by_hash = next((name for name in ladders if hashes.get(name) == source_hash), None)
+    shared = next((ladder.title for ladder in ladders.values() if ladder.rungs[0].titles), None)
+    by_name = next((name for name in (source.stem, source.name) if name in ladders), None)
+    only = next(iter(ladders)) if len(ladders) == 1 else None
+    chosen = title or by_hash or by_name or shared or only
+    if chosen not in ladders:
+        listed = ", ".join(list(ladders)[:5]) + (", ..." if len(ladders) > 5 else "")
+        what = f"no ladder for {title!r}" if title else f"no ladder for {source.name}"
+        raise DeliveryError(f"{path} has {what}; choose one with --title: {listed}")
+    facts = read_title_facts(path)
+    measured = next((name for name, value in hashes.items() if value == source_hash), None)
+    if hashes and measured is None:
+        logger.warning(
+            "%s was designed from another file than %s: rates are kept, but predicted AVQ is that file's", path, source
+        )
+    return ChosenLadder(
+        ladder=ladders[chosen],
+        model=about.get("model") or "",
+        weights_sha256=about.get("weights_sha256") or "",
+        facts=None if measured is None else facts.get(measured),
+    )
+
+
+def check_source(info: MediaInfo, ladder: Ladder) -> None:
+    """Refuse a ladder that does not fit a source.
+
+    Raises:
+        DeliveryError: the source lacks a track, or a rung is larger, of another shape, or in a codec not encoded here.
+    """
+    for kind, present in (("video", info.has_video), ("audio", info.has_audio)):
+        if not present:
+            raise DeliveryError(f"{info.path} has no {kind} track; a ladder's rungs are pairs of audio and video")
+    for number, rung in enumerate(ladder.rungs, start=1):
+        video, audio = rung.video, rung.audio
+        size, own = f"{video.width_px}x{video.height_px}", f"{info.width_px}x{info.height_px}"
+        if video.width_px > info.width_px or video.height_px > info.height_px:
+            raise DeliveryError(
+                f"rung {number} of {ladder.title!r} is {size}, larger than {info.path} ({own}); design the ladder from "
+                "this source, or leave larger rungs out with `ladder --max-height`"
+            )
+        shape = (video.width_px / video.height_px) / (info.width_px / info.height_px)
+        # Sides are rounded to even: of 18 lines, one more or less is 6 %.
+        if abs(shape - 1.0) > _SAME_SHAPE + 1.0 / min(video.width_px, video.height_px):
+            raise DeliveryError(
+                f"rung {number} of {ladder.title!r} is {size}, of another shape than {info.path} ({own}), and would "
+                "stretch its picture; design the ladder from this source"
+            )
+        if video.codec not in PRESETS or audio.codec not in AUDIO_CODECS:
+            codec = audio.codec if video.codec in PRESETS else video.codec
+            raise DeliveryError(f"rung {number} of {ladder.title!r} is in {codec}, which is not encoded here")
+        if audio.channels == 1 and info.channels > 1:
+            raise DeliveryError(
+                f"rung {number} of {ladder.title!r} has mono audio, but {info.path} has {info.channels} channels; "
+                "design the ladder from this source"
+            )
+
+
+def make_order(
+    info: MediaInfo,
+    chosen: ChosenLadder,
+    *,
+    source_hash: str,
+    num_frames: int,
+    scenes_s: Sequence[tuple[float, float]],
+    ffmpeg: FFmpeg,
+    root: Path,
+    preset: str | None = None,
+    threads: int = 1,
+    language: str = "und",
+    label: str = "Audio",
+) -> Delivery:
+    """What is to be encoded.
+
+    Raises:
+        LadderFormatError: the ladder holds a codec or target that it cannot.
+        ToolMissingError: an encoder is not there.
+    """
+    rungs = chosen.ladder.rungs
+    names = rendition_names(rungs)
+    videos, audios = distinct_renditions(rungs)
+    video_orders = tuple(
+        VideoOrder(
+            name=names[video],
+            codec=video.codec,
+            width_px=video.width_px,
+            height_px=video.height_px,
+            preset=preset or PRESETS[video.codec],
+            planned_kbps=video.bitrate_kbps,
+            asked_kbps=video.bitrate_kbps,
+        )
+        for video in videos
+    )
+    audio_orders = tuple(
+        AudioOrder(
+            name=names[audio],
+            codec=audio.codec,
+            channels=audio.channels,
+            target=audio.target,
+            planned_kbps=audio.bitrate_kbps,
+        )
+        for audio in audios
+    )
+    check_encoders(
+        ffmpeg,
+        [VideoTarget(codec=v.codec, width_px=2, height_px=2, target="", preset=v.preset) for v in video_orders],
+        [AudioTarget(codec=a.codec, channels=a.channels, target=a.target) for a in audio_orders],
+    )
+    return Delivery(
+        title=chosen.ladder.title,
+        source=os.path.relpath(info.path.resolve(), root.resolve()),
+        source_hash=source_hash,
+        num_frames=num_frames,
+        fps=str(info.fps),
+        scenes_s=tuple(scenes_s),
+        model=chosen.model,
+        weights_sha256=chosen.weights_sha256,
+        ffmpeg_version=ffmpeg.version,
+        threads=threads,
+        language=language,
+        label=label,
+        videos=video_orders,
+        audios=audio_orders,
+        rungs=tuple(
+            PlannedRung(
+                video=names[rung.video], audio=names[rung.audio], total_kbps=rung.total_kbps, avq_mos=rung.avq_mos
+            )
+            for rung in rungs
+        ),
+    )

@@ -1,0 +1,105 @@
+"""From streams on disk to playlists and a manifest, with everything in them read from the segments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from abr_alloc.delivery.folder import MANIFEST_NAME, DeliveryFolder
+from abr_alloc.delivery.record import Delivery, write_delivery
+from abr_alloc.export.dash import dash_manifest
+from abr_alloc.export.hls import master_playlist, media_playlist
+from abr_alloc.export.presentation import (
+    PLAYLIST_NAME,
+    AudioStream,
+    Segment,
+    Timeline,
+    Variant,
+    VideoStream,
+    distinct_audio,
+    distinct_video,
+)
+from abr_alloc.features.table import replace_file
+from abr_alloc.media.bitstream import Fragment
+from abr_alloc.media.cmaf import read_segments
+from abr_alloc.media.segments import INIT_NAME, segment_paths
+
+__all__ = ["publish", "read_variants"]
+
+
+def read_variants(delivery: Delivery, root: Path) -> list[Variant]:
+    """The rungs of a delivery as its segments are now.
+
+    Raises:
+        UnsupportedMediaError: a segment is missing or cannot be read.
+    """
+    videos = {order.name: _video(order.name, root, Fraction(delivery.fps)) for order in delivery.videos}
+    audios = {order.name: _audio(order.name, root, delivery) for order in delivery.audios}
+    return [
+        Variant(video=videos[rung.video], audio=audios[rung.audio], avq_mos=rung.avq_mos) for rung in delivery.rungs
+    ]
+
+
+def _timeline(folder: Path, fragments: Sequence[Fragment]) -> Timeline:
+    """A stream's segments from time 0: what a decoder needs before it is not shown."""
+    ends = [fragment.end for fragment in fragments]
+    starts = [0, *ends[:-1]]
+    sizes = [path.stat().st_size for path in segment_paths(folder)]
+    return Timeline(
+        timescale=fragments[0].timescale,
+        segments=tuple(
+            Segment(duration=end - start, size_bytes=size) for start, end, size in zip(starts, ends, sizes, strict=True)
+        ),
+        init_bytes=(folder / INIT_NAME).stat().st_size,
+    )
+
+
+def _video(name: str, root: Path, fps: Fraction) -> VideoStream:
+    fragments = read_segments(root / name)
+    timeline = _timeline(root / name, fragments)
+    return VideoStream(
+        name=name,
+        codecs=fragments[0].codecs,
+        width_px=fragments[0].width_px,
+        height_px=fragments[0].height_px,
+        fps=fps,
+        peak_bits_per_s=timeline.peak_bits_per_s,
+        average_bits_per_s=timeline.average_bits_per_s,
+        timeline=timeline,
+    )
+
+
+def _audio(name: str, root: Path, delivery: Delivery) -> AudioStream:
+    fragments = read_segments(root / name)
+    timeline = _timeline(root / name, fragments)
+    return AudioStream(
+        name=name,
+        codecs=fragments[0].codecs,
+        channels=fragments[0].channels,
+        sample_rate_hz=fragments[0].sample_rate_hz,
+        language=delivery.language,
+        label=delivery.label,
+        peak_bits_per_s=timeline.peak_bits_per_s,
+        average_bits_per_s=timeline.average_bits_per_s,
+        timeline=timeline,
+    )
+
+
+def publish(delivery: Delivery, folder: DeliveryFolder) -> list[Variant]:
+    """Write the media playlists, the manifest, the record and, last, the master playlist.
+
+    Raises:
+        UnsupportedMediaError: a segment is missing or cannot be read.
+        OutputError: the folder cannot be written.
+    """
+    variants = read_variants(delivery, folder.root)
+    streams: list[VideoStream | AudioStream] = [*distinct_video(variants), *distinct_audio(variants)]
+    for stream in streams:
+        assert stream.timeline is not None  # read above
+        replace_file(folder.root / stream.name / PLAYLIST_NAME, media_playlist(stream.timeline).encode())
+    duration_s = float(delivery.num_frames / Fraction(delivery.fps))
+    replace_file(folder.root / MANIFEST_NAME, dash_manifest(variants, duration_s).encode())
+    write_delivery(delivery, folder.record)
+    replace_file(folder.master, master_playlist(variants).encode())
+    return variants
