@@ -46,7 +46,8 @@ def rendition_names(rungs: Sequence[Rung]) -> dict[VideoRendition | AudioRenditi
     """
     names: dict[VideoRendition | AudioRendition, str] = {}
     videos, audios = distinct_renditions(rungs)
-    for rendition in [*videos, *audios]:
+    renditions: list[VideoRendition | AudioRendition] = [*videos, *audios]
+    for rendition in renditions:
         stem = name = _video_name(rendition) if isinstance(rendition, VideoRendition) else _audio_name(rendition)
         number = 1
         while name in names.values():
