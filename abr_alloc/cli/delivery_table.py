@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
+from abr_alloc.delivery.comparison import Comparison, Tolerance
 from abr_alloc.delivery.folder import MANIFEST_NAME, MASTER_NAME
-from abr_alloc.delivery.record import Delivery
+from abr_alloc.delivery.record import Delivery, VideoOrder
 from abr_alloc.export.presentation import Variant
 
-__all__ = ["delivered_text"]
+__all__ = ["delivered_text", "refined_text", "verified_text"]
 
 
 def delivered_text(delivery: Delivery, variants: Sequence[Variant], output: Path) -> str:
@@ -37,4 +38,54 @@ def delivered_text(delivery: Delivery, variants: Sequence[Variant], output: Path
         wrap(f"{places} Rates are of the segments, container included."),
         wrap(f"Next: abr-alloc verify {output}"),
     ]
+    return "\n".join(lines) + "\n"
+
+
+def verified_text(delivery: Delivery, found: Comparison, tolerance: Tolerance) -> str:
+    """Predicted and measured, rung by rung, and what is farthest off."""
+    heads = ["planned\nkbps", "measured\nkbps", "off", "peak\nkbps", "planned\nAVQ", "measured\nAVQ", "off\nAVQ", ""]
+    table = new_table("rung", "video", "audio", *heads, left=("video", "audio", ""))
+    for rung in found.rungs:
+        table.add_row(
+            str(rung.number),
+            rung.video.removeprefix("video/"),
+            rung.audio.removeprefix("audio/"),
+            f"{rung.predicted_kbps:.0f}",
+            f"{rung.measured_kbps:.0f}",
+            f"{100 * rung.rate_deviation:+.1f} %",
+            f"{rung.peak_kbps:.0f}",
+            f"{rung.predicted_mos:.2f}",
+            "-" if rung.measured_mos is None else f"{rung.measured_mos:.2f}",
+            "-" if rung.avq_deviation_mos is None else f"{rung.avq_deviation_mos:+.2f}",
+            "" if rung.misses(tolerance) <= 1.0 else "!",
+        )
+    limits = f"rate {100 * tolerance.rate:g} %, AVQ {tolerance.avq:g}"
+    largest = f"Largest deviation: rate {100 * found.largest_rate_deviation:+.1f} %"
+    if found.largest_avq_deviation_mos is None:
+        largest += "; AVQ was not measured: the source is not where it was, give it with --source"
+    else:
+        largest += f", AVQ {found.largest_avq_deviation_mos:+.2f}"
+    outside = [str(rung.number) for rung in found.rungs if rung.misses(tolerance) > 1.0]
+    told = (
+        f"Beyond the tolerance ({limits}): rung {', '.join(outside)}."
+        if outside
+        else f"Within the tolerance ({limits})."
+    )
+    return "\n".join([short_title(delivery.title), render_table(table), "", wrap(f"{largest}."), wrap(told)]) + "\n"
+
+
+def refined_text(
+    orders: Sequence[VideoOrder], better: Sequence[VideoOrder], before: Comparison, after: Comparison
+) -> str:
+    """What second attempts came to."""
+    lines = ["Encoded again:"]
+    for order in orders:
+        for was, now in zip(before.rungs, after.rungs, strict=True):
+            if was.video != order.name:
+                continue
+            rate = f"rate {100 * was.rate_deviation:+.1f} % -> {100 * now.rate_deviation:+.1f} %"
+            avq = f"AVQ {was.avq_deviation_mos or 0.0:+.2f} -> {now.avq_deviation_mos or 0.0:+.2f}"
+            asked = f"asked for {order.asked_kbps:.0f}k instead of {order.planned_kbps:.0f}k"
+            verdict = "kept" if order in better else "no nearer, not kept"
+            lines.append(wrap(f"rung {was.number}, {asked}: {rate}, {avq}; {verdict}"))
     return "\n".join(lines) + "\n"

@@ -11,8 +11,17 @@ import click
 from abr_alloc.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from abr_alloc.delivery.comparison import Comparison, Tolerance
     from abr_alloc.delivery.encode import Scan
+    from abr_alloc.delivery.folder import DeliveryFolder
     from abr_alloc.delivery.order import ChosenLadder
+    from abr_alloc.delivery.record import Delivery
+    from abr_alloc.export.presentation import Variant
+    from abr_alloc.features.cache import Cache
+    from abr_alloc.features.extract import Progress
+    from abr_alloc.media.ffmpeg import FFmpeg
     from abr_alloc.media.probe import MediaInfo
 
 __all__ = ["command"]
@@ -59,7 +68,7 @@ def standard_language(text: str) -> str | None:
     "--refine", is_flag=True,
     help="Verify, and encode video that missed its rate or AVQ once more with a corrected rate.",
 )  # fmt: skip
-@options.tolerance_options
+@options.tolerance_option
 @options.jobs_option
 @options.cache_option
 @options.ffmpeg_option
@@ -72,8 +81,7 @@ def command(
     language: str | None,
     audio_name: str,
     refine: bool,
-    rate_tolerance: float,
-    avq_tolerance_mos: float,
+    tolerance: Tolerance,
     jobs: int,
     cache_dir: Path | None,
     ffmpeg_path: str | None,
@@ -86,13 +94,11 @@ def command(
     options.refuse_file(output)
 
     from abr_alloc.cli.delivery_table import delivered_text
-    from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.delivery.encode import encode_streams, scan_source
     from abr_alloc.delivery.folder import DeliveryFolder
     from abr_alloc.delivery.order import check_source, choose_ladder, make_order
     from abr_alloc.delivery.publish import publish, read_variants
-    from abr_alloc.delivery.record import read_delivery
     from abr_alloc.features.cache import Cache, default_cache_dir
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.media.probe import content_hash, probe
@@ -118,20 +124,77 @@ def command(
         language=language or standard_language(info.language or "und") or "und",
         label=audio_name,
     )
-    if folder.check(order):
+    delivery, finished = folder.open(order)
+    if finished:
         inform(f"{output} is finished already")
-        delivery = read_delivery(folder.record)
         variants = read_variants(delivery, folder.root)
     else:
-        with folder.begun(order):
-            steps = encode_streams(order, info, ffmpeg, folder, jobs=jobs)
-            # Closing the generator stops the workers at once, wherever an interrupt lands.
-            with contextlib.closing(steps), progress(f"{source.name}: encoding") as update:
-                for step in steps:
-                    update(step.done, step.total, step.label)
-            delivery, variants = order, publish(order, folder)
+        with folder.begun(delivery):
+            _follow(encode_streams(delivery, info, ffmpeg, folder, jobs=jobs), f"{source.name}: encoding")
+            variants = publish(delivery, folder)
             folder.finish()
     click.echo(delivered_text(delivery, variants, output), nl=False)
+    if refine:
+        _refine(delivery, variants, info, folder, ffmpeg, cache, tolerance, jobs)
+
+
+def _follow(steps: Generator[Progress, None, None], label: str) -> None:
+    from abr_alloc.cli.progress import progress
+
+    # Closing the generator stops the workers at once, wherever an interrupt lands.
+    with contextlib.closing(steps), progress(label) as update:
+        for step in steps:
+            update(step.done, step.total, step.label)
+
+
+def _refine(
+    delivery: Delivery,
+    variants: Sequence[Variant],
+    info: MediaInfo,
+    folder: DeliveryFolder,
+    ffmpeg: FFmpeg,
+    cache: Cache,
+    tolerance: Tolerance,
+    jobs: int,
+) -> None:
+    """Measure, encode once more what missed, and keep what is nearer to the prediction."""
+    from abr_alloc.cli.delivery_table import refined_text, verified_text
+    from abr_alloc.cli.verify import find_model, measure
+    from abr_alloc.delivery.comparison import compare_rungs
+    from abr_alloc.delivery.encode import encode_videos
+    from abr_alloc.delivery.publish import publish, read_variants
+    from abr_alloc.delivery.refine import better_orders, corrected_orders
+
+    model = find_model(delivery, None)
+
+    def compare(places: Mapping[str, Path], found: Sequence[Variant]) -> Comparison:
+        return compare_rungs(delivery, found, measure(delivery, places, info, ffmpeg, cache, model, jobs=jobs))
+
+    places = {name: folder.root / name for name in delivery.stream_names}
+    before = compare(places, variants)
+    orders = corrected_orders(delivery, before, tolerance)
+    if not orders:
+        click.echo("\n" + verified_text(delivery, before, tolerance), nl=False)
+        return
+    with folder.begun(delivery):
+        folder.forget_refined()
+        _follow(
+            encode_videos(orders, delivery, info, ffmpeg, folder, below=folder.refined, jobs=jobs),
+            f"{info.path.name}: encoding again",
+        )
+        places |= {order.name: folder.refined / order.name for order in orders}
+        after = compare(places, read_variants(delivery, folder.root, places))
+        better = better_orders(orders, before, after, tolerance)
+        if better:
+            folder.unpublish()
+            for order in better:
+                delivery = delivery.with_video(order)
+                folder.exchange(order.name, delivery)
+            variants = publish(delivery, folder)
+        folder.finish()
+    places |= {name: folder.root / name for name in delivery.stream_names}
+    click.echo("\n" + refined_text(orders, better, before, after), nl=False)
+    click.echo("\n" + verified_text(delivery, compare(places, variants), tolerance), nl=False)
 
 
 def _scenes_s(chosen: ChosenLadder, scan: Scan, info: MediaInfo) -> list[tuple[float, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ __all__ = [
     "make_folder",
     "planning",
     "refuse_file",
-    "tolerance_options",
+    "tolerance_option",
 ]
 
 
@@ -75,6 +76,26 @@ class _Seconds(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class _Tolerance(click.ParamType):
+    """Text like rate=5%,avq=0.1, as a `Tolerance`."""
+
+    name = "tolerance"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from abr_alloc.delivery.comparison import Tolerance
+
+        if isinstance(value, Tolerance):
+            return value
+        found: dict[str, float] = {}
+        for part in str(value).split(","):
+            match = re.fullmatch(r"\s*(rate|avq)=(\d+\.?\d*|\.\d+)(%?)\s*", part)
+            number = float(match[2]) / (100.0 if match[3] else 1.0) if match else 0.0
+            if match is None or match[1] in found or not number > 0.0 or (match[1] == "avq" and match[3]):
+                self.fail(f"{part!r} is no tolerance; write rate=5%,avq=0.1, or one of the two", param, ctx)
+            found[match[1]] = number
+        return Tolerance(**found)
+
+
 class FiniteRange(click.FloatRange):
     """A range of floats that refuses NaN, which every comparison lets through."""
 
@@ -108,24 +129,10 @@ jobs_option = click.option(
     help="Worker processes; one per core by default.",
 )  # fmt: skip
 
-_TOLERANCE = (
-    click.option(
-        "--rate-tolerance", type=FiniteRange(0, min_open=True), default=0.05, show_default=True,
-        help="How far a rung's rate may be from the predicted, as a share of it.",
-    ),
-    click.option(
-        "--avq-tolerance", "avq_tolerance_mos", type=FiniteRange(0, min_open=True), default=0.1, show_default=True,
-        help="How far a rung's AVQ may be from the predicted, MOS.",
-    ),
+tolerance_option = click.option(
+    "--tolerance", type=_Tolerance(), default="rate=5%,avq=0.1", show_default=True, metavar="rate=SHARE,avq=MOS",
+    help="How far a rung's rate and AVQ may be from what was predicted; either may be left out.",
 )  # fmt: skip
-
-
-def tolerance_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How far what was delivered may be from what was predicted."""
-    for option in reversed(_TOLERANCE):
-        command = option(command)
-    return command
-
 
 _PLANNING = (
     click.option(

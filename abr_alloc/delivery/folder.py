@@ -77,29 +77,26 @@ class DeliveryFolder:
         """Where second attempts lie until it is known which of two is the better."""
         return self._state / "refined"
 
-    def check(self, order: Delivery) -> bool:
-        """Whether an order is finished here already; False where it can be begun or gone on with.
+    def open(self, order: Delivery) -> tuple[Delivery, bool]:
+        """The order as it stands here, with what was refined of it, and whether it is finished.
 
         Raises:
             DeliveryError: the folder holds something else.
         """
         unfinished = self._state / RECORD_NAME
-        if unfinished.is_file():
-            if not read_delivery(unfinished).same_job(order):
+        for path, finished in ((unfinished, False), (self.record, True)):
+            if not path.is_file() or (finished and not self.master.is_file()):
+                continue
+            found = read_delivery(path)
+            if not found.same_job(order):
+                what = "finished" if finished else "unfinished"
                 raise DeliveryError(
-                    f"{self.root} holds the unfinished delivery of another ladder, source or setting; go on with that, "
-                    "or choose another -o"
+                    f"{self.root} holds the {what} delivery of another ladder, source or setting; choose another -o"
                 )
-            return False
-        if self.master.is_file() and self.record.is_file():
-            if not read_delivery(self.record).same_job(order):
-                raise DeliveryError(
-                    f"{self.root} holds the finished delivery of another ladder, source or setting; choose another -o"
-                )
-            return True
+            return found, finished
         if self.root.is_dir() and any(self.root.iterdir()):
             raise DeliveryError(f"{self.root} is not empty; choose another -o, or empty it")
-        return False
+        return order, False
 
     @contextlib.contextmanager
     def begun(self, order: Delivery) -> Iterator[None]:
@@ -145,10 +142,18 @@ class DeliveryFolder:
         place.parent.mkdir(parents=True, exist_ok=True)
         finished.rename(place)
 
-    def exchange(self, name: str) -> None:
-        """Put a stream's second attempt in the place of its first."""
+    def forget_refined(self) -> None:
+        """Remove second attempts that an interruption left."""
+        shutil.rmtree(self.refined, ignore_errors=True)
+
+    def exchange(self, name: str, order: Delivery) -> None:
+        """Put a stream's second attempt in the place of its first, and note down what was asked for it.
+
+        Whenever this is interrupted, the stream is missing or the note is true of it.
+        """
         with self.work_dir() as work:
             (self.root / name).rename(work / "old")
+            write_delivery(order, self._state / RECORD_NAME)
             (self.refined / name).rename(self.root / name)
 
     def unpublish(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,14 +28,20 @@ from abr_alloc.media.segments import INIT_NAME, segment_paths
 __all__ = ["publish", "read_variants"]
 
 
-def read_variants(delivery: Delivery, root: Path) -> list[Variant]:
+def read_variants(delivery: Delivery, root: Path, places: Mapping[str, Path] | None = None) -> list[Variant]:
     """The rungs of a delivery as its segments are now.
+
+    Args:
+        delivery: what was ordered.
+        root: its folder.
+        places: where streams lie, by name, that are not in it.
 
     Raises:
         UnsupportedMediaError: a segment is missing or cannot be read.
     """
-    videos = {order.name: _video(order.name, root, Fraction(delivery.fps)) for order in delivery.videos}
-    audios = {order.name: _audio(order.name, root, delivery) for order in delivery.audios}
+    folders = {name: root / name for name in delivery.stream_names} | dict(places or {})
+    videos = {order.name: _video(order.name, folders[order.name], Fraction(delivery.fps)) for order in delivery.videos}
+    audios = {order.name: _audio(order.name, folders[order.name], delivery) for order in delivery.audios}
     return [
         Variant(video=videos[rung.video], audio=audios[rung.audio], avq_mos=rung.avq_mos) for rung in delivery.rungs
     ]
@@ -55,9 +61,9 @@ def _timeline(folder: Path, fragments: Sequence[Fragment]) -> Timeline:
     )
 
 
-def _video(name: str, root: Path, fps: Fraction) -> VideoStream:
-    fragments = read_segments(root / name)
-    timeline = _timeline(root / name, fragments)
+def _video(name: str, folder: Path, fps: Fraction) -> VideoStream:
+    fragments = read_segments(folder)
+    timeline = _timeline(folder, fragments)
     return VideoStream(
         name=name,
         codecs=fragments[0].codecs,
@@ -70,9 +76,9 @@ def _video(name: str, root: Path, fps: Fraction) -> VideoStream:
     )
 
 
-def _audio(name: str, root: Path, delivery: Delivery) -> AudioStream:
-    fragments = read_segments(root / name)
-    timeline = _timeline(root / name, fragments)
+def _audio(name: str, folder: Path, delivery: Delivery) -> AudioStream:
+    fragments = read_segments(folder)
+    timeline = _timeline(folder, fragments)
     return AudioStream(
         name=name,
         codecs=fragments[0].codecs,

@@ -106,6 +106,16 @@ class Delivery:
     rungs: tuple[PlannedRung, ...]
     """The ladder."""
 
+    @property
+    def stream_names(self) -> list[str]:
+        """Folders of all its streams."""
+        return [video.name for video in self.videos] + [audio.name for audio in self.audios]
+
+    def with_video(self, order: VideoOrder) -> Delivery:
+        """The same with another order for one of its videos."""
+        videos = tuple(order if video.name == order.name else video for video in self.videos)
+        return dataclasses.replace(self, videos=videos)
+
     def same_job(self, other: Delivery) -> bool:
         """Whether another order asks for the same. Where the source lies, threads and refined rates do not count."""
 
@@ -160,7 +170,7 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
     fields["audios"] = tuple(AudioOrder(**item) for item in fields["audios"])
     fields["rungs"] = tuple(PlannedRung(**item) for item in fields["rungs"])
     found = Delivery(**fields)
-    names = {video.name for video in found.videos} | {audio.name for audio in found.audios}
+    names = set(found.stream_names)
     for name in names:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ValueError(f"stream {name!r} lies outside of the folder")

@@ -21,7 +21,7 @@ from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo, read_packets
 from abr_alloc.media.scenes import SCDET_THRESHOLD, Scene, find_cuts
 
-__all__ = ["AudioEncodeTask", "AudioScoreTask", "PcmTask", "ScanTask", "Task", "VideoTask"]
+__all__ = ["AudioEncodeTask", "AudioScoreTask", "PcmTask", "ScanTask", "ScoredAudio", "Task", "VideoTask"]
 
 
 def _move(source: Path, target: Path) -> None:
@@ -213,13 +213,31 @@ class AudioEncodeTask:
         )
 
 
+class ScoredAudio(Protocol):
+    """An encoded audio rendition of a title, wherever it comes from."""
+
+    @property
+    def key(self) -> str:
+        """What determines its bytes."""
+        ...
+
+    @property
+    def target(self) -> AudioTarget:
+        """What it is."""
+        ...
+
+    def encode(self, cache: Cache) -> Path:
+        """Where it lies."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioScoreTask:
     """Compare every audio rendition of one scene with the source: the source's side is prepared once."""
 
     ffmpeg: FFmpeg
     scene: Scene
-    renditions: tuple[AudioEncodeTask, ...]
+    renditions: tuple[ScoredAudio, ...]
     pcm: Path
     feature_version: str
 
@@ -227,7 +245,7 @@ class AudioScoreTask:
     def label(self) -> str:
         return f"{self.scene.title}: audio of scene {self.scene.index}"
 
-    def key(self, rendition: AudioEncodeTask) -> str:
+    def key(self, rendition: ScoredAudio) -> str:
         """Entry of one rendition."""
         span = [round(self.scene.start_s, 6), round(self.scene.end_s, 6)]
         return cache_key(kind="audio-score", encode=rendition.key, span=span, features=self.feature_version)

@@ -1,0 +1,225 @@
+"""Measure what was delivered, through the same features and the same model as what was planned.
+
+A stream's segments are joined, decoded and held against the source: video by libvmaf frame by frame, audio by ViSQOL
+scene by scene. Rows of these measurements make a feature table like any other, and the model predicts its pairs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from abr_alloc.allocation.surface import build_surfaces
+from abr_alloc.allocation.title_surface import merge_scenes
+from abr_alloc.delivery.record import AudioOrder, Delivery
+from abr_alloc.errors import DeliveryError, MediaError
+from abr_alloc.features.cache import Cache, cache_key
+from abr_alloc.features.extract import Progress
+from abr_alloc.features.pool import run_tasks, worker_pool
+from abr_alloc.features.rows import audio_row, to_frame, video_row
+from abr_alloc.features.table import FeatureTable, TableMetadata
+from abr_alloc.features.tasks import AudioScoreTask, PcmTask, Task
+from abr_alloc.features.video import VIDEO_FEATURE_VERSION, measure_video
+from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.probe import MediaInfo, read_packets
+from abr_alloc.media.scenes import Scene
+from abr_alloc.media.segments import INIT_NAME, join_segments, segment_paths
+from abr_alloc.models.checkpoint import Model
+
+__all__ = ["PairsAVQ", "measure_pairs"]
+
+PairsAVQ = dict[tuple[str, str], float]
+"""AVQ by names of video and audio, MOS."""
+
+
+def _stream_hash(folder: Path) -> str:
+    """SHA-256 of a stream's bytes."""
+    digest = hashlib.sha256()
+    for path in (folder / INIT_NAME, *segment_paths(folder)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _VideoScoreTask:
+    """Score every frame of a delivered video stream."""
+
+    ffmpeg: FFmpeg
+    info: MediaInfo
+    source_hash: str
+    name: str
+    folder: Path
+    stream_hash: str
+    num_frames: int
+
+    @property
+    def key(self) -> str:
+        return cache_key(
+            kind="delivered-video",
+            source=self.source_hash,
+            stream=self.stream_hash,
+            ffmpeg=self.ffmpeg.version,
+            features=VIDEO_FEATURE_VERSION,
+        )
+
+    @property
+    def label(self) -> str:
+        return f"{self.info.path.name}: measuring {self.name}"
+
+    def is_done(self, cache: Cache) -> bool:
+        return cache.has(self.key)
+
+    def run(self, cache: Cache) -> None:
+        with cache.work_dir() as work_dir:
+            joined = work_dir / "joined.mp4"
+            join_segments(self.folder, joined)
+            packets = read_packets(joined)
+            if len(packets.size_bytes) != self.num_frames:
+                raise DeliveryError(
+                    f"{self.folder} has {len(packets.size_bytes)} frames, the source {self.num_frames}; "
+                    "encode the ladder again"
+                )
+            scores = measure_video(self.ffmpeg, self.info, joined, self.num_frames, work_dir)
+        found = {"values": scores.values, "size_bytes": packets.size_bytes}
+        cache.put(self.key, {**found, "libvmaf_version": np.array(scores.libvmaf_version)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DeliveredAudio:
+    """A delivered audio stream, joined."""
+
+    name: str
+    stream_hash: str
+    ffmpeg_version: str
+    target: AudioTarget
+    joined: Path
+
+    @property
+    def key(self) -> str:
+        return cache_key(kind="delivered-audio", stream=self.stream_hash, ffmpeg=self.ffmpeg_version)
+
+    def encode(self, cache: Cache) -> Path:
+        return self.joined
+
+
+def measure_pairs(
+    delivery: Delivery,
+    folders: Mapping[str, Path],
+    info: MediaInfo,
+    ffmpeg: FFmpeg,
+    cache: Cache,
+    model: Model,
+    *,
+    jobs: int,
+) -> Generator[Progress | PairsAVQ, None, None]:
+    """Measure the AVQ of every pair of a delivery; yields progress and, last, the AVQ.
+
+    Args:
+        delivery: what was ordered.
+        folders: where each stream lies, by its name.
+        info: the source.
+        ffmpeg: the program.
+        cache: what was measured before is not measured again.
+        model: who predicts.
+        jobs: worker processes.
+
+    Raises:
+        MediaError: a stream cannot be decoded or measured.
+        DeliveryError: a stream has not the source's frames.
+        CheckpointError: the model needs other features.
+    """
+    cache.remove_leftovers()
+    scenes = [
+        Scene(title=delivery.title, index=i, start_s=start, end_s=end)
+        for i, (start, end) in enumerate(delivery.scenes_s)
+    ]
+    videos = [
+        _VideoScoreTask(
+            ffmpeg=ffmpeg,
+            info=info,
+            source_hash=delivery.source_hash,
+            name=order.name,
+            folder=folders[order.name],
+            stream_hash=_stream_hash(folders[order.name]),
+            num_frames=delivery.num_frames,
+        )
+        for order in delivery.videos
+    ]
+    rows: list[dict[str, Any]] = []
+    with cache.work_dir() as work_dir, worker_pool(max(1, jobs)) as pool:
+        pcm = work_dir / "audio.s16"
+        audios = [
+            _join(order, folders[order.name], ffmpeg, work_dir / f"{i}.mp4") for i, order in enumerate(delivery.audios)
+        ]
+        scores = _audio_tasks(ffmpeg, scenes, audios, pcm, delivery)
+        tasks: list[Task] = [task for task in videos if not task.is_done(cache)]
+        waiting = [task for task in scores if not task.is_done(cache)]
+        if waiting:
+            end_s = float(delivery.num_frames / info.fps)
+            decode = PcmTask(ffmpeg=ffmpeg, info=info, duration_s=end_s, path=pcm)
+            for _ in run_tasks(pool, cache, [decode]):
+                yield Progress(done=0, total=1, label=decode.label)
+            tasks += waiting
+        for done, task in enumerate(run_tasks(pool, cache, tasks), start=1):
+            yield Progress(done=done, total=len(tasks), label=task.label)
+        for order, video in zip(delivery.videos, videos, strict=True):
+            target = VideoTarget(
+                codec=order.codec, width_px=order.width_px, height_px=order.height_px, target=order.name, preset=""
+            )
+            entry = _entry(cache, video.key)
+            rows += [video_row(info, target, scene, entry) for scene in scenes]
+        for audio in audios:
+            packets = read_packets(audio.joined)
+            times = {"start_s": packets.start_s, "duration_s": packets.duration_s, "size_bytes": packets.size_bytes}
+            rows += [audio_row(audio.target, s.scene, times, _entry(cache, s.key(audio))) for s in scores]
+    yield _predict(rows, model)
+
+
+def _join(order: AudioOrder, folder: Path, ffmpeg: FFmpeg, path: Path) -> _DeliveredAudio:
+    join_segments(folder, path)
+    return _DeliveredAudio(
+        name=order.name,
+        stream_hash=_stream_hash(folder),
+        ffmpeg_version=ffmpeg.version,
+        # Its name stands where a probe has its target: rows are told apart by it.
+        target=AudioTarget(codec=order.codec, channels=order.channels, target=order.name),
+        joined=path,
+    )
+
+
+def _audio_tasks(
+    ffmpeg: FFmpeg, scenes: Sequence[Scene], audios: Sequence[_DeliveredAudio], pcm: Path, delivery: Delivery
+) -> list[AudioScoreTask]:
+    from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
+
+    # The source is part of a score, but not of the streams' own keys.
+    version = f"{AUDIO_FEATURE_VERSION} {visqol_version()} {delivery.source_hash}"
+    return [
+        AudioScoreTask(ffmpeg=ffmpeg, scene=scene, renditions=tuple(audios), pcm=pcm, feature_version=version)
+        for scene in scenes
+    ]
+
+
+def _entry(cache: Cache, key: str) -> dict[str, Any]:
+    entry = cache.get(key)
+    if entry is None:
+        raise MediaError(f"entry {key} of the cache {cache.root} is damaged; delete that folder and run again")
+    return entry
+
+
+def _predict(rows: list[dict[str, Any]], model: Model) -> PairsAVQ:
+    from abr_alloc.features.audio import AUDIO_FEATURE_VERSION
+
+    versions = TableMetadata(video_feature_version=VIDEO_FEATURE_VERSION, audio_feature_version=AUDIO_FEATURE_VERSION)
+    surface = merge_scenes(list(build_surfaces(FeatureTable(to_frame(rows), versions), model)))
+    return {
+        (video.target, audio.target): float(surface.avq_mos[i, j])
+        for i, video in enumerate(surface.video)
+        for j, audio in enumerate(surface.audio)
+    }
