@@ -32,11 +32,16 @@ _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "visqol": "visqol-python",
     "optuna": "abr_alloc[tune]",
+    "yaml": "pyyaml",
     "vl_convert": "vl-convert-python",
 }
 _PLANNING = ("pyarrow", "safetensors", "scipy")
 _LIBRARIES = {
     "extract": ("av", "imageio_ffmpeg", "numba", "pyarrow", "visqol"),
+    "encode": ("av", "imageio_ffmpeg", "langcodes", "pyarrow"),
+    "verify": ("av", "imageio_ffmpeg", "numba", "visqol", *_PLANNING),
+    "lint": ("av",),
+    "export": ("yaml",),
     "evaluate": (*_PLANNING, "sklearn"),
     "compare": (*_PLANNING, "sklearn", "torch", "matplotlib"),
     "train": (*_PLANNING, "sklearn", "torch"),
@@ -82,6 +87,9 @@ def examine(ffmpeg_path: str | None, cache_dir: Path | None) -> dict[str, Any]:
     missing = {name: _missing_libraries(name) for name in COMMANDS if name != "doctor"}
     if tools["path"] is None:
         missing["report"].append(_missing("report --source", "no ffmpeg for thumbnails", "see extract"))
+        missing["encode"].append(_missing("encode", "no ffmpeg", "see extract"))
+    if tools["libvmaf"] is None:
+        missing["verify"].append(_missing("verify", "no ffmpeg with libvmaf", "see extract"))
     missing["extract"] += [*lacks, *(_missing_codecs(encoders) if tools["path"] else [])]
     return {
         "schema_version": 1,

@@ -100,14 +100,14 @@ def command(
     from abr_alloc.delivery.order import check_source, choose_ladder, make_order
     from abr_alloc.delivery.publish import publish, read_variants
     from abr_alloc.features.cache import Cache, default_cache_dir
-    from abr_alloc.media.ffmpeg import find_ffmpeg
+    from abr_alloc.media.ffmpeg import find_ffmpeg, look_at_ffmpeg
     from abr_alloc.media.probe import content_hash, probe
 
     info = probe(source)
     source_hash = content_hash(source)
     chosen = choose_ladder(ladder_path, source, source_hash, title)
     check_source(info, chosen.ladder)
-    ffmpeg = find_ffmpeg(ffmpeg_path)
+    ffmpeg = find_ffmpeg(ffmpeg_path) if refine else look_at_ffmpeg(ffmpeg_path)  # to encode needs no libvmaf
     cache = Cache(cache_dir or default_cache_dir())
     scan = scan_source(ffmpeg, info, source_hash, cache)
     folder = DeliveryFolder(output.absolute())

@@ -124,11 +124,11 @@ def test_a_cache_under_a_file_stops_extraction(examine, tmp_path):
     assert "--cache" in of(document, "extract")["missing"][0]["next"]
 
 
-def test_an_ffmpeg_without_libvmaf_stops_extraction_only(examine, fake_ffmpeg):
+def test_an_ffmpeg_without_libvmaf_stops_what_measures_only(examine, fake_ffmpeg):
     code, document = examine("--ffmpeg", fake_ffmpeg())
     assert code == 1
     assert document["versions"]["ffmpeg"] == "7.1" and document["versions"]["libvmaf"] is None
-    assert [found["name"] for found in document["commands"] if not found["ok"]] == ["extract"]
+    assert [found["name"] for found in document["commands"] if not found["ok"]] == ["extract", "verify"]
     (missing,) = of(document, "extract")["missing"]
     assert missing["part"] == "extract" and "libvmaf" in missing["what"] and "--ffmpeg" in missing["next"]
     assert all(encoder["present"] for encoder in document["encoders"] if encoder["name"] != "fdkaac")
@@ -173,7 +173,7 @@ def test_an_ffmpeg_that_is_missing_broken_or_hangs_is_a_result(body, examine, tm
     code, document = examine("--ffmpeg", path)
     assert time.monotonic() - began < 5
     assert code == 1 and document["ffmpeg_path"] is None and document["versions"]["ffmpeg"] is None
-    assert [found["name"] for found in document["commands"] if not found["ok"]] == ["extract"]
+    assert [found["name"] for found in document["commands"] if not found["ok"]] == ["encode", "extract", "verify"]
     (missing,) = of(document, "extract")["missing"]
     assert "ffmpeg" in missing["what"] and "--ffmpeg" in missing["next"]
 
