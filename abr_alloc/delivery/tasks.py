@@ -39,9 +39,11 @@ class VideoTask:
 
     @property
     def work(self) -> float:
-        """Rough cost, in frames of full HD, of which decoding and scaling take a part."""
-        pixels = self.order.width_px * self.order.height_px + 0.2 * self.info.width_px * self.info.height_px
-        return self.num_frames * pixels / (1920 * 1080)
+        """Rough cost, in frames of full HD at a tenth of a bit per pixel; decoding the source takes a part."""
+        pixels = self.order.width_px * self.order.height_px
+        bits_per_pixel = 1000.0 * self.order.asked_kbps / (float(self.info.fps) * pixels)
+        encoding, decoding = pixels * (10.0 * bits_per_pixel) ** 0.25, 0.2 * self.info.width_px * self.info.height_px
+        return self.num_frames * (encoding + decoding) / (1920 * 1080)
 
     def done_share(self, folder: DeliveryFolder) -> float:
         """How much of it is done while it runs, by what its encoder tells."""

@@ -90,7 +90,7 @@ def read_fragment(data: bytes, init: bytes = b"", *, name: str = "the segment") 
                 raise UnsupportedMediaError(f"{name} has a time base of {base} s, not of 1/n", path=name)
             extradata = context.extradata or b""
             codec = context.codec.canonical_name
-            keys = [not video or _is_idr(codec, bytes(p), extradata, bool(p.is_keyframe)) for p in packets]
+            keys = [not video or (bool(p.is_keyframe) and _is_idr(codec, p, extradata)) for p in packets]
             return Fragment(
                 kind=str(stream.type),
                 codec=codec,
@@ -125,13 +125,16 @@ def _nal_units(data: bytes, length_bytes: int) -> Iterator[bytes]:
         at += size
 
 
-def _is_idr(codec: str, data: bytes, extradata: bytes, key: bool) -> bool:
-    if not key or codec not in _IDR:
-        return key
+def _is_idr(codec: str, packet: av.Packet, extradata: bytes) -> bool:
+    """Whether a key frame is an IDR picture; AV1's key frames are such in all but name."""
+    if codec not in _IDR:
+        return True
     configured = extradata[:1] == b"\1"  # avcC or hvcC; else start codes
     length_bytes = (extradata[4 if codec == "h264" else 21] & 3) + 1 if configured else 0
     shift, mask = (0, 0x1F) if codec == "h264" else (1, 0x3F)
-    return any(unit[:1] and (unit[0] >> shift) & mask in _IDR[codec] for unit in _nal_units(data, length_bytes))
+    return any(
+        unit[:1] and (unit[0] >> shift) & mask in _IDR[codec] for unit in _nal_units(bytes(packet), length_bytes)
+    )
 
 
 def _codecs(codec: str, extradata: bytes, tag: str, profile: str) -> str:
