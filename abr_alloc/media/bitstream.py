@@ -125,7 +125,7 @@ def _nal_units(data: bytes, length_bytes: int) -> Iterator[bytes]:
         at += size
 
 
-def _is_idr(codec: str, packet: av.Packet, extradata: bytes) -> bool:
+def _is_idr(codec: str, packet: Any, extradata: bytes) -> bool:
     """Whether a key frame is an IDR picture; AV1's key frames are such in all but name."""
     if codec not in _IDR:
         return True
