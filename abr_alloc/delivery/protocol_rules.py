@@ -33,9 +33,9 @@ def target_duration(stream: Stream) -> Iterator[Breach]:
         target, line = track.playlist.target_duration_s, track.playlist.target_line
         if target is None and not line:
             yield track.where, "has no EXT-X-TARGETDURATION", "add it: the longest EXTINF, rounded"
-        # A half is rounded up, as the writers of playlists do.
+        # Whether half a second is rounded up or to even, nobody says; both are written.
         longest = max(track.segments, key=lambda s: s.tag.duration_s or 0.0, default=None)
-        if target and longest and int((longest.tag.duration_s or 0.0) + 0.5) > target:
+        if target and longest and (longest.tag.duration_s or 0.0) > target + 0.5:
             yield (
                 f"{track.where}:{longest.tag.line}",
                 f"EXTINF is {longest.tag.duration_s:.3f} s, and EXT-X-TARGETDURATION {target} s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 import struct
@@ -12,6 +13,8 @@ import pytest
 
 from abr_alloc.delivery.lint import Report, lint
 from abr_alloc.delivery.rules import RULES
+from abr_alloc.export.hls import media_playlist
+from abr_alloc.export.presentation import Segment, Timeline
 
 MASTER, VIDEO, AUDIO = "master.m3u8", "video/96/index.m3u8", "audio/96k/index.m3u8"
 PLAYLISTS = [f"{name}/index.m3u8" for name in ("video/64", "video/96", "audio/48k", "audio/96k")]
@@ -51,6 +54,12 @@ class Delivered:
         """Make a segment larger by a box that demuxers skip (ISO/IEC 14496-12, 8.1.2)."""
         with (self.folder / segment).open("ab") as file:
             file.write(struct.pack(">I4s", num_bytes, b"free") + bytes(num_bytes - 8))
+
+    def patch(self, name: str, old: bytes, new: bytes) -> None:
+        path = self.folder / name
+        data = path.read_bytes()
+        assert data.count(old) == 1
+        path.write_bytes(data.replace(old, new))
 
     def declare(self) -> None:
         """Write the rates that the segments now have."""
@@ -111,6 +120,10 @@ DAMAGE: dict[str, tuple[Callable[[Delivered], object], set[str]]] = {
     ),
     "targets of 7 s": (lambda s: s.edit_all("DURATION:6", "DURATION:7"), {"7.5"}),
     "one target of 7 s": (lambda s: s.edit(AUDIO, "DURATION:6", "DURATION:7"), {"7.5", "8.2"}),
+    "a target that is half a second below a segment": (
+        lambda s: (s.edit_all("DURATION:6", "DURATION:5"), s.edit_all("EXTINF:(6|5.99).*", "EXTINF:5.5,")),
+        {"7.5", "8.1", "9.13"},
+    ),
     "target of 5 s": (lambda s: s.edit_all("DURATION:6", "DURATION:5"), {"7.5", "HLS 4.4.3.1"}),
     "no target": (lambda s: s.edit(VIDEO, "#EXT-X-TARGETDURATION:6\n", ""), {"HLS 4.4.3.1"}),
     "EXTINF 0.3 s too long": (lambda s: s.edit(VIDEO, "EXTINF:6.000000", "EXTINF:6.300000", 1), {"8.1"}),
@@ -163,6 +176,7 @@ DAMAGE: dict[str, tuple[Callable[[Delivered], object], set[str]]] = {
     ),
     "no segments": (lambda s: s.edit(VIDEO, r"#EXTINF.*\n.*\n", ""), {"HLS 3"}),
     "no EXT-X-MAP": (lambda s: s.edit(VIDEO, "#EXT-X-MAP.*\n", ""), {"HLS 3"}),
+    "a codec that nobody knows": (lambda s: s.patch("video/96/init.mp4", b"avc1\0", b"zzzz\0"), {"HLS 3"}),
     "the initialisation segment is missing": (lambda s: (s.folder / "video/96/init.mp4").unlink(), {"HLS 3.1.2"}),
     "EXT-X-MAP without URI": (lambda s: s.edit(VIDEO, 'URI="init.mp4"', 'X="1"'), {"HLS 3", "HLS 4.4.4.5"}),
     "a byte that is not UTF-8": (
@@ -235,9 +249,9 @@ def test_open_gops_begin_segments_without_idr(make_hls, tmp_path):
 
 def test_segments_of_four_seconds(make_hls, tmp_path):
     stream = copy(make_hls(segment_s=4), tmp_path)
-    assert stream.broken() == {"7.5", "7.6"}
-    stream.edit_all("DURATION:4", "DURATION:6")
     assert stream.broken() == {"7.6"}
+    stream.edit_all("DURATION:6", "DURATION:4")
+    assert stream.broken() == {"7.5", "7.6"}
 
 
 def test_mono_is_not_stereo(make_hls, tmp_path):
@@ -246,12 +260,8 @@ def test_mono_is_not_stereo(make_hls, tmp_path):
 
 def test_he_aac_is_for_low_rates(good):
     for name in ("48k", "96k"):
-        path = good.folder / f"audio/{name}/init.mp4"
-        data = path.read_bytes()
         # AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1): AAC-LC with 48 kHz, then SBR over AAC-LC with 24 kHz.
-        lc, he = bytes.fromhex("119056e500"), bytes.fromhex("2b11880000")
-        assert data.count(lc) == 1
-        path.write_bytes(data.replace(lc, he))
+        good.patch(f"audio/{name}/init.mp4", bytes.fromhex("119056e500"), bytes.fromhex("2b11880000"))
     good.edit(MASTER, "mp4a.40.2", "mp4a.40.5")
     assert good.broken() == {"2.4"}
     assert [finding.where for finding in good.lint().findings] == [AUDIO]
@@ -387,6 +397,34 @@ def test_what_is_elsewhere_is_not_opened_and_said(good, uri, reason):
     report = good.lint()
     assert [text for text in report.not_checked if text.startswith(uri) and reason in text]
     assert {finding.rule for finding in report.findings} == set()
+
+
+def test_damaged_streams_never_raise(make_hls, tmp_path):
+    chance = random.Random(5)
+    for n in range(60):
+        stream = copy(make_hls(), tmp_path / str(n))
+        for path in chance.sample(sorted(p for p in stream.folder.rglob("*") if p.is_file()), 3):
+            data = bytearray(path.read_bytes())
+            for _ in range(chance.randint(1, 6)):
+                at = chance.randrange(min(len(data), chance.choice([100, 1000, 100_000])))
+                if chance.randrange(2):
+                    data[at : at + 4] = chance.randbytes(4)
+                else:
+                    del data[at : at + chance.randint(1, 50)]
+            path.write_bytes(data)
+        stream.lint()
+        shutil.rmtree(stream.folder)
+
+
+def test_a_short_title_has_one_target_duration():
+    """Its own segments would round to 2 s of video and 3 s of audio; 8.2 and 7.5 want one of 6 s."""
+    lines = [
+        media_playlist(Timeline(timescale=1000, segments=(Segment(duration=ms, size_bytes=1),), init_bytes=1)).split(
+            "\n"
+        )
+        for ms in (2490, 2510)
+    ]
+    assert [[line for line in part if "TARGETDURATION" in line] for part in lines] == [["#EXT-X-TARGETDURATION:6"]] * 2
 
 
 def test_percent_encoded_names_and_queries_are_paths(good):
