@@ -55,7 +55,7 @@ def independent_master(stream: Stream) -> Iterator[Breach]:
         )
 
 
-@rule("9.12", "MUST", "EXT-X-INDEPENDENT-SEGMENTS in the master or in all video playlists", "video")
+@rule("9.12", "MUST", "EXT-X-INDEPENDENT-SEGMENTS in the master or in all video playlists", "master")
 def independent_somewhere(stream: Stream) -> Iterator[Breach]:
     if not _begin_with_idr(stream) or stream.root.independent:
         return
@@ -66,6 +66,9 @@ def independent_somewhere(stream: Stream) -> Iterator[Breach]:
 
 
 def _begin_with_idr(stream: Stream) -> bool:
+    """Whether it is a master playlist whose video segments all begin with an IDR picture."""
+    if not stream.root.is_master:  # alone, a media playlist cannot show what its master says
+        return False
     fragments = [fragment for track in stream.of_kind("video") for fragment in track.fragments]
     return bool(fragments) and all(fragment.starts_with_idr for fragment in fragments)
 

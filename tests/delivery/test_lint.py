@@ -254,6 +254,15 @@ def test_segments_of_four_seconds(make_hls, tmp_path):
     assert stream.broken() == {"7.5", "7.6"}
 
 
+def test_renditions_that_are_cut_at_other_times(make_hls, good):
+    shutil.rmtree(good.folder / "video/96")
+    shutil.copytree(make_hls(segment_s=4).parent / "video/96", good.folder / "video/96")
+    good.declare()
+    assert good.broken() == {"7.6", "8.22"}
+    finding = next(finding for finding in good.lint().findings if finding.rule == "8.22")
+    assert finding.message == "segment 2 begins at 4.000 s, and at 6.000 s in video/64/index.m3u8"
+
+
 def test_mono_is_not_stereo(make_hls, tmp_path):
     assert copy(make_hls(channels=1), tmp_path).broken() == {"2.3"}
 
@@ -320,6 +329,19 @@ def test_a_media_playlist_is_checked_alone(good):
         "not checked",
         "not checked",
     )
+
+
+def test_a_media_playlist_alone_is_not_blamed_for_what_its_master_may_say(good):
+    good.edit(VIDEO, "#EXT-X-INDEPENDENT-SEGMENTS\n", "")
+    assert good.lint(VIDEO).findings == ()
+
+
+def test_encrypted_segments_are_counted_and_not_read(good):
+    good.edit(VIDEO, "^#EXT-X-MAP", '#EXT-X-KEY:METHOD=AES-128,URI="key"\n#EXT-X-MAP')
+    report = good.lint()
+    assert report.findings == ()
+    assert (report.num_segments, report.num_measured) == (12, 9)
+    assert report.not_checked == (f"{VIDEO}: encrypted segments",)
 
 
 def test_line_ends_may_be_cr_lf(good):
