@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,17 @@ import pandas as pd
 import pytest
 
 from abr_alloc.cli import main
+from abr_alloc.export.hls import master_playlist, media_playlist
+from abr_alloc.export.presentation import (
+    INIT_NAME,
+    PLAYLIST_NAME,
+    AudioStream,
+    Segment,
+    Timeline,
+    Variant,
+    VideoStream,
+)
+from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
@@ -148,3 +160,94 @@ def _make_ratings(num_contents: int = 4, seed: int = 0) -> pd.DataFrame:
 def make_ratings() -> Callable[..., pd.DataFrame]:
     """A maker of rated stimuli: `make_ratings(num_contents)`."""
     return _make_ratings
+
+
+def _cut(ffmpeg: FFmpeg, source: Path, folder: Path, segment_s: int, *options: str | Path) -> Timeline:
+    """Encode one stream of a source into segments of fragmented MP4, and measure them."""
+    folder.mkdir(parents=True)
+    ffmpeg.run(
+        [
+            *("-i", source, *options, "-f", "dash", "-seg_duration", str(segment_s), "-use_timeline", "0"),
+            *("-init_seg_name", INIT_NAME, "-media_seg_name", "$Number%05d$.m4s"),
+            *("-format_options", "movflags=+cmaf", folder / "unused.mpd"),
+        ]
+    )
+    (folder / "unused.mpd").unlink()
+    init = (folder / INIT_NAME).read_bytes()
+    paths = sorted(folder.glob("*.m4s"))
+    fragments = [read_fragment(path.read_bytes(), init) for path in paths]
+    starts = [0, *(fragment.start for fragment in fragments[1:]), fragments[-1].end]
+    segments = [
+        Segment(duration=end - start, size_bytes=path.stat().st_size)
+        for path, start, end in zip(paths, starts, starts[1:], strict=False)
+    ]
+    return Timeline(timescale=fragments[0].timescale, segments=tuple(segments), init_bytes=len(init))
+
+
+@pytest.fixture(scope="session")
+def make_hls(ffmpeg, make_media, tmp_path_factory) -> Callable[..., Path]:
+    """A maker of HLS streams of 14 s: two videos (96x64 and 144x96, 12 fps) with AAC of 48k and 96k.
+
+    `make_hls(gop=24, segment_s=6, channels=2, x264="")` gives the master playlist. Copy its folder before changing it.
+    """
+    made: dict[str, Path] = {}
+
+    def build(folder: Path, gop: int = 24, segment_s: int = 6, channels: int = 2, x264: str = "bframes=2") -> Path:
+        source = make_media(
+            "fourteen.mkv",
+            "lavfi:testsrc2=size=144x96:rate=12:duration=14",
+            "lavfi:aevalsrc=0.3*random(0)|0.3*random(1):s=48000:d=14",
+            *("-vf", "noise=alls=20:allf=t", *FAST_H264, "-c:a", "flac"),
+        )
+        variants = []
+        for n, (height, video_rate, audio_rate) in enumerate(((64, "100k", "48k"), (96, "250k", "96k"))):
+            video_name, audio_name = f"video/{height}", f"audio/{audio_rate}"
+            rates = ("-b:v", video_rate, "-maxrate", video_rate, "-bufsize", video_rate)
+            coding = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x264-params", x264)
+            keys = ("-g", str(gop), "-keyint_min", str(gop), "-sc_threshold", "0")
+            options = ("-map", "0:v", "-vf", f"scale=-2:{height}", *coding, *rates, *keys)
+            video = _cut(ffmpeg, source, folder / video_name, segment_s, *options)
+            options = ("-map", "0:a", "-c:a", "aac", "-ac", str(channels), "-b:a", audio_rate)
+            audio = _cut(ffmpeg, source, folder / audio_name, segment_s, *options)
+            first = read_fragment(
+                (folder / video_name / "00001.m4s").read_bytes(), (folder / video_name / INIT_NAME).read_bytes()
+            )
+            for name, timeline in ((video_name, video), (audio_name, audio)):
+                (folder / name / PLAYLIST_NAME).write_text(media_playlist(timeline), encoding="utf-8")
+            variants.append(
+                Variant(
+                    video=VideoStream(
+                        name=video_name,
+                        codecs=first.codecs,
+                        width_px=first.width_px,
+                        height_px=first.height_px,
+                        fps=Fraction(12),
+                        peak_bits_per_s=video.peak_bits_per_s,
+                        average_bits_per_s=video.average_bits_per_s,
+                        timeline=video,
+                    ),
+                    audio=AudioStream(
+                        name=audio_name,
+                        codecs="mp4a.40.2",
+                        channels=channels,
+                        sample_rate_hz=48000,
+                        language="en",
+                        label=f"English {audio_rate}",
+                        peak_bits_per_s=audio.peak_bits_per_s,
+                        average_bits_per_s=audio.average_bits_per_s,
+                        timeline=audio,
+                    ),
+                    avq_mos=3.0 + n,
+                )
+            )
+        master = folder / "master.m3u8"
+        master.write_text(master_playlist(variants), encoding="utf-8")
+        return master
+
+    def make(**options: int | str) -> Path:
+        key = repr(sorted(options.items()))
+        if key not in made:
+            made[key] = build(tmp_path_factory.mktemp("hls"), **options)
+        return made[key]
+
+    return make

@@ -26,6 +26,7 @@ COMMANDS = {
     "extract": "Measure sources: encode a grid of renditions and write the feature table.",
     "figure": "Draw relevance, surface, ladder or split as SVG or PNG.",
     "ladder": "Design the rungs that serve an audience best.",
+    "lint": "Check an HLS stream against Apple's authoring rules, offline.",
     "plan": "Choose the best audio/video pairs under a budget.",
     "relevance": "Estimate how much audio and video matter per scene.",
     "report": "Make a page with budget slider, relevance and ladder.",

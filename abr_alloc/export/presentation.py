@@ -62,8 +62,12 @@ class Timeline:
 
     @property
     def target_duration_s(self) -> int:
-        """EXT-X-TARGETDURATION: no segment, rounded to whole seconds, is longer (RFC 8216, 4.3.3.1)."""
-        return max(1, *(int(seconds + 0.5) for seconds in self.durations_s))
+        """EXT-X-TARGETDURATION: no segment, rounded to whole seconds, is longer (RFC 8216, 4.3.3.1).
+
+        At least SEGMENT_S, also of a title that is shorter: by its own segments alone, a video of 2.49 s and an audio
+        stream of 2.51 s would have different ones, which 8.2 of Apple's specification and RFC 8216, 6.2.4, forbid.
+        """
+        return max(int(SEGMENT_S), *(int(seconds + 0.5) for seconds in self.durations_s))
 
     @property
     def peak_bits_per_s(self) -> float:

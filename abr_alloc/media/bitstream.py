@@ -83,6 +83,8 @@ def read_fragment(data: bytes, init: bytes = b"", *, name: str = "the segment") 
             if stream is None or not packets:
                 raise UnsupportedMediaError(f"{name} holds no frame of video or audio", path=name)
             context: Any = stream.codec_context  # PyAV types it by kind
+            if context is None:  # damaged headers name codecs that nobody knows
+                raise UnsupportedMediaError(f"{name} is of a codec that ffmpeg does not know; is it whole?", path=name)
             video = stream.type == "video"
             base = Fraction(stream.time_base or 1)
             times = [(p.pts or 0, p.duration or 0) for p in packets]
@@ -143,7 +145,9 @@ def _codecs(codec: str, extradata: bytes, tag: str, profile: str) -> str:
         if extradata[:1] == b"\1":
             profile_level = extradata[1:4]
         else:
-            sps = next(unit for unit in _nal_units(extradata, 0) if unit[0] & 0x1F == 7)
+            sps = next((unit for unit in _nal_units(extradata, 0) if unit[0] & 0x1F == 7), b"")
+            if len(sps) < 4:
+                raise ValueError("no sequence parameter set")
             profile_level = sps[1:4]
         return f"avc1.{profile_level.hex()}"
     if codec == "hevc":
