@@ -9,6 +9,7 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from xml.etree import ElementTree
 
 from abr_alloc.export.presentation import (
@@ -34,12 +35,19 @@ _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 _MEDIA_PATTERN = "$Number%05d$.m4s"
 
 
-def dash_manifest(variants: Sequence[Variant], duration_s: float, *, comment: str = "") -> str:
+def dash_manifest(
+    variants: Sequence[Variant],
+    duration_s: float,
+    *,
+    segment_s: Fraction = Fraction(SEGMENT_S),
+    comment: str = "",
+) -> str:
     """A static manifest: one adaptation set of all video sizes of a codec, one of all audio rates of a codec.
 
     Args:
         variants: the ladder's pairs.
         duration_s: length of the title, seconds.
+        segment_s: length of a segment, seconds, where streams have no timeline.
         comment: text besides `PAIRS_COMMENT` for the comment at the head.
     """
     variants = sort_variants(variants)
@@ -59,9 +67,9 @@ def dash_manifest(variants: Sequence[Variant], duration_s: float, *, comment: st
     period = ElementTree.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
     numbers = itertools.count()
     for _, videos in _by_codec(distinct_video(variants)):
-        _adaptation_set(period, "video", next(numbers), videos)
+        _adaptation_set(period, "video", next(numbers), videos, segment_s)
     for _, audios in _by_codec(distinct_audio(variants)):
-        _adaptation_set(period, "audio", next(numbers), audios)
+        _adaptation_set(period, "audio", next(numbers), audios, segment_s)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -76,7 +84,11 @@ def _by_codec(streams: Sequence[VideoStream | AudioStream]) -> list[tuple[str, l
 
 
 def _adaptation_set(
-    period: ElementTree.Element, kind: str, number: int, streams: Sequence[VideoStream | AudioStream]
+    period: ElementTree.Element,
+    kind: str,
+    number: int,
+    streams: Sequence[VideoStream | AudioStream],
+    segment_s: Fraction,
 ) -> None:
     attributes = {
         "id": str(number),
@@ -90,10 +102,10 @@ def _adaptation_set(
         attributes["lang"] = first.language
     adaptation_set = ElementTree.SubElement(period, "AdaptationSet", attributes)
     for stream in streams:
-        _representation(adaptation_set, stream)
+        _representation(adaptation_set, stream, segment_s)
 
 
-def _representation(parent: ElementTree.Element, stream: VideoStream | AudioStream) -> None:
+def _representation(parent: ElementTree.Element, stream: VideoStream | AudioStream, segment_s: Fraction) -> None:
     attributes = {
         "id": stream.name.replace("/", "-"),
         # @bandwidth is a rate at which minBufferTime of buffer never runs dry: the peak (ISO/IEC 23009-1, 5.3.5.2).
@@ -116,7 +128,10 @@ def _representation(parent: ElementTree.Element, stream: VideoStream | AudioStre
         ElementTree.SubElement(representation, "AudioChannelConfiguration", channels)
     base = {"initialization": f"{stream.name}/{INIT_NAME}", "media": f"{stream.name}/{_MEDIA_PATTERN}"}
     if stream.timeline is None:
-        template = {"timescale": "1000", "duration": f"{1000 * SEGMENT_S:.0f}", "startNumber": "1", **base}
+        # Exact, because numbers times durations must not drift from the segments: 6.006 s at 30000/1001 frames/s.
+        timescale = 1000 if (1000 * segment_s).denominator == 1 else segment_s.denominator
+        duration = (timescale * segment_s).numerator
+        template = {"timescale": str(timescale), "duration": str(duration), "startNumber": "1", **base}
         ElementTree.SubElement(representation, "SegmentTemplate", template)
         return
     template = {"timescale": str(stream.timeline.timescale), "startNumber": "1", **base}

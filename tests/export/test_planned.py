@@ -1,13 +1,14 @@
 """Names of renditions and planned rates."""
 
 import dataclasses
+from fractions import Fraction
 
 import pytest
 
 from abr_alloc.allocation.rung import Rung
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
-from abr_alloc.errors import LadderFormatError
-from abr_alloc.export.planned import rendition_names
+from abr_alloc.errors import ExportError, LadderFormatError
+from abr_alloc.export.planned import LadderPlan, planned_variants, printable, rendition_names, require_codecs
 
 VIDEO = VideoRendition(codec="h264", width_px=640, height_px=360, target="b=900k", bitrate_kbps=900.0)
 AUDIO = AudioRendition(codec="aac", channels=2, target="b=96k", bitrate_kbps=97.35)
@@ -70,3 +71,52 @@ def test_distinct_renditions_never_share_a_folder():
 def test_nothing_unknown_gets_into_a_path(changed):
     with pytest.raises(LadderFormatError):
         rendition_names([rung(**changed)])
+
+
+# Rates and codec strings.
+
+
+def plan_of(*rungs, fps=Fraction(24), overhead=0.02):
+    return LadderPlan(title="t", rungs=rungs, fps=fps, duration_s=10.0, overhead=overhead)
+
+
+def test_planned_averages_add_up_to_the_total_rate_of_the_rung():
+    (variant,) = planned_variants(plan_of(RUNG))
+    assert variant.average_bits_per_s == pytest.approx(1000 * RUNG.total_kbps, rel=1e-4)
+    assert variant.peak_bits_per_s == pytest.approx(1020 * (1.5 * 900 + 97.35))
+
+
+def test_a_rung_becomes_a_variant_of_its_own_pair():
+    rungs = [rung(), rung(video={"bitrate_kbps": 1200.0}), rung(audio={"target": "b=64k", "bitrate_kbps": 64.0})]
+    found = [(v.video.name, v.audio.name) for v in planned_variants(plan_of(*rungs))]
+    assert found == [
+        ("video/640x360-900k", "audio/aac-96k"),
+        ("video/640x360-1200k", "audio/aac-96k"),
+        ("video/640x360-900k", "audio/aac-64k"),
+    ]
+
+
+def test_every_audio_group_has_a_member_of_the_same_name():
+    """RFC 8216, 4.3.4.1.1: members of groups of one type differ by URI and CHANNELS only."""
+    variants = planned_variants(plan_of(rung(), rung(audio={"target": "b=64k"})))
+    assert len({(v.audio.label, v.audio.language) for v in variants}) == 1
+
+
+@pytest.mark.parametrize(
+    ("fps", "frames", "seconds"),
+    [(Fraction(24), 48, 6), (Fraction(30000, 1001), 60, Fraction(6006, 1000)), (Fraction(25, 2), 25, 6)],
+)
+def test_segments_are_three_whole_groups_of_pictures(fps, frames, seconds):
+    plan = plan_of(RUNG, fps=fps)
+    assert (plan.gop_frames, plan.segment_s) == (frames, seconds)
+
+
+@pytest.mark.parametrize("title", ["a\nb", "a\r\nb", "a\u2028b", "a\x00b", "a\ud800b", " a \t b "])
+def test_a_printable_title_is_one_line_that_can_be_written(title):
+    assert printable(title) == "a b"
+    printable(title).encode()
+
+
+def test_a_codec_that_a_format_does_not_take_is_named():
+    with pytest.raises(ExportError, match=r"the script takes audio in aac, not opus; .*--audio-codec aac"):
+        require_codecs([rung(audio={"codec": "opus"})], "the script", ("h264",), ("aac",))
