@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": "Train and test systems on the same held-out contents.",
     "doctor": "Check what is installed, and what is missing for which command.",
     "evaluate": "Measure how far a model agrees with ratings.",
+    "export": "Hand a ladder to other programs: HLS, DASH, ffmpeg, MediaConvert, Shaka Streamer.",
     "extract": "Measure sources: encode a grid of renditions and write the feature table.",
     "figure": "Draw relevance, surface, ladder or split as SVG or PNG.",
     "ladder": "Design the rungs that serve an audience best.",
