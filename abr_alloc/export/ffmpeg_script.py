@@ -118,7 +118,9 @@ def _rate(n: int, video: VideoRendition) -> list[str]:
     except ValueError:
         crf = math.nan
     if not 0.0 <= crf <= 63.0:
-        raise LadderFormatError(f"the ladder's video target {video.target!r} is neither b=RATE nor crf=NUMBER")
+        raise LadderFormatError(
+            f"the ladder's video target {video.target!r} is neither b=RATE nor crf=NUMBER; design it again"
+        )
     return [f"-crf:v:{n}", f"{crf:g}"]
 
 

@@ -92,6 +92,7 @@ def rendition_names(rungs: Sequence[Rung]) -> dict[VideoRendition | AudioRenditi
 
 def _video_name(video: VideoRendition) -> str:
     _check_codec(video.codec, VIDEO_CODECS, "video")
+    nominal_kbps(video)  # a target that cannot be read is refused, though the name tells the measured rate
     codec = "" if video.codec == "h264" else f"{video.codec}-"
     return f"video/{codec}{int(video.width_px)}x{int(video.height_px)}-{max(1, round(video.bitrate_kbps))}k"
 
@@ -99,7 +100,9 @@ def _video_name(video: VideoRendition) -> str:
 def _audio_name(audio: AudioRendition) -> str:
     _check_codec(audio.codec, AUDIO_CODECS, "audio")
     if not isinstance(audio.channels, int) or not 1 <= audio.channels <= MAX_CHANNELS:
-        raise LadderFormatError(f"the ladder has audio of {audio.channels!r} channels; it can have 1 to {MAX_CHANNELS}")
+        raise LadderFormatError(
+            f"the ladder has audio of {audio.channels!r} channels; it can have 1 to {MAX_CHANNELS}; design it again"
+        )
     layout = _LAYOUTS.get(audio.channels, f"-{audio.channels}ch")
     return f"audio/{audio.codec}-{nominal_kbps(audio):.10g}k{layout}"
 
@@ -107,7 +110,9 @@ def _audio_name(audio: AudioRendition) -> str:
 def _check_codec(codec: str, known: Sequence[str], kind: str) -> None:
     # The codec becomes part of a path and of scripts: nothing from a file gets there unknown.
     if codec not in known:
-        raise LadderFormatError(f"the ladder has {kind} in {codec!r}, which is none of {', '.join(known)}")
+        raise LadderFormatError(
+            f"the ladder has {kind} in {codec!r}, which is none of {', '.join(known)}; design it again"
+        )
 
 
 def nominal_kbps(rendition: VideoRendition | AudioRendition) -> float:
@@ -122,7 +127,9 @@ def nominal_kbps(rendition: VideoRendition | AudioRendition) -> float:
     try:
         return parse_bitrate_kbps(value)
     except UnitError as error:
-        raise LadderFormatError(f"the ladder's target {rendition.target!r} cannot be read: {error}") from None
+        raise LadderFormatError(
+            f"the ladder's target {rendition.target!r} cannot be read ({error}); design it again"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
