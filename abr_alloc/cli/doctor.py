@@ -33,6 +33,7 @@ _DISTRIBUTIONS = {
     "visqol": "visqol-python",
     "optuna": "abr_alloc[tune]",
     "vl_convert": "vl-convert-python",
+    "yaml": "pyyaml",
 }
 _PLANNING = ("pyarrow", "safetensors", "scipy")
 _LIBRARIES = {
@@ -41,6 +42,7 @@ _LIBRARIES = {
     "compare": (*_PLANNING, "sklearn", "torch", "matplotlib"),
     "train": (*_PLANNING, "sklearn", "torch"),
     "tune": (*_PLANNING, "torch", "optuna"),
+    "export": ("pyarrow", "safetensors", "yaml"),
     "relevance": (*_PLANNING, "matplotlib"),
     "figure": (*_PLANNING, "matplotlib"),
     "report": (*_PLANNING, "altair", "jinja2", "vl_convert"),

@@ -114,10 +114,13 @@ def test_the_manifest_template_holds_every_rendition_once_and_tells_the_pairs(ex
         assert representation.bandwidth == pytest.approx(1530 * rung.video.bitrate_kbps, abs=1)
 
 
-def test_segments_of_a_template_do_not_drift_from_whole_frames(export):
-    manifest = MPEGDASHParser.parse(export("dash", "--fps", "29.97").stdout)
+@pytest.mark.parametrize(
+    ("fps", "segment_s"), [("25", 6), ("29.97", 180 * Fraction(1001, 30000)), ("12.7", 75 * Fraction(10, 127))]
+)
+def test_segments_of_a_template_do_not_drift_from_whole_frames(fps, segment_s, export):
+    manifest = MPEGDASHParser.parse(export("dash", "--fps", fps).stdout)
     template = manifest.periods[0].adaptation_sets[0].representations[0].segment_templates[0]
-    assert Fraction(template.duration, template.timescale) == 180 * Fraction(1001, 30000)
+    assert Fraction(template.duration, template.timescale) == segment_s
 
 
 @pytest.mark.parametrize("form", ["hls", "dash", "ffmpeg", "mediaconvert"])

@@ -24,6 +24,8 @@ FPS = Fraction(30)
         # The rate counts too: High profile takes 1.25 times MaxBR.
         ((1920, 1080), 30, 25000, "4"),
         ((1920, 1080), 30, 25001, "4.1"),
+        ((1280, 720), 30, 17500, "3.1"),
+        ((1280, 720), 30, 17501, "3.2"),
     ],
 )
 def test_h264_takes_the_smallest_level_that_holds_the_encode(size, fps, peak_kbps, level):

@@ -25,11 +25,12 @@ EVIL = "a 'film' \"x\" $(touch pwned) `touch pwned` %03d %v\n; & #.mp4"
 
 @pytest.fixture(scope="module")
 def film(make_media) -> Path:
-    """Nine seconds at 24000/1001 frames per second: two segments."""
+    """Nine seconds at 24000/1001 frames per second, two segments, with cuts where no group of pictures ends."""
     return make_media(
         "film.mp4",
         "lavfi:testsrc2=size=192x108:rate=24000/1001:duration=9",
         "lavfi:aevalsrc=0.3*sin(2*PI*440*t)|0.2*sin(2*PI*660*t):s=44100:d=9",
+        *("-vf", "negate=enable='between(t,1.3,3.3)+gt(t,5.2)',noise=alls=10:allf=t"),
         *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p", "-c:a", "aac"),
     )
 
@@ -179,6 +180,12 @@ def test_other_words_are_a_usage_error(words, small_plan, run_script):
     _, ended = run_script(ffmpeg_script(small_plan()), *words)
     assert ended.returncode == 2
     assert ended.stderr == "usage: sh encode.sh SOURCE DIR\n"
+
+
+def test_segments_of_a_long_film_do_not_drift_from_its_key_frames(small_plan):
+    """ffmpeg counts segments by multiples of -hls_time: 6 s would leave 6.006 s behind after half an hour."""
+    assert "-hls_time 6.006 " in ffmpeg_script(small_plan(fps=FPS))
+    assert "-hls_time 6 " in ffmpeg_script(small_plan(fps=Fraction(25)))
 
 
 def test_a_measured_rung_is_encoded_by_its_crf_within_its_largest_rate(rung, plan):
