@@ -17,7 +17,8 @@ AbrAllocError
 ├── InfeasibleBudgetError     nothing fits the budget and the limits
 ├── InfeasibleLadderError     no ladder keeps the constraints
 ├── AudienceError             a distribution of bandwidth
-└── LadderFormatError         a ladder file, or a reference ladder
+├── LadderFormatError         a ladder file, or a reference ladder
+└── ExportError               a ladder that another program's format cannot take
 
 Every error names the thing, the value and the next move in one line, and carries them as attributes.
 """
@@ -32,6 +33,7 @@ __all__ = [
     "AudienceError",
     "CheckpointError",
     "DeliveryError",
+    "ExportError",
     "FeatureTableError",
     "GridError",
     "InfeasibleBudgetError",
@@ -158,6 +160,10 @@ class InfeasibleLadderError(AbrAllocError):
 
 class LadderFormatError(AbrAllocError):
     """A ladder file, or a reference ladder, that breaks its format."""
+
+
+class ExportError(AbrAllocError):
+    """A ladder that another program's format cannot take, or of which it needs to know more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,12 @@ two synthesised films and rated tables under the names that the pages use.
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -123,6 +125,8 @@ def test_everything_that_a_page_shows_runs(page, folder, run_command, ffmpeg, mo
             runpy.run_path(words[0], run_name="__main__")
         elif program == "ffmpeg":
             ffmpeg.run(words)
+        elif program == "sh":
+            subprocess.run([program, *words], env=os.environ | {"FFMPEG": ffmpeg.path}, check=True)
         elif program == "mkdir":
             Path(words[-1]).mkdir(parents=True, exist_ok=True)
         else:

@@ -34,6 +34,7 @@ _DISTRIBUTIONS = {
     "optuna": "abr_alloc[tune]",
     "yaml": "pyyaml",
     "vl_convert": "vl-convert-python",
+    "yaml": "pyyaml",
 }
 _PLANNING = ("pyarrow", "safetensors", "scipy")
 _LIBRARIES = {
@@ -46,6 +47,7 @@ _LIBRARIES = {
     "compare": (*_PLANNING, "sklearn", "torch", "matplotlib"),
     "train": (*_PLANNING, "sklearn", "torch"),
     "tune": (*_PLANNING, "torch", "optuna"),
+    "export": ("pyarrow", "safetensors", "yaml"),
     "relevance": (*_PLANNING, "matplotlib"),
     "figure": (*_PLANNING, "matplotlib"),
     "report": (*_PLANNING, "altair", "jinja2", "vl_convert"),

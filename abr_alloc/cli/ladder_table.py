@@ -15,7 +15,7 @@ from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.cli.tables import audio_text, only_audio_codec, video_text
 from abr_alloc.cli.verbosity import notes
 
-__all__ = ["ladder_csv", "ladder_text"]
+__all__ = ["ladder_csv", "ladder_frame", "ladder_text"]
 
 
 def ladder_text(ladders: Sequence[TitleLadder], network: str, model_name: str, *, free_number: bool) -> str:
@@ -117,6 +117,13 @@ def _left_out(reasons: Sequence[str]) -> list[str]:
 
 def ladder_csv(ladders: Sequence[TitleLadder]) -> str:
     """One row per rung."""
+    buffer = io.StringIO()
+    ladder_frame(ladders).to_csv(buffer, index=False, float_format="%.6g", lineterminator="\n")
+    return buffer.getvalue()
+
+
+def ladder_frame(ladders: Sequence[TitleLadder]) -> pd.DataFrame:
+    """One row per rung; every column has one type, whatever numbers a file holds."""
     rows = [
         {
             "title": found.ladder.title,
@@ -140,6 +147,7 @@ def ladder_csv(ladders: Sequence[TitleLadder]) -> str:
         for found in ladders
         for i, r in enumerate(found.ladder.rungs, 1)
     ]
-    buffer = io.StringIO()
-    pd.DataFrame(rows).to_csv(buffer, index=False, float_format="%.6g", lineterminator="\n")
-    return buffer.getvalue()
+    frame = pd.DataFrame(rows)
+    whole = dict.fromkeys(("rung", "width_px", "height_px", "channels"), "int64")
+    real = {name: "float64" for name in frame if name.endswith(("_kbps", "_mos", "_share"))}
+    return frame.astype(whole | real)

@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": "Check what is installed, and what is missing for which command.",
     "encode": "Encode a ladder and package it as HLS and DASH.",
     "evaluate": "Measure how far a model agrees with ratings.",
+    "export": "Hand a ladder to other programs: HLS, DASH, ffmpeg, MediaConvert, Shaka Streamer.",
     "extract": "Measure sources: encode a grid of renditions and write the feature table.",
     "figure": "Draw relevance, surface, ladder or split as SVG or PNG.",
     "ladder": "Design the rungs that serve an audience best.",

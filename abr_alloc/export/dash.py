@@ -9,6 +9,7 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from xml.etree import ElementTree
 
 from abr_alloc.export.presentation import (
@@ -34,12 +35,19 @@ _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 _MEDIA_PATTERN = "$Number%05d$.m4s"
 
 
-def dash_manifest(variants: Sequence[Variant], duration_s: float, *, comment: str = "") -> str:
+def dash_manifest(
+    variants: Sequence[Variant],
+    duration_s: float,
+    *,
+    segment_s: Fraction = Fraction(SEGMENT_S),
+    comment: str = "",
+) -> str:
     """A static manifest: one adaptation set of all video sizes of a codec, one of all audio rates of a codec.
 
     Args:
         variants: the ladder's pairs.
         duration_s: length of the title, seconds.
+        segment_s: length of a segment, seconds, where streams have no timeline.
         comment: text besides `PAIRS_COMMENT` for the comment at the head.
     """
     variants = sort_variants(variants)
@@ -59,9 +67,9 @@ def dash_manifest(variants: Sequence[Variant], duration_s: float, *, comment: st
     period = ElementTree.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
     numbers = itertools.count()
     for _, videos in _by_codec(distinct_video(variants)):
-        _adaptation_set(period, "video", next(numbers), videos)
+        _adaptation_set(period, "video", next(numbers), videos, segment_s)
     for _, audios in _by_codec(distinct_audio(variants)):
-        _adaptation_set(period, "audio", next(numbers), audios)
+        _adaptation_set(period, "audio", next(numbers), audios, segment_s)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -76,7 +84,11 @@ def _by_codec(streams: Sequence[VideoStream | AudioStream]) -> list[tuple[str, l
 
 
 def _adaptation_set(
-    period: ElementTree.Element, kind: str, number: int, streams: Sequence[VideoStream | AudioStream]
+    period: ElementTree.Element,
+    kind: str,
+    number: int,
+    streams: Sequence[VideoStream | AudioStream],
+    segment_s: Fraction,
 ) -> None:
     attributes = {
         "id": str(number),
@@ -91,11 +103,11 @@ def _adaptation_set(
     adaptation_set = ElementTree.SubElement(period, "AdaptationSet", attributes)
     cuts = {stream.timeline and (stream.timeline.timescale, *_durations(stream.timeline)) for stream in streams}
     if len(cuts) == 1:  # what all have in common stands once
-        _template(adaptation_set, first.name.rpartition("/")[0], first.timeline)
+        _template(adaptation_set, first.name.rpartition("/")[0], first.timeline, segment_s)
     for stream in streams:
         representation = _representation(adaptation_set, stream)
         if len(cuts) > 1:
-            _template(representation, stream.name.rpartition("/")[0], stream.timeline)
+            _template(representation, stream.name.rpartition("/")[0], stream.timeline, segment_s)
 
 
 def _representation(parent: ElementTree.Element, stream: VideoStream | AudioStream) -> ElementTree.Element:
@@ -122,17 +134,18 @@ def _representation(parent: ElementTree.Element, stream: VideoStream | AudioStre
     return representation
 
 
-def _template(parent: ElementTree.Element, folder: str, timeline: Timeline | None) -> None:
+def _template(parent: ElementTree.Element, folder: str, timeline: Timeline | None, segment_s: Fraction) -> None:
     """Where segments lie, in the folder of their representation, and how long they are."""
     place = f"{folder}/$RepresentationID$"
     attributes = {"startNumber": "1", "initialization": f"{place}/{INIT_NAME}", "media": f"{place}/{_MEDIA_PATTERN}"}
-    if timeline is None:
-        attributes = {"timescale": "1000", "duration": f"{1000 * SEGMENT_S:.0f}", **attributes}
-    else:
-        attributes = {"timescale": str(timeline.timescale), **attributes}
-    template = ElementTree.SubElement(parent, "SegmentTemplate", attributes)
     if timeline is not None:
-        _timeline(template, timeline)
+        attributes = {"timescale": str(timeline.timescale), **attributes}
+        _timeline(ElementTree.SubElement(parent, "SegmentTemplate", attributes), timeline)
+        return
+    # Exact, because numbers times durations must not drift from the segments: 6.006 s at 30000/1001 frames/s.
+    timescale = 1000 if (1000 * segment_s).denominator == 1 else segment_s.denominator
+    attributes = {"timescale": str(timescale), "duration": str((timescale * segment_s).numerator), **attributes}
+    ElementTree.SubElement(parent, "SegmentTemplate", attributes)
 
 
 def _durations(timeline: Timeline) -> list[int]:

@@ -18,6 +18,7 @@ from abr_alloc.allocation.reference import Comparison, ReferenceLadder, Referenc
 from abr_alloc.allocation.rung import Ladder, Rung, TitleAtRung
 from abr_alloc.allocation.surface import AudioRendition, Probe, VideoRendition
 from abr_alloc.errors import LadderFormatError
+from abr_alloc.units import MAX_KBPS
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -48,7 +49,7 @@ class TitleFacts:
         return self.scenes_s[-1][1]
 
 
-_LEAST_KBPS = 1e-9
+_LEAST_KBPS, _MOST_PX = 1e-9, 65_535
 
 
 def ladder_document(ladders: Sequence[TitleLadder], provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,6 +225,7 @@ def _read_ladder(found: Mapping[str, Any]) -> Ladder:
     rungs = tuple(_read_rung(rung) for rung in found["rungs"])
     if any(above.total_kbps < below.total_kbps for below, above in itertools.pairwise(rungs)):
         raise ValueError("the total_kbps of its rungs do not rise")
+    _require_text(found, "title")
     return Ladder(
         title=found["title"],
         rungs=rungs,
@@ -235,17 +237,20 @@ def _read_ladder(found: Mapping[str, Any]) -> Ladder:
 
 def _read_rung(found: Mapping[str, Any]) -> Rung:
     low, high = found["interval_mos"]
-    video = dict(found["video"])
+    video, audio = dict(found["video"]), dict(found["audio"])
     video.pop("interpolated", None)
     probes = tuple(Probe(**probe) for probe in video.pop("nearest_probes", ()))
-    for stream in (video, found["audio"]):
-        _number(stream, "bitrate_kbps", _LEAST_KBPS)
-    for name in ("width_px", "height_px"):
-        if _number(video, name, 1) != int(video[name]):
-            raise ValueError(f"{name} is {video[name]!r}")
+    for stream in (video, audio):
+        _number(stream, "bitrate_kbps", _LEAST_KBPS, MAX_KBPS)
+        _require_text(stream, "codec", "target")
+    for holder, name, most in ((video, "width_px", _MOST_PX), (video, "height_px", _MOST_PX), (audio, "channels", 255)):
+        if _number(holder, name, 1, most) != int(holder[name]):
+            raise ValueError(f"{name} is {holder[name]!r}")
+    for title in found.get("titles", ()):
+        _require_text(title, "title")
     return Rung(
         video=VideoRendition(**video, nearest_probes=probes),
-        audio=AudioRendition(**found["audio"]),
+        audio=AudioRendition(**audio),
         total_kbps=_number(found, "total_kbps", _LEAST_KBPS),
         avq_mos=_number(found, "avq_mos", 1.0, 5.0),
         interval_mos=(float(low), float(high)),
@@ -261,6 +266,12 @@ def _number(found: Mapping[str, Any], name: str, low: float, high: float = sys.f
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}")
     return float(value)
+
+
+def _require_text(found: Mapping[str, Any], *names: str) -> None:
+    for name in names:
+        if not isinstance(found[name], str):
+            raise ValueError(f"{name} is {found[name]!r}")
 
 
 def as_reference(ladder: Ladder, name: str) -> ReferenceLadder:

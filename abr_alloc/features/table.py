@@ -48,6 +48,7 @@ __all__ = [
     "replace_file",
     "stack_audio",
     "write_features",
+    "write_frame",
 ]
 
 SCHEMA_VERSION = 1
@@ -236,9 +237,22 @@ def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
     ]
     text = json.dumps(asdict(table.metadata), sort_keys=True)
     arrow = pa.table(arrays, schema=pa.schema(list(COLUMNS.items()), metadata={_METADATA_KEY: text.encode()}))
+    _write_parquet(arrow, Path(path))
+
+
+def write_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Write any other table to Parquet, with the types that its columns have: whole, or not at all.
+
+    Raises:
+        OutputError: the place cannot be written to.
+    """
+    _write_parquet(pa.Table.from_pandas(frame, preserve_index=False), Path(path))
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
     sink = pa.BufferOutputStream()
-    pq.write_table(arrow, sink, compression="zstd", compression_level=9, write_page_checksum=True)
-    replace_file(Path(path), sink.getvalue().to_pybytes())
+    pq.write_table(table, sink, compression="zstd", compression_level=9, write_page_checksum=True)
+    replace_file(path, sink.getvalue().to_pybytes())
 
 
 def replace_file(path: Path, content: bytes, *, log_level: int = logging.INFO) -> None:

@@ -1,0 +1,194 @@
+"""The `codecs` parameter (RFC 6381) of an encode that is only planned: profile and smallest level that hold it.
+
+An encode says its own; these are for templates, which are written before there is one. 8-bit 4:2:0 video, main tier.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from abr_alloc.errors import ExportError
+
+__all__ = ["AUDIO_CODEC_STRINGS", "Level", "video_codec_string", "video_level"]
+
+AUDIO_CODEC_STRINGS = {
+    "aac": "mp4a.40.2",
+    "heaac": "mp4a.40.5",
+    "heaacv2": "mp4a.40.29",
+    "opus": "opus",
+    "ac3": "ac-3",
+    "eac3": "ec-3",
+}
+"""Object types of ISO/IEC 14496-3 Table 1.17; Opus in ISOBMFF, section 4.3.3; ETSI TS 102 366, F.2 and F.5."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """What a decoder of one level can take."""
+
+    name: str
+    """As its standard writes it, e.g. 3.1."""
+    max_picture: int
+    """Largest picture: macroblocks (H.264) or luma samples."""
+    max_rate: int
+    """Most macroblocks or luma samples per second."""
+    max_kbps: float
+    """Largest bit rate, kbps."""
+    max_buffer_kbit: float
+    """Largest coded picture buffer, kbit; infinite where the standard has no such limit."""
+    max_width_px: int
+    """Largest width, pixels."""
+    max_height_px: int
+    """Largest height, pixels."""
+    max_decoded: int = 0
+    """H.264: decoded macroblocks that the picture buffer holds."""
+
+
+def _h264(name: str, rate: int, picture: int, decoded: int, kbps: int, buffer_kbit: int) -> Level:
+    side_px = 16 * math.isqrt(8 * picture)  # A.3.1: no side is longer than sqrt(8 MaxFS) macroblocks
+    return Level(
+        name=name,
+        max_picture=picture,
+        max_rate=rate,
+        max_kbps=1.25 * kbps,  # High profile: cpbBrVclFactor 1250 of Table A-2
+        max_buffer_kbit=1.25 * buffer_kbit,
+        max_width_px=side_px,
+        max_height_px=side_px,
+        max_decoded=decoded,
+    )
+
+
+def _hevc(name: str, rate: int, picture: int, kbps: int, buffer_kbit: int) -> Level:
+    side_px = math.isqrt(8 * picture)  # A.4.1
+    return Level(
+        name=name,
+        max_picture=picture,
+        max_rate=rate,
+        max_kbps=kbps,
+        max_buffer_kbit=buffer_kbit,
+        max_width_px=side_px,
+        max_height_px=side_px,
+    )
+
+
+def _av1(name: str, rate: int, picture: int, width_px: int, height_px: int, kbps: int) -> Level:
+    return Level(
+        name=name,
+        max_picture=picture,
+        max_rate=rate,
+        max_kbps=kbps,
+        max_buffer_kbit=math.inf,
+        max_width_px=width_px,
+        max_height_px=height_px,
+    )
+
+
+# Rec. ITU-T H.264, Table A-1, without level 1b: MaxMBPS, MaxFS, MaxDpbMbs, MaxBR, MaxCPB.
+_H264_LEVELS = (
+    _h264("1", 1485, 99, 396, 64, 175),
+    _h264("1.1", 3000, 396, 900, 192, 500),
+    _h264("1.2", 6000, 396, 2376, 384, 1000),
+    _h264("1.3", 11880, 396, 2376, 768, 2000),
+    _h264("2", 11880, 396, 2376, 2000, 2000),
+    _h264("2.1", 19800, 792, 4752, 4000, 4000),
+    _h264("2.2", 20250, 1620, 8100, 4000, 4000),
+    _h264("3", 40500, 1620, 8100, 10000, 10000),
+    _h264("3.1", 108000, 3600, 18000, 14000, 14000),
+    _h264("3.2", 216000, 5120, 20480, 20000, 20000),
+    _h264("4", 245760, 8192, 32768, 20000, 25000),
+    _h264("4.1", 245760, 8192, 32768, 50000, 62500),
+    _h264("4.2", 522240, 8704, 34816, 50000, 62500),
+    _h264("5", 589824, 22080, 110400, 135000, 135000),
+    _h264("5.1", 983040, 36864, 184320, 240000, 240000),
+    _h264("5.2", 2073600, 36864, 184320, 240000, 240000),
+    _h264("6", 4177920, 139264, 696320, 240000, 240000),
+    _h264("6.1", 8355840, 139264, 696320, 480000, 480000),
+    _h264("6.2", 16711680, 139264, 696320, 800000, 800000),
+)
+# Rec. ITU-T H.265, Tables A.8 and A.9, Main profile: MaxLumaSr, MaxLumaPs, MaxBR, MaxCPB.
+_HEVC_LEVELS = (
+    _hevc("1", 552_960, 36_864, 128, 350),
+    _hevc("2", 3_686_400, 122_880, 1500, 1500),
+    _hevc("2.1", 7_372_800, 245_760, 3000, 3000),
+    _hevc("3", 16_588_800, 552_960, 6000, 6000),
+    _hevc("3.1", 33_177_600, 983_040, 10000, 10000),
+    _hevc("4", 66_846_720, 2_228_224, 12000, 12000),
+    _hevc("4.1", 133_693_440, 2_228_224, 20000, 20000),
+    _hevc("5", 267_386_880, 8_912_896, 25000, 25000),
+    _hevc("5.1", 534_773_760, 8_912_896, 40000, 40000),
+    _hevc("5.2", 1_069_547_520, 8_912_896, 60000, 60000),
+    _hevc("6", 1_069_547_520, 35_651_584, 60000, 60000),
+    _hevc("6.1", 2_139_095_040, 35_651_584, 120_000, 120_000),
+    _hevc("6.2", 4_278_190_080, 35_651_584, 240_000, 240_000),
+)
+# AV1 Bitstream & Decoding Process Specification, A.3: MaxDisplayRate, MaxPicSize, MaxHSize, MaxVSize, MainMbps.
+_AV1_LEVELS = (
+    _av1("2.0", 4_423_680, 147_456, 2048, 1152, 1500),
+    _av1("2.1", 8_363_520, 278_784, 2816, 1584, 3000),
+    _av1("3.0", 19_975_680, 665_856, 4352, 2448, 6000),
+    _av1("3.1", 31_950_720, 1_065_024, 5504, 3096, 10_000),
+    _av1("4.0", 70_778_880, 2_359_296, 6144, 3456, 12_000),
+    _av1("4.1", 141_557_760, 2_359_296, 6144, 3456, 20_000),
+    _av1("5.0", 267_386_880, 8_912_896, 8192, 4352, 30_000),
+    _av1("5.1", 534_773_760, 8_912_896, 8192, 4352, 40_000),
+    _av1("5.2", 1_069_547_520, 8_912_896, 8192, 4352, 60_000),
+    _av1("6.0", 1_069_547_520, 35_651_584, 16384, 8704, 60_000),
+    _av1("6.1", 2_139_095_040, 35_651_584, 16384, 8704, 100_000),
+    _av1("6.2", 4_278_190_080, 35_651_584, 16384, 8704, 160_000),
+)
+_LEVELS = {"h264": _H264_LEVELS, "hevc": _HEVC_LEVELS, "av1": _AV1_LEVELS}
+
+_H264_DECODED_FRAMES = 4
+"""Decoded frames that an encode with a B-frame pyramid holds, as x264's presets make it."""
+
+
+def video_level(
+    codec: str, width_px: int, height_px: int, fps: Fraction, peak_kbps: float, buffer_kbit: float = 0.0
+) -> Level:
+    """The smallest level that holds an encode.
+
+    Args:
+        codec: h264 (High profile), hevc (Main) or av1 (Main).
+        width_px: coded width, pixels.
+        height_px: coded height, pixels.
+        fps: frames per second.
+        peak_kbps: largest rate that the encoder is allowed, kbps.
+        buffer_kbit: size of its rate buffer, kbit.
+
+    Raises:
+        ExportError: no level holds it.
+    """
+    macroblocks = math.ceil(width_px / 16) * math.ceil(height_px / 16)
+    picture = macroblocks if codec == "h264" else width_px * height_px
+    for level in _LEVELS[codec]:
+        if (
+            picture <= level.max_picture
+            and picture * fps <= level.max_rate
+            and peak_kbps <= level.max_kbps
+            and buffer_kbit <= level.max_buffer_kbit
+            and width_px <= level.max_width_px
+            and height_px <= level.max_height_px
+            and (codec != "h264" or _H264_DECODED_FRAMES * macroblocks <= level.max_decoded)
+        ):
+            return level
+    raise ExportError(
+        f"no level of {codec} holds {width_px}x{height_px} at {float(fps):g} frames/s and {peak_kbps:g} kbps; "
+        "leave the rung out of the ladder (--max-height, --max-kbps)"
+    )
+
+
+def video_codec_string(codec: str, level: Level) -> str:
+    """The `codecs` parameter of a video encode at a level.
+
+    avc1 as ISO/IEC 14496-15, 5.4 (profile, no constraints, level), hvc1 as its Annex E (Main, compatible with Main and
+    Main 10; progressive and frames only, as encoders of such video say), av01 as AV1-ISOBMFF, section 5.
+    """
+    major, _, minor = level.name.partition(".")
+    number = 10 * int(major) + int(minor or 0)
+    if codec == "h264":
+        return f"avc1.6400{number:02x}"
+    if codec == "hevc":
+        return f"hvc1.1.6.L{3 * number}.90"
+    return f"av01.0.{4 * (int(major) - 2) + int(minor):02d}M.08"

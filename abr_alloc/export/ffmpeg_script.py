@@ -1,0 +1,146 @@
+"""A POSIX shell script that encodes a ladder with one run of ffmpeg: fragmented MP4 for HLS.
+
+The script writes its own master playlist: ffmpeg's leaves the audio out of BANDWIDTH (seen with 9.0.2) and knows no
+SCORE. Nothing of a ladder file gets into a command but numbers and words that were checked; the title stands in a
+comment, on one line. The source and the folder are only ever used in quotes, and the folder is entered, so that no
+name of theirs is read as a pattern, an option or a protocol.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+
+from abr_alloc.allocation.surface import AudioRendition, VideoRendition
+from abr_alloc.errors import LadderFormatError
+from abr_alloc.export.hls import master_playlist
+from abr_alloc.export.planned import (
+    BUFFER_RATIO,
+    PEAK_RATIO,
+    PLANNED_COMMENT,
+    SAMPLE_RATE_HZ,
+    LadderPlan,
+    distinct_renditions,
+    nominal_kbps,
+    planned_level,
+    planned_variants,
+    rendition_names,
+    require_codecs,
+)
+from abr_alloc.export.presentation import PLAYLIST_NAME
+
+__all__ = ["ffmpeg_script"]
+
+_ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "aac": "aac", "opus": "libopus"}
+_PRESETS = {"h264": "fast", "hevc": "fast", "av1": "8"}
+
+_HEAD = """\
+#!/bin/sh
+# {title}
+# Usage: sh encode.sh SOURCE DIR. The variable FFMPEG may name the program.
+#
+# {planned}
+# The film is taken as it is: neither deinterlaced nor cropped. Its first video and first audio track are encoded.
+set -eu
+if [ "$#" -ne 2 ]; then
+    echo "usage: sh $0 SOURCE DIR" >&2
+    exit 2
+fi
+ffmpeg=${{FFMPEG:-ffmpeg}}
+case $ffmpeg in /*) ;; */*) ffmpeg=$PWD/$ffmpeg ;; esac
+case $1 in /*) source=$1 ;; *) source=$PWD/$1 ;; esac
+case $2 in /*) folder=$2 ;; *) folder=$PWD/$2 ;; esac
+mkdir -p "$folder"
+cd "$folder"
+"""
+
+
+def ffmpeg_script(plan: LadderPlan) -> str:
+    """The script as text: `sh encode.sh SOURCE DIR`.
+
+    Raises:
+        ExportError: the ladder has a codec that the script does not encode.
+        LadderFormatError: a target is neither a rate nor a CRF.
+    """
+    require_codecs(plan.rungs, "the ffmpeg script", ("h264", "hevc", "av1"), ("aac", "opus"))
+    names = rendition_names(plan.rungs)
+    videos, audios = distinct_renditions(plan.rungs)
+    groups: list[list[str]] = [["-nostdin", "-y", "-protocol_whitelist", "file,pipe", "-i", "$source"]]
+    groups += [_video(n, video, plan) for n, video in enumerate(videos)]
+    groups += [_audio(n, audio) for n, audio in enumerate(audios)]
+    groups += [["-map_metadata", "-1", "-map_chapters", "-1"]]
+    groups += [
+        ["-f", "hls", "-hls_time", _seconds(plan), "-hls_playlist_type", "vod", "-hls_segment_type", "fmp4"],
+        ["-hls_flags", "independent_segments", "-start_number", "1"],
+        ["-hls_segment_filename", "%v/%05d.m4s", "-var_stream_map", _stream_map(plan, names, videos, audios)],
+    ]
+    lines = [" ".join(map(_quoted, words)) for words in groups]
+    command = " \\\n    ".join(['"$ffmpeg"', *lines, f"%v/{PLAYLIST_NAME}"])
+    head = _HEAD.format(title=plan.title, planned=PLANNED_COMMENT.replace("\n", "\n# "))
+    # The delimiter is quoted, so nothing in the playlist is expanded; no line of it can be the delimiter alone.
+    master = master_playlist(planned_variants(plan), comment=PLANNED_COMMENT)
+    return f"{head}\n{command}\n\ncat > master.m3u8 <<'END_OF_PLAYLIST'\n{master}END_OF_PLAYLIST\n"
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if word == "$source" else shlex.quote(word)
+
+
+def _seconds(plan: LadderPlan) -> str:
+    # Rounded down, or the key frame that should begin a segment would come a moment too early.
+    return f"{math.floor(1_000_000 * plan.segment_s) / 1_000_000:.10g}"
+
+
+def _video(n: int, video: VideoRendition, plan: LadderPlan) -> list[str]:
+    kbps = video.bitrate_kbps
+    level = planned_level(video, plan.fps).name
+    words = ["-map", "0:v:0", f"-filter:v:{n}", f"scale={int(video.width_px)}:{int(video.height_px)},setsar=1"]
+    words += [f"-r:v:{n}", str(plan.fps), f"-pix_fmt:v:{n}", "yuv420p"]
+    words += [f"-c:v:{n}", _ENCODERS[video.codec], f"-preset:v:{n}", _PRESETS[video.codec], *_rate(n, video)]
+    if video.codec != "av1":  # SVT-AV1's VBR takes no buffer
+        words += [f"-maxrate:v:{n}", f"{PEAK_RATIO * kbps:.0f}k", f"-bufsize:v:{n}", f"{BUFFER_RATIO * kbps:.0f}k"]
+    gop = plan.gop_frames
+    words += [f"-g:v:{n}", str(gop), f"-keyint_min:v:{n}", str(gop)]
+    if video.codec == "h264":
+        words += [f"-sc_threshold:v:{n}", "0", f"-profile:v:{n}", "high", f"-level:v:{n}", level]
+    elif video.codec == "hevc":
+        fixed = f"scenecut=0:open-gop=0:keyint={gop}:min-keyint={gop}:level-idc={level}:log-level=error"
+        words += [f"-sc_threshold:v:{n}", "0", f"-tag:v:{n}", "hvc1", f"-x265-params:v:{n}", fixed]
+    return words
+
+
+def _rate(n: int, video: VideoRendition) -> list[str]:
+    kind, _, value = video.target.partition("=")
+    if kind == "b":
+        return [f"-b:v:{n}", f"{nominal_kbps(video):.10g}k"]
+    try:
+        crf = float(value) if kind == "crf" else math.nan
+    except ValueError:
+        crf = math.nan
+    if not 0.0 <= crf <= 63.0:
+        raise LadderFormatError(
+            f"the ladder's video target {video.target!r} is neither b=RATE nor crf=NUMBER; design it again"
+        )
+    return [f"-crf:v:{n}", f"{crf:g}"]
+
+
+def _audio(n: int, audio: AudioRendition) -> list[str]:
+    words = ["-map", "0:a:0", f"-c:a:{n}", _ENCODERS[audio.codec], f"-b:a:{n}", f"{nominal_kbps(audio):.10g}k"]
+    return [*words, f"-ac:a:{n}", str(audio.channels), f"-ar:a:{n}", str(SAMPLE_RATE_HZ)]
+
+
+def _stream_map(
+    plan: LadderPlan,
+    names: dict[VideoRendition | AudioRendition, str],
+    videos: list[VideoRendition],
+    audios: list[AudioRendition],
+) -> str:
+    """Every stream in a folder of its own, a video with the audio group of the first rung that plays it."""
+    first = {rung.video: rung.audio for rung in reversed(plan.rungs)}
+    words = [f"v:{n},agroup:{_group(names[first[video]])},name:{names[video]}" for n, video in enumerate(videos)]
+    words += [f"a:{n},agroup:{_group(names[audio])},name:{names[audio]}" for n, audio in enumerate(audios)]
+    return " ".join(words)
+
+
+def _group(name: str) -> str:
+    return name.replace("/", "-")
