@@ -51,10 +51,18 @@ class Timeline:
     """In order."""
     init_bytes: int
     """Size of the initialisation segment, bytes."""
+    lead_in: int = 0
+    """What the first segment holds before time 0, ticks: an audio coder's lead-in, which an edit list hides."""
 
     @property
     def durations_s(self) -> list[float]:
         return [segment.duration / self.timescale for segment in self.segments]
+
+    @property
+    def media_durations_s(self) -> list[float]:
+        """Lengths of the segments as their own clock (tfdt) counts, which knows no edit list: lead-in included."""
+        first, *others = self.durations_s
+        return [first + self.lead_in / self.timescale, *others]
 
     @property
     def duration_s(self) -> float:
@@ -63,7 +71,7 @@ class Timeline:
     @property
     def target_duration_s(self) -> int:
         """EXT-X-TARGETDURATION: no segment, rounded to whole seconds, is longer (RFC 8216, 4.3.3.1)."""
-        return max(1, *(int(seconds + 0.5) for seconds in self.durations_s))
+        return max(1, *(int(seconds + 0.5) for seconds in self.media_durations_s))
 
     @property
     def peak_bits_per_s(self) -> float:
