@@ -17,6 +17,7 @@ import pytest
 
 from abr_alloc.cli import main
 from abr_alloc.media.cmaf import read_segments
+from abr_alloc.media.ffmpeg import find_ffmpeg, find_program
 from abr_alloc.media.probe import content_hash
 
 PLAYERS = Path(__file__).parents[1] / "players"
@@ -56,6 +57,7 @@ DURATION_S = float(NUM_FRAMES / FPS)
 RUNGS = {
     "aac": ((160, 90, 150, "48k"), (320, 180, 400, "48k"), (320, 180, 700, "96k"), (480, 270, 1000, "96k")),
     "opus": ((160, 90, 150, "32k"), (320, 180, 400, "64k")),
+    "heaac": ((320, 180, 400, "48k"),),
 }
 """Width, height, kbps of video and rate of audio, by audio codec. Two pairs share a size, others share their audio."""
 
@@ -71,7 +73,7 @@ def film(make_media) -> Path:
     )
 
 
-def _ladder(film: Path, codec: str) -> dict:
+def _ladder(film: Path, codec: str, video_codec: str) -> dict:
     """A ladder of `RUNGS`, which says of everything else what a ladder that ships says."""
     ladder = json.loads((TITLES / "handheld-toy-rabbit-480p.json").read_text())
     features = ladder["features"]
@@ -83,7 +85,7 @@ def _ladder(film: Path, codec: str) -> dict:
     only["title"], only["rungs"] = film.stem, []
     for number, (width_px, height_px, kbps, rate) in enumerate(RUNGS[codec]):
         size = {"width_px": width_px, "height_px": height_px}
-        video = model["video"] | size | {"target": f"b={kbps}k", "bitrate_kbps": kbps}
+        video = model["video"] | size | {"codec": video_codec, "target": f"b={kbps}k", "bitrate_kbps": kbps}
         audio = model["audio"] | {"codec": codec, "target": f"b={rate}", "bitrate_kbps": float(rate.removesuffix("k"))}
         total_kbps = 1.02 * (kbps + audio["bitrate_kbps"])
         avq = {"avq_mos": 3.0 + 0.2 * number, "interval_mos": [2.5, 4.5], "played_share": 1 / len(RUNGS[codec])}
@@ -91,16 +93,19 @@ def _ladder(film: Path, codec: str) -> dict:
     return ladder
 
 
-def _deliver(film: Path, codec: str, folder: Path) -> Delivered:
+def _deliver(
+    film: Path, codec: str, folder: Path, *, video_codec: str = "h264", preset: str = "superfast"
+) -> Delivered:
     folder.mkdir()
-    (folder / "ladder.json").write_text(json.dumps(_ladder(film, codec)))
-    words = ["encode", film, "--ladder", folder / "ladder.json", "-o", folder / "out", "--preset", "superfast", "-q"]
+    (folder / "ladder.json").write_text(json.dumps(_ladder(film, codec, video_codec)))
+    words = ["encode", film, "--ladder", folder / "ladder.json", "-o", folder / "out", "--preset", preset, "-q"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["abr-alloc", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             main()
     assert not ended.value.code
-    pairs = tuple((f"video/{w}x{h}-{kbps}k", f"audio/{codec}-{rate}") for w, h, kbps, rate in RUNGS[codec])
+    prefix = "" if video_codec == "h264" else f"{video_codec}-"
+    pairs = tuple((f"video/{prefix}{w}x{h}-{kbps}k", f"audio/{codec}-{rate}") for w, h, kbps, rate in RUNGS[codec])
     return Delivered(folder / "out", pairs)
 
 
@@ -112,6 +117,14 @@ def aac_delivered(film, tmp_path_factory) -> Delivered:
 @pytest.fixture(scope="session")
 def opus_delivered(film, tmp_path_factory) -> Delivered:
     return _deliver(film, "opus", tmp_path_factory.mktemp("delivered") / "opus")
+
+
+@pytest.fixture(scope="session")
+def av1_delivered(film, tmp_path_factory) -> Delivered:
+    """AV1 with HE-AAC, whose coder has the longest lead-in of all."""
+    if find_program("fdkaac") is None and "libfdk_aac" not in find_ffmpeg().encoders:
+        pytest.skip("the fdkaac program is not installed")
+    return _deliver(film, "heaac", tmp_path_factory.mktemp("delivered") / "av1", video_codec="av1", preset="12")
 
 
 MIME_TYPES = {

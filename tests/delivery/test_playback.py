@@ -94,6 +94,19 @@ def test_it_plays_on_from_anywhere_and_across_cuts(visit, aac_delivered, player,
     assert page.failures() == []
 
 
+@pytest.mark.parametrize(("player", "playlist"), [("shaka", HLS), ("dash.js", DASH)])
+def test_a_long_lead_in_moves_no_segment(visit, av1_delivered, player, playlist):
+    (pair,) = av1_delivered.pairs
+    page = visit(av1_delivered.folder)
+    page.open(player, playlist, pair)
+    page.play(rate=4)
+    page.wait("s.ended && s.height_px === args[0]", av1_delivered.height_px(pair))
+    for name, buffered in zip(pair, page.buffered(), strict=True):
+        assert buffered["offset"] == 0, name
+        # What a coder pads the end with may play or not.
+        assert buffered["ends"][-3:-1] == pytest.approx(av1_delivered.ends_s(name)[:-1], abs=0.001), name
+
+
 def damaged(delivered, tmp_path):
     """A copy to spoil."""
     return shutil.copytree(delivered.folder, tmp_path / "damaged")
