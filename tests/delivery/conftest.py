@@ -223,7 +223,7 @@ class Visit:
         return [tuple(pair) for pair in self.page.evaluate("player.offered()")]
 
     def play(self, rate: float = 1.0) -> None:
-        self.page.evaluate("async rate => { video.playbackRate = rate; await video.play(); }", rate)
+        self.page.evaluate("rate => play(rate)", rate)
 
     def force(self, pair: Pair) -> None:
         self.page.evaluate("async pair => { await player.force(pair); }", pair)

@@ -135,6 +135,12 @@ window.open_ = async (player, url, start) => {
   window.player = await players[player](url, root, start);
 };
 
+window.play = (rate) => {
+  video.playbackRate = rate;
+  // A player that gives up pauses, and interrupts this; whether it plays is for the state to say.
+  video.play().catch((error) => error.name === "AbortError" || problems.push(`play: ${error}`));
+};
+
 window.state = () => ({
   time_s: video.currentTime,
   duration_s: video.duration,
