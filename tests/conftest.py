@@ -1,11 +1,12 @@
-"""Shared fixtures: media synthesised by the bundled ffmpeg, a tiny grid, and the command in this process."""
+"""Shared fixtures: media synthesised by the bundled ffmpeg, a tiny grid, a browser, and the command in this process."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -101,6 +102,24 @@ def tiny_grid(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("grid") / "tiny.toml"
     path.write_text('[video]\nsizes = [32]\n[video.crf]\nh264 = [28]\n[audio]\naac = ["48k"]\n')
     return path
+
+
+def find_chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("ABR_ALLOC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """A real Chromium, headless."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("no chromium on PATH (apt-get install chromium), and ABR_ALLOC_CHROMIUM names none")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield launched
+        launched.close()
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ _DISTRIBUTIONS = {
     "optuna": "abr_alloc[tune]",
     "yaml": "pyyaml",
     "vl_convert": "vl-convert-python",
-    "yaml": "pyyaml",
 }
 _PLANNING = ("pyarrow", "safetensors", "scipy")
 _LIBRARIES = {
@@ -42,7 +41,6 @@ _LIBRARIES = {
     "encode": ("av", "imageio_ffmpeg", "langcodes", "pyarrow"),
     "verify": ("av", "imageio_ffmpeg", "numba", "visqol", *_PLANNING),
     "lint": ("av",),
-    "export": ("yaml",),
     "evaluate": (*_PLANNING, "sklearn"),
     "compare": (*_PLANNING, "sklearn", "torch", "matplotlib"),
     "train": (*_PLANNING, "sklearn", "torch"),

@@ -58,6 +58,7 @@ def _timeline(folder: Path, fragments: Sequence[Fragment]) -> Timeline:
             Segment(duration=end - start, size_bytes=size) for start, end, size in zip(starts, ends, sizes, strict=True)
         ),
         init_bytes=(folder / INIT_NAME).stat().st_size,
+        lead_in=max(0, -fragments[0].start),
     )
 
 

@@ -71,7 +71,11 @@ def _quoted(text: str) -> str:
 
 
 def media_playlist(timeline: Timeline) -> str:
-    """The playlist of one stream, whose segments lie in its folder."""
+    """The playlist of one stream, whose segments lie in its folder.
+
+    Durations are those of the media, an audio coder's lead-in included. Shaka Player moves a segment by the difference
+    between the durations before it and its tfdt, and tfdt counts the lead-in: without it, audio comes early by as much.
+    """
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
@@ -80,6 +84,6 @@ def media_playlist(timeline: Timeline) -> str:
         "#EXT-X-INDEPENDENT-SEGMENTS",
         f'#EXT-X-MAP:URI="{INIT_NAME}"',
     ]
-    for number, seconds in enumerate(timeline.durations_s, start=1):
+    for number, seconds in enumerate(timeline.media_durations_s, start=1):
         lines += [f"#EXTINF:{seconds:.6f},", SEGMENT_PATTERN.format(number)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"

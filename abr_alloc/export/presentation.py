@@ -51,10 +51,18 @@ class Timeline:
     """In order."""
     init_bytes: int
     """Size of the initialisation segment, bytes."""
+    lead_in: int = 0
+    """What the first segment holds before time 0, ticks: an audio coder's lead-in, which an edit list hides."""
 
     @property
     def durations_s(self) -> list[float]:
         return [segment.duration / self.timescale for segment in self.segments]
+
+    @property
+    def media_durations_s(self) -> list[float]:
+        """Lengths of the segments as their own clock (tfdt) counts, which knows no edit list: lead-in included."""
+        first, *others = self.durations_s
+        return [first + self.lead_in / self.timescale, *others]
 
     @property
     def duration_s(self) -> float:
@@ -67,7 +75,7 @@ class Timeline:
         At least SEGMENT_S, also of a title that is shorter: by its own segments alone, a video of 2.49 s and an audio
         stream of 2.51 s would have different ones, which 8.2 of Apple's specification and RFC 8216, 6.2.4, forbid.
         """
-        return max(int(SEGMENT_S), *(int(seconds + 0.5) for seconds in self.durations_s))
+        return max(int(SEGMENT_S), *(int(seconds + 0.5) for seconds in self.media_durations_s))
 
     @property
     def peak_bits_per_s(self) -> float:

@@ -1,9 +1,7 @@
-"""A real Chromium, headless, and reports of the example for it."""
+"""Reports of the example, and pages of a real Chromium that show them."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,23 +10,6 @@ import pytest
 
 from abr_alloc.cli import main
 from abr_alloc.features.table import FeatureTable, read_features, write_features
-
-
-def find_chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("ABR_ALLOC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator:
-    program = find_chromium()
-    if program is None:
-        pytest.skip("no chromium on PATH (apt-get install chromium), and ABR_ALLOC_CHROMIUM names none")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="session")
