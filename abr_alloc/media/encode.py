@@ -161,8 +161,16 @@ def decode_audio(ffmpeg: FFmpeg, info: MediaInfo, duration_s: float, path: Path)
         partial.unlink(missing_ok=True)
 
 
-def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> None:
+def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, whole_lead_in: bool = False) -> None:
     """Encode raw PCM, as `decode_audio` wrote it, to an MP4 file.
+
+    Args:
+        ffmpeg: the program.
+        pcm: what to encode.
+        target: codec, channels and rate.
+        path: what to write.
+        whole_lead_in: count the 962 samples that a decoder of HE-AAC adds (SBR) to its lead-in, as delivery needs it;
+            fdkaac leaves them out by itself, as iTunes does, and sound comes 20 ms late.
 
     Raises:
         ToolFailedError: the encoder failed.
@@ -181,7 +189,8 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> 
                 raise ToolMissingError("the fdkaac program is not installed", tool="fdkaac")
             ffmpeg.run([*source, *channels, "-c:a", "pcm_s16le", "-f", "wav", wave])
             profile = _FDK_PROFILES[target.codec][1]
-            run_program([fdkaac, "-S", "-p", profile, "-b", bits_per_s, "-o", partial, wave])
+            lead_in = ["--include-sbr-delay"] if whole_lead_in else []
+            run_program([fdkaac, "-S", "-p", profile, "-b", bits_per_s, *lead_in, "-o", partial, wave])
         else:
             if target.codec in _FDK_PROFILES:
                 codec = ["-c:a", "libfdk_aac", "-profile:a", _FDK_PROFILES[target.codec][0]]
