@@ -83,6 +83,8 @@ def read_fragment(data: bytes, init: bytes = b"", *, name: str = "the segment") 
             if stream is None or not packets:
                 raise UnsupportedMediaError(f"{name} holds no frame of video or audio", path=name)
             context: Any = stream.codec_context  # PyAV types it by kind
+            if context is None:
+                raise UnsupportedMediaError(f"{name} is in a codec that is not known; is it whole?", path=name)
             video = stream.type == "video"
             base = Fraction(stream.time_base or 1)
             times = [(p.pts or 0, p.duration or 0) for p in packets]

@@ -25,7 +25,7 @@ def picture(rate: str, seconds: float, size: str = "64x48") -> str:
 
 @pytest.fixture
 def deliver(ffmpeg, tmp_path):
-    """Encode and cut one rendition: `deliver(source, "h264 64x48 100")` or `deliver(source, "aac 64")`, rates in kbps."""
+    """Encode and cut one rendition: `deliver(source, "h264 64x48 100")`, `deliver(source, "aac 64")`; kbps."""
 
     def run(source: Path, rendition: str, duration_s: Fraction | None = None) -> Path:
         info = probe(source)
