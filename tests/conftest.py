@@ -234,7 +234,11 @@ def delivered(film, film_ladder, tmp_path_factory) -> Path:
     """The film as its ladder: only to be read."""
     folder = tmp_path_factory.mktemp("delivered") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["abr-alloc", "encode", str(film), "--ladder", str(film_ladder), "-o", str(folder)])
+        patch.setattr(
+            sys,
+            "argv",
+            ["abr-alloc", "encode", str(film), "--ladder", str(film_ladder), "-o", str(folder), "--jobs", "2"],
+        )
         with pytest.raises(SystemExit) as ended:
             main()
     assert not ended.value.code
