@@ -91,6 +91,8 @@ def test_a_frame_rate_has_three_decimals(fps, told):
         ('Director\'s "cut"', "Director's 'cut'"),
         ("two\nlines\r\n#EXT-X-ENDLIST", "two lines #EXT-X-ENDLIST"),
         ("ü,=ß", "ü,=ß"),
+        ("tab\tbell\x07", "tab bell"),
+        ("caf\udce9", "caf"),
     ],
 )
 def test_a_name_cannot_leave_its_quotes(label, told):
