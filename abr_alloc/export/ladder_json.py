@@ -240,6 +240,11 @@ def _read_rung(found: Mapping[str, Any]) -> Rung:
     probes = tuple(Probe(**probe) for probe in video.pop("nearest_probes", ()))
     for stream in (video, found["audio"]):
         _number(stream, "bitrate_kbps", _LEAST_KBPS)
+        for name in ("codec", "target"):
+            if not isinstance(stream[name], str):
+                raise ValueError(f"{name} is {stream[name]!r}")
+    if type(found["audio"]["channels"]) is not int:
+        raise ValueError(f"channels is {found['audio']['channels']!r}")
     for name in ("width_px", "height_px"):
         if _number(video, name, 1) != int(video[name]):
             raise ValueError(f"{name} is {video[name]!r}")
