@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,10 +17,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from abr_alloc.allocation.audience import lognormal
+from abr_alloc.allocation.design import TitleLadder
+from abr_alloc.allocation.rung import make_ladder
+from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.cli import main
 from abr_alloc.export.hls import master_playlist, media_playlist
+from abr_alloc.export.ladder_json import ladder_document
 from abr_alloc.export.presentation import (
-    INIT_NAME,
     PLAYLIST_NAME,
     AudioStream,
     Segment,
@@ -28,6 +34,7 @@ from abr_alloc.export.presentation import (
 )
 from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
+from abr_alloc.media.segments import INIT_NAME
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
 
@@ -270,3 +277,98 @@ def make_hls(ffmpeg, make_media, tmp_path_factory) -> Callable[..., Path]:
         return made[key]
 
     return make
+
+
+# Delivery: ladders by hand, and one film that was delivered.
+
+
+def _ladder(title: str, pairs: tuple[str, ...]) -> TitleLadder:
+    rungs = []
+    for number, pair in enumerate(pairs):
+        video, audio = (half.split() for half in pair.split("+"))
+        width, height = map(int, video[-2].split("x"))
+        video_kbps, audio_kbps = float(video[-1]), float(audio[-1])
+        shown = VideoRendition(
+            codec=video[-3] if len(video) == 3 else "h264",
+            width_px=width,
+            height_px=height,
+            target="crf=28",
+            bitrate_kbps=video_kbps,
+        )
+        played = AudioRendition(
+            codec=audio[0],
+            channels=1 if "mono" in audio else 2,
+            target=f"b={audio_kbps:g}k",
+            bitrate_kbps=audio_kbps,
+        )
+        rungs.append((shown, played, 1.02 * (video_kbps + audio_kbps), 3.0 + 0.2 * number, ""))
+    return TitleLadder(
+        ladder=make_ladder(title, rungs, lognormal(800, 0.9, "lognormal"), (-0.3, 0.3)),
+        num_candidates=0,
+        crossovers=(),
+        comparison=None,
+    )
+
+
+WriteLadder = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def write_ladder(tmp_path_factory) -> WriteLadder:
+    """A maker of ladder files: `write_ladder("96x64 80 + aac 32", "hevc 96x64 150 + aac mono 64")`, rates in kbps.
+
+    AVQ rises by 0.2 from 3.0. `titles`, pairs by title, makes a file of several; `hashes` are those of the sources.
+    """
+
+    def write(*pairs: str, title: str = "film", titles: dict | None = None, hashes: dict | None = None) -> Path:
+        found = [_ladder(name, one) for name, one in (titles or {title: pairs}).items()]
+        about = {
+            "model": {"name": "attentive", "weights_sha256": ""},
+            "features": {"source_hashes": hashes or {}},
+            "options": {"overhead": 0.02},
+        }
+        path = tmp_path_factory.mktemp("ladder") / "ladder.json"
+        path.write_text(json.dumps(ladder_document(found, about)))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def film(make_media) -> Path:
+    """13 s at 24000/1001 in German: three segments of a moving picture and a tone with noise."""
+    return make_media(
+        "film.mp4",
+        "lavfi:testsrc2=size=128x72:rate=24000/1001:duration=13",
+        "lavfi:aevalsrc=0.3*sin(2*PI*440*t)+0.05*random(0)|0.2*sin(2*PI*660*t)+0.05*random(1):s=48000:d=13",
+        *(*FAST_H264, "-c:a", "aac", "-metadata:s:a", "language=ger"),
+    )
+
+
+@pytest.fixture(scope="session")
+def film_ladder(write_ladder) -> Path:
+    """Three pairs of three video and two audio renditions."""
+    return write_ladder("64x36 40 + aac 32", "128x72 100 + aac 32", "128x72 160 + aac 64")
+
+
+@pytest.fixture(scope="session")
+def delivered(film, film_ladder, tmp_path_factory) -> Path:
+    """The film as its ladder: only to be read."""
+    folder = tmp_path_factory.mktemp("delivered") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            sys,
+            "argv",
+            ["abr-alloc", "encode", str(film), "--ladder", str(film_ladder), "-o", str(folder), "--jobs", "2"],
+        )
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
+    return folder
+
+
+@pytest.fixture
+def in_threads(monkeypatch) -> None:
+    """Work in threads of this process: no start of workers, and ViSQOL is compiled once."""
+    for module in ("encode", "measure"):
+        monkeypatch.setattr(f"abr_alloc.delivery.{module}.worker_pool", ThreadPoolExecutor)

@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -119,15 +120,28 @@ def test_every_json_field_is_documented(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(monkeypatch, *command)
-
-    def fields(value: object) -> set[str]:
-        if isinstance(value, dict):
-            return set(value) | {name for item in value.values() for name in fields(item)}
-        return {name for item in value for name in fields(item)} if isinstance(value, list) else set()
-
     titles = set(read_features(EXAMPLE).frame["title"])  # hashes and credits are keyed by title
-    for name in fields(json.loads(capsys.readouterr().out)) - titles:
+    for name in fields_of(json.loads(capsys.readouterr().out)) - titles:
         assert f"`{name}`" in FORMATS or f'"{name}"' in FORMATS, name
+
+
+def fields_of(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | {name for item in value.values() for name in fields_of(item)}
+    return {name for item in value for name in fields_of(item)} if isinstance(value, list) else set()
+
+
+def test_every_field_of_a_delivery_and_its_check_is_documented(delivered, tmp_path, run_command) -> None:
+    """Within their own sections: half of the names stand in others too."""
+    moved = shutil.copytree(delivered, tmp_path / "moved" / "out")  # nothing to measure against
+    checked = json.loads(run_command("verify", moved, "--json", "--tolerance", "rate=90%").stdout)
+    sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", FORMATS, flags=re.MULTILINE | re.DOTALL))
+    for head, document in (
+        ("Delivered folder (`encode -o DIR`)", json.loads((delivered / "delivery.json").read_text())),
+        ("`verify --json`", checked),
+    ):
+        for name in fields_of(document):
+            assert f"`{name}`" in sections[head], name
 
 
 def test_the_how_to_shows_the_files_that_ship() -> None:

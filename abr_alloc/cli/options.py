@@ -90,7 +90,8 @@ class _Tolerance(click.ParamType):
         for part in str(value).split(","):
             match = re.fullmatch(r"\s*(rate|avq)=(\d+\.?\d*|\.\d+)(%?)\s*", part)
             number = float(match[2]) / (100.0 if match[3] else 1.0) if match else 0.0
-            if match is None or match[1] in found or not number > 0.0 or (match[1] == "avq" and match[3]):
+            finite = 0.0 < number < math.inf
+            if match is None or match[1] in found or not finite or (match[1] == "avq" and match[3]):
                 self.fail(f"{part!r} is no tolerance; write rate=5%,avq=0.1, or one of the two", param, ctx)
             found[match[1]] = number
         return Tolerance(**found)

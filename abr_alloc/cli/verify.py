@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,12 +89,12 @@ def find_source(folder: Path, delivery: Delivery, given: Path | None) -> MediaIn
     from abr_alloc.media.probe import content_hash, probe
 
     path = given if given is not None else folder / delivery.source
-    if given is None and not path.is_file():
-        return None
+    if given is None:
+        # Only the very file will do, whatever lies there now. A damaged path is none either: `Path.is_file` may raise.
+        there = os.path.isfile(path)  # noqa: PTH113
+        return probe(path) if there and content_hash(path) == delivery.source_hash else None
     info = probe(path)
     if content_hash(path) != delivery.source_hash:
-        if given is None:
-            return None
         raise DeliveryError(f"{path} is not what {folder} was encoded from; give that file with --source")
     return info
 

@@ -16,7 +16,7 @@ from abr_alloc.features.cache import Cache
 from abr_alloc.features.extract import Progress
 from abr_alloc.features.pool import run_tasks, watch_tasks, worker_pool
 from abr_alloc.features.tasks import ScanTask
-from abr_alloc.media.cmaf import segment_duration_s
+from abr_alloc.media.coding import segment_duration_s
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo
 

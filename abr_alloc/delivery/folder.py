@@ -94,7 +94,8 @@ class DeliveryFolder:
                     f"{self.root} holds the {what} delivery of another ladder, source or setting; choose another -o"
                 )
             return found, finished
-        if self.root.is_dir() and any(self.root.iterdir()):
+        # A run that was cut off, or met a full disk, before it noted its order down has left no more than its lock.
+        if self.root.is_dir() and any(path.name != _STATE for path in self.root.iterdir()):
             raise DeliveryError(f"{self.root} is not empty; choose another -o, or empty it")
         return order, False
 

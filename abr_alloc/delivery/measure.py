@@ -17,7 +17,7 @@ import numpy as np
 from abr_alloc.allocation.surface import build_surfaces
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.delivery.record import AudioOrder, Delivery
-from abr_alloc.errors import DeliveryError, MediaError
+from abr_alloc.errors import DeliveryError, MediaError, ToolFailedError
 from abr_alloc.features.cache import Cache, cache_key
 from abr_alloc.features.extract import Progress
 from abr_alloc.features.pool import run_tasks, worker_pool
@@ -85,7 +85,12 @@ class _VideoScoreTask:
                     f"{self.folder} has {len(packets.size_bytes)} frames, the source {self.num_frames}; "
                     "encode the ladder again"
                 )
-            scores = measure_video(self.ffmpeg, self.info, joined, self.num_frames, work_dir)
+            try:
+                scores = measure_video(self.ffmpeg, self.info, joined, self.num_frames, work_dir)
+            except ToolFailedError:
+                raise  # told with this task's label
+            except MediaError as error:
+                raise MediaError(f"{self.folder} is damaged ({error}); encode the ladder again") from error
         found = {"values": scores.values, "size_bytes": packets.size_bytes}
         cache.put(self.key, {**found, "libvmaf_version": np.array(scores.libvmaf_version)})
 

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 _SAME_SHAPE = 0.03
 """Relative difference of aspect ratios that rounding to even sizes explains at the smallest sizes."""
 
+_MAX_CHANNELS = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenLadder:
@@ -101,6 +103,16 @@ def check_source(info: MediaInfo, ladder: Ladder) -> None:
         if video.codec not in PRESETS or audio.codec not in AUDIO_CODECS:
             codec = audio.codec if video.codec in PRESETS else video.codec
             raise DeliveryError(f"rung {number} of {ladder.title!r} is in {codec}, which is not encoded here")
+        if video.width_px % 2 or video.height_px % 2:
+            raise DeliveryError(
+                f"rung {number} of {ladder.title!r} is {size}, but pictures are coded with even sides; design it again"
+            )
+        if audio.channels > _MAX_CHANNELS or not audio.target.startswith("b="):
+            what = f"{audio.channels} channels" if audio.channels > _MAX_CHANNELS else f"the target {audio.target!r}"
+            raise DeliveryError(
+                f"rung {number} of {ladder.title!r} has audio of {what}; mono or stereo of a rate (b=96k) is encoded "
+                "here, design it again"
+            )
         if audio.channels == 1 and info.channels > 1:
             raise DeliveryError(
                 f"rung {number} of {ladder.title!r} has mono audio, but {info.path} has {info.channels} channels; "

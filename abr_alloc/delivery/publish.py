@@ -8,6 +8,7 @@ from pathlib import Path
 
 from abr_alloc.delivery.folder import MANIFEST_NAME, DeliveryFolder
 from abr_alloc.delivery.record import Delivery, write_delivery
+from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.export.dash import dash_manifest
 from abr_alloc.export.hls import master_playlist, media_playlist
 from abr_alloc.export.presentation import (
@@ -27,6 +28,10 @@ from abr_alloc.media.segments import INIT_NAME, segment_paths
 
 __all__ = ["publish", "read_variants"]
 
+_AGAIN = "encode the ladder again"
+_MOST_MISSING_S = 0.1
+"""How much earlier than the title its audio may end: about a coder's longest frame."""
+
 
 def read_variants(delivery: Delivery, root: Path, places: Mapping[str, Path] | None = None) -> list[Variant]:
     """The rungs of a delivery as its segments are now.
@@ -40,11 +45,29 @@ def read_variants(delivery: Delivery, root: Path, places: Mapping[str, Path] | N
         UnsupportedMediaError: a segment is missing or cannot be read.
     """
     folders = {name: root / name for name in delivery.stream_names} | dict(places or {})
-    videos = {order.name: _video(order.name, folders[order.name], Fraction(delivery.fps)) for order in delivery.videos}
+    videos = {order.name: _video(order.name, folders[order.name], delivery) for order in delivery.videos}
     audios = {order.name: _audio(order.name, folders[order.name], delivery) for order in delivery.audios}
     return [
         Variant(video=videos[rung.video], audio=audios[rung.audio], avq_mos=rung.avq_mos) for rung in delivery.rungs
     ]
+
+
+def _fragments(folder: Path, kind: str, delivery: Delivery) -> list[Fragment]:
+    """A stream's segments, one after the other to the title's end.
+
+    Raises:
+        UnsupportedMediaError: one is missing, is another stream's, or cannot be read.
+    """
+    fragments = read_segments(folder)
+    for path, before, fragment in zip(segment_paths(folder)[1:], fragments, fragments[1:], strict=False):
+        if fragment.start != before.end:
+            raise UnsupportedMediaError(f"{path} does not follow the segment before it; {_AGAIN}", path=str(folder))
+    duration_s = float(delivery.num_frames / Fraction(delivery.fps))
+    end_s = fragments[-1].end / fragments[-1].timescale
+    if fragments[0].kind != kind or end_s < duration_s - _MOST_MISSING_S:
+        what = f"{fragments[0].kind} of {end_s:.2f} s, not {kind} of {duration_s:.2f} s"
+        raise UnsupportedMediaError(f"{folder} holds {what}; {_AGAIN}", path=str(folder))
+    return fragments
 
 
 def _timeline(folder: Path, fragments: Sequence[Fragment]) -> Timeline:
@@ -62,15 +85,15 @@ def _timeline(folder: Path, fragments: Sequence[Fragment]) -> Timeline:
     )
 
 
-def _video(name: str, folder: Path, fps: Fraction) -> VideoStream:
-    fragments = read_segments(folder)
+def _video(name: str, folder: Path, delivery: Delivery) -> VideoStream:
+    fragments = _fragments(folder, "video", delivery)
     timeline = _timeline(folder, fragments)
     return VideoStream(
         name=name,
         codecs=fragments[0].codecs,
         width_px=fragments[0].width_px,
         height_px=fragments[0].height_px,
-        fps=fps,
+        fps=Fraction(delivery.fps),
         peak_bits_per_s=timeline.peak_bits_per_s,
         average_bits_per_s=timeline.average_bits_per_s,
         timeline=timeline,
@@ -78,7 +101,7 @@ def _video(name: str, folder: Path, fps: Fraction) -> VideoStream:
 
 
 def _audio(name: str, folder: Path, delivery: Delivery) -> AudioStream:
-    fragments = read_segments(folder)
+    fragments = _fragments(folder, "audio", delivery)
     timeline = _timeline(folder, fragments)
     return AudioStream(
         name=name,

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from abr_alloc.errors import DeliveryError
 from abr_alloc.features.table import replace_file
@@ -19,6 +22,8 @@ __all__ = ["RECORD_NAME", "AudioOrder", "Delivery", "PlannedRung", "VideoOrder",
 
 RECORD_NAME = "delivery.json"
 SCHEMA_VERSION = 1
+
+_NAME = re.compile(r"(?:video|audio)/[a-z0-9][a-z0-9.-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +131,9 @@ class Delivery:
         return asked(self) == asked(other)
 
 
+_Record = TypeVar("_Record", VideoOrder, AudioOrder, PlannedRung, Delivery)
+
+
 def write_delivery(delivery: Delivery, path: Path) -> None:
     """Write the record.
 
@@ -159,21 +167,43 @@ def read_delivery(path: Path) -> Delivery:
         )
     try:
         return _parse(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise DeliveryError(f"{path} is damaged ({error}); encode the ladder again") from None
 
 
 def _parse(document: Mapping[str, Any]) -> Delivery:
     fields = {field.name: document[field.name] for field in dataclasses.fields(Delivery)}
     fields["scenes_s"] = tuple((float(start), float(end)) for start, end in fields["scenes_s"])
-    fields["videos"] = tuple(VideoOrder(**item) for item in fields["videos"])
-    fields["audios"] = tuple(AudioOrder(**item) for item in fields["audios"])
-    fields["rungs"] = tuple(PlannedRung(**item) for item in fields["rungs"])
-    found = Delivery(**fields)
-    names = set(found.stream_names)
-    for name in names:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(f"stream {name!r} lies outside of the folder")
-    if not found.rungs or not {name for rung in found.rungs for name in (rung.video, rung.audio)} <= names:
-        raise ValueError("its rungs name streams that it does not have")
+    fields["videos"] = tuple(_checked(VideoOrder(**item)) for item in fields["videos"])
+    fields["audios"] = tuple(_checked(AudioOrder(**item)) for item in fields["audios"])
+    fields["rungs"] = tuple(_checked(PlannedRung(**item)) for item in fields["rungs"])
+    found = _checked(Delivery(**fields))
+    fps = Fraction(found.fps)
+    if fps <= 0:
+        raise ValueError(f"fps is {found.fps!r}")
+    if not found.scenes_s or not all(0 <= start < end <= found.num_frames / fps + 1 for start, end in found.scenes_s):
+        raise ValueError(f"scenes_s is {found.scenes_s}")
+    for name in found.stream_names:
+        if not _NAME.fullmatch(name):  # it must not lead out of the folder
+            raise ValueError(f"{name!r} is no name of a stream")
+    videos, audios = ({order.name for order in orders} for orders in (found.videos, found.audios))
+    if len(videos) + len(audios) != len(found.stream_names):
+        raise ValueError("two streams have one name")
+    # Both ways: a rendition without a rung would never be looked at.
+    if {rung.video for rung in found.rungs} != videos or {rung.audio for rung in found.rungs} != audios or not videos:
+        raise ValueError("its rungs are not of its streams")
+    return found
+
+
+def _checked(found: _Record) -> _Record:
+    """A record whose texts are texts, whose counts are counts and whose numbers are positive, as all of them here."""
+    for field in dataclasses.fields(found):
+        value = getattr(found, field.name)
+        fits = {
+            "str": isinstance(value, str),
+            "int": type(value) is int and value > 0,
+            "float": type(value) in (int, float) and 0.0 < value < math.inf,
+        }
+        if not fits.get(str(field.type), True):
+            raise ValueError(f"{field.name} is {value!r}")
     return found

@@ -121,7 +121,7 @@ class AudioTask:
                 encode, cut = work_dir / f"audio-{number}.mp4", work_dir / f"cut-{number}"
                 cut.mkdir()
                 target = AudioTarget(codec=order.codec, channels=order.channels, target=order.target)
-                encode_audio(self.ffmpeg, pcm, target, encode)
+                encode_audio(self.ffmpeg, pcm, target, encode, whole_lead_in=True)
                 package(self.ffmpeg, encode, self.segment_s, cut)
                 folder.accept(cut, order.name)
 

@@ -15,10 +15,7 @@ from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.errors import LadderFormatError
 from abr_alloc.export.hls import master_playlist
 from abr_alloc.export.planned import (
-    BUFFER_RATIO,
-    PEAK_RATIO,
     PLANNED_COMMENT,
-    SAMPLE_RATE_HZ,
     LadderPlan,
     distinct_renditions,
     nominal_kbps,
@@ -28,6 +25,7 @@ from abr_alloc.export.planned import (
     require_codecs,
 )
 from abr_alloc.export.presentation import PLAYLIST_NAME
+from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
 
 __all__ = ["ffmpeg_script"]
 
@@ -98,7 +96,7 @@ def _video(n: int, video: VideoRendition, plan: LadderPlan) -> list[str]:
     words += [f"-r:v:{n}", str(plan.fps), f"-pix_fmt:v:{n}", "yuv420p"]
     words += [f"-c:v:{n}", _ENCODERS[video.codec], f"-preset:v:{n}", _PRESETS[video.codec], *_rate(n, video)]
     if video.codec != "av1":  # SVT-AV1's VBR takes no buffer
-        words += [f"-maxrate:v:{n}", f"{PEAK_RATIO * kbps:.0f}k", f"-bufsize:v:{n}", f"{BUFFER_RATIO * kbps:.0f}k"]
+        words += [f"-maxrate:v:{n}", f"{PEAK_RATIO * kbps:.0f}k", f"-bufsize:v:{n}", f"{VBV_RATIO * kbps:.0f}k"]
     gop = plan.gop_frames
     words += [f"-g:v:{n}", str(gop), f"-keyint_min:v:{n}", str(gop)]
     if video.codec == "h264":

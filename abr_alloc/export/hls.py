@@ -7,6 +7,7 @@ pairs.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 
 from abr_alloc.export.presentation import (
@@ -66,8 +67,12 @@ def _media(audio: AudioStream) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Text as a quoted string may hold it: no quotes, no line breaks (RFC 8216, section 4.2)."""
-    return " ".join(text.replace('"', "'").split())
+    """Text as a quoted string may hold it: no quotes, no line breaks or other controls (RFC 8216, section 4.1 f.).
+
+    A word of the command line that is no UTF-8 reaches here with surrogates, which no file can hold.
+    """
+    line = " ".join(text.replace('"', "'").split())
+    return "".join(letter for letter in line if unicodedata.category(letter) not in ("Cc", "Cs"))
 
 
 def media_playlist(timeline: Timeline) -> str:

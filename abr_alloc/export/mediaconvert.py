@@ -11,10 +11,6 @@ from typing import Any
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.errors import ExportError
 from abr_alloc.export.planned import (
-    BUFFER_RATIO,
-    GOP_S,
-    PEAK_RATIO,
-    SAMPLE_RATE_HZ,
     LadderPlan,
     distinct_renditions,
     nominal_kbps,
@@ -22,6 +18,7 @@ from abr_alloc.export.planned import (
     require_codecs,
 )
 from abr_alloc.export.presentation import SEGMENT_S
+from abr_alloc.media.coding import GOP_S, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
 
 __all__ = ["DESTINATION", "FILE_INPUT", "ROLE", "mediaconvert_job"]
 
@@ -108,9 +105,9 @@ def _video_output(video: VideoRendition, name: str, groups: list[str], plan: Lad
             f"MediaConvert encodes {video.codec} from {_MIN_SIDE_PX}x{_MIN_SIDE_PX} to {long_px}x{short_px} px, "
             f"not {width_px}x{height_px}; design the ladder with other --sizes"
         )
-    if not 1000 <= bits_per_s <= BUFFER_RATIO * bits_per_s <= _MAX_BITS_PER_S:
+    if not 1000 <= bits_per_s <= VBV_RATIO * bits_per_s <= _MAX_BITS_PER_S:
         raise ExportError(
-            f"MediaConvert takes video of 1 to {_MAX_BITS_PER_S / 1000 / BUFFER_RATIO:g} kbps, not "
+            f"MediaConvert takes video of 1 to {_MAX_BITS_PER_S / 1000 / VBV_RATIO:g} kbps, not "
             f"{video.bitrate_kbps:g}; design the ladder with other --min-kbps and --max-kbps"
         )
     settings = {
@@ -118,7 +115,7 @@ def _video_output(video: VideoRendition, name: str, groups: list[str], plan: Lad
         "QualityTuningLevel": "MULTI_PASS_HQ",
         "Bitrate": bits_per_s,
         "MaxBitrate": round(PEAK_RATIO * bits_per_s),
-        "HrdBufferSize": round(BUFFER_RATIO * bits_per_s),
+        "HrdBufferSize": round(VBV_RATIO * bits_per_s),
         "FramerateControl": "SPECIFIED",
         "FramerateNumerator": plan.fps.numerator,
         "FramerateDenominator": plan.fps.denominator,

@@ -16,12 +16,11 @@ from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, AudioRendition, Video
 from abr_alloc.errors import ExportError, LadderFormatError, UnitError
 from abr_alloc.export.codec_strings import AUDIO_CODEC_STRINGS, Level, video_codec_string, video_level
 from abr_alloc.export.ladder_json import read_provenance, read_title_facts
-from abr_alloc.export.presentation import AudioStream, Variant, VideoStream
+from abr_alloc.export.presentation import SEGMENT_S, AudioStream, Variant, VideoStream
+from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, gop_frames, segment_duration_s
 from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = [
-    "BUFFER_RATIO",
-    "PEAK_RATIO",
     "PLANNED_COMMENT",
     "LadderPlan",
     "distinct_renditions",
@@ -33,15 +32,6 @@ __all__ = [
     "rendition_names",
     "require_codecs",
 ]
-
-PEAK_RATIO, BUFFER_RATIO = 1.5, 2.0
-"""Largest rate (kbps) and buffer (kbit) of a video encoder, over its rate in kbps; as grids are encoded."""
-
-GOP_S = 2.0
-"""Distance of key frames, seconds; it divides a segment, so that every rendition is cut at the same frames."""
-
-SAMPLE_RATE_HZ = 48_000
-"""Sample rate of all audio, Hz."""
 
 PLANNED_COMMENT = (
     "Written by abr-alloc before there was an encode: rates and codec levels are planned,\n"
@@ -150,12 +140,12 @@ class LadderPlan:
     @property
     def gop_frames(self) -> int:
         """Frames between key frames."""
-        return max(1, round(GOP_S * self.fps))
+        return gop_frames(self.fps)
 
     @property
     def segment_s(self) -> Fraction:
-        """Length of a segment of three groups of pictures, seconds: what `SEGMENT_S` comes to in whole frames."""
-        return 3 * self.gop_frames / self.fps
+        """Length of a segment, seconds: what `SEGMENT_S` comes to in whole groups of pictures."""
+        return segment_duration_s(self.fps, SEGMENT_S)
 
 
 def load_plan(
@@ -223,7 +213,7 @@ def planned_level(video: VideoRendition, fps: Fraction) -> Level:
     Raises:
         ExportError: no level of its codec holds it.
     """
-    peak_kbps, buffer_kbit = PEAK_RATIO * video.bitrate_kbps, BUFFER_RATIO * video.bitrate_kbps
+    peak_kbps, buffer_kbit = PEAK_RATIO * video.bitrate_kbps, VBV_RATIO * video.bitrate_kbps
     return video_level(video.codec, int(video.width_px), int(video.height_px), fps, peak_kbps, buffer_kbit)
 
 

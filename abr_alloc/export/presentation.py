@@ -79,11 +79,11 @@ class Timeline:
 
     @property
     def peak_bits_per_s(self) -> float:
-        return peak_bits_per_s([s.size_bytes for s in self.segments], self.durations_s, self.target_duration_s)
+        return peak_bits_per_s([s.size_bytes for s in self.segments], self.media_durations_s, self.target_duration_s)
 
     @property
     def average_bits_per_s(self) -> float:
-        return 8.0 * sum(segment.size_bytes for segment in self.segments) / self.duration_s
+        return 8.0 * sum(segment.size_bytes for segment in self.segments) / sum(self.media_durations_s)
 
 
 def peak_bits_per_s(size_bytes: Sequence[float], durations_s: Sequence[float], target_duration_s: float) -> float:

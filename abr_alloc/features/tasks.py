@@ -15,7 +15,8 @@ import numpy as np
 from abr_alloc.errors import MediaError
 from abr_alloc.features.cache import Cache, cache_key
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION, measure_video
-from abr_alloc.media.encode import GOP_S, SAMPLE_RATE_HZ, decode_audio, encode_audio, encode_video, read_pcm_bytes
+from abr_alloc.media.coding import GOP_S, SAMPLE_RATE_HZ
+from abr_alloc.media.encode import decode_audio, encode_audio, encode_video, read_pcm_bytes
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo, read_packets

@@ -82,6 +82,8 @@ def read_fragment(data: bytes, init: bytes = b"", *, name: str = "the segment") 
             packets = [] if stream is None else [p for p in container.demux(stream) if p.size and p.pts is not None]
             if stream is None or not packets:
                 raise UnsupportedMediaError(f"{name} holds no frame of video or audio", path=name)
+            if init and any(p.is_corrupt for p in packets):  # less data than its header says
+                raise UnsupportedMediaError(f"{name} ends within a frame; is it whole?", path=name)
             context: Any = stream.codec_context  # PyAV types it by kind
             if context is None:  # damaged headers name codecs that nobody knows
                 raise UnsupportedMediaError(f"{name} is of a codec that ffmpeg does not know; is it whole?", path=name)

@@ -12,7 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from abr_alloc.media.bitstream import Fragment, read_fragment
-from abr_alloc.media.encode import GOP_S, PEAK_RATIO, VBV_RATIO, video_encoder
+from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
+from abr_alloc.media.encode import video_encoder
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.probe import MediaInfo
@@ -22,25 +23,12 @@ from abr_alloc.media.segments import INIT_NAME, segment_paths
 __all__ = [
     "TWO_PASS",
     "encode_rendition",
-    "gop_frames",
     "package",
     "read_segments",
-    "segment_duration_s",
 ]
 
 TWO_PASS = ("h264", "hevc")
 """Codecs whose encoder takes two passes through ffmpeg. SVT-AV1 takes one there, without a buffer to keep."""
-
-
-def gop_frames(fps: Fraction) -> int:
-    """Frames of a GOP: two seconds, to the nearest frame."""
-    return max(1, round(GOP_S * fps))
-
-
-def segment_duration_s(fps: Fraction, wanted_s: float) -> Fraction:
-    """Length of a segment: the number of whole GOPs that comes nearest to what is wanted."""
-    gop_s = gop_frames(fps) / fps
-    return max(1, round(wanted_s / gop_s)) * gop_s
 
 
 def encode_rendition(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abr_alloc.errors import ToolMissingError
+from abr_alloc.media.coding import GOP_S, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg, find_program, run_program
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
@@ -19,10 +20,6 @@ from abr_alloc.media.scenes import video_chain
 from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = [
-    "GOP_S",
-    "PEAK_RATIO",
-    "SAMPLE_RATE_HZ",
-    "VBV_RATIO",
     "Encoder",
     "check_encoders",
     "decode_audio",
@@ -32,15 +29,6 @@ __all__ = [
     "read_pcm_bytes",
     "video_encoder",
 ]
-
-SAMPLE_RATE_HZ = 48_000
-"""Rate at which all audio is encoded and compared, Hz."""
-
-GOP_S = 2.0
-"""Longest distance of key frames, seconds, as streaming ladders use; scene cuts may add more."""
-
-PEAK_RATIO, VBV_RATIO = 1.5, 2.0
-"""Where a rate is asked for, the decoder's buffer fills at `PEAK_RATIO` times it and holds `VBV_RATIO` s of it."""
 
 _VIDEO_ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
 _AUDIO_ENCODERS = {"aac": "aac", "opus": "libopus"}
@@ -161,8 +149,16 @@ def decode_audio(ffmpeg: FFmpeg, info: MediaInfo, duration_s: float, path: Path)
         partial.unlink(missing_ok=True)
 
 
-def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> None:
+def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, whole_lead_in: bool = False) -> None:
     """Encode raw PCM, as `decode_audio` wrote it, to an MP4 file.
+
+    Args:
+        ffmpeg: the program.
+        pcm: what to encode.
+        target: codec, channels and rate.
+        path: what to write.
+        whole_lead_in: count the 962 samples that a decoder of HE-AAC adds (SBR) to its lead-in, as delivery needs it;
+            fdkaac leaves them out by itself, as iTunes does, and sound comes 20 ms late.
 
     Raises:
         ToolFailedError: the encoder failed.
@@ -181,7 +177,8 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> 
                 raise ToolMissingError("the fdkaac program is not installed", tool="fdkaac")
             ffmpeg.run([*source, *channels, "-c:a", "pcm_s16le", "-f", "wav", wave])
             profile = _FDK_PROFILES[target.codec][1]
-            run_program([fdkaac, "-S", "-p", profile, "-b", bits_per_s, "-o", partial, wave])
+            lead_in = ["--include-sbr-delay"] if whole_lead_in else []
+            run_program([fdkaac, "-S", "-p", profile, "-b", bits_per_s, *lead_in, "-o", partial, wave])
         else:
             if target.codec in _FDK_PROFILES:
                 codec = ["-c:a", "libfdk_aac", "-profile:a", _FDK_PROFILES[target.codec][0]]

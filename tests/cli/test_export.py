@@ -119,7 +119,7 @@ def test_the_manifest_template_holds_every_rendition_once_and_tells_the_pairs(ex
 )
 def test_segments_of_a_template_do_not_drift_from_whole_frames(fps, segment_s, export):
     manifest = MPEGDASHParser.parse(export("dash", "--fps", fps).stdout)
-    template = manifest.periods[0].adaptation_sets[0].representations[0].segment_templates[0]
+    template = manifest.periods[0].adaptation_sets[0].segment_templates[0]
     assert Fraction(template.duration, template.timescale) == segment_s
 
 

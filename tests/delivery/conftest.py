@@ -1,281 +1,77 @@
-"""What `abr-alloc encode` delivers, a server that remembers what was asked of it, and players in a real Chromium."""
+"""What the tests of delivery share: an ffmpeg that tells what it was asked, and orders by hand."""
 
 from __future__ import annotations
 
-import http.server
-import json
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from fractions import Fraction
-from operator import itemgetter
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from abr_alloc.cli import main
-from abr_alloc.media.cmaf import read_segments
-from abr_alloc.media.ffmpeg import find_ffmpeg, find_program
-from abr_alloc.media.probe import content_hash
-
-PLAYERS = Path(__file__).parents[1] / "players"
-TITLES = Path(__file__).parents[2] / "ladders" / "titles"
-
-Pair = tuple[str, str]
-"""Folders of a video and an audio rendition."""
+from abr_alloc.delivery.record import AudioOrder, Delivery, PlannedRung, VideoOrder
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """A folder as it is uploaded, and the ladder's pairs in it."""
+class Spy:
+    """An ffmpeg that writes down every call and, where it is armed, stalls in the second pass of a rate."""
 
-    folder: Path
-    pairs: tuple[Pair, ...]
+    def __init__(self, folder: Path, program: str) -> None:
+        self.path, self._calls, self._armed = folder / "ffmpeg", folder / "calls", folder / "armed"
+        self.stalled = folder / "stalled"
+        self.path.write_text(
+            "#!/bin/sh\n"
+            f"echo \"$*\" >> '{self._calls}'\n"
+            f"if [ -e '{self._armed}' ]; then case \"$*\" in\n"
+            f"*\"-b:v $(cat '{self._armed}')k\"*'-pass 2'*) touch '{self.stalled}'; exec sleep 300;;\n"
+            "esac; fi\n"
+            f"exec '{program}' \"$@\"\n"
+        )
+        self.path.chmod(0o755)
 
-    @property
-    def duration_s(self) -> float:
-        return DURATION_S
+    def arm(self, kbps: float) -> None:
+        self._armed.write_text(f"{kbps:.3f}")
 
-    def height_px(self, pair: Pair) -> int:
-        return int(pair[0].split("x")[1].split("-")[0])
+    def disarm(self) -> None:
+        self._armed.unlink()
+        self._calls.unlink(missing_ok=True)
 
-    def ends_s(self, name: str) -> list[float]:
-        """When the frames of each segment of a stream end, edit lists applied; the last no later than the title."""
-        return [min(fragment.end / fragment.timescale, DURATION_S) for fragment in read_segments(self.folder / name)]
-
-    def num_frames(self, name: str) -> int:
-        return sum(fragment.num_frames for fragment in read_segments(self.folder / name))
-
-
-FPS = Fraction(24000, 1001)
-NUM_FRAMES = 312
-DURATION_S = float(NUM_FRAMES / FPS)
-"""Two segments and a short one, at a rate that no decimal holds."""
-
-RUNGS = {
-    "aac": ((160, 90, 150, "48k"), (320, 180, 400, "48k"), (320, 180, 700, "96k"), (480, 270, 1000, "96k")),
-    "opus": ((160, 90, 150, "32k"), (320, 180, 400, "64k")),
-    "heaac": ((320, 180, 400, "48k"),),
-}
-"""Width, height, kbps of video and rate of audio, by audio codec. Two pairs share a size, others share their audio."""
-
-
-@pytest.fixture(scope="session")
-def film(make_media) -> Path:
-    """A busy picture and two tones, so that no segment is trifling."""
-    return make_media(
-        "film.mov",
-        f"lavfi:testsrc2=size=480x270:rate={FPS},noise=alls=12:allf=t,trim=end_frame={NUM_FRAMES}",
-        f"lavfi:aevalsrc=0.3*sin(2*PI*440*t)|0.3*sin(2*PI*660*t):s=48000:d={DURATION_S:.6f}",
-        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le"),
-    )
-
-
-def _ladder(film: Path, codec: str, video_codec: str) -> dict:
-    """A ladder of `RUNGS`, which says of everything else what a ladder that ships says."""
-    ladder = json.loads((TITLES / "handheld-toy-rabbit-480p.json").read_text())
-    features = ladder["features"]
-    features["source_hashes"] = {film.stem: content_hash(film)}
-    features["credits"] = {film.stem: ""}
-    features["titles"] = {film.stem: {"fps": float(FPS), "scenes_s": [[0.0, DURATION_S]]}}
-    (only,) = ladder["ladders"]
-    model = only["rungs"][0]
-    only["title"], only["rungs"] = film.stem, []
-    for number, (width_px, height_px, kbps, rate) in enumerate(RUNGS[codec]):
-        size = {"width_px": width_px, "height_px": height_px}
-        video = model["video"] | size | {"codec": video_codec, "target": f"b={kbps}k", "bitrate_kbps": kbps}
-        audio = model["audio"] | {"codec": codec, "target": f"b={rate}", "bitrate_kbps": float(rate.removesuffix("k"))}
-        total_kbps = 1.02 * (kbps + audio["bitrate_kbps"])
-        avq = {"avq_mos": 3.0 + 0.2 * number, "interval_mos": [2.5, 4.5], "played_share": 1 / len(RUNGS[codec])}
-        only["rungs"].append(model | {"video": video, "audio": audio, "total_kbps": total_kbps} | avq)
-    return ladder
-
-
-def _deliver(
-    film: Path, codec: str, folder: Path, *, video_codec: str = "h264", preset: str = "superfast"
-) -> Delivered:
-    folder.mkdir()
-    (folder / "ladder.json").write_text(json.dumps(_ladder(film, codec, video_codec)))
-    words = ["encode", film, "--ladder", folder / "ladder.json", "-o", folder / "out", "--preset", preset, "-q"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["abr-alloc", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert not ended.value.code
-    prefix = "" if video_codec == "h264" else f"{video_codec}-"
-    pairs = tuple((f"video/{prefix}{w}x{h}-{kbps}k", f"audio/{codec}-{rate}") for w, h, kbps, rate in RUNGS[codec])
-    return Delivered(folder / "out", pairs)
-
-
-@pytest.fixture(scope="session")
-def aac_delivered(film, tmp_path_factory) -> Delivered:
-    return _deliver(film, "aac", tmp_path_factory.mktemp("delivered") / "aac")
-
-
-@pytest.fixture(scope="session")
-def opus_delivered(film, tmp_path_factory) -> Delivered:
-    return _deliver(film, "opus", tmp_path_factory.mktemp("delivered") / "opus")
-
-
-@pytest.fixture(scope="session")
-def av1_delivered(film, tmp_path_factory) -> Delivered:
-    """AV1 with HE-AAC, whose coder has the longest lead-in of all."""
-    if find_program("fdkaac") is None and "libfdk_aac" not in find_ffmpeg().encoders:
-        pytest.skip("the fdkaac program is not installed")
-    return _deliver(film, "heaac", tmp_path_factory.mktemp("delivered") / "av1", video_codec="av1", preset="12")
-
-
-MIME_TYPES = {
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".m3u8": "application/vnd.apple.mpegurl",
-    ".m4s": "video/iso.segment",
-    ".mp4": "video/mp4",
-    ".mpd": "application/dash+xml",
-}
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Folders under one address, and a log of what was asked for."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.folders: dict[str, Path] = {}
-        self.asked: list[tuple[str, int]] = []
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    def handle_error(self, request, client_address) -> None:
-        """A page that closes hangs up in the middle of an answer; what else goes wrong is told."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-    def add(self, folder: Path) -> str:
-        """Serve a folder under a prefix of its own, so that the log of one visit has nothing of another."""
-        prefix = f"/{len(self.folders)}/"
-        self.folders[prefix] = folder
-        return prefix
-
-    def url(self, prefix: str, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}{prefix}{path}"
-
-    def asked_below(self, prefix: str) -> list[tuple[str, int]]:
-        """Path and status of all answers below a prefix, so far."""
-        return [(path.removeprefix(prefix), status) for path, status in list(self.asked) if path.startswith(prefix)]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Server
-
-    def do_GET(self) -> None:
-        path = unquote(urlsplit(self.path).path)
-        prefix = path[: path.find("/", 1) + 1]
-        file = self.server.folders.get(prefix, PLAYERS / "nothing") / path.removeprefix(prefix)
-        body, status = (file.read_bytes(), 200) if file.is_file() else (b"", 404)
-        self.server.asked.append((path, status))
-        self.send_response(status)
-        self.send_header("Content-Type", MIME_TYPES.get(file.suffix, "application/octet-stream"))
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with Server() as started:
-        thread = threading.Thread(target=started.serve_forever, daemon=True)
-        thread.start()
-        yield started
-        started.shutdown()
-        thread.join()
-
-
-class Visit:
-    """One player in a page of its own, playing one delivery."""
-
-    TIMEOUT_MS = 60_000
-    """How long a busy machine may take to reach a state; a broken delivery never does."""
-
-    def __init__(self, browser, server: Server, players: str, folder: Path) -> None:
-        self.server = server
-        self.prefix = server.add(folder)
-        self.context = browser.new_context()
-        self.page = self.context.new_page()
-        self.said: list[str] = []
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.goto(server.url(players, "player.html"))
-
-    def open(self, player: str, playlist: str, pair: Pair | None = None) -> None:
-        """Have a player read a playlist or manifest and, where told to, begin with a pair."""
-        self.page.evaluate("words => open_(...words)", [player, self.server.url(self.prefix, playlist), pair])
-
-    def state(self) -> dict:
-        return self.page.evaluate("state()")
-
-    def offered(self) -> list[Pair]:
-        return [tuple(pair) for pair in self.page.evaluate("player.offered()")]
-
-    def play(self, rate: float = 1.0) -> None:
-        self.page.evaluate("rate => play(rate)", rate)
-
-    def force(self, pair: Pair) -> None:
-        self.page.evaluate("async pair => { await player.force(pair); }", pair)
-
-    def seek(self, time_s: float) -> None:
-        self.page.evaluate("time => { video.currentTime = time; }", time_s)
-
-    def wait(self, condition: str, *args: object, timeout_ms: float = TIMEOUT_MS) -> dict:
-        """Wait until a condition on `s`, the state, and `args` holds, or a problem turns up; return the state.
-
-        Raises:
-            AssertionError: it never did, or there was a problem.
-        """
-        from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
-
-        script = f"args => {{ const s = state(); return s.problems.length || ({condition}); }}"
-        try:
-            self.page.wait_for_function(script, arg=list(args), timeout=timeout_ms, polling=50)
-        except PlaywrightTimeoutError as error:
-            raise AssertionError(f"never came to {condition} with {args}: {json.dumps(self.state())}") from error
-        state = self.state()
-        assert not state["problems"] and not self.said, (state["problems"], self.said)
-        return state
-
-    def asked(self) -> list[tuple[str, int]]:
-        return self.server.asked_below(self.prefix)
-
-    def failures(self) -> list[tuple[str, int]]:
-        return [(path, status) for path, status in self.asked() if status != 200]
-
-    def buffered(self) -> list[dict]:
-        """What the browser has of video and audio: ranges, timestamp offset, the end after every append, seconds."""
-        state = self.state()
-        return [
-            one | {"ends": state["ends"][one["kind"]]}
-            for one in sorted(state["buffered"], key=itemgetter("kind"))[::-1]
-        ]
+    def calls(self, *words: str) -> list[str]:
+        """Calls that hold all these words."""
+        lines = self._calls.read_text().splitlines() if self._calls.exists() else []
+        return [line for line in lines if all(word in line for word in words)]
 
 
 @pytest.fixture
-def visit(browser, server) -> Iterator[Callable[[Path], Visit]]:
-    """Open the page of the players for a folder: `visit(folder)`."""
-    for name in ("hls.js", "dashjs", "shaka-player"):
-        if not (PLAYERS / "node_modules" / name).is_dir():
-            pytest.skip(f"{name} is not in tests/players/node_modules (.ci/install-players)")
-    players = server.add(PLAYERS)
-    opened: list[Visit] = []
+def spy(tmp_path_factory, ffmpeg) -> Spy:
+    return Spy(tmp_path_factory.mktemp("spy"), ffmpeg.path)
 
-    def open_(folder: Path) -> Visit:
-        opened.append(Visit(browser, server, players, folder))
-        return opened[-1]
 
-    yield open_
-    for one in opened:
-        one.context.close()
+def _order(name: str, kbps: float) -> VideoOrder:
+    return VideoOrder(
+        name=name, codec="h264", width_px=64, height_px=36, preset="fast", planned_kbps=kbps, asked_kbps=kbps
+    )
+
+
+@pytest.fixture
+def order() -> Delivery:
+    """Three rungs of two video and two audio renditions."""
+    audios = [
+        AudioOrder(name=f"audio/aac-{kbps}k", codec="aac", channels=2, target=f"b={kbps}k", planned_kbps=kbps)
+        for kbps in (32, 64)
+    ]
+    rungs = [("video/a", "audio/aac-32k", 150.0, 3.0), ("video/b", "audio/aac-32k", 250.0, 3.4)]
+    rungs.append(("video/b", "audio/aac-64k", 300.0, 3.6))
+    return Delivery(
+        title="film",
+        source="../film.mp4",
+        source_hash="0" * 64,
+        num_frames=312,
+        fps="24000/1001",
+        scenes_s=((0.0, 6.5), (6.5, 13.013)),
+        model="attentive",
+        weights_sha256="",
+        ffmpeg_version="7",
+        threads=1,
+        language="und",
+        label="Audio",
+        videos=(_order("video/a", 100.0), _order("video/b", 200.0)),
+        audios=tuple(audios),
+        rungs=tuple(PlannedRung(video=v, audio=a, total_kbps=kbps, avq_mos=mos) for v, a, kbps, mos in rungs),
+    )

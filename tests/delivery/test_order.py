@@ -1,0 +1,173 @@
+"""From a ladder file and a source to what is encoded, with every reason against it told before any work."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from abr_alloc.delivery.order import check_source, choose_ladder, make_order
+from abr_alloc.errors import DeliveryError, LadderFormatError, ToolMissingError
+from abr_alloc.export.ladder_json import read_ladders
+from abr_alloc.media.probe import MediaInfo
+
+
+def info(**changes) -> MediaInfo:
+    about = {"path": Path("film.mp4"), "duration_s": 10.0, "width_px": 1280, "height_px": 720, "fps": Fraction(25)}
+    sound = {"bit_depth": 8, "interlaced": False, "channels": 2, "sample_rate_hz": 48000}
+    return MediaInfo(**(about | sound | changes))
+
+
+def checked(ladder: Path, **changes) -> None:
+    check_source(info(**changes), read_ladders(ladder)[0])
+
+
+# Which ladder.
+
+
+def test_a_ladder_of_its_name_serves_a_source_of_any_hash(write_ladder, caplog):
+    path = write_ladder(titles={"film": ("64x36 40 + aac 32",), "other": ("64x36 50 + aac 32",)})
+    found = choose_ladder(path, Path("film.mp4"), "hash")
+    assert (found.ladder.title, found.model, found.facts) == ("film", "attentive", None)
+    assert not caplog.records
+
+
+def test_the_only_ladder_serves_any_source(write_ladder):
+    path = write_ladder("64x36 40 + aac 32", title="film")
+    assert choose_ladder(path, Path("some other.mkv"), "hash").ladder.title == "film"
+
+
+def test_the_sources_hash_says_which_title_it_is_whatever_its_name(write_ladder, caplog):
+    titles = {"film": ("64x36 40 + aac 32",), "other": ("64x36 50 + aac 32",)}
+    path = write_ladder(titles=titles, hashes={"film": "a", "other": "b"})
+    assert choose_ladder(path, Path("film.mp4"), "b").ladder.title == "other"
+    assert not caplog.records
+
+
+def test_scenes_are_those_of_the_sources_own_title_even_where_another_ladder_is_asked_for(write_ladder):
+    titles = {"film": ("64x36 40 + aac 32",), "other": ("64x36 50 + aac 32",)}
+    path = write_ladder(titles=titles, hashes={"film": "a", "other": "b"})
+    document = json.loads(path.read_text())
+    document["features"]["titles"] = {
+        "film": {"fps": 23.976023976023978, "scenes_s": [[0.0, 4.0], [4.0, 9.0]]},
+        "other": {"fps": 25.0, "scenes_s": [[0.0, 5.0]]},
+    }
+    path.write_text(json.dumps(document))
+    found = choose_ladder(path, Path("x.mp4"), "a", title="other")
+    assert found.ladder.title == "other"
+    assert found.facts.scenes_s == ((0.0, 4.0), (4.0, 9.0))
+    assert found.facts.fps == Fraction(24000, 1001)
+
+
+def test_a_ladder_of_another_file_serves_with_a_warning(write_ladder, caplog):
+    path = write_ladder("64x36 40 + aac 32", hashes={"film": "a"})
+    assert choose_ladder(path, Path("film.mp4"), "b").facts is None
+    assert "was designed from another file than film.mp4" in caplog.text
+
+
+def test_a_source_without_a_ladder_is_told_which_there_are(write_ladder):
+    path = write_ladder(titles={"a": ("64x36 40 + aac 32",), "b": ("64x36 40 + aac 32",)})
+    with pytest.raises(DeliveryError, match=r"has no ladder for film\.mp4; choose one with --title: a, b$"):
+        choose_ladder(path, Path("film.mp4"), "hash")
+
+
+# Whether it fits.
+
+
+@pytest.mark.parametrize(
+    ("size", "own"),
+    [
+        ("1280x720", {}),
+        ("426x240", {}),  # 1.775, not 1.778
+        ("64x36", {}),
+        ("32x18", {}),
+        ("28x16", {}),  # 28.4
+        ("720x1280", {"width_px": 720, "height_px": 1280}),
+        ("64x96", {"width_px": 64, "height_px": 96}),
+    ],
+)
+def test_a_size_that_rounding_explains_fits(size, own, write_ladder):
+    checked(write_ladder(f"{size} 500 + aac 64"), **own)
+
+
+@pytest.mark.parametrize("size", ["640x480", "640x400", "320x240", "720x1280", "32x24"])
+def test_another_shape_is_refused(size, write_ladder):
+    with pytest.raises(DeliveryError, match=r"of another shape|larger than"):
+        checked(write_ladder(f"{size} 500 + aac 64"))
+
+
+@pytest.mark.parametrize("size", ["1282x720", "1280x722", "1920x1080"])
+def test_nothing_is_scaled_up(size, write_ladder):
+    with pytest.raises(DeliveryError, match=f"is {size}, larger than film.mp4 .1280x720."):
+        checked(write_ladder(f"{size} 500 + aac 64"))
+
+
+def test_channels_are_mixed_down_to_stereo_but_never_to_mono(write_ladder):
+    stereo, mono = write_ladder("1280x720 500 + aac 64"), write_ladder("1280x720 500 + aac mono 64")
+    for channels in (1, 2, 6):
+        checked(stereo, channels=channels)
+    checked(mono, channels=1)
+    for channels in (2, 6):
+        with pytest.raises(DeliveryError, match="has mono audio, but"):
+            checked(mono, channels=channels)
+
+
+@pytest.mark.parametrize(("changes", "kind"), [({"width_px": 0}, "video"), ({"channels": 0}, "audio")])
+def test_both_tracks_must_be_there(changes, kind, write_ladder):
+    with pytest.raises(DeliveryError, match=f"has no {kind} track"):
+        checked(write_ladder("1280x720 500 + aac 64"), **changes)
+
+
+# The order.
+
+
+def ordered(ladder: Path, ffmpeg, **words):
+    chosen = choose_ladder(ladder, Path("film.mp4"), "hash")
+    about = {"source_hash": "hash", "num_frames": 250, "scenes_s": [(0.0, 10.0)], "root": Path("out")}
+    return make_order(info(), chosen, ffmpeg=ffmpeg, **(about | words))
+
+
+def test_a_rendition_that_several_rungs_share_is_ordered_once(write_ladder, ffmpeg):
+    ladder = write_ladder(
+        "320x180 300 + aac 32", "640x360 600 + aac 32", "640x360 600 + aac 96", "hevc 640x360 900 + opus 96"
+    )
+    found = ordered(ladder, ffmpeg)
+    assert found.stream_names == [
+        *("video/320x180-300k", "video/640x360-600k", "video/hevc-640x360-900k"),
+        *("audio/aac-32k", "audio/aac-96k", "audio/opus-96k"),
+    ]
+    assert [(rung.video, rung.audio) for rung in found.rungs] == [
+        ("video/320x180-300k", "audio/aac-32k"),
+        ("video/640x360-600k", "audio/aac-32k"),
+        ("video/640x360-600k", "audio/aac-96k"),
+        ("video/hevc-640x360-900k", "audio/opus-96k"),
+    ]
+    assert [video.asked_kbps for video in found.videos] == [300.0, 600.0, 900.0]
+    assert [audio.target for audio in found.audios] == ["b=32k", "b=96k", "b=96k"]
+
+
+def test_presets_are_those_of_extraction_or_as_asked_for(write_ladder, ffmpeg):
+    ladder = write_ladder("320x180 300 + aac 32", "av1 640x360 600 + aac 32")
+    assert [video.preset for video in ordered(ladder, ffmpeg).videos] == ["fast", "8"]
+    assert {video.preset for video in ordered(ladder, ffmpeg, preset="6").videos} == {"6"}
+
+
+def test_the_source_is_told_from_the_folder(write_ladder, ffmpeg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = ordered(write_ladder("320x180 300 + aac 32"), ffmpeg, root=Path("a/b"))
+    assert found.source == "../../film.mp4"
+
+
+def test_a_missing_encoder_is_told_before_any_work(write_ladder, ffmpeg):
+    without = dataclasses.replace(ffmpeg, encoders=ffmpeg.encoders - {"libx265"})
+    ordered(write_ladder("320x180 300 + aac 32"), without)
+    with pytest.raises(ToolMissingError, match="libx265"):
+        ordered(write_ladder("hevc 320x180 300 + aac 32"), without)
+
+
+def test_a_codec_that_is_in_no_ladder_is_refused(write_ladder, ffmpeg):
+    with pytest.raises(LadderFormatError, match="vp9"):
+        ordered(write_ladder("vp9 320x180 300 + aac 32"), ffmpeg)
