@@ -22,17 +22,19 @@ from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.rung import make_ladder
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.cli import main
-from abr_alloc.export.hls import master_playlist, media_playlist
+from abr_alloc.delivery.publish import timeline_of
+from abr_alloc.export.hls import i_frame_playlist, master_playlist, media_playlist
 from abr_alloc.export.ladder_json import ladder_document
 from abr_alloc.export.presentation import (
+    I_FRAME_PLAYLIST_NAME,
     PLAYLIST_NAME,
     AudioStream,
-    Segment,
     Timeline,
     Variant,
     VideoStream,
 )
 from abr_alloc.media.bitstream import read_fragment
+from abr_alloc.media.cmaf import read_segments
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
 from abr_alloc.media.segments import INIT_NAME
 
@@ -195,19 +197,11 @@ def _cut(ffmpeg: FFmpeg, source: Path, folder: Path, segment_s: int, *options: s
         [
             *("-i", source, *options, "-f", "dash", "-seg_duration", str(segment_s), "-use_timeline", "0"),
             *("-init_seg_name", INIT_NAME, "-media_seg_name", "$Number%05d$.m4s"),
-            *("-format_options", "movflags=+cmaf", folder / "unused.mpd"),
+            *("-format_options", "movflags=+cmaf+frag_keyframe", folder / "unused.mpd"),
         ]
     )
     (folder / "unused.mpd").unlink()
-    init = (folder / INIT_NAME).read_bytes()
-    paths = sorted(folder.glob("*.m4s"))
-    fragments = [read_fragment(path.read_bytes(), init) for path in paths]
-    starts = [0, *(fragment.start for fragment in fragments[1:]), fragments[-1].end]
-    segments = [
-        Segment(duration=end - start, size_bytes=path.stat().st_size)
-        for path, start, end in zip(paths, starts, starts[1:], strict=False)
-    ]
-    return Timeline(timescale=fragments[0].timescale, segments=tuple(segments), init_bytes=len(init))
+    return timeline_of(folder, read_segments(folder))
 
 
 @pytest.fixture(scope="session")
@@ -240,6 +234,7 @@ def make_hls(ffmpeg, make_media, tmp_path_factory) -> Callable[..., Path]:
             )
             for name, timeline in ((video_name, video), (audio_name, audio)):
                 (folder / name / PLAYLIST_NAME).write_text(media_playlist(timeline), encoding="utf-8")
+            (folder / video_name / I_FRAME_PLAYLIST_NAME).write_text(i_frame_playlist(video), encoding="utf-8")
             variants.append(
                 Variant(
                     video=VideoStream(

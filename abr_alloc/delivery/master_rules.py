@@ -28,6 +28,16 @@ def _absent(stream: Stream, name: str, then: str, *, video_only: bool) -> Iterat
             yield variant.where, f"EXT-X-STREAM-INF has no {name}", then
 
 
+@rule("6.1", "MUST", "I-frame playlists for scrubbing", "master")
+def trick_play(stream: Stream) -> Iterator[Breach]:
+    if not stream.root.i_frame_streams and any(_has_video(variant) for variant in stream.variants):
+        yield (
+            stream.where,
+            "has no EXT-X-I-FRAME-STREAM-INF",
+            "add one with an I-frame playlist for each video",
+        )
+
+
 @rule("9.1", "MUST", "CODECS on every variant", "master")
 def codecs(stream: Stream) -> Iterator[Breach]:
     yield from _absent(stream, "CODECS", "add the formats of video and audio (RFC 6381)", video_only=False)

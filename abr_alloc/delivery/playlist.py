@@ -49,6 +49,7 @@ class _State:
     segments: list[SegmentTag] = field(default_factory=list)
     renditions: list[Rendition] = field(default_factory=list)
     variants: list[VariantTag] = field(default_factory=list)
+    i_frame_streams: list[Rendition] = field(default_factory=list)
     # What applies to the next URI line.
     duration: float | None = None
     extinf_line: int = 0
@@ -100,6 +101,7 @@ def read_playlist(data: bytes) -> Playlist:
         segments=tuple(state.segments),
         renditions=tuple(state.renditions),
         variants=tuple(state.variants),
+        i_frame_streams=tuple(state.i_frame_streams),
         truncated=state.truncated,
         flaws=tuple(state.flaws),
     )
@@ -184,6 +186,8 @@ def _tag(state: _State, line: int, name: str, value: str) -> None:
         state.renditions.append(Rendition(line=line, attributes=attributes))
         if attributes.get("INSTREAM-ID", "").startswith("SERVICE"):
             state.need(7, "SERVICE of INSTREAM-ID")
+    elif name == "EXT-X-I-FRAME-STREAM-INF":
+        state.i_frame_streams.append(Rendition(line=line, attributes=attributes))
     elif name == "EXT-X-STREAM-INF":
         if state.variant:
             state.flaw("HLS 4.4.6.2", state.variant[0], "no URI follows EXT-X-STREAM-INF", "put it on the next line")

@@ -51,6 +51,19 @@ def endlist(stream: Stream) -> Iterator[Breach]:
 
 
 by_reader("HLS 4.4.3.5", "EXT-X-PLAYLIST-TYPE is VOD or EVENT", "media")
+
+
+@rule("HLS 4.4.3.6", "MUST", "every entry of an I-frame playlist is an I-frame", "i-frames")
+def i_frames_only(stream: Stream) -> Iterator[Breach]:
+    for track in stream.i_frames:
+        if "EXT-X-I-FRAMES-ONLY" not in track.playlist.tags:
+            yield track.where, "has no EXT-X-I-FRAMES-ONLY", "add it"
+        for segment in track.segments:
+            if segment.fragment and not (segment.fragment.kind == "video" and segment.fragment.starts_with_idr):
+                where = f"{track.where}:{segment.tag.line}"
+                yield where, "the bytes do not begin with a key frame", "correct EXT-X-BYTERANGE"
+
+
 by_reader("HLS 4.4.4.1", "every segment has an EXTINF above 0", "media")
 by_reader("HLS 4.4.4.2", "byte ranges can be read", "media")
 by_reader("HLS 4.4.4.5", "EXT-X-MAP names an initialisation segment", "media")
@@ -80,6 +93,14 @@ def groups(stream: Stream) -> Iterator[Breach]:
         names[name] += 1
         if name[2] and names[name] == 2:
             yield where, f"group {group[1]!r} has the NAME {name[2]!r} twice", "give each rendition a name of its own"
+
+
+@rule("HLS 4.4.6.3", "MUST", "EXT-X-I-FRAME-STREAM-INF has BANDWIDTH and URI", "i-frames")
+def i_frame_attributes(stream: Stream) -> Iterator[Breach]:
+    for tag in stream.root.i_frame_streams:
+        for name in ("BANDWIDTH", "URI"):
+            if name not in tag.attributes:
+                yield f"{stream.where}:{tag.line}", f"EXT-X-I-FRAME-STREAM-INF has no {name}", f"add {name}"
 
 
 @rule("HLS 4.4.6.2", "MUST", "EXT-X-STREAM-INF has BANDWIDTH and a URI", "master")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -10,10 +11,12 @@ from abr_alloc.delivery.folder import MANIFEST_NAME, DeliveryFolder
 from abr_alloc.delivery.record import Delivery, write_delivery
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.export.dash import dash_manifest
-from abr_alloc.export.hls import master_playlist, media_playlist
+from abr_alloc.export.hls import i_frame_playlist, master_playlist, media_playlist
 from abr_alloc.export.presentation import (
+    I_FRAME_PLAYLIST_NAME,
     PLAYLIST_NAME,
     AudioStream,
+    IFrame,
     Segment,
     Timeline,
     Variant,
@@ -26,7 +29,7 @@ from abr_alloc.media.bitstream import Fragment
 from abr_alloc.media.cmaf import read_segments
 from abr_alloc.media.segments import INIT_NAME, segment_paths
 
-__all__ = ["publish", "read_variants"]
+__all__ = ["publish", "read_variants", "timeline_of"]
 
 _AGAIN = "encode the ladder again"
 _MOST_MISSING_S = 0.1
@@ -70,7 +73,7 @@ def _fragments(folder: Path, kind: str, delivery: Delivery) -> list[Fragment]:
     return fragments
 
 
-def _timeline(folder: Path, fragments: Sequence[Fragment]) -> Timeline:
+def timeline_of(folder: Path, fragments: Sequence[Fragment]) -> Timeline:
     """A stream's segments from time 0: what a decoder needs before it is not shown."""
     ends = [fragment.end for fragment in fragments]
     starts = [0, *ends[:-1]]
@@ -82,12 +85,25 @@ def _timeline(folder: Path, fragments: Sequence[Fragment]) -> Timeline:
         ),
         init_bytes=(folder / INIT_NAME).stat().st_size,
         lead_in=max(0, -fragments[0].start),
+        i_frames=_i_frames(fragments),
+    )
+
+
+def _i_frames(fragments: Sequence[Fragment]) -> tuple[IFrame, ...]:
+    """A video stream's key frames, each until the next; none where they cannot be read alone."""
+    if fragments[0].kind != "video" or not all(fragment.idr_ranges for fragment in fragments):
+        return ()
+    times = [at for fragment in fragments for at in fragment.idr] + [fragments[-1].end]
+    found = [(n, *part) for n, fragment in enumerate(fragments, start=1) for part in fragment.idr_ranges]
+    return tuple(
+        IFrame(segment=number, duration=end - start, offset_bytes=offset, size_bytes=size)
+        for (number, offset, size), (start, end) in zip(found, itertools.pairwise(times), strict=True)
     )
 
 
 def _video(name: str, folder: Path, delivery: Delivery) -> VideoStream:
     fragments = _fragments(folder, "video", delivery)
-    timeline = _timeline(folder, fragments)
+    timeline = timeline_of(folder, fragments)
     return VideoStream(
         name=name,
         codecs=fragments[0].codecs,
@@ -102,7 +118,7 @@ def _video(name: str, folder: Path, delivery: Delivery) -> VideoStream:
 
 def _audio(name: str, folder: Path, delivery: Delivery) -> AudioStream:
     fragments = _fragments(folder, "audio", delivery)
-    timeline = _timeline(folder, fragments)
+    timeline = timeline_of(folder, fragments)
     return AudioStream(
         name=name,
         codecs=fragments[0].codecs,
@@ -127,7 +143,10 @@ def publish(delivery: Delivery, folder: DeliveryFolder) -> list[Variant]:
     streams: list[VideoStream | AudioStream] = [*distinct_video(variants), *distinct_audio(variants)]
     for stream in streams:
         assert stream.timeline is not None  # read above
-        replace_file(folder.root / stream.name / PLAYLIST_NAME, media_playlist(stream.timeline).encode())
+        place = folder.root / stream.name
+        replace_file(place / PLAYLIST_NAME, media_playlist(stream.timeline).encode())
+        if stream.timeline.i_frames:
+            replace_file(place / I_FRAME_PLAYLIST_NAME, i_frame_playlist(stream.timeline).encode())
     duration_s = float(delivery.num_frames / Fraction(delivery.fps))
     replace_file(folder.root / MANIFEST_NAME, dash_manifest(variants, duration_s).encode())
     write_delivery(delivery, folder.record)

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from abr_alloc.delivery.playlist import MAX_SEGMENTS, read_playlist
 from abr_alloc.delivery.stream import MeasuredSegment, Stream, Track, Variant
-from abr_alloc.delivery.tags import ByteRange, Flaw, Playlist, SegmentTag
+from abr_alloc.delivery.tags import ByteRange, Flaw, Playlist, Rendition, SegmentTag
 from abr_alloc.errors import MediaError
 from abr_alloc.media.bitstream import Fragment, read_fragment
 
@@ -30,6 +30,7 @@ class _Reader:
     not_checked: dict[str, None] = field(default_factory=dict)  # in order, each once
     tracks: dict[str, Track | None] = field(default_factory=dict)
     fragments: dict[tuple[object, ...], tuple[int, Fragment | None]] = field(default_factory=dict)
+    faulty: set[str] = field(default_factory=set)
 
     def flaw(self, where: str, rule: str, line: int, message: str, then: str) -> None:
         self.flaws.append((where, Flaw(rule=rule, line=line, message=message, next=then)))
@@ -80,46 +81,66 @@ class _Reader:
             return None
         if path not in self.tracks:
             self.tracks[path] = None
-            data, fault = self.read(path, limit=_MAX_PLAYLIST_BYTES)
-            if fault:
-                self.flaw(
-                    base, "HLS 4.4.6", line, f"the playlist {_short(uri)} {fault}", "write it, or correct the URI"
-                )
-                return None
-            playlist = read_playlist(data)
-            if playlist.is_master:
-                self.flaw(base, "HLS 4.4.6", line, f"{_short(uri)} is a master playlist", "name a media playlist")
-                return None
-            self.tracks[path] = self.measure(path, playlist)
+            playlist = self.playlist(path, uri, base, line)
+            if playlist is not None:
+                self.tracks[path] = self.measure(path, playlist)
         return self.tracks[path]
 
-    def measure(self, path: str, playlist: Playlist) -> Track:
+    def playlist(self, path: str, uri: str, base: str, line: int) -> Playlist | None:
+        """A media playlist that another one refers to."""
+        data, fault = self.read(path, limit=_MAX_PLAYLIST_BYTES)
+        if fault:
+            self.flaw(base, "HLS 4.4.6", line, f"the playlist {_short(uri)} {fault}", "write it, or correct the URI")
+            return None
+        playlist = read_playlist(data)
+        if playlist.is_master:
+            self.flaw(base, "HLS 4.4.6", line, f"{_short(uri)} is a master playlist", "name a media playlist")
+            return None
+        return playlist
+
+    def measure(self, path: str, playlist: Playlist, *, i_frames: bool = False) -> Track:
         self.flaws += [(path, flaw) for flaw in playlist.flaws]
         if playlist.truncated:
             self.not_checked[f"{path}: segments after the first {MAX_SEGMENTS}"] = None
-        if "EXT-X-I-FRAMES-ONLY" in playlist.tags:
+        if "EXT-X-I-FRAMES-ONLY" in playlist.tags and not i_frames:
             self.not_checked[f"{path}: an I-frame playlist"] = None
             return Track(where=path, playlist=playlist, segments=())
         if not playlist.segments:
             self.flaw(path, "HLS 3", 0, "names no segment", "add its segments")
-        return Track(
-            where=path, playlist=playlist, segments=tuple(self.segment(path, tag) for tag in playlist.segments)
-        )
+        segments = tuple(self.segment(path, tag, i_frames) for tag in playlist.segments)
+        return Track(where=path, playlist=playlist, segments=segments)
 
-    def segment(self, base: str, tag: SegmentTag) -> MeasuredSegment:
+    def i_frames(self, tags: tuple[Rendition, ...], base: str) -> tuple[Track, ...]:
+        """The I-frame playlists of a master playlist, each once."""
+        found: dict[str, Track | None] = {}
+        for tag in tags:
+            uri = tag.attributes.get("URI")
+            path = None if uri is None else self.resolve(uri, base)
+            if uri is None or path is None or path in found:
+                continue
+            playlist = self.playlist(path, uri, base, tag.line)
+            found[path] = None if playlist is None else self.measure(path, playlist, i_frames=True)
+        return tuple(track for track in found.values() if track)
+
+    def segment(self, base: str, tag: SegmentTag, i_frames: bool) -> MeasuredSegment:
         path = self.resolve(tag.uri, base)
         init_path = self.resolve(tag.map.uri, base) if tag.map else None
         if path is None or (tag.map and init_path is None):
             return MeasuredSegment(tag=tag, size_bytes=0, fragment=None)
-        key = (path, tag.byte_range, init_path, tag.map and tag.map.byte_range, tag.encrypted)
+        key = (path, tag.byte_range, init_path, tag.map and tag.map.byte_range, tag.encrypted, i_frames)
         if key not in self.fragments:
-            self.fragments[key] = self.fragment(base, tag, path, init_path)
+            self.fragments[key] = self.fragment(base, tag, path, init_path, i_frames)
         size, fragment = self.fragments[key]
         return MeasuredSegment(tag=tag, size_bytes=size, fragment=fragment)
 
-    def fragment(self, base: str, tag: SegmentTag, path: str, init_path: str | None) -> tuple[int, Fragment | None]:
+    def fragment(
+        self, base: str, tag: SegmentTag, path: str, init_path: str | None, i_frames: bool
+    ) -> tuple[int, Fragment | None]:
         data, fault = self.read(path, tag.byte_range)
         if fault:
+            if i_frames and path in self.faulty:  # told of its media playlist
+                return 0, None
+            self.faulty.add(path)
             self.flaw(base, "HLS 3", tag.line, f"the segment {_short(tag.uri)} {fault}", "write it, or correct the URI")
             return 0, None
         init = b""
@@ -133,7 +154,8 @@ class _Reader:
             self.not_checked[f"{base}: encrypted segments"] = None
             return len(data), None
         try:
-            return len(data), read_fragment(data, init, name=f"the segment {_short(tag.uri)}")
+            name = f"the segment {_short(tag.uri)}"
+            return len(data), read_fragment(data, init, name=name, first_frame_only=i_frames)
         except MediaError as error:
             message = str(error).partition("; ")[0]
             then = "write it again" if tag.map else "add EXT-X-MAP if it is fragmented MP4, or write it again"
@@ -191,13 +213,13 @@ def read_stream(path: Path) -> Stream:
 def _stream(
     reader: _Reader, where: str, root: Playlist, tracks: tuple[Track, ...], variants: tuple[Variant, ...]
 ) -> Stream:
-    if "EXT-X-I-FRAME-STREAM-INF" in root.tags:
-        reader.not_checked["I-frame variants"] = None
+    i_frames = reader.i_frames(root.i_frame_streams, where)
     return Stream(
         where=where,
         root=root,
         tracks=tracks,
         variants=variants,
+        i_frames=i_frames,
         flaws=tuple(reader.flaws),
         not_checked=tuple(reader.not_checked),
     )

@@ -16,9 +16,9 @@ from abr_alloc.delivery.stream import Stream
 __all__ = ["RULES", "Breach", "Finding", "Level", "Needs", "Rule", "by_reader", "flaws_of", "rule"]
 
 Level = Literal["MUST", "SHOULD"]
-Needs = Literal["playlist", "master", "media", "segments", "video", "audio", "rates", "several"]
-"""What a rule needs to look at: any playlist, a master, media playlists, readable segments, video or audio segments,
-sizes of whole playlists, several playlists."""
+Needs = Literal["playlist", "master", "media", "i-frames", "segments", "video", "audio", "rates", "several"]
+"""What a rule needs to look at: any playlist, a master, media playlists, I-frame variants, readable segments, video or
+audio segments, sizes of whole playlists, several playlists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,8 @@ class Rule:
             return True
         if self.needs == "master":
             return bool(stream.variants)
+        if self.needs == "i-frames":
+            return bool(stream.root.i_frame_streams)
         if self.needs == "media":
             return bool(stream.tracks)
         if self.needs == "several":

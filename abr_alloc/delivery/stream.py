@@ -126,6 +126,8 @@ class Stream:
     """Media playlists, each once."""
     variants: tuple[Variant, ...]
     """Of the master playlist; empty for a media playlist."""
+    i_frames: tuple[Track, ...]
+    """I-frame playlists of the master playlist, each once; of their segments the first frame was read."""
     flaws: tuple[tuple[str, Flaw], ...]
     """What breaks the format or is missing, with the file it is in."""
     not_checked: tuple[str, ...]

@@ -115,6 +115,8 @@ class Playlist:
     """Of a master playlist."""
     variants: tuple[VariantTag, ...]
     """Of a master playlist."""
+    i_frame_streams: tuple[Rendition, ...]
+    """EXT-X-I-FRAME-STREAM-INF of a master playlist."""
     truncated: bool
     """Whether it has more segments than are read."""
     flaws: tuple[Flaw, ...]

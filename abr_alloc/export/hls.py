@@ -11,16 +11,19 @@ import unicodedata
 from collections.abc import Sequence
 
 from abr_alloc.export.presentation import (
+    I_FRAME_PLAYLIST_NAME,
     PLAYLIST_NAME,
     AudioStream,
     Timeline,
     Variant,
+    VideoStream,
     distinct_audio,
+    distinct_video,
     sort_variants,
 )
 from abr_alloc.media.segments import INIT_NAME, SEGMENT_PATTERN
 
-__all__ = ["master_playlist", "media_playlist"]
+__all__ = ["i_frame_playlist", "master_playlist", "media_playlist"]
 
 VERSION = 7
 """EXT-X-VERSION that fragmented MP4 is written with by custom; EXT-X-MAP alone would need 6."""
@@ -49,7 +52,24 @@ def master_playlist(variants: Sequence[Variant], *, comment: str = "") -> str:
             "CLOSED-CAPTIONS=NONE",
         ]
         lines += ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{video.name}/{PLAYLIST_NAME}"]
+    trick_play = [_i_frame_stream(video) for video in distinct_video(variants) if video.timeline]
+    lines += ["", *filter(None, trick_play)] if any(trick_play) else []
     return "\n".join(lines) + "\n"
+
+
+def _i_frame_stream(video: VideoStream) -> str:
+    """A video's key frames, for scrubbing; empty where they cannot be read alone."""
+    if video.timeline is None or not video.timeline.i_frames:
+        return ""
+    peak, average = video.timeline.i_frame_bits_per_s
+    attributes = [
+        f"BANDWIDTH={math.ceil(peak)}",
+        f"AVERAGE-BANDWIDTH={math.ceil(average)}",
+        f'CODECS="{video.codecs}"',
+        f"RESOLUTION={video.width_px}x{video.height_px}",
+        f'URI="{video.name}/{I_FRAME_PLAYLIST_NAME}"',
+    ]
+    return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}"
 
 
 def _media(audio: AudioStream) -> str:
@@ -91,4 +111,20 @@ def media_playlist(timeline: Timeline) -> str:
     ]
     for number, seconds in enumerate(timeline.media_durations_s, start=1):
         lines += [f"#EXTINF:{seconds:.6f},", SEGMENT_PATTERN.format(number)]
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
+
+
+def i_frame_playlist(timeline: Timeline) -> str:
+    """The playlist of a video stream's key frames, each with the head of its movie fragment."""
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{timeline.target_duration_s}",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-I-FRAMES-ONLY",
+        f'#EXT-X-MAP:URI="{INIT_NAME}"',
+    ]
+    for frame, seconds in zip(timeline.i_frames, timeline.i_frame_durations_s, strict=True):
+        lines += [f"#EXTINF:{seconds:.6f},", f"#EXT-X-BYTERANGE:{frame.size_bytes}@{frame.offset_bytes}"]
+        lines.append(SEGMENT_PATTERN.format(frame.segment))
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"

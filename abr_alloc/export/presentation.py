@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 __all__ = [
+    "I_FRAME_PLAYLIST_NAME",
     "PLAYLIST_NAME",
     "SEGMENT_S",
     "AudioStream",
+    "IFrame",
     "Segment",
     "Timeline",
     "Variant",
@@ -30,6 +32,9 @@ SEGMENT_S = 6.0
 PLAYLIST_NAME = "index.m3u8"
 """A stream's playlist, in its folder."""
 
+I_FRAME_PLAYLIST_NAME = "iframes.m3u8"
+"""A video stream's playlist of key frames, in its folder."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
@@ -39,6 +44,20 @@ class Segment:
     """Length, ticks of its timeline."""
     size_bytes: int
     """Size of its file, bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IFrame:
+    """One key frame of a video stream, which players show while a viewer scrubs."""
+
+    segment: int
+    """Number of the segment that holds it, from 1."""
+    duration: int
+    """Time to the next one, ticks of its timeline."""
+    offset_bytes: int
+    """Where its movie fragment begins in the segment's file."""
+    size_bytes: int
+    """Bytes from there to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +72,8 @@ class Timeline:
     """Size of the initialisation segment, bytes."""
     lead_in: int = 0
     """What the first segment holds before time 0, ticks: an audio coder's lead-in, which an edit list hides."""
+    i_frames: tuple[IFrame, ...] = ()
+    """Key frames that can be read alone; empty for audio."""
 
     @property
     def durations_s(self) -> list[float]:
@@ -84,6 +105,16 @@ class Timeline:
     @property
     def average_bits_per_s(self) -> float:
         return 8.0 * sum(segment.size_bytes for segment in self.segments) / sum(self.media_durations_s)
+
+    @property
+    def i_frame_durations_s(self) -> list[float]:
+        return [frame.duration / self.timescale for frame in self.i_frames]
+
+    @property
+    def i_frame_bits_per_s(self) -> tuple[float, float]:
+        """Peak segment bit rate and mean of the key frames alone."""
+        sizes, durations_s = [frame.size_bytes for frame in self.i_frames], self.i_frame_durations_s
+        return peak_bits_per_s(sizes, durations_s, self.target_duration_s), 8.0 * sum(sizes) / sum(durations_s)
 
 
 def peak_bits_per_s(size_bytes: Sequence[float], durations_s: Sequence[float], target_duration_s: float) -> float:

@@ -7,8 +7,9 @@ Times are presentation times with edit lists applied, in ticks of the track, so 
 from __future__ import annotations
 
 import io
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -57,6 +58,9 @@ class Fragment:
     """Coded frames."""
     idr: tuple[int, ...]
     """Presentation times of IDR pictures (AV1: key frames), ticks, rising; of every frame for audio."""
+    idr_ranges: tuple[tuple[int, int], ...]
+    """Offset and length of what decodes each IDR picture alone: the head of its movie fragment and itself. Empty where
+    some IDR picture is not the first frame of a movie fragment, and for audio."""
     starts_with_idr: bool
     """Whether the first frame in decoding order is an IDR picture; True for audio."""
 
@@ -65,13 +69,16 @@ class Fragment:
         return (self.end - self.start) / self.timescale
 
 
-def read_fragment(data: bytes, init: bytes = b"", *, name: str = "the segment") -> Fragment:
+def read_fragment(
+    data: bytes, init: bytes = b"", *, name: str = "the segment", first_frame_only: bool = False
+) -> Fragment:
     """Read a segment of one track.
 
     Args:
         data: the segment's bytes.
         init: the bytes of its initialisation segment; empty for transport streams.
         name: what to call it in an error.
+        first_frame_only: look no farther than the first frame, as for an entry of an I-frame playlist.
 
     Raises:
         UnsupportedMediaError: it cannot be read, or holds no frame.
@@ -79,7 +86,8 @@ def read_fragment(data: bytes, init: bytes = b"", *, name: str = "the segment") 
     try:
         with av.open(io.BytesIO(init + data), mode="r", options=_OPTIONS) as container:
             stream = next((s for s in container.streams if s.type in ("video", "audio")), None)
-            packets = [] if stream is None else [p for p in container.demux(stream) if p.size and p.pts is not None]
+            found = iter(()) if stream is None else (p for p in container.demux(stream) if p.size and p.pts is not None)
+            packets = list(itertools.islice(found, 1 if first_frame_only else None))
             if stream is None or not packets:
                 raise UnsupportedMediaError(f"{name} holds no frame of video or audio", path=name)
             if init and any(p.is_corrupt for p in packets):  # less data than its header says
@@ -95,6 +103,7 @@ def read_fragment(data: bytes, init: bytes = b"", *, name: str = "the segment") 
             extradata = context.extradata or b""
             codec = context.codec.canonical_name
             keys = [not video or (bool(p.is_keyframe) and _is_idr(codec, p, extradata)) for p in packets]
+            pictures = [p for p, key in zip(packets, keys, strict=True) if key and video]
             return Fragment(
                 kind=str(stream.type),
                 codec=codec,
@@ -109,11 +118,34 @@ def read_fragment(data: bytes, init: bytes = b"", *, name: str = "the segment") 
                 end=max(pts + duration for pts, duration in times),
                 num_frames=len(packets),
                 idr=tuple(sorted(pts for (pts, _), key in zip(times, keys, strict=True) if key)),
+                idr_ranges=_idr_ranges(data, len(init), pictures),
                 starts_with_idr=keys[0],
             )
     except (av.error.FFmpegError, ValueError, IndexError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnsupportedMediaError(f"{name} cannot be read ({reason}); is it whole?", path=name) from error
+
+
+def _idr_ranges(data: bytes, init_bytes: int, pictures: Sequence[Any]) -> tuple[tuple[int, int], ...]:
+    """Where IDR pictures lie with the heads that they need; see `Fragment.idr_ranges`."""
+    heads: dict[int, int] = {}  # first byte of a movie fragment's media data -> its head
+    at, head = 0, None
+    while at + 8 <= len(data):  # boxes: size, type (ISO/IEC 14496-12, 4.2)
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if kind == b"moof":
+            head = at
+        elif kind == b"mdat" and head is not None:
+            heads[at + 8] = head
+        if size < 8:  # the rest of the file, or a 64-bit size: no segment that a ladder is cut into
+            break
+        at += size
+    ranges = []
+    for packet in pictures:
+        first = -1 if packet.pos is None else packet.pos - init_bytes
+        if first not in heads:
+            return ()
+        ranges.append((heads[first], first + packet.size - heads[first]))
+    return tuple(ranges)
 
 
 def _nal_units(data: bytes, length_bytes: int) -> Iterator[bytes]:

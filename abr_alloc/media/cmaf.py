@@ -100,6 +100,7 @@ def package(ffmpeg: FFmpeg, encode: Path, duration_s: Fraction, folder: Path) ->
 
     Video is cut at key frames, audio at the first frame from each multiple of the duration on. What a decoder needs
     before time 0 (reordered frames, an audio coder's lead-in) stands in the initialisation segment as an edit list.
+    Every GOP is a movie fragment of its own, so that its key frame can be read alone.
 
     Args:
         ffmpeg: the program.
@@ -114,8 +115,8 @@ def package(ffmpeg: FFmpeg, encode: Path, duration_s: Fraction, folder: Path) ->
     ffmpeg.run(
         [*INPUT_GUARD, "-i", encode.resolve(), "-map", "0", "-c", "copy", "-map_metadata", "-1", "-f", "dash"]
         + ["-dash_segment_type", "mp4", "-use_timeline", "0", "-seg_duration", f"{microseconds}us"]
-        + ["-format_options", "movflags=+cmaf", "-init_seg_name", INIT_NAME, "-media_seg_name", "$Number%05d$.m4s"]
-        + ["manifest.mpd"],
+        + ["-format_options", "movflags=+cmaf+frag_keyframe+skip_sidx", "-init_seg_name", INIT_NAME]
+        + ["-media_seg_name", "$Number%05d$.m4s", "manifest.mpd"],
         cwd=folder,
     )
     (folder / "manifest.mpd").unlink()

@@ -45,7 +45,7 @@ class Delivered:
     def scale(self, name: str, factor: float) -> tuple[int, int]:
         """Multiply a rate of the last variant; what it is then, and was."""
         text = (self.folder / MASTER).read_text()
-        found = list(re.finditer(rf"(?<![-A-Z]){name}=(\d+)", text))[-1]
+        found = list(re.finditer(rf"^#EXT-X-STREAM-INF:(?:.*,)?{name}=(\d+)", text, flags=re.MULTILINE))[-1]
         new = round(int(found[1]) * factor)
         (self.folder / MASTER).write_text(f"{text[: found.start(1)]}{new}{text[found.end(1) :]}")
         return new, int(found[1])
@@ -141,6 +141,30 @@ DAMAGE: dict[str, tuple[Callable[[Delivered], object], set[str]]] = {
     "only the first segment": (
         lambda s: s.edit(VIDEO, r"#EXTINF:[62]\.0+,\n0000[23].m4s\n", ""),
         {"8.22", "HLS 6.2.4 content"},
+    ),
+    "no I-frame playlists": (lambda s: s.edit(MASTER, "^#EXT-X-I-FRAME.*\n", ""), {"6.1"}),
+    "an I-frame playlist that does not say so": (
+        lambda s: s.edit("video/96/iframes.m3u8", "#EXT-X-I-FRAMES-ONLY\n", ""),
+        {"HLS 4.4.3.6"},
+    ),
+    "an I-frame playlist of sound": (
+        lambda s: (
+            s.edit(MASTER, "video/96/iframes.m3u8", AUDIO),
+            s.edit(AUDIO, "#EXT-X-MAP", "#EXT-X-I-FRAMES-ONLY\n#EXT-X-MAP"),
+            s.edit(MASTER, ',AUDIO="audio-96k"', ',AUDIO="audio-48k"'),
+            s.edit(MASTER, ".*GROUP-ID=.audio-96k.*\n", ""),
+            s.declare(),
+        ),
+        {"HLS 4.4.3.6"},
+    ),
+    "an I-frame elsewhere": (
+        lambda s: s.edit("video/96/iframes.m3u8", r"BYTERANGE:(\d+)@\d+", r"BYTERANGE:\1@5", 1),
+        {"HLS 3"},
+    ),
+    "an I-frame playlist is missing": (lambda s: (s.folder / "video/96/iframes.m3u8").unlink(), {"HLS 4.4.6"}),
+    "an I-frame variant without URI": (
+        lambda s: s.edit(MASTER, ',URI="video/96/iframes.m3u8"', ""),
+        {"HLS 4.4.6.3"},
     ),
     "no CODECS": (lambda s: s.edit(MASTER, r',CODECS="[^"]*"', "", 1), {"9.1"}),
     "CODECS of another level": (lambda s: s.edit(MASTER, "avc1.......", "avc1.64001f", 1), {"HLS 6.2.4 codecs"}),
@@ -244,7 +268,11 @@ def test_key_frames_every_three_seconds_are_too_rare(make_hls, tmp_path):
 
 def test_open_gops_begin_segments_without_idr(make_hls, tmp_path):
     broken = copy(make_hls(x264="bframes=2:open-gop=1"), tmp_path).broken()
-    assert broken - {"8.22"} == {"1.13", "7.4"}  # pictures before the key frame move boundaries, where there are any
+    assert broken - {"8.22"} == {
+        "1.13",
+        "6.1",
+        "7.4",
+    }  # pictures before the key frame move boundaries, where there are any
 
 
 def test_segments_of_four_seconds(make_hls, tmp_path):
@@ -365,7 +393,8 @@ def test_byte_ranges_of_one_file_are_segments(good):
             (folder / f"0000{n}.m4s").unlink()
             at = ""
         (folder / "init.mp4").unlink()
-    assert good.broken() == set()
+    good.edit(MASTER, "^#EXT-X-I-FRAME.*\n", "")
+    assert good.broken() == {"6.1"}
     good.edit(VIDEO, r"(BYTERANGE:\d+)$", r"\g<1>9")
     assert "HLS 3" in good.broken()
 
@@ -394,7 +423,7 @@ def test_a_transport_stream_says_what_is_not_checked(ffmpeg, good, tmp_path):
     if codecs:  # the level that this x264 writes
         stream.edit(MASTER, "avc1.42C00A", re.search(r"lacks (avc1\.\w+)", codecs[0])[1])
         report = stream.lint()
-    assert {finding.rule for finding in report.findings} == {"9.9"}
+    assert {finding.rule for finding in report.findings} == {"6.1", "9.9"}
     assert any("audio inside video segments" in text for text in report.not_checked)
 
 
@@ -452,4 +481,5 @@ def test_a_short_title_has_one_target_duration():
 def test_percent_encoded_names_and_queries_are_paths(good):
     (good.folder / "video/96").rename(good.folder / "video/96 p")
     good.edit(MASTER, "^video/96/index.m3u8", "video/96%20p/index.m3u8?token=1#x")
+    good.edit(MASTER, 'URI="video/96/', 'URI="video/96%20p/')
     assert good.broken() == set()
