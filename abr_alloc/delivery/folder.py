@@ -41,6 +41,10 @@ def disk_errors(folder: Path) -> Iterator[None]:
         if error.exit_code == _SIGXFSZ or any(word in error.stderr_tail for word in _FULL):
             raise _full(folder) from error
         raise
+    except OutputError as error:  # a file of ours, whose writer has told of it already
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL_CODES:
+            raise _full(folder) from error
+        raise
     except OSError as error:
         if error.errno in _FULL_CODES:
             raise _full(folder) from error
@@ -114,8 +118,9 @@ class DeliveryFolder:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise DeliveryError(f"another abr-alloc is at work in {self.root}; wait for it to end") from None
-            self.remove_leftovers()
-            write_delivery(order, self._state / RECORD_NAME)
+            with disk_errors(self.root):
+                self.remove_leftovers()
+                write_delivery(order, self._state / RECORD_NAME)
             yield
 
     def has(self, name: str) -> bool:
@@ -152,7 +157,7 @@ class DeliveryFolder:
 
         Whenever this is interrupted, the stream is missing or the note is true of it.
         """
-        with self.work_dir() as work:
+        with disk_errors(self.root), self.work_dir() as work:
             (self.root / name).rename(work / "old")
             write_delivery(order, self._state / RECORD_NAME)
             (self.refined / name).rename(self.root / name)

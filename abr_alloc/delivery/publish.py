@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from abr_alloc.delivery.folder import MANIFEST_NAME, DeliveryFolder
+from abr_alloc.delivery.folder import MANIFEST_NAME, DeliveryFolder, disk_errors
 from abr_alloc.delivery.record import Delivery, write_delivery
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.export.dash import dash_manifest
@@ -141,14 +141,15 @@ def publish(delivery: Delivery, folder: DeliveryFolder) -> list[Variant]:
     """
     variants = read_variants(delivery, folder.root)
     streams: list[VideoStream | AudioStream] = [*distinct_video(variants), *distinct_audio(variants)]
-    for stream in streams:
-        assert stream.timeline is not None  # read above
-        place = folder.root / stream.name
-        replace_file(place / PLAYLIST_NAME, media_playlist(stream.timeline).encode())
-        if stream.timeline.i_frames:
-            replace_file(place / I_FRAME_PLAYLIST_NAME, i_frame_playlist(stream.timeline).encode())
     duration_s = float(delivery.num_frames / Fraction(delivery.fps))
-    replace_file(folder.root / MANIFEST_NAME, dash_manifest(variants, duration_s).encode())
-    write_delivery(delivery, folder.record)
-    replace_file(folder.master, master_playlist(variants).encode())
+    with disk_errors(folder.root):
+        for stream in streams:
+            assert stream.timeline is not None  # read above
+            place = folder.root / stream.name
+            replace_file(place / PLAYLIST_NAME, media_playlist(stream.timeline).encode())
+            if stream.timeline.i_frames:
+                replace_file(place / I_FRAME_PLAYLIST_NAME, i_frame_playlist(stream.timeline).encode())
+        replace_file(folder.root / MANIFEST_NAME, dash_manifest(variants, duration_s).encode())
+        write_delivery(delivery, folder.record)
+        replace_file(folder.master, master_playlist(variants).encode())
     return variants

@@ -154,6 +154,17 @@ def test_a_full_disk_is_told_as_one_whoever_meets_it(error, tmp_path):
         raise error
 
 
+def test_a_record_that_no_longer_fits_is_told_as_a_full_disk(folder, order, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.write_bytes", refuse)
+        with pytest.raises(OutputError, match="takes no more; make room"):
+            folder.begun(order).__enter__()
+    assert folder.open(order) == (order, False)  # and the same command goes on
+
+
 def test_other_errors_are_told_as_what_they_are(tmp_path):
     with pytest.raises(OutputError, match="cannot be written: Permission denied; choose"), disk_errors(tmp_path):
         raise OSError(errno.EACCES, "Permission denied")

@@ -11,6 +11,7 @@ from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.publish import publish, read_variants
 from abr_alloc.delivery.record import read_delivery
 from abr_alloc.errors import UnsupportedMediaError
+from abr_alloc.media.cmaf import read_segments
 
 
 @pytest.fixture
@@ -30,6 +31,17 @@ def test_rates_are_of_the_segments_on_disk(delivered):
             assert [segment.size_bytes for segment in stream.timeline.segments] == sizes
             assert stream.timeline.init_bytes == (delivered / stream.name / "init.mp4").stat().st_size
             assert stream.average_bits_per_s == pytest.approx(8 * sum(sizes) / 13.013, rel=2e-3)
+
+
+def test_the_lead_in_of_a_decoder_is_no_part_of_a_streams_time(delivered):
+    """Durations add up to where each segment begins on the player's clock."""
+    for variant in variants_of(delivered):
+        for stream in (variant.video, variant.audio):
+            at, timeline = 0, stream.timeline
+            for fragment, segment in zip(read_segments(delivered / stream.name), timeline.segments, strict=True):
+                assert at == max(0, fragment.start)
+                at += segment.duration
+            assert timeline.duration_s == pytest.approx(13.013, abs=1024 / 48000)
 
 
 def test_rungs_share_their_streams(delivered):

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from abr_alloc.export.hls import master_playlist, media_playlist
-from abr_alloc.export.presentation import AudioStream, Segment, Timeline, Variant, VideoStream
+from abr_alloc.export.hls import i_frame_playlist, master_playlist, media_playlist
+from abr_alloc.export.presentation import AudioStream, IFrame, Segment, Timeline, Variant, VideoStream
 
 
 def video(name="video/640x360-900k", **changes) -> VideoStream:
@@ -105,6 +105,36 @@ def test_a_comment_cannot_become_a_tag():
     comment = "of a film\n#EXT-X-ENDLIST\nhttp://elsewhere/"
     lines = master_playlist([Variant(video=video(), audio=audio(), avq_mos=3.0)], comment=comment).splitlines()
     assert lines[2:5] == ["# of a film", "# #EXT-X-ENDLIST", "# http://elsewhere/"]
+
+
+def test_key_frames_have_a_playlist_of_byte_ranges():
+    """Three key frames of two segments; their rate is 8000 bits in 2 s at most, 6000 in 2 s on average."""
+    frames = ((1, 2000, 24, 1000), (1, 2000, 900, 700), (2, 1000, 24, 175))
+    timeline = Timeline(
+        timescale=1000,
+        segments=(Segment(duration=4000, size_bytes=5000), Segment(duration=1000, size_bytes=500)),
+        init_bytes=800,
+        i_frames=tuple(IFrame(segment=n, duration=d, offset_bytes=o, size_bytes=s) for n, d, o, s in frames),
+    )
+    assert i_frame_playlist(timeline).splitlines()[4:] == [
+        "#EXT-X-I-FRAMES-ONLY",
+        '#EXT-X-MAP:URI="init.mp4"',
+        *("#EXTINF:2.000000,", "#EXT-X-BYTERANGE:1000@24", "00001.m4s"),
+        *("#EXTINF:2.000000,", "#EXT-X-BYTERANGE:700@900", "00001.m4s"),
+        *("#EXTINF:1.000000,", "#EXT-X-BYTERANGE:175@24", "00002.m4s"),
+        "#EXT-X-ENDLIST",
+    ]
+    told = master_playlist([Variant(video=video(timeline=timeline), audio=audio(), avq_mos=3.0)]).splitlines()[-1]
+    assert told.startswith("#EXT-X-I-FRAME-STREAM-INF:")
+    found = attributes(told)
+    assert found["URI"] == '"video/640x360-900k/iframes.m3u8"'
+    # Runs of 3 s and more: the first two last 4 s, all three 5 s.
+    assert (found["BANDWIDTH"], found["AVERAGE-BANDWIDTH"]) == ("3400", "3000")
+    assert "AUDIO" not in found and "FRAME-RATE" not in found
+
+
+def test_a_template_has_no_key_frames_to_point_at():
+    assert "I-FRAME" not in master_playlist([Variant(video=video(), audio=audio(), avq_mos=3.0)])
 
 
 def test_a_media_playlist_counts_its_segments_from_one():

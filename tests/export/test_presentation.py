@@ -37,6 +37,7 @@ def timeline(*segments: tuple[int, int], timescale: int = 1000) -> Timeline:
         ([600, 90], [6, 3], 6, 100),  # 3 s is half the target: 30 kbps; 9 s is 1.5 times it: 76.7 kbps
         ([600, 1200], [6, 3], 6, 400),  # 3 s alone
         ([600, 1200], [6, 2.999], 6, 1800 / 8.999),  # just too short: only with its neighbour
+        ([500, 60, 500], [2.5, 6, 2.5], 6, 560 / 8.5),  # 11 s would be 96 kbps, but are too long a run
         ([10, 20], [1, 1], 6, 15),  # none is long enough: all of them
         ([50], [0.5], 1, 100),
         ([10, 90, 10], [1, 1, 1], 2, 90),  # 3 s is a run: 36.7; 2 s: 50; 1 s is half the target: 90
