@@ -59,9 +59,10 @@ def test_the_folder_holds_playlists_a_manifest_a_record_and_the_streams_alone(de
     assert sorted(path.name for path in delivered.iterdir()) == [
         *("audio", "delivery.json", "manifest.mpd", "master.m3u8", "video")
     ]
-    for folder in streams(delivered).values():
+    for name, folder in streams(delivered).items():
+        playlists = ["iframes.m3u8", "index.m3u8"] if name.startswith("video") else ["index.m3u8"]
         assert sorted(path.name for path in folder.iterdir()) == [
-            *("00001.m4s", "00002.m4s", "00003.m4s", "index.m3u8", "init.mp4")
+            *("00001.m4s", "00002.m4s", "00003.m4s", *playlists, "init.mp4")
         ]
 
 
@@ -81,7 +82,7 @@ def test_the_master_playlist_has_the_ladders_pairs_and_their_measured_rates(deli
     uris = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert [Path(uri).parent.name for uri in uris] == ["64x36-40k", "128x72-100k", "128x72-160k"]
     infos = [line for line in text.splitlines() if line.startswith("#EXT-X-STREAM-INF")]
-    groups = dict(zip(attribute(text, "GROUP-ID"), attribute(text, "URI"), strict=True))
+    groups = dict(zip(attribute(text, "GROUP-ID"), attribute(text, "URI"), strict=False))  # then I-frames
     assert groups == {"audio-aac-32k": "audio/aac-32k/index.m3u8", "audio-aac-64k": "audio/aac-64k/index.m3u8"}
     played = [attribute(line, "AUDIO")[0] for line in infos]
     assert played == ["audio-aac-32k", "audio-aac-32k", "audio-aac-64k"]
@@ -138,7 +139,7 @@ def test_a_name_of_the_audio_may_hold_anything(encode, short, write_ladder, tmp_
 def test_all_codecs_stand_beside_each_other(encode, short, write_ladder, tmp_path):
     ladder = write_ladder("96x64 100 + aac 32", "hevc 96x64 140 + opus 48", "av1 96x64 180 + aac 64")
     assert encode(short, ladder).code == 0
-    codecs = attribute((tmp_path / "out" / "master.m3u8").read_text(), "CODECS")
+    codecs = attribute((tmp_path / "out" / "master.m3u8").read_text(), "CODECS")[:3]  # then I-frames
     kinds = sorted(tuple(part.partition(".")[0] for part in text.split(",")) for text in codecs)
     assert kinds == [("av01", "mp4a"), ("avc1", "mp4a"), ("hvc1", "opus")]
     assert sorted(streams(tmp_path / "out")) == [

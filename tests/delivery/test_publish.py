@@ -79,7 +79,8 @@ def test_the_master_playlist_comes_last(copied, monkeypatch):
     monkeypatch.setattr("abr_alloc.delivery.publish.replace_file", write)
     monkeypatch.setattr("abr_alloc.delivery.record.replace_file", write)
     publish(read_delivery(copied / "delivery.json"), folder)
-    assert written == [*["index.m3u8"] * 5, "manifest.mpd", "delivery.json", "master.m3u8"]
+    streams = [*["index.m3u8", "iframes.m3u8"] * 3, *["index.m3u8"] * 2]
+    assert written == [*streams, "manifest.mpd", "delivery.json", "master.m3u8"]
 
 
 def cut(path: Path, share: float) -> None:

@@ -133,7 +133,7 @@ def test_every_segment_decodes_by_itself_to_what_it_is_in_the_whole(codec, deliv
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
 def test_every_key_frame_decodes_from_its_own_bytes_alone(codec, deliver, make_media, tmp_path):
-    folder = deliver(make_media("five.mkv", picture("12", 5), *LOSSLESS), f"{codec} 64x48 60", Fraction(4))
+    folder = deliver(make_media("five.mkv", picture("12", 5, "96x64"), *LOSSLESS), f"{codec} 96x64 60", Fraction(4))
     init = (folder / INIT_NAME).read_bytes()
     whole = dict(frames_of(init + b"".join(path.read_bytes() for path in segment_paths(folder)), tmp_path))
     found = []

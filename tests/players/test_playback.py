@@ -56,9 +56,9 @@ def test_a_pair_asks_for_its_own_streams_and_no_other(visit, aac_delivered, numb
     plays(page, aac_delivered, pair, page.state() | {"time_s": 0.0})
     page.seek(aac_delivered.duration_s - 0.5)
     page.wait("s.ended")
-    files = [
-        path.relative_to(aac_delivered.folder) for name in pair for path in (aac_delivered.folder / name).iterdir()
-    ]
+    streams = [path for name in pair for path in (aac_delivered.folder / name).iterdir()]
+    # hls.js shows no key frames while one scrubs.
+    files = [path.relative_to(aac_delivered.folder) for path in streams if path.name != "iframes.m3u8"]
     assert sorted(path for path, _ in page.asked()) == sorted([HLS, *map(str, files)])
     assert page.failures() == []
 
