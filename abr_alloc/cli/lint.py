@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from abr_alloc.delivery.lint import Report
+    from abr_alloc.lint.report import Report
 
 __all__ = ["command"]
 
@@ -24,7 +24,7 @@ def command(playlist: Path, as_json: bool) -> int:
     players fail (docs/lint.md). Exit code 1 when a MUST is broken; a SHOULD is a warning. Nothing is fetched.
     """
     from abr_alloc.cli.lint_table import lint_text
-    from abr_alloc.delivery.lint import lint
+    from abr_alloc.lint.report import lint
 
     report = lint(playlist)
     path = _encodable(str(playlist))

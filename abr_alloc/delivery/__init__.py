@@ -1,1 +1,1 @@
-"""From a ladder to a stream that plays, and back: encode, check, measure."""
+"""From a ladder to a stream that plays, and back: encode, measure, encode again what missed."""

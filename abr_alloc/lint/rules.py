@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from abr_alloc.delivery.stream import Stream
+from abr_alloc.lint.stream import Stream
 
 __all__ = ["RULES", "Breach", "Finding", "Level", "Needs", "Rule", "by_reader", "flaws_of", "rule"]
 

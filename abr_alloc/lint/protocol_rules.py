@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from abr_alloc.delivery.attributes import resolution
-from abr_alloc.delivery.rules import Breach, by_reader, flaws_of, rule
-from abr_alloc.delivery.stream import Stream, Variant
+from abr_alloc.lint.attributes import resolution
+from abr_alloc.lint.rules import Breach, by_reader, flaws_of, rule
+from abr_alloc.lint.stream import Stream, Variant
 
 __all__ = ["FPS_TOLERANCE_SHARE", "declared_codecs"]
 

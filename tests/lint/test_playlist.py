@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from abr_alloc.delivery.attributes import decimal_float, decimal_integer, read_attributes, resolution
-from abr_alloc.delivery.playlist import MAX_SEGMENTS, read_playlist
-from abr_alloc.delivery.tags import ByteRange
+from abr_alloc.lint.attributes import decimal_float, decimal_integer, read_attributes, resolution
+from abr_alloc.lint.playlist import MAX_SEGMENTS, read_playlist
+from abr_alloc.lint.tags import ByteRange
 
 MEDIA = b"""#EXTM3U
 #EXT-X-VERSION:7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from abr_alloc.delivery.attributes import Attributes
+from abr_alloc.lint.attributes import Attributes
 
 __all__ = ["ByteRange", "Flaw", "MapTag", "Playlist", "Rendition", "SegmentTag", "VariantTag"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
-from abr_alloc.delivery.tags import Flaw, Playlist, SegmentTag
 from abr_alloc.export.presentation import peak_bits_per_s
+from abr_alloc.lint.tags import Flaw, Playlist, SegmentTag
 from abr_alloc.media.bitstream import Fragment
 
 __all__ = ["MeasuredSegment", "Stream", "Track", "Variant"]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from abr_alloc.delivery.protocol_rules import declared_codecs
-from abr_alloc.delivery.rules import Breach, rule
-from abr_alloc.delivery.stream import Stream, Track, Variant
+from abr_alloc.lint.protocol_rules import declared_codecs
+from abr_alloc.lint.rules import Breach, rule
+from abr_alloc.lint.stream import Stream, Track, Variant
 
 __all__ = ["RATE_TOLERANCE_SHARE"]
 

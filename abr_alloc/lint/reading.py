@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from abr_alloc.delivery.playlist import MAX_SEGMENTS, read_playlist
-from abr_alloc.delivery.stream import MeasuredSegment, Stream, Track, Variant
-from abr_alloc.delivery.tags import ByteRange, Flaw, Playlist, Rendition, SegmentTag
 from abr_alloc.errors import MediaError
+from abr_alloc.lint.playlist import MAX_SEGMENTS, read_playlist
+from abr_alloc.lint.stream import MeasuredSegment, Stream, Track, Variant
+from abr_alloc.lint.tags import ByteRange, Flaw, Playlist, Rendition, SegmentTag
 from abr_alloc.media.bitstream import Fragment, read_fragment
 
 __all__ = ["read_stream"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from abr_alloc.delivery.protocol_rules import declared_codecs
-from abr_alloc.delivery.rules import Breach, rule
-from abr_alloc.delivery.stream import Stream, Variant
+from abr_alloc.lint.protocol_rules import declared_codecs
+from abr_alloc.lint.rules import Breach, rule
+from abr_alloc.lint.stream import Stream, Variant
 
 __all__ = ["UNDERSTATED_SHARE"]
 

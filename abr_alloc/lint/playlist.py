@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from abr_alloc.delivery.attributes import Attributes, decimal_float, decimal_integer, read_attributes
-from abr_alloc.delivery.tags import ByteRange, Flaw, MapTag, Playlist, Rendition, SegmentTag, VariantTag
+from abr_alloc.lint.attributes import Attributes, decimal_float, decimal_integer, read_attributes
+from abr_alloc.lint.tags import ByteRange, Flaw, MapTag, Playlist, Rendition, SegmentTag, VariantTag
 
 __all__ = ["MAX_SEGMENTS", "read_playlist"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from abr_alloc.delivery.lint import Report, lint
-from abr_alloc.delivery.rules import RULES
 from abr_alloc.export.hls import media_playlist
 from abr_alloc.export.presentation import Segment, Timeline
+from abr_alloc.lint.report import Report, lint
+from abr_alloc.lint.rules import RULES
 
 MASTER, VIDEO, AUDIO = "master.m3u8", "video/96/index.m3u8", "audio/96k/index.m3u8"
 PLAYLISTS = [f"{name}/index.m3u8" for name in ("video/64", "video/96", "audio/48k", "audio/96k")]
