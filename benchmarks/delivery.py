@@ -19,9 +19,8 @@ from pathlib import Path
 
 from abr_alloc.delivery.order import check_source, choose_ladder
 from abr_alloc.export.planned import distinct_renditions
-from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
+from abr_alloc.media.coding import PEAK_RATIO, PRESETS, VBV_RATIO, gop_frames
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
-from abr_alloc.media.grid import PRESETS
 from abr_alloc.media.probe import MediaInfo, content_hash, probe
 from abr_alloc.media.scenes import video_chain
 

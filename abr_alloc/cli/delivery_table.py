@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.delivery.comparison import Comparison, Tolerance
-from abr_alloc.delivery.folder import MANIFEST_NAME, MASTER_NAME
 from abr_alloc.delivery.record import Delivery, VideoOrder
-from abr_alloc.export.presentation import Variant
+from abr_alloc.export.presentation import MANIFEST_NAME, MASTER_NAME, Variant
 
 __all__ = ["delivered_text", "refined_text", "verified_text"]
 
@@ -36,7 +36,7 @@ def delivered_text(delivery: Delivery, variants: Sequence[Variant], output: Path
         render_table(table),
         "",
         wrap(f"{places} Rates are of the segments, container included."),
-        wrap(f"Next: abr-alloc verify {output}"),
+        f"Next: abr-alloc verify {shlex.quote(str(output))}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -59,10 +59,11 @@ def verified_text(delivery: Delivery, found: Comparison, tolerance: Tolerance) -
             "-" if rung.avq_deviation_mos is None else f"{rung.avq_deviation_mos:+.2f}",
             "" if rung.misses(tolerance) <= 1.0 else "!",
         )
-    limits = f"rate {100 * tolerance.rate:g} %, AVQ {tolerance.avq:g}"
+    measured = found.largest_avq_deviation_mos is not None
+    limits = f"rate {100 * tolerance.rate:g} %{f', AVQ {tolerance.avq:g}' if measured else '; AVQ not measured'}"
     largest = f"Largest deviation: rate {100 * found.largest_rate_deviation:+.1f} %"
     if found.largest_avq_deviation_mos is None:
-        largest += "; AVQ was not measured: the source is not where it was, give it with --source"
+        largest += "; AVQ was not measured: the source does not lie where it was, give it with --source"
     else:
         largest += f", AVQ {found.largest_avq_deviation_mos:+.2f}"
     outside = [str(rung.number) for rung in found.rungs if rung.misses(tolerance) > 1.0]
@@ -75,17 +76,22 @@ def verified_text(delivery: Delivery, found: Comparison, tolerance: Tolerance) -
 
 
 def refined_text(
-    orders: Sequence[VideoOrder], better: Sequence[VideoOrder], before: Comparison, after: Comparison
+    delivery: Delivery,
+    orders: Sequence[VideoOrder],
+    better: Sequence[VideoOrder],
+    before: Comparison,
+    after: Comparison,
 ) -> str:
-    """What second attempts came to."""
+    """What second attempts at a delivery, as it was before them, came to."""
     lines = ["Encoded again:"]
+    asked_before = {video.name: video.asked_kbps for video in delivery.videos}
     for order in orders:
         for was, now in zip(before.rungs, after.rungs, strict=True):
             if was.video != order.name:
                 continue
             rate = f"rate {100 * was.rate_deviation:+.1f} % -> {100 * now.rate_deviation:+.1f} %"
             avq = f"AVQ {was.avq_deviation_mos or 0.0:+.2f} -> {now.avq_deviation_mos or 0.0:+.2f}"
-            asked = f"asked for {order.asked_kbps:.0f}k instead of {order.planned_kbps:.0f}k"
+            asked = f"asked for {order.asked_kbps:.0f}k instead of {asked_before[order.name]:.0f}k"
             verdict = "kept" if order in better else "no nearer, not kept"
             lines.append(wrap(f"rung {was.number}, {asked}: {rate}, {avq}; {verdict}"))
     return "\n".join(lines) + "\n"

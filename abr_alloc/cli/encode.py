@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from abr_alloc.cli import options
 
@@ -85,20 +86,25 @@ def command(
     jobs: int,
     cache_dir: Path | None,
     ffmpeg_path: str | None,
-) -> None:
+) -> int:
     """Encode every video and audio rendition of a ladder once and write HLS and DASH over the same CMAF segments.
 
     DIR/master.m3u8 lists the ladder's pairs and is written last, so a folder with one is whole. An encode that was
     interrupted goes on where it stopped when the same command is run again.
+
+    Exit code 1 when a rung is beyond the tolerance after --refine.
     """
     options.refuse_file(output)
+    given = click.get_current_context().get_parameter_source("tolerance")
+    if given is ParameterSource.COMMANDLINE and not refine:
+        raise click.UsageError("--tolerance is what --refine keeps; give both, or `abr-alloc verify --tolerance`")
 
     from abr_alloc.cli.delivery_table import delivered_text
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.delivery.encode import encode_streams, scan_source
     from abr_alloc.delivery.folder import DeliveryFolder
     from abr_alloc.delivery.order import check_source, choose_ladder, make_order
-    from abr_alloc.delivery.publish import publish, read_variants
+    from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
     from abr_alloc.features.cache import Cache, default_cache_dir
     from abr_alloc.media.ffmpeg import find_ffmpeg, look_at_ffmpeg
     from abr_alloc.media.probe import content_hash, probe
@@ -125,17 +131,23 @@ def command(
         label=audio_name,
     )
     delivery, finished = folder.open(order)
-    if finished:
+    damaged = damaged_streams(delivery, folder)
+    for name, reason in damaged.items():
+        inform(f"{name} is not whole and is encoded again ({reason})")
+    if finished and not damaged and all(folder.has(name) for name in delivery.stream_names):
         inform(f"{output} is finished already")
         variants = read_variants(delivery, folder.root)
     else:
         with folder.begun(delivery):
+            for name in damaged:
+                folder.discard(name)
             _follow(encode_streams(delivery, info, ffmpeg, folder, jobs=jobs), f"{source.name}: encoding")
             variants = publish(delivery, folder)
             folder.finish()
     click.echo(delivered_text(delivery, variants, output), nl=False)
-    if refine:
-        _refine(delivery, variants, info, folder, ffmpeg, cache, tolerance, jobs)
+    if not refine:
+        return 0
+    return 0 if _refine(delivery, variants, info, folder, ffmpeg, cache, tolerance, jobs) else 1
 
 
 def _follow(steps: Generator[Progress, None, None], label: str) -> None:
@@ -156,8 +168,8 @@ def _refine(
     cache: Cache,
     tolerance: Tolerance,
     jobs: int,
-) -> None:
-    """Measure, encode once more what missed, and keep what is nearer to the prediction."""
+) -> bool:
+    """Measure, encode once more what missed, and keep what is nearer; whether the ladder is within the tolerance."""
     from abr_alloc.cli.delivery_table import refined_text, verified_text
     from abr_alloc.cli.verify import find_model, measure
     from abr_alloc.delivery.comparison import compare_rungs
@@ -172,10 +184,10 @@ def _refine(
 
     places = {name: folder.root / name for name in delivery.stream_names}
     before = compare(places, variants)
-    orders = corrected_orders(delivery, before, tolerance)
+    first, orders = delivery, corrected_orders(delivery, before, tolerance)
     if not orders:
         click.echo("\n" + verified_text(delivery, before, tolerance), nl=False)
-        return
+        return before.keeps(tolerance)
     with folder.begun(delivery):
         folder.forget_refined()
         _follow(
@@ -193,8 +205,10 @@ def _refine(
             variants = publish(delivery, folder)
         folder.finish()
     places |= {name: folder.root / name for name in delivery.stream_names}
-    click.echo("\n" + refined_text(orders, better, before, after), nl=False)
-    click.echo("\n" + verified_text(delivery, compare(places, variants), tolerance), nl=False)
+    click.echo("\n" + refined_text(first, orders, better, before, after), nl=False)
+    found = compare(places, variants)
+    click.echo("\n" + verified_text(delivery, found, tolerance), nl=False)
+    return found.keeps(tolerance)
 
 
 def _scenes_s(chosen: ChosenLadder, scan: Scan, info: MediaInfo) -> list[tuple[float, float]]:

@@ -15,7 +15,7 @@ __all__ = ["command"]
 
 
 @click.command("lint", short_help="Check an HLS stream against Apple's authoring rules, offline.")
-@click.argument("playlist", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("playlist", type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
 def command(playlist: Path, as_json: bool) -> int:
     """Check PLAYLIST, a master or a media playlist, and every segment that it leads to.
@@ -24,8 +24,13 @@ def command(playlist: Path, as_json: bool) -> int:
     players fail (docs/lint.md). Exit code 1 when a MUST is broken; a SHOULD is a warning. Nothing is fetched.
     """
     from abr_alloc.cli.lint_table import lint_text
+    from abr_alloc.export.presentation import MASTER_NAME
     from abr_alloc.lint.report import lint
 
+    if (playlist / MASTER_NAME).is_file():  # a folder of `encode`
+        playlist /= MASTER_NAME
+    if playlist.is_dir():
+        raise click.UsageError(f"{playlist} is a folder without {MASTER_NAME}; give a playlist")
     report = lint(playlist)
     path = _encodable(str(playlist))
     click.echo(json.dumps(document(report, path), indent=2) if as_json else lint_text(report, path), nl=as_json)

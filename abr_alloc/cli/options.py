@@ -93,6 +93,8 @@ class _Tolerance(click.ParamType):
             finite = 0.0 < number < math.inf
             if match is None or match[1] in found or not finite or (match[1] == "avq" and match[3]):
                 self.fail(f"{part!r} is no tolerance; write rate=5%,avq=0.1, or one of the two", param, ctx)
+            if match[1] == "rate" and number >= 1.0:
+                self.fail(f"{part!r} is {100 * number:g} % of the rate; did you mean rate={match[2]}%?", param, ctx)
             found[match[1]] = number
         return Tolerance(**found)
 

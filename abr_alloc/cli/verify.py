@@ -55,6 +55,9 @@ def command(
 
     Exit code 1 when a rung is beyond the tolerance.
     """
+    if folder.is_file():
+        raise click.UsageError(f"{folder} is a file; give the folder that `abr-alloc encode -o` wrote")
+
     from abr_alloc.cli.delivery_table import verified_text
     from abr_alloc.delivery.comparison import compare_rungs
     from abr_alloc.delivery.publish import read_variants
@@ -157,6 +160,7 @@ def _document(folder: Path, delivery: Delivery, found: Comparison, tolerance: To
         "path": str(folder),
         "title": delivery.title,
         "tolerance": {"rate": tolerance.rate, "avq_mos": tolerance.avq},
+        "avq_measured": found.largest_avq_deviation_mos is not None,
         "ok": found.keeps(tolerance),
         "largest_rate_deviation": found.largest_rate_deviation,
         "largest_avq_deviation_mos": found.largest_avq_deviation_mos,

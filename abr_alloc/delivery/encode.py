@@ -78,7 +78,8 @@ def encode_streams(
                 segment_s=segment_duration_s(fps, SEGMENT_S),
             )
         )
-    logger.info("%d of %d streams are missing", len(tasks), len(delivery.videos) + len(delivery.audios))
+    num_missing = sum(not folder.has(name) for name in delivery.stream_names)
+    logger.info("%d of %d streams are missing", num_missing, len(delivery.stream_names))
     yield from _run(tasks, folder, jobs)
 
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from abr_alloc.delivery.record import RECORD_NAME, Delivery, read_delivery, write_delivery
 from abr_alloc.errors import DeliveryError, OutputError, ToolFailedError
+from abr_alloc.export.presentation import MANIFEST_NAME, MASTER_NAME
 
-__all__ = ["MANIFEST_NAME", "MASTER_NAME", "DeliveryFolder", "disk_errors"]
-
-MASTER_NAME, MANIFEST_NAME = "master.m3u8", "manifest.mpd"
+__all__ = ["DeliveryFolder", "disk_errors"]
 
 _STATE = ".abr-alloc"
+_NOT_OURS = (".DS_Store", "lost+found")  # what systems put into folders by themselves
 _FULL = ("No space left on device", "File too large", "Disk quota exceeded")
 _FULL_CODES = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _SIGXFSZ = -25  # how a program ends that passes the limit on the size of its files
@@ -66,10 +66,12 @@ class DeliveryFolder:
 
     @property
     def master(self) -> Path:
+        """Its master playlist: there when everything is."""
         return self.root / MASTER_NAME
 
     @property
     def record(self) -> Path:
+        """What was ordered, once it was finished."""
         return self.root / RECORD_NAME
 
     @property
@@ -87,19 +89,21 @@ class DeliveryFolder:
         Raises:
             DeliveryError: the folder holds something else.
         """
-        unfinished = self._state / RECORD_NAME
-        for path, finished in ((unfinished, False), (self.record, True)):
-            if not path.is_file() or (finished and not self.master.is_file()):
+        for path in (self._state / RECORD_NAME, self.record):
+            if not path.is_file():
                 continue
             found = read_delivery(path)
-            if not found.same_job(order):
-                what = "finished" if finished else "unfinished"
-                raise DeliveryError(
-                    f"{self.root} holds the {what} delivery of another ladder, source or setting; choose another -o"
-                )
-            return found, finished
+            others = found.differences(order)
+            if not others:
+                return found, path == self.record and self.master.is_file()
+            if path != self.record and not any(self.has(name) for name in found.stream_names):
+                break  # nothing of the other order was finished yet
+            raise DeliveryError(
+                f"{self.root} holds a delivery with another {' and '.join(others)}; choose another -o, or empty it"
+            )
         # A run that was cut off, or met a full disk, before it noted its order down has left no more than its lock.
-        if self.root.is_dir() and any(path.name != _STATE for path in self.root.iterdir()):
+        known = (_STATE, *_NOT_OURS)
+        if self.root.is_dir() and any(path.name not in known for path in self.root.iterdir()):
             raise DeliveryError(f"{self.root} is not empty; choose another -o, or empty it")
         return order, False
 
@@ -126,6 +130,11 @@ class DeliveryFolder:
     def has(self, name: str) -> bool:
         """Whether a stream is there, and so whole."""
         return (self.root / name).is_dir()
+
+    def discard(self, name: str) -> None:
+        """Remove a stream that is damaged; a delivery without it is not finished."""
+        self.unpublish()
+        shutil.rmtree(self.root / name, ignore_errors=True)
 
     @contextlib.contextmanager
     def work_dir(self) -> Iterator[Path]:

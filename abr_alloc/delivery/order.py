@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from abr_alloc.allocation.rung import Ladder
+from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.delivery.record import AudioOrder, Delivery, PlannedRung, VideoOrder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.export.ladder_json import TitleFacts, read_ladders, read_provenance, read_title_facts
 from abr_alloc.export.planned import distinct_renditions, rendition_names
+from abr_alloc.media.coding import PRESETS
 from abr_alloc.media.encode import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.grid import AUDIO_CODECS, PRESETS, AudioTarget, VideoTarget
+from abr_alloc.media.grid import AUDIO_CODECS, PRESET_NAMES, AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
 
 __all__ = ["ChosenLadder", "check_source", "choose_ladder", "make_order"]
@@ -69,11 +71,24 @@ def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None 
             "%s was designed from another file than %s: rates are kept, but predicted AVQ is that file's", path, source
         )
     return ChosenLadder(
-        ladder=ladders[chosen],
+        ladder=_of_title(ladders[chosen], measured),
         model=about.get("model") or "",
         weights_sha256=about.get("weights_sha256") or "",
         facts=None if measured is None else facts.get(measured),
     )
+
+
+def _of_title(ladder: Ladder, title: str | None) -> Ladder:
+    """A ladder as one of the titles that share it plays it: its own sizes and AVQ."""
+
+    def own(rung: Rung) -> Rung:
+        at = next((at for at in rung.titles if at.title == title), None)
+        if at is None:
+            return rung
+        video = dataclasses.replace(rung.video, width_px=at.width_px, height_px=at.height_px)
+        return dataclasses.replace(rung, video=video, avq_mos=at.avq_mos)
+
+    return dataclasses.replace(ladder, rungs=tuple(own(rung) for rung in ladder.rungs))
 
 
 def check_source(info: MediaInfo, ladder: Ladder) -> None:
@@ -88,17 +103,17 @@ def check_source(info: MediaInfo, ladder: Ladder) -> None:
     for number, rung in enumerate(ladder.rungs, start=1):
         video, audio = rung.video, rung.audio
         size, own = f"{video.width_px}x{video.height_px}", f"{info.width_px}x{info.height_px}"
-        if video.width_px > info.width_px or video.height_px > info.height_px:
-            raise DeliveryError(
-                f"rung {number} of {ladder.title!r} is {size}, larger than {info.path} ({own}); design the ladder from "
-                "this source, or leave larger rungs out with `ladder --max-height`"
-            )
         shape = (video.width_px / video.height_px) / (info.width_px / info.height_px)
         # Sides are rounded to even: of 18 lines, one more or less is 6 %.
         if abs(shape - 1.0) > _SAME_SHAPE + 1.0 / min(video.width_px, video.height_px):
             raise DeliveryError(
                 f"rung {number} of {ladder.title!r} is {size}, of another shape than {info.path} ({own}), and would "
                 "stretch its picture; design the ladder from this source"
+            )
+        if video.width_px > info.width_px or video.height_px > info.height_px:
+            raise DeliveryError(
+                f"rung {number} of {ladder.title!r} is {size}, larger than {info.path} ({own}); design the ladder from "
+                "this source, or leave larger rungs out with `ladder --max-height`"
             )
         if video.codec not in PRESETS or audio.codec not in AUDIO_CODECS:
             codec = audio.codec if video.codec in PRESETS else video.codec
@@ -137,10 +152,14 @@ def make_order(
     """What is to be encoded.
 
     Raises:
+        DeliveryError: the encoder has no such preset.
         LadderFormatError: the ladder holds a codec or target that it cannot.
         ToolMissingError: an encoder is not there.
     """
     rungs = chosen.ladder.rungs
+    for codec in {rung.video.codec for rung in rungs}:
+        if preset is not None and preset not in PRESET_NAMES[codec]:
+            raise DeliveryError(f"{codec} has no preset {preset!r}; give one of {', '.join(PRESET_NAMES[codec])}")
     names = rendition_names(rungs)
     videos, audios = distinct_renditions(rungs)
     video_orders = tuple(

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from abr_alloc.delivery.folder import MANIFEST_NAME, DeliveryFolder, disk_errors
+from abr_alloc.delivery.folder import DeliveryFolder, disk_errors
 from abr_alloc.delivery.record import Delivery, write_delivery
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.export.dash import dash_manifest
 from abr_alloc.export.hls import i_frame_playlist, master_playlist, media_playlist
 from abr_alloc.export.presentation import (
     I_FRAME_PLAYLIST_NAME,
+    MANIFEST_NAME,
     PLAYLIST_NAME,
     AudioStream,
     IFrame,
@@ -29,11 +30,24 @@ from abr_alloc.media.bitstream import Fragment
 from abr_alloc.media.cmaf import read_segments
 from abr_alloc.media.segments import INIT_NAME, segment_paths
 
-__all__ = ["publish", "read_variants", "timeline_of"]
+__all__ = ["damaged_streams", "publish", "read_variants", "timeline_of"]
 
 _AGAIN = "encode the ladder again"
 _MOST_MISSING_S = 0.1
 """How much earlier than the title its audio may end: about a coder's longest frame."""
+
+
+def damaged_streams(delivery: Delivery, folder: DeliveryFolder) -> dict[str, str]:
+    """Streams of a delivery that are there and not whole, with what is wrong; those that are missing are not named."""
+    found: dict[str, str] = {}
+    kinds = [(order.name, "video") for order in delivery.videos] + [(order.name, "audio") for order in delivery.audios]
+    for name, kind in kinds:
+        try:
+            if folder.has(name):
+                _fragments(folder.root / name, kind, delivery)
+        except UnsupportedMediaError as error:
+            found[name] = str(error).rpartition("; ")[0] or str(error)
+    return found
 
 
 def read_variants(delivery: Delivery, root: Path, places: Mapping[str, Path] | None = None) -> list[Variant]:

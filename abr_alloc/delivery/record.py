@@ -26,6 +26,23 @@ SCHEMA_VERSION = 1
 _NAME = re.compile(r"(?:video|audio)/[a-z0-9][a-z0-9.-]{0,99}")
 
 
+# Fields by which two orders differ, with the word for it; videos are looked at one by one.
+_WORDS = {
+    "source_hash": "source",
+    "num_frames": "source",
+    "fps": "source",
+    "title": "ladder",
+    "audios": "ladder",
+    "rungs": "ladder",
+    "scenes_s": "ladder",
+    "model": "ladder",
+    "weights_sha256": "ladder",
+    "ffmpeg_version": "ffmpeg",
+    "language": "language",
+    "label": "audio name",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoOrder:
     """One video rendition to encode."""
@@ -121,14 +138,19 @@ class Delivery:
         videos = tuple(order if video.name == order.name else video for video in self.videos)
         return dataclasses.replace(self, videos=videos)
 
-    def same_job(self, other: Delivery) -> bool:
-        """Whether another order asks for the same. Where the source lies, threads and refined rates do not count."""
+    def differences(self, other: Delivery) -> list[str]:
+        """In what another order asks for something else.
 
-        def asked(order: Delivery) -> Delivery:
-            videos = tuple(dataclasses.replace(video, asked_kbps=video.planned_kbps) for video in order.videos)
-            return dataclasses.replace(order, source="", threads=0, videos=videos)
-
-        return asked(self) == asked(other)
+        Where the source lies, threads and refined rates do not count.
+        """
+        found = [word for name, word in _WORDS.items() if getattr(self, name) != getattr(other, name)]
+        presets = [[video.preset for video in order.videos] for order in (self, other)]
+        ladders = [
+            [dataclasses.replace(video, asked_kbps=video.planned_kbps, preset="") for video in order.videos]
+            for order in (self, other)
+        ]
+        found += ["ladder"] if ladders[0] != ladders[1] else ["preset"] if presets[0] != presets[1] else []
+        return ["source"] if "source" in found else list(dict.fromkeys(found))
 
 
 _Record = TypeVar("_Record", VideoOrder, AudioOrder, PlannedRung, Delivery)

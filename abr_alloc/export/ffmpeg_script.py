@@ -25,12 +25,11 @@ from abr_alloc.export.planned import (
     require_codecs,
 )
 from abr_alloc.export.presentation import PLAYLIST_NAME
-from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
+from abr_alloc.media.coding import AUDIO_ENCODERS, PEAK_RATIO, PRESETS, SAMPLE_RATE_HZ, VBV_RATIO, VIDEO_ENCODERS
 
 __all__ = ["ffmpeg_script"]
 
-_ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "aac": "aac", "opus": "libopus"}
-_PRESETS = {"h264": "fast", "hevc": "fast", "av1": "8"}
+_ENCODERS = VIDEO_ENCODERS | AUDIO_ENCODERS
 
 _HEAD = """\
 #!/bin/sh
@@ -94,7 +93,7 @@ def _video(n: int, video: VideoRendition, plan: LadderPlan) -> list[str]:
     level = planned_level(video, plan.fps).name
     words = ["-map", "0:v:0", f"-filter:v:{n}", f"scale={int(video.width_px)}:{int(video.height_px)},setsar=1"]
     words += [f"-r:v:{n}", str(plan.fps), f"-pix_fmt:v:{n}", "yuv420p"]
-    words += [f"-c:v:{n}", _ENCODERS[video.codec], f"-preset:v:{n}", _PRESETS[video.codec], *_rate(n, video)]
+    words += [f"-c:v:{n}", _ENCODERS[video.codec], f"-preset:v:{n}", PRESETS[video.codec], *_rate(n, video)]
     if video.codec != "av1":  # SVT-AV1's VBR takes no buffer
         words += [f"-maxrate:v:{n}", f"{PEAK_RATIO * kbps:.0f}k", f"-bufsize:v:{n}", f"{VBV_RATIO * kbps:.0f}k"]
     gop = plan.gop_frames

@@ -12,6 +12,8 @@ from fractions import Fraction
 
 __all__ = [
     "I_FRAME_PLAYLIST_NAME",
+    "MANIFEST_NAME",
+    "MASTER_NAME",
     "PLAYLIST_NAME",
     "SEGMENT_S",
     "AudioStream",
@@ -28,6 +30,9 @@ __all__ = [
 
 SEGMENT_S = 6.0
 """Length of a segment, seconds (Apple's HLS Authoring Specification, 7.5); more where frames do not divide it."""
+
+MASTER_NAME, MANIFEST_NAME = "master.m3u8", "manifest.mpd"
+"""What players are given."""
 
 PLAYLIST_NAME = "index.m3u8"
 """A stream's playlist, in its folder."""

@@ -123,8 +123,8 @@ def watch_tasks(
                 future.result()
                 yield task
     except BaseException as error:
-        for future in pending:
-            future.cancel()
+        # Tasks that wait are not cancelled: the pool, broken by the end of its workers, fails them itself, and its
+        # thread ends with a traceback where one is cancelled already.
         workers = multiprocessing.active_children()
         for worker in workers:
             worker.terminate()

@@ -97,7 +97,8 @@ def stereo_aac(stream: Stream) -> Iterator[Breach]:
     unseen = [v for v in stream.variants if v.muxed or v.video is None or not all(t and t.fragments for t in v.audio)]
     if any(codec in _AAC for variant in unseen for codec in declared_codecs(variant)):
         return
-    held = sorted({f"{f.codecs} with {f.channels} channels" for t in stream.of_kind("audio") for f in t.fragments[:1]})
+    firsts = [fragment for track in stream.of_kind("audio") for fragment in track.fragments[:1]]
+    held = sorted({f"{f.codecs} with {f.channels} channel{'s' if f.channels != 1 else ''}" for f in firsts})
     yield stream.where, f"no stereo AAC among the audio ({'; '.join(held) or 'none'})", "add a stereo AAC rendition"
 
 
@@ -174,18 +175,26 @@ def extinf_is_true(stream: Stream) -> Iterator[Breach]:
         if not bounds or not track.fps:
             continue
         frame = max(frames, default=1 / track.fps)
-        clock = least = most = 0.0  # said minus measured, at every boundary: any run of segments is a difference of two
-        for segment, start, end in zip(track.segments, bounds, bounds[1:], strict=False):
-            said = segment.tag.duration_s or 0.0
-            clock += said - (end - start)
-            least, most = min(least, clock), max(most, clock)
-            if said and most - least > 1.01 * frame:
-                message = (
-                    f"EXTINF is {said:.3f} s and the segment {end - start:.3f} s; "
-                    f"so far sums are {1000 * (most - least):.0f} ms off, and one frame ({1000 * frame:.0f} ms) may be"
-                )
-                yield f"{track.where}:{segment.tag.line}", message, f"write #EXTINF:{end - start:.6f},"
-                break
+        # An audio coder's lead-in is media (tfdt counts it) and is not presented: EXTINF may hold it or not.
+        if track.lead_in_s and not _first_lie(track, [-track.lead_in_s, *bounds[1:]], frame):
+            continue
+        yield from _first_lie(track, bounds, frame)
+
+
+def _first_lie(track: Track, bounds: list[float], frame: float) -> list[Breach]:
+    """Where sums of EXTINF leave those of a track's segments by more than a frame, seconds."""
+    clock = least = most = 0.0  # said minus measured, at every boundary: any run of segments is a difference of two
+    for segment, start, end in zip(track.segments, bounds, bounds[1:], strict=False):
+        said = segment.tag.duration_s or 0.0
+        clock += said - (end - start)
+        least, most = min(least, clock), max(most, clock)
+        if said and most - least > 1.01 * frame:
+            message = (
+                f"EXTINF is {said:.3f} s and the segment {end - start:.3f} s; "
+                f"so far sums are {1000 * (most - least):.0f} ms off, and one frame ({1000 * frame:.0f} ms) may be"
+            )
+            return [(f"{track.where}:{segment.tag.line}", message, f"write #EXTINF:{end - start:.6f},")]
+    return []
 
 
 @rule("8.2", "MUST", "audio and video playlists have one target duration", "several")
@@ -221,8 +230,9 @@ def aligned(stream: Stream) -> Iterator[Breach]:
     for track in stream.tracks:
         if not track.boundaries_s or not track.fps or track is first:
             continue
-        # Frames of audio do not end where frames of video do.
-        tolerance = 0.5 / first.fps if track.kind == "video" else 1.01 * (1 / track.fps + 1 / first.fps)
+        # Frames of audio do not end where frames of video do, and packagers may count the lead-in as time.
+        audio_s = 1.01 * (1 / track.fps + 1 / first.fps) + track.lead_in_s
+        tolerance = 0.5 / first.fps if track.kind == "video" else audio_s
         ours, theirs = track.boundaries_s[:-1], first.boundaries_s[:-1]
         off = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if abs(a - b) > tolerance), None)
         if off is not None:

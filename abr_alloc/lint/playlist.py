@@ -74,6 +74,8 @@ def read_playlist(data: bytes) -> Playlist:
     lines = _lines(data, state)
     if lines[0] != "#EXTM3U":
         state.flaw("HLS 4.4.1.1", 1, f"begins with {lines[0][:20]!r}", "make #EXTM3U its first line")
+    if not any(line.startswith("#EXT") for line in lines):
+        lines = []  # of no playlist, so that its lines are no faults of one
     for at, line in enumerate(lines, start=1):
         if line.startswith("#EXT"):
             name, colon, value = line[1:].partition(":")

@@ -49,11 +49,18 @@ class _Reader:
             reason = "not a path below the playlist"
         else:
             joined = posixpath.normpath(posixpath.join(posixpath.dirname(base), path))
-            if joined != ".." and not joined.startswith("../"):
+            if joined != ".." and not joined.startswith("../") and self.holds(joined):
                 return joined
             reason = "leads out of the playlist's folder"
         self.not_checked[f"{_short(uri)}: {reason}"] = None
         return None
+
+    def holds(self, path: str) -> bool:
+        """Whether a path stays in the folder when links are followed."""
+        try:
+            return (self.folder / path).resolve().is_relative_to(self.folder.resolve())
+        except (OSError, RuntimeError):  # a link to itself
+            return False
 
     def read(
         self, path: str, part: ByteRange | None = None, limit: int = _MAX_SEGMENT_BYTES

@@ -60,6 +60,8 @@ class Track:
         target = self.playlist.target_duration_s
         if not sizes or not all(sizes) or not all(lengths) or not target or self.playlist.truncated:
             return None
+        if any(segment.fragment is None and not segment.tag.encrypted for segment in self.segments):
+            return None
         if target > _MAX_RATIO * median(lengths):
             return None
         return peak_bits_per_s(sizes, lengths, target), 8.0 * sum(sizes) / sum(lengths)
@@ -77,6 +79,13 @@ class Track:
             starts[0] = max(starts[0], min(0.0, *starts[1:])) if len(starts) > 1 else max(starts[0], 0.0)
         last = self.fragments[-1]
         return [*starts, last.end / last.timescale]
+
+    @property
+    def lead_in_s(self) -> float:
+        """What the first segment of audio holds before time 0, seconds; a decoder needs it and it is not presented."""
+        if self.kind != "audio":
+            return 0.0
+        return max(0.0, -self.fragments[0].start / self.fragments[0].timescale)
 
     @cached_property
     def fps(self) -> float | None:

@@ -12,8 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from abr_alloc.media.bitstream import Fragment, read_fragment
-from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
-from abr_alloc.media.encode import video_encoder
+from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, VIDEO_ENCODERS, gop_frames
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.probe import MediaInfo
@@ -78,7 +77,7 @@ def _encoder_options(
     gop = gop_frames(info.fps)
     # Players decode 8-bit H.264 only; the other codecs keep the source's depth.
     pixel_format = "yuv420p" if target.codec == "h264" else info.pixel_format
-    words = ["-c:v", ffmpeg.require_encoder(video_encoder(target.codec)), "-preset", target.preset]
+    words = ["-c:v", ffmpeg.require_encoder(VIDEO_ENCODERS[target.codec]), "-preset", target.preset]
     words += ["-b:v", f"{kbps:.3f}k", "-g", str(gop), "-pix_fmt", pixel_format]
     if target.codec in TWO_PASS:
         words += ["-maxrate", f"{PEAK_RATIO * kbps:.3f}k", "-bufsize", f"{VBV_RATIO * kbps:.3f}k"]
@@ -120,6 +119,17 @@ def package(ffmpeg: FFmpeg, encode: Path, duration_s: Fraction, folder: Path) ->
         cwd=folder,
     )
     (folder / "manifest.mpd").unlink()
+    for path in segment_paths(folder):
+        _mark_as_cmaf(path)
+
+
+def _mark_as_cmaf(path: Path) -> None:
+    """ffmpeg calls every segment an indexed one (brand msix), which without `sidx` it is not: it is CMAF's (cmfs)."""
+    with path.open("r+b") as file:
+        head = file.read(24)
+        if head[4:8] == b"styp" and head[20:24] == b"msix":
+            file.seek(20)
+            file.write(b"cmfs")
 
 
 def read_segments(folder: Path) -> list[Fragment]:

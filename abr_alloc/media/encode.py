@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abr_alloc.errors import ToolMissingError
-from abr_alloc.media.coding import GOP_S, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
+from abr_alloc.media.coding import AUDIO_ENCODERS, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, VIDEO_ENCODERS, gop_frames
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg, find_program, run_program
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
@@ -27,11 +27,8 @@ __all__ = [
     "encode_video",
     "list_encoders",
     "read_pcm_bytes",
-    "video_encoder",
 ]
 
-_VIDEO_ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
-_AUDIO_ENCODERS = {"aac": "aac", "opus": "libopus"}
 _ENCODER_PARAMS = {
     "hevc": ("-x265-params", "pools=1:frame-threads=1:log-level=error"),
     "av1": ("-svtav1-params", "lp=1"),
@@ -57,18 +54,13 @@ class Encoder:
 
 def list_encoders(ffmpeg: FFmpeg | None) -> list[Encoder]:
     """Every encoder that may be used, video first; without an ffmpeg only programs beside it can be there."""
-    inside = {name: (codec,) for codec, name in (_VIDEO_ENCODERS | _AUDIO_ENCODERS).items()}
+    inside = {name: (codec,) for codec, name in (VIDEO_ENCODERS | AUDIO_ENCODERS).items()}
     known = frozenset() if ffmpeg is None else ffmpeg.encoders
     found = [
         Encoder(name=name, codecs=codecs, present=name in known)
         for name, codecs in (inside | {"libfdk_aac": tuple(_FDK_PROFILES)}).items()
     ]
     return [*found, Encoder(name="fdkaac", codecs=tuple(_FDK_PROFILES), present=find_program("fdkaac") is not None)]
-
-
-def video_encoder(codec: str) -> str:
-    """ffmpeg's name of the encoder that makes a codec."""
-    return _VIDEO_ENCODERS[codec]
 
 
 def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence[AudioTarget]) -> None:
@@ -78,10 +70,10 @@ def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence
         ToolMissingError: names the encoder and how to get it.
     """
     for codec in {target.codec for target in video}:
-        ffmpeg.require_encoder(_VIDEO_ENCODERS[codec])
+        ffmpeg.require_encoder(VIDEO_ENCODERS[codec])
     for codec in {target.codec for target in audio}:
-        if codec in _AUDIO_ENCODERS:
-            ffmpeg.require_encoder(_AUDIO_ENCODERS[codec])
+        if codec in AUDIO_ENCODERS:
+            ffmpeg.require_encoder(AUDIO_ENCODERS[codec])
         elif "libfdk_aac" not in ffmpeg.encoders and find_program("fdkaac") is None:
             raise ToolMissingError(
                 f"no encoder for {codec}: install the fdkaac program (Debian: apt-get install fdkaac, from contrib), "
@@ -116,8 +108,8 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
         ffmpeg.run(
             [*INPUT_GUARD, "-i", info.path.resolve(), "-map", "0:v:0", "-an", "-sn", "-dn", "-map_metadata", "-1"]
             + ["-vf", f"{video_chain(info)},scale={target.width_px}:{target.height_px}:flags=bicubic"]
-            + ["-fps_mode", "passthrough", "-c:v", ffmpeg.require_encoder(_VIDEO_ENCODERS[target.codec])]
-            + ["-preset", target.preset, *rate, "-g", str(max(1, round(GOP_S * info.fps))), "-pix_fmt", pixel_format]
+            + ["-fps_mode", "passthrough", "-c:v", ffmpeg.require_encoder(VIDEO_ENCODERS[target.codec])]
+            + ["-preset", target.preset, *rate, "-g", str(gop_frames(info.fps)), "-pix_fmt", pixel_format]
             + ["-threads", "1", *_ENCODER_PARAMS.get(target.codec, ()), "-f", "mp4", partial]
         )
         partial.replace(path)
@@ -183,7 +175,7 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, 
             if target.codec in _FDK_PROFILES:
                 codec = ["-c:a", "libfdk_aac", "-profile:a", _FDK_PROFILES[target.codec][0]]
             else:
-                codec = ["-c:a", ffmpeg.require_encoder(_AUDIO_ENCODERS[target.codec])]
+                codec = ["-c:a", ffmpeg.require_encoder(AUDIO_ENCODERS[target.codec])]
             ffmpeg.run([*source, *channels, *codec, "-b:a", bits_per_s, "-threads", "1", "-f", "mp4", partial])
         partial.replace(path)
     finally:

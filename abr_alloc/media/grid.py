@@ -13,15 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from abr_alloc.errors import GridError, UnitError
+from abr_alloc.media.coding import PRESETS
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.shipped import grid_names
 from abr_alloc.units import parse_bitrate_kbps
 
-__all__ = ["AUDIO_CODECS", "PRESETS", "VIDEO_CODECS", "AudioTarget", "Grid", "VideoTarget", "load_grid"]
+__all__ = ["AUDIO_CODECS", "PRESET_NAMES", "VIDEO_CODECS", "AudioTarget", "Grid", "VideoTarget", "load_grid"]
 
-PRESETS = {"h264": "fast", "hevc": "fast", "av1": "8"}
-"""Video codecs that can be probed, each with its default encoder preset."""
+_X26_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"),
+    *map(str, range(10)),  # the same by number
+)
+PRESET_NAMES = {"h264": _X26_PRESETS, "hevc": _X26_PRESETS, "av1": tuple(map(str, range(14)))}
+"""Presets of each codec's encoder (x264, x265, SVT-AV1)."""
 VIDEO_CODECS = tuple(PRESETS)
+"""Video codecs that can be probed."""
 AUDIO_CODECS = ("aac", "opus", "heaac", "heaacv2")
 """Audio codecs that can be probed."""
 

@@ -347,9 +347,8 @@ def test_a_finished_folder_takes_no_other_order(what, film, film_ladder, deliver
     words = {"preset": ("--preset", "slow"), "language": ("--language", "fr")}.get(what, ())
     outcome = run_command("encode", source, "--ladder", ladder, "-o", delivered, *words)
     assert outcome.code == 1
-    assert outcome.error_line() == (
-        f"error: {delivered} holds the finished delivery of another ladder, source or setting; choose another -o"
-    )
+    start = f"error: {delivered} holds a delivery with another {what}"
+    assert outcome.error_line() == f"{start}; choose another -o, or empty it"
     assert {path: path.stat().st_mtime_ns for path in delivered.rglob("*")} == before
 
 

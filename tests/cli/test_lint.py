@@ -52,11 +52,15 @@ def test_a_broken_should_is_a_warning(run_command, master):
     assert "1 should be corrected:" in outcome.stdout
 
 
-@pytest.mark.parametrize("path", ["absent.m3u8", "stream"])
-def test_what_is_no_file_is_a_usage_error(run_command, master, path):
+@pytest.mark.parametrize("path", ["absent.m3u8", "stream/video"])
+def test_what_is_no_playlist_is_a_usage_error(run_command, master, path):
     outcome = run_command("lint", path)
     assert outcome.code == 2
     assert path in outcome.error_line()
+
+
+def test_a_folder_stands_for_its_master_playlist(run_command, master):
+    assert run_command("lint", "stream").stdout == run_command("lint", "stream/master.m3u8").stdout
 
 
 def test_a_media_playlist_alone_is_said_in_one_line(run_command, master):

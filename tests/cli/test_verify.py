@@ -116,12 +116,18 @@ def test_a_tolerance_is_read(text, rate, avq, verify, copied):
 
 @pytest.mark.parametrize(
     "text", ["", "5%", "rate=", "rate=-5%", "rate=0", "avq=5%", "rate=nan", "rate=5%,rate=6%", "mos=1", "rate=5%;avq=1",
-             "rate=" + "9" * 400]
+             "avq=" + "9" * 400]
 )  # fmt: skip
 def test_what_is_no_tolerance_is_a_usage_error(text, verify, delivered):
     outcome = verify(delivered, "--tolerance", text)
     assert outcome.code == 2
     assert "is no tolerance; write rate=5%,avq=0.1, or one of the two" in outcome.error_line()
+
+
+def test_a_forgotten_percent_sign_is_no_tolerance_of_hundreds_of_percent(verify, delivered):
+    outcome = verify(delivered, "--tolerance", "rate=5")
+    assert outcome.code == 2
+    assert "'rate=5' is 500 % of the rate; did you mean rate=5%?" in outcome.error_line()
 
 
 # The source.
@@ -138,9 +144,10 @@ def test_without_its_source_rates_alone_are_told(instead, verify, copied, clip):
     outcome = verify(copied, "--tolerance", "rate=90%,avq=0.001")
     assert (outcome.code, outcome.stderr) == (0, "")
     told = " ".join(outcome.stdout.split())
-    assert "AVQ was not measured: the source is not where it was, give it with --source" in told
+    assert "AVQ was not measured: the source does not lie where it was, give it with --source" in told
+    assert "Within the tolerance (rate 90 %; AVQ not measured)." in told
     found = document(verify(copied, "--json", "--tolerance", WIDE))
-    assert found["largest_avq_deviation_mos"] is None
+    assert found["largest_avq_deviation_mos"] is None and found["avq_measured"] is False
     assert {rung["measured_avq_mos"] for rung in found["rungs"]} == {None}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -212,9 +213,42 @@ def test_a_full_disk_is_told_in_one_line_and_the_same_command_goes_on(
     assert contents(folder) == contents(delivered)
 
 
-def test_a_failing_encoder_is_named_with_its_rendition(film, film_ladder, run_command, tmp_path):
-    words = ("--ladder", film_ladder, "-o", tmp_path / "out", "--preset", "no-such-preset", "--jobs", "1")
+def test_a_failing_encoder_is_named_with_its_rendition(film, film_ladder, run_command, ffmpeg, tmp_path):
+    broken = tmp_path / "ffmpeg"
+    fails = 'case "$*" in *libx264*) echo broken >&2; exit 7;; esac'
+    broken.write_text(f"#!/bin/sh\n{fails}\nexec '{ffmpeg.path}' \"$@\"\n")
+    broken.chmod(0o755)
+    words = ("--ladder", film_ladder, "-o", tmp_path / "out", "--jobs", "1", "--ffmpeg", broken)
     outcome = run_command("encode", film, *words)
     assert outcome.code == 1
-    assert re.match(r"error: film\.mp4: video/\S+: ffmpeg\S* failed .*no-such-preset", outcome.error_line())
+    assert re.match(r"error: film\.mp4: video/\S+: ffmpeg failed with exit code 7: broken", outcome.error_line())
     assert not (tmp_path / "out" / "master.m3u8").exists()
+
+
+def test_a_preset_that_the_encoder_lacks_is_told_before_any_work(film, film_ladder, run_command, tmp_path):
+    outcome = run_command("encode", film, "--ladder", film_ladder, "-o", tmp_path / "out", "--preset", "fst")
+    assert outcome.code == 1
+    assert outcome.error_line().startswith("error: h264 has no preset 'fst'; give one of ultrafast, ")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "damage", ["a segment is missing", "a segment is cut off", "the folder is missing", "no master"]
+)
+def test_what_is_damaged_is_encoded_again_and_nothing_else(damage, film, film_ladder, delivered, run_command, tmp_path):
+    folder = Path(shutil.copytree(delivered, tmp_path / "out"))
+    stream = folder / "video" / "128x72-100k"
+    if damage == "a segment is missing":
+        (stream / "00002.m4s").unlink()
+    if damage == "a segment is cut off":
+        (stream / "00002.m4s").write_bytes((stream / "00002.m4s").read_bytes()[:-9])
+    if damage == "the folder is missing":
+        shutil.rmtree(stream)
+    if damage == "no master":
+        (folder / "master.m3u8").unlink()
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob("*/*/*.m4s") if path.parent != stream}
+    outcome = run_command("encode", film, "--ladder", film_ladder, "-o", folder)
+    assert outcome.code == 0, outcome.stderr
+    assert ("video/128x72-100k is not whole and is encoded again" in outcome.stderr) == damage.startswith("a segment")
+    assert contents(folder) == contents(delivered)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept

@@ -32,22 +32,30 @@ def finish(folder, order):
 def test_a_new_or_empty_folder_takes_any_order(folder, order):
     assert folder.open(order) == (order, False)
     folder.root.mkdir()
+    (folder.root / ".DS_Store").write_text("")  # systems write it into every folder
     assert folder.open(order) == (order, False)
 
 
 def test_an_unfinished_order_is_gone_on_with_as_it_stands(folder, order):
     refined = order.with_video(dataclasses.replace(order.videos[0], asked_kbps=90.0))
     with folder.begun(refined):
-        pass
+        make_stream(folder.root / order.videos[0].name)
     assert folder.open(order) == (refined, False)
-    with pytest.raises(DeliveryError, match="holds the unfinished delivery of another ladder, source or setting"):
+    with pytest.raises(DeliveryError, match="holds a delivery with another language; choose another -o, or empty it"):
         folder.open(dataclasses.replace(order, language="de"))
+
+
+def test_an_unfinished_order_of_which_nothing_is_finished_stands_in_no_others_way(folder, order):
+    with folder.begun(order):
+        pass
+    other = dataclasses.replace(order, language="de")
+    assert folder.open(other) == (other, False)
 
 
 def test_a_finished_order_is_finished_and_no_other_is_taken(folder, order):
     finish(folder, order)
     assert folder.open(order) == (order, True)
-    with pytest.raises(DeliveryError, match="holds the finished delivery of another"):
+    with pytest.raises(DeliveryError, match="holds a delivery with another ladder"):
         folder.open(dataclasses.replace(order, title="other"))
 
 

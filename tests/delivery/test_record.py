@@ -36,8 +36,8 @@ def test_another_rate_for_a_video_is_the_same_job_but_another_preset_is_not(orde
     refined = order.with_video(dataclasses.replace(first, asked_kbps=90.0))
     assert refined.videos[0].asked_kbps == 90.0
     assert refined.videos[1:] == order.videos[1:]
-    assert refined.same_job(order)
-    assert dataclasses.replace(order, source="elsewhere.mp4", threads=8).same_job(order)
+    assert not refined.differences(order)
+    assert not dataclasses.replace(order, source="elsewhere.mp4", threads=8).differences(order)
     for other in (
         order.with_video(dataclasses.replace(first, preset="slow")),
         order.with_video(dataclasses.replace(first, planned_kbps=90.0)),
@@ -46,7 +46,7 @@ def test_another_rate_for_a_video_is_the_same_job_but_another_preset_is_not(orde
         dataclasses.replace(order, ffmpeg_version="8"),
         dataclasses.replace(order, rungs=order.rungs[:2]),
     ):
-        assert not other.same_job(order)
+        assert other.differences(order)
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def rates(folder: Path) -> dict[str, float]:
 def test_what_is_kept_is_nearer_and_told_in_record_and_playlists(refine, copied, delivered):
     audio_kbps = {"64x36-40k": 32, "128x72-100k": 32, "128x72-160k": 64}
     outcome = refine()
-    assert outcome.code == 0, outcome.stderr
+    assert outcome.code == 1, "some are beyond 0.1 % even so"
     kept = set(re.findall(r"rung (\d), asked for \d+k instead of \d+k: .*?; kept", " ".join(outcome.stdout.split())))
     assert kept  # of so small pictures the container alone is beyond 0.1 %
     record = json.loads((copied / "delivery.json").read_text())

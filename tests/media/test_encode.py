@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from abr_alloc.errors import ToolFailedError, ToolMissingError
+from abr_alloc.media.coding import PRESETS
 from abr_alloc.media.encode import (
     SAMPLE_RATE_HZ,
     check_encoders,
@@ -18,7 +19,7 @@ from abr_alloc.media.encode import (
     encode_video,
     read_pcm_bytes,
 )
-from abr_alloc.media.grid import PRESETS, AudioTarget, VideoTarget
+from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import content_hash, probe, read_packets
 from abr_alloc.media.scenes import find_cuts
 
