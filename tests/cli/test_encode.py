@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from abr_alloc.media.cmaf import read_segments
+from abr_alloc.media.ffmpeg import find_program
 from abr_alloc.media.probe import content_hash
 from abr_alloc.media.segments import join_segments
 
@@ -134,6 +135,24 @@ def test_what_is_no_language_is_refused(language, encode, short, write_ladder, t
 def test_a_name_of_the_audio_may_hold_anything(encode, short, write_ladder, tmp_path):
     assert encode(short, write_ladder("96x64 120 + aac 32"), "--audio-name", 'A "B"\n#C,=ü').code == 0
     assert attribute((tmp_path / "out" / "master.m3u8").read_text(), "NAME") == ["A 'B' #C,=ü"]
+
+
+@pytest.mark.parametrize(("rate", "audio"), [("50", "aac 48"), ("60", "aac 48"), ("30", "heaac 48"), ("25", "opus 48")])
+def test_what_is_delivered_passes_lint_at_any_frame_rate(
+    rate, audio, encode, make_media, write_ladder, run_command, tmp_path
+):
+    """An audio coder's lead-in (21 to 105 ms) is longer than a frame of video."""
+    if audio.startswith("heaac") and find_program("fdkaac") is None:
+        pytest.skip("no fdkaac")
+    source = make_media(
+        "rate.mkv",
+        f"lavfi:testsrc2=size=96x64:rate={rate}:duration=13",
+        "lavfi:aevalsrc=0.3*sin(2*PI*440*t)+0.1*random(0)|0.1*random(1):s=48000:d=13",
+        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p", "-c:a", "flac"),
+    )
+    assert encode(source, write_ladder(f"48x32 60 + {audio}", f"96x64 150 + {audio}")).code == 0
+    found = json.loads(run_command("lint", tmp_path / "out", "--json").stdout)["findings"]
+    assert {finding["rule"] for finding in found} <= ({"2.3"} if audio.startswith("opus") else set())
 
 
 def test_all_codecs_stand_beside_each_other(encode, short, write_ladder, tmp_path):

@@ -183,6 +183,17 @@ def test_an_encode_that_is_cut_off_keeps_what_is_finished_and_goes_on(
     assert not (folder / ".abr-alloc").exists()
 
 
+def test_ctrl_c_with_renditions_waiting_is_one_line(spy, film, film_ladder, tmp_path):
+    """The pool has workers that run and tasks that wait; neither may answer with a traceback."""
+    spy.arm(160)
+    child = start(film, "--ladder", film_ladder, "-o", tmp_path / "out", "--ffmpeg", spy.path, "--jobs", "1")
+    wait_until(spy.stalled.exists, "no stall", child)
+    os.killpg(child.pid, signal.SIGINT)
+    _, stderr = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert stderr.lstrip() == "error: interrupted; run the same command again to go on where it stopped\n"
+
+
 def test_what_is_finished_is_said_to_be_and_left_alone(film, film_ladder, delivered, run_command, spy):
     before = {path: path.stat().st_mtime_ns for path in delivered.rglob("*")}
     outcome = run_command("encode", film, "--ladder", film_ladder, "-o", delivered, "--ffmpeg", spy.path)

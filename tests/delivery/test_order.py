@@ -47,6 +47,20 @@ def test_the_sources_hash_says_which_title_it_is_whatever_its_name(write_ladder,
     assert not caplog.records
 
 
+def test_a_shared_ladder_is_encoded_in_a_titles_own_sizes_with_its_own_avq(write_ladder):
+    path = write_ladder("128x72 40 + aac 32", title="2 titles", hashes={"film": "a", "other": "b"})
+    document = json.loads(path.read_text())
+    (rung,) = document["ladders"][0]["rungs"]
+    rung["titles"] = [
+        {"title": "film", "width_px": 128, "height_px": 72, "avq_mos": 2.5, "note": ""},
+        {"title": "other", "width_px": 96, "height_px": 72, "avq_mos": 3.5, "note": ""},
+    ]
+    path.write_text(json.dumps(document))
+    found = {hash_: choose_ladder(path, Path("x.mp4"), hash_).ladder.rungs[0] for hash_ in ("a", "b", "c")}
+    sizes = {hash_: (rung.video.width_px, rung.video.height_px, rung.avq_mos) for hash_, rung in found.items()}
+    assert sizes == {"a": (128, 72, 2.5), "b": (96, 72, 3.5), "c": (128, 72, 3.0)}, "c is nobody's: the mean"
+
+
 def test_scenes_are_those_of_the_sources_own_title_even_where_another_ladder_is_asked_for(write_ladder):
     titles = {"film": ("64x36 40 + aac 32",), "other": ("64x36 50 + aac 32",)}
     path = write_ladder(titles=titles, hashes={"film": "a", "other": "b"})

@@ -450,6 +450,26 @@ def test_what_is_elsewhere_is_not_opened_and_said(good, uri, reason):
     assert {finding.rule for finding in report.findings} == set()
 
 
+def test_a_link_that_leads_out_is_not_followed(good):
+    outside = good.folder.parent / "outside.m4s"
+    (good.folder / "video/96/00002.m4s").rename(outside)
+    (good.folder / "video/96/00002.m4s").symlink_to(outside)
+    report = good.lint()
+    assert report.findings == ()
+    assert "00002.m4s: leads out of the playlist's folder" in report.not_checked
+
+
+def test_what_is_no_playlist_is_told_once_not_line_by_line(good):
+    (good.folder / "film.mpd").write_text("<MPD>\n" + "  <S d='1'/>\n" * 100 + "</MPD>\n")
+    assert len(good.lint("film.mpd").findings) == 4  # and not one for every line
+
+
+def test_rates_of_streams_with_unreadable_segments_are_not_judged(good):
+    segment = good.folder / "video/96/00002.m4s"
+    segment.write_bytes(segment.read_bytes()[:200])
+    assert good.broken() == {"HLS 3"}
+
+
 def test_damaged_streams_never_raise(make_hls, tmp_path):
     chance = random.Random(5)
     for n in range(60):
