@@ -30,7 +30,7 @@ def two_passes(ffmpeg: FFmpeg, info: MediaInfo, video, threads: int, folder: Pat
     gop, kbps = gop_frames(info.fps), video.bitrate_kbps
     name = f"{video.width_px}-{kbps:.0f}-{threads}"
     head = ["-i", info.path.resolve(), "-map", "0:v:0", "-an", "-fps_mode", "passthrough"]
-    head += ["-vf", f"{video_chain(info)},scale={video.width_px}:{video.height_px}:flags=bicubic"]
+    head += ["-vf", f"{video_chain(info)},scale={video.width_px}:{video.height_px}:flags=bicubic,setsar=1"]
     head += ["-c:v", "libx264", "-preset", PRESETS["h264"], "-pix_fmt", "yuv420p", "-b:v", f"{kbps}k"]
     head += ["-maxrate", f"{PEAK_RATIO * kbps}k", "-bufsize", f"{VBV_RATIO * kbps}k", "-flags", "+cgop"]
     head += ["-g", gop, "-keyint_min", gop, "-sc_threshold", 0, "-threads", threads, "-passlogfile", name]

@@ -65,7 +65,9 @@ def encode_rendition(
         ffmpeg.run(
             [*report, *INPUT_GUARD, "-i", info.path.resolve(), "-map", "0:v:0", "-an", "-sn", "-dn"]
             + ["-map_metadata", "-1", "-fps_mode", "passthrough"]
-            + ["-vf", f"{video_chain(info)},scale={target.width_px}:{target.height_px}:flags=bicubic"]
+            # Even sides change the picture's shape by a hair; `scale` would say so by pixels that are not square, and
+            # players would show a line more or less than the manifest tells.
+            + ["-vf", f"{video_chain(info)},scale={target.width_px}:{target.height_px}:flags=bicubic,setsar=1"]
             + [*_encoder_options(ffmpeg, info, target, kbps, threads, number), *output],
             cwd=path.parent,
         )

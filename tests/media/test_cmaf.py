@@ -132,6 +132,18 @@ def test_every_segment_decodes_by_itself_to_what_it_is_in_the_whole(codec, deliv
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_pixels_stay_square_where_even_sides_change_the_shape(codec, deliver, make_media, tmp_path):
+    """260x144 at 108 lines is 195 pixels wide: players must show the 194 that the manifest tells."""
+    folder = deliver(make_media("wide.mkv", picture("12", 2, "260x144"), *LOSSLESS), f"{codec} 194x108 90")
+    join_segments(folder, tmp_path / "joined.mp4")
+    with av.open(str(tmp_path / "joined.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == (194, 108)
+        assert stream.sample_aspect_ratio in (None, 0, 1)
+        assert next(container.decode(stream)).format  # and it decodes
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
 def test_every_key_frame_decodes_from_its_own_bytes_alone(codec, deliver, make_media, tmp_path):
     folder = deliver(make_media("five.mkv", picture("12", 5, "96x64"), *LOSSLESS), f"{codec} 96x64 60", Fraction(4))
     init = (folder / INIT_NAME).read_bytes()
