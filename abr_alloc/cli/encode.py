@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from abr_alloc.cli import options
+from abr_alloc.export.presentation import AUDIO_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -64,7 +65,7 @@ def standard_language(text: str) -> str | None:
 @click.option("--title", help="Which ladder of the file; the source's own when absent.")
 @click.option("--preset", help="Video encoder preset; h264 and hevc: fast, av1: 8 when absent, as `extract` has it.")
 @click.option("--language", type=_Language(), help="Language of the audio (en, pt-BR); the source's tag when absent.")
-@click.option("--audio-name", default="Audio", show_default=True, help="Name of the audio in a player's menu.")
+@click.option("--audio-name", default=AUDIO_LABEL, show_default=True, help="Name of the audio in a player's menu.")
 @click.option(
     "--refine", is_flag=True,
     help="Verify, and encode video that missed its rate or AVQ once more with a corrected rate.",

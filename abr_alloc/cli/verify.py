@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options
+from abr_alloc.cli.completion import complete_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,11 @@ __all__ = ["command"]
     help="What was encoded; looked for where it was then when absent.",
 )  # fmt: skip
 @click.option(
-    "--model", "model_name", metavar="NAME|PATH", help="Who predicts AVQ; the ladder's own model when absent."
+    "--model",
+    "model_name",
+    metavar="NAME|PATH",
+    shell_complete=complete_model,
+    help="Who predicts AVQ; the ladder's own model when absent.",
 )
 @options.tolerance_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")

@@ -50,7 +50,7 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, source_hash: str, cache: Cache)
         with worker_pool(1) as pool:
             for _ in run_tasks(pool, cache, [task]):
                 pass
-        found = cache.get(task.key) or {}
+        found = cache.require(task.key)
     return Scan(num_frames=int(found["num_frames"]), cuts=tuple(int(cut) for cut in found["cuts"]))
 
 

@@ -177,12 +177,12 @@ def measure_pairs(
             target = VideoTarget(
                 codec=order.codec, width_px=order.width_px, height_px=order.height_px, target=order.name, preset=""
             )
-            entry = _entry(cache, video.key)
+            entry = cache.require(video.key)
             rows += [video_row(info, target, scene, entry) for scene in scenes]
         for audio in audios:
             packets = read_packets(audio.joined)
             times = {"start_s": packets.start_s, "duration_s": packets.duration_s, "size_bytes": packets.size_bytes}
-            rows += [audio_row(audio.target, s.scene, times, _entry(cache, s.key(audio))) for s in scores]
+            rows += [audio_row(audio.target, s.scene, times, cache.require(s.key(audio))) for s in scores]
     yield _predict(rows, model)
 
 
@@ -209,13 +209,6 @@ def _audio_tasks(
         AudioScoreTask(ffmpeg=ffmpeg, scene=scene, renditions=tuple(audios), pcm=pcm, feature_version=version)
         for scene in scenes
     ]
-
-
-def _entry(cache: Cache, key: str) -> dict[str, Any]:
-    entry = cache.get(key)
-    if entry is None:
-        raise MediaError(f"entry {key} of the cache {cache.root} is damaged; delete that folder and run again")
-    return entry
 
 
 def _predict(rows: list[dict[str, Any]], model: Model) -> PairsAVQ:

@@ -14,6 +14,7 @@ from abr_alloc.delivery.record import AudioOrder, Delivery, PlannedRung, VideoOr
 from abr_alloc.errors import DeliveryError
 from abr_alloc.export.ladder_json import TitleFacts, read_ladders, read_provenance, read_title_facts
 from abr_alloc.export.planned import distinct_renditions, rendition_names
+from abr_alloc.export.presentation import AUDIO_LABEL
 from abr_alloc.media.coding import PRESETS
 from abr_alloc.media.encode import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
@@ -147,7 +148,7 @@ def make_order(
     preset: str | None = None,
     threads: int = 1,
     language: str = "und",
-    label: str = "Audio",
+    label: str = AUDIO_LABEL,
 ) -> Delivery:
     """What is to be encoded.
 

@@ -16,7 +16,7 @@ from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, AudioRendition, Video
 from abr_alloc.errors import ExportError, LadderFormatError, UnitError
 from abr_alloc.export.codec_strings import AUDIO_CODEC_STRINGS, Level, video_codec_string, video_level
 from abr_alloc.export.ladder_json import read_provenance, read_title_facts
-from abr_alloc.export.presentation import SEGMENT_S, AudioStream, Variant, VideoStream
+from abr_alloc.export.presentation import AUDIO_LABEL, SEGMENT_S, AudioStream, Variant, VideoStream
 from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, gop_frames, segment_duration_s
 from abr_alloc.units import parse_bitrate_kbps
 
@@ -44,9 +44,6 @@ AUDIO_CODECS = ("aac", "heaac", "heaacv2", "opus", "ac3", "eac3")
 
 MAX_CHANNELS = 8
 """Most channels of an audio rendition."""
-
-AUDIO_LABEL = "Audio"
-"""NAME of every audio rendition: members of different groups must agree on it (RFC 8216, section 4.3.4.1.1)."""
 
 _LAYOUTS = {1: "-mono", 2: ""}
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from abr_alloc.errors import OutputError
+from abr_alloc.errors import MediaError, OutputError
 
 __all__ = ["Cache", "CacheSize", "cache_key", "default_cache_dir", "measure_cache"]
 
@@ -116,6 +116,17 @@ class Cache:
                 return dict(arrays)
         except Exception:  # a flipped byte can surface as almost any error of zip, zlib or NumPy
             return None
+
+    def require(self, key: str) -> dict[str, Any]:
+        """The arrays of an entry that was just stored.
+
+        Raises:
+            MediaError: it is damaged.
+        """
+        entry = self.get(key)
+        if entry is None:
+            raise MediaError(f"entry {key} of the cache {self.root} is damaged; delete that folder and run again")
+        return entry
 
     def put(self, key: str, arrays: Mapping[str, Any]) -> None:
         """Store an entry, whole or not at all.

@@ -157,24 +157,16 @@ class TitleMeasurement:
         rows = []
         encodes, scores = self._audio_tasks(self._pcm)
         for task in self._videos:
-            entry = self._entry(task.key)
+            entry = self._cache.require(task.key)
             self.libvmaf_version = str(entry["libvmaf_version"])
             self._check_plausible(task, entry["values"])
             rows += [video_row(task.info, task.target, scene, entry) for scene in self.scenes]
-        packets = {encode.key: self._entry(encode.key) for encode in encodes}
+        packets = {encode.key: self._cache.require(encode.key) for encode in encodes}
         for score in scores:
             for encode in encodes:
-                entry = self._entry(score.key(encode))
+                entry = self._cache.require(score.key(encode))
                 rows.append(audio_row(encode.target, score.scene, packets[encode.key], entry))
         return rows
-
-    def _entry(self, key: str) -> dict[str, Any]:
-        entry = self._cache.get(key)
-        if entry is None:
-            raise MediaError(
-                f"entry {key} of the cache {self._cache.root} is damaged; delete that folder and run again"
-            )
-        return entry
 
     def _check_plausible(self, task: VideoTask, values: Any) -> None:
         """A fine encode at the source's size that scores low means mis-paired frames, never a bad encoder."""

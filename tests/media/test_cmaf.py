@@ -140,7 +140,6 @@ def test_pixels_stay_square_where_even_sides_change_the_shape(codec, deliver, ma
         stream = container.streams.video[0]
         assert (stream.width, stream.height) == (194, 108)
         assert stream.sample_aspect_ratio in (None, 0, 1)
-        assert next(container.decode(stream)).format  # and it decodes
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
