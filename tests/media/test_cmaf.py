@@ -191,6 +191,13 @@ def test_nothing_but_segments_is_left(deliver, make_media):
     assert sorted(path.name for path in folder.iterdir()) == ["00001.m4s", "init.mp4"]
 
 
+def test_a_segment_says_what_it_is(deliver, make_media):
+    """A CMAF segment (ISO/IEC 23000-19: cmfs), and no indexed one (msix), for it has no index."""
+    folder = deliver(make_media("short.mkv", picture("25", 1.2), *LOSSLESS), "h264 64x48 60")
+    head = (folder / "00001.m4s").read_bytes()[:32]
+    assert (head[4:8], head[16:24], head[28:32]) == (b"styp", b"msdhcmfs", b"moof")
+
+
 # Audio beside video.
 
 
