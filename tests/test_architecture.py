@@ -15,14 +15,15 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Floor -> what it may import of the package, besides errors, shipped, units and itself.
 FLOORS = {
     "media": set(),
-    "features": {"media"},
+    "workers": {"media.ffmpeg"},
+    "features": {"media", "workers"},
     "models": {"features.table"},
     "allocation": {"features.table", "models.folded", "models.relevance", "models.checkpoint"},
     "export": {"allocation", "media"},
-    "delivery": {"media", "features", "models.checkpoint", "allocation", "export"},
+    "delivery": {"media", "workers", "features", "models.checkpoint", "allocation", "export"},
     "lint": {"media", "export"},
     "report": {"allocation", "media", "features.table", "models.checkpoint"},
-    "cli": {"media", "features", "models", "allocation", "export", "delivery", "lint", "report"},
+    "cli": {"media", "workers", "features", "models", "allocation", "export", "delivery", "lint", "report"},
 }
 # Library -> modules that may import it.
 DOORS = {
@@ -32,7 +33,7 @@ DOORS = {
     "imageio_ffmpeg": {"media.ffmpeg"},
     "pyarrow": {"features.table"},
     "visqol": {"features.audio"},
-    "multiprocessing": {"features.pool"},
+    "multiprocessing": {"workers.local"},
     "torch": {"models.fusionnet", "models.loss", "models.training", "models.tuning"},
     "optuna": {"models.tuning"},
     "safetensors": {"models.checkpoint"},

@@ -98,6 +98,11 @@ class Cache:
         """Where an encode of a source lies for good, under a name that says what it is, if it is kept."""
         return self.root / "kept" / f"{source.stem}-{source_hash[:8]}" / f"{name}.mp4"
 
+    def keep(self, encode: Path, kept: Path) -> None:
+        """Move an encode to where it lies for good."""
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        encode.replace(kept)
+
     @property
     def _work(self) -> Path:
         return self.root / "work"

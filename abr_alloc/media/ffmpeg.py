@@ -17,10 +17,22 @@ from pathlib import Path
 
 from abr_alloc.errors import ToolFailedError, ToolMissingError
 
-__all__ = ["INPUT_GUARD", "FFmpeg", "find_ffmpeg", "find_program", "look_at_ffmpeg", "run_program", "stop_children"]
+__all__ = [
+    "INPUT_GUARD",
+    "ONE_THREAD",
+    "FFmpeg",
+    "find_ffmpeg",
+    "find_program",
+    "look_at_ffmpeg",
+    "run_program",
+    "stop_children",
+]
 
 INPUT_GUARD: tuple[str | Path, ...] = ("-protocol_whitelist", "file,pipe")
 """Options that stand before every `-i`."""
+
+ONE_THREAD: tuple[str | Path, ...] = ("-threads", "1")
+"""Options before the `-i` of tasks that run side by side: each decodes on its own core."""
 
 _STDERR_TAIL_CHARS = 4000
 _ANSWER_S = 20.0  # an ffmpeg that has not said its version by then never will
