@@ -6,6 +6,7 @@ AbrAllocError
 │   ├── ToolMissingError      a program or an encoder is not there
 │   ├── ToolFailedError       a program ran and failed (command, exit code, tail of stderr)
 │   └── UnsupportedMediaError a source that is no single, decodable audio-visual file
+├── FailedTitlesError         some titles of several could not be measured
 ├── GridError                 a probing grid
 ├── FeatureTableError         a feature table or a table of ratings
 ├── CheckpointError           a model, or a model that does not fit the table
@@ -37,6 +38,7 @@ __all__ = [
     "ClusterError",
     "DeliveryError",
     "ExportError",
+    "FailedTitlesError",
     "FeatureTableError",
     "GridError",
     "InfeasibleBudgetError",
@@ -110,6 +112,22 @@ class ToolFailedError(MediaError):
 
 class UnsupportedMediaError(MediaError):
     """A source that is not one decodable audio-visual file."""
+
+
+class FailedTitlesError(AbrAllocError):
+    """Some titles of several could not be measured; the others were."""
+
+    def __init__(self, failures: Sequence[tuple[str, str]], num_titles: int) -> None:
+        names = ", ".join(name for name, _ in failures[:5]) + (", ..." if len(failures) > 5 else "")
+        super().__init__(
+            f"{len(failures)} of {num_titles} titles failed ({names}); the others are measured: correct these and run "
+            "the same command again"
+        )
+        self.failures = tuple(failures)
+        self.num_titles = num_titles
+
+    def __reduce__(self) -> tuple[type[FailedTitlesError], tuple[tuple[tuple[str, str], ...], int]]:
+        return type(self), (self.failures, self.num_titles)
 
 
 class GridError(AbrAllocError):

@@ -20,10 +20,24 @@ from pathlib import Path
 
 from abr_alloc.errors import ToolFailedError, ToolMissingError
 
-__all__ = ["INPUT_GUARD", "FFmpeg", "end_children_with_their_thread", "find_ffmpeg", "find_program", "look_at_ffmpeg", "owned_by", "run_program", "stop_children"]
+__all__ = [
+    "INPUT_GUARD",
+    "ONE_THREAD",
+    "FFmpeg",
+    "end_children_with_their_thread",
+    "find_ffmpeg",
+    "find_program",
+    "look_at_ffmpeg",
+    "owned_by",
+    "run_program",
+    "stop_children",
+]
 
 INPUT_GUARD: tuple[str | Path, ...] = ("-protocol_whitelist", "file,pipe")
 """Options that stand before every `-i`."""
+
+ONE_THREAD: tuple[str | Path, ...] = ("-threads", "1")
+"""Options before the `-i` of tasks that run side by side: each decodes on its own core."""
 
 _STDERR_TAIL_CHARS = 4000
 _ANSWER_S = 20.0  # an ffmpeg that has not said its version by then never will
@@ -81,7 +95,11 @@ def _run(command: Sequence[str], *, cwd: Path | None, timeout_s: float | None = 
             raise ToolFailedError(command, -1, "the run was stopped")
         try:
             child = subprocess.Popen(
-                [*_launcher, *command], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+                [*_launcher, *command],
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
             )
         except OSError as error:
             raise ToolFailedError(command, -1, str(error)) from error
