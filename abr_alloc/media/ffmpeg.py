@@ -1,8 +1,8 @@
 """The one door to ffmpeg: find it, learn what it can do, run it.
 
 No shell, no standard input, and no protocol but files and pipes, so that a source can never make ffmpeg open
-anything else. A running ffmpeg ends with its caller: `stop_children` kills what is still under way, and where the caller
-may be killed outright, the kernel does (`end_children_with_their_thread`).
+anything else. A running ffmpeg ends with its caller: `stop_children` kills what is still under way, and where the
+caller may be killed outright, the kernel does (`end_children_with_their_thread`).
 """
 
 from __future__ import annotations

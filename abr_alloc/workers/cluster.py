@@ -10,6 +10,7 @@ No task, result or error travels by value: workers import this package, and must
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import logging
@@ -137,7 +138,7 @@ class ClusterWorkers:
     def _hand_over(self, task: Task, place: Place) -> None:
         key = f"{type(task).__name__}-{secrets.token_hex(8)}"  # what Dask's dashboard groups by
         future = self._client.submit(
-            errand.run_task, self._run, task, place, key=key, pure=False, priority=-next(self._order)
+            _run_task, self._run, task, place, key=key, pure=False, priority=-next(self._order)
         )
         self._pending[key] = (future, task, place)
         future.add_done_callback(self._ended.put)
@@ -243,17 +244,38 @@ class ClusterWorkers:
         return list(self._client.run(function, *args, on_error="ignore").values())
 
 
+def _run_task(run: Run, task: Task, place: Place) -> Any:
+    """On a worker."""
+    return errand.run_task(run, distributed.get_worker().address, task, place)
+
+
 def _connect(address: str, timeout_s: float) -> distributed.Client:
     for name in ("distributed", "distributed.client", "distributed.core", "distributed.comm"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what it would say is said by ClusterError
     try:
+        # First by hand: a client that could not connect says so once more, with a traceback, when it is thrown away.
+        who = asyncio.run(_ask_who(address, timeout_s))
+        if who != "Scheduler":
+            raise ClusterError(f"{address} is a Dask {who}; give its scheduler's address", address=address)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # versions are compared below, by what they matter for
+            warnings.simplefilter("ignore")  # versions are compared by what they matter for
             return distributed.Client(address, timeout=timeout_s, set_as_default=False, name="abr-alloc")
-    except (OSError, ValueError, TimeoutError, RuntimeError) as error:
+    except (OSError, ValueError, TimeoutError, RuntimeError, ImportError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ClusterError(
             f"no Dask scheduler answers at {address} ({reason}); start one with `dask scheduler`, and give its address "
             "like tcp://host:8786 with --scheduler",
             address=address,
         ) from error
+
+
+async def _ask_who(address: str, timeout_s: float) -> str:
+    """What listens at an address, in Dask's words."""
+    secured = distributed.Security().get_connection_args("client")
+    comm = await distributed.comm.connect(address, timeout=timeout_s, **secured)
+    try:
+        await comm.write({"op": "identity", "reply": True})
+        reply = await asyncio.wait_for(comm.read(), timeout_s)
+    finally:
+        comm.abort()
+    return str(reply.get("type"))
