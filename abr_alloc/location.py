@@ -28,6 +28,7 @@ __all__ = [
     "fingerprint",
     "is_remote",
     "list_files",
+    "make_scratch_dir",
     "open_binary",
     "owner_name",
     "parse_location",
@@ -219,22 +220,26 @@ def require_writable(path: Path) -> None:
 
 def scratch_dir() -> Path:
     """Where this machine keeps what only it needs: `ABR_ALLOC_SCRATCH`, else a folder of the user's own in the system's
-    folder for temporary files.
+    folder for temporary files. It need not exist; `make_scratch_dir` makes it.
+    """
+    named = os.environ.get("ABR_ALLOC_SCRATCH")
+    if named:
+        return Path(named).absolute()
+    import tempfile
+
+    return Path(tempfile.gettempdir()).absolute() / f"abr-alloc-{os.getuid()}"
+
+
+def make_scratch_dir() -> Path:
+    """`scratch_dir`, made where it is not there.
 
     Raises:
         OSError: it cannot be made, or is somebody else's.
     """
-    named = os.environ.get("ABR_ALLOC_SCRATCH")
-    if named:
-        folder = Path(named).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-    import tempfile
-
-    folder = Path(tempfile.gettempdir()) / f"abr-alloc-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():  # anybody may make a folder there
-        raise PermissionError(errno.EPERM, "it is another user's; set ABR_ALLOC_SCRATCH", str(folder))
+    folder = scratch_dir()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():  # anybody may make a folder among temporary files
+        raise PermissionError(errno.EPERM, "the folder is another user's; set ABR_ALLOC_SCRATCH", str(folder))
     return folder
 
 

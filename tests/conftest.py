@@ -47,6 +47,7 @@ def own_surroundings(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("ABR_ALLOC_FFMPEG", raising=False)
         patch.setenv("ABR_ALLOC_CACHE", str(tmp_path_factory.mktemp("cache") / "default"))
+        patch.setenv("ABR_ALLOC_SCRATCH", str(tmp_path_factory.mktemp("scratch")))
         # Workers and subprocesses find the package where this process found it.
         package_root = str(Path(sys.modules["abr_alloc"].__path__[0]).parent)
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")])))

@@ -28,6 +28,7 @@ __all__ = [
     "cluster_option",
     "features_argument",
     "ffmpeg_option",
+    "is_folder",
     "jobs_option",
     "ladder_option",
     "make_folder",
@@ -213,6 +214,11 @@ def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:
         raise OutputError(f"{path} cannot be written: permission denied; choose another place with -o")
 
 
+def is_folder(path: Path) -> bool:
+    """Whether an output is a folder: one that is there; or, as stores of objects have none, a URL without a suffix."""
+    return not path.suffix if is_remote(path) else path.is_dir()
+
+
 def _are_same(path: Path, source: Path) -> bool:
     if is_remote(path) or is_remote(source):
         return path == source
@@ -244,6 +250,9 @@ def make_folder(folder: Path) -> None:
     Raises:
         OutputError: it cannot be made or written to.
     """
+    if is_remote(folder):
+        _check_remote(folder / "any")
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

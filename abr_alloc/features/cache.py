@@ -30,6 +30,7 @@ from abr_alloc.location import (
     exists,
     is_remote,
     list_files,
+    make_scratch_dir,
     owner_name,
     parse_location,
     read_bytes,
@@ -113,7 +114,7 @@ class Cache:
         """A folder for bulky files, made where it is not there: workers of other machines have none yet."""
         root = self.root
         if is_remote(root):
-            root = scratch_dir() / hashlib.sha256(str(root).encode()).hexdigest()[:16]
+            root = make_scratch_dir() / hashlib.sha256(str(root).encode()).hexdigest()[:16]
         folder = root / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -125,7 +126,7 @@ class Cache:
 
     @property
     def copies(self) -> Path:
-        """Where local copies of remote sources lie, for `copies.local_copy`; always of this machine."""
+        """Where this machine's copies of remote sources lie, for `copies.local_copy`. It need not exist."""
         return scratch_dir() / "copies"
 
     def kept_path(self, source: Path, source_hash: str, name: str) -> Path:

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from abr_alloc.errors import MediaError, UnsupportedMediaError
-from abr_alloc.location import fetch, fingerprint, is_remote, partial_name, was_left_behind
+from abr_alloc.errors import AbrAllocError, MediaError, UnsupportedMediaError
+from abr_alloc.location import fetch, fingerprint, is_remote, make_scratch_dir, partial_name, was_left_behind
 
 __all__ = ["local_copy", "remove_old_copies"]
 
@@ -44,12 +44,22 @@ def local_copy(source: Path, folder: Path) -> Iterator[Path]:
         return
     with contextlib.ExitStack() as held:
         copy = _copied(source, folder, held)
-        yield copy
+        try:
+            yield copy
+        except AbrAllocError as error:  # what is said of the copy is meant of the source
+            error.args = tuple(_renamed(word, copy, source) for word in error.args)
+            error.__dict__.update({key: _renamed(word, copy, source) for key, word in error.__dict__.items()})
+            raise
+
+
+def _renamed(word: object, copy: Path, source: Path) -> object:
+    return word.replace(str(copy), str(source)) if isinstance(word, str) else word
 
 
 def _copied(source: Path, folder: Path, held: contextlib.ExitStack) -> Path:
     """The copy of a source, made where it is not there; its lock is left to `held`."""
     try:
+        make_scratch_dir()
         size_bytes, mark = fingerprint(source)
         home = folder / hashlib.sha256(f"{source}\0{size_bytes}\0{mark}".encode()).hexdigest()[:24]
         copy = home / source.name
