@@ -184,11 +184,11 @@ def is_feature_table(path: str | os.PathLike[str]) -> bool:
         FeatureTableError: there is no such file.
     """
     path = parse_location(path)
-    if not path.is_file():
-        raise FeatureTableError(f"{path} does not exist", path=str(path))
     try:
         with open_binary(path) as source:
             return _METADATA_KEY in (pq.read_schema(source).metadata or {})
+    except FileNotFoundError:
+        raise FeatureTableError(f"{path} does not exist", path=str(path)) from None
     except (OSError, pa.ArrowException):
         return False
 
