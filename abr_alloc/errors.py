@@ -14,6 +14,8 @@ AbrAllocError
 ├── OwnSystemError            a system of one's own that fails
 ├── TuningError               a search for settings that cannot start or go on
 ├── OutputError               a place that cannot be written
+├── LocationError             a URL that nothing here can open
+├── ClusterError              a cluster that cannot be reached or used
 ├── DeliveryError             a delivered folder, or a ladder that a source cannot be encoded as
 ├── InfeasibleBudgetError     nothing fits the budget and the limits
 ├── InfeasibleLadderError     no ladder keeps the constraints
@@ -26,13 +28,14 @@ Every error names the thing, the value and the next move in one line, and carrie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 __all__ = [
     "AbrAllocError",
     "AudienceError",
     "CheckpointError",
+    "ClusterError",
     "DeliveryError",
     "ExportError",
     "FailedTitlesError",
@@ -43,6 +46,7 @@ __all__ = [
     "InfeasibleLimits",
     "InfeasibleScene",
     "LadderFormatError",
+    "LocationError",
     "MediaError",
     "OutputError",
     "OwnSystemError",
@@ -57,6 +61,16 @@ __all__ = [
 
 class AbrAllocError(Exception):
     """Base of every error that a user can cause or meet."""
+
+    def __reduce__(self) -> tuple[Callable[..., AbrAllocError], tuple[object, ...]]:
+        # Raised in worker processes: pickle would call `__init__` with the message alone.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[AbrAllocError], args: tuple[object, ...], attributes: dict[str, object]) -> AbrAllocError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 class UnitError(AbrAllocError, ValueError):
@@ -94,10 +108,6 @@ class ToolFailedError(MediaError):
         self.command = tuple(command)
         self.exit_code = exit_code
         self.stderr_tail = stderr_tail
-
-    def __reduce__(self) -> tuple[type[ToolFailedError], tuple[tuple[str, ...], int, str]]:
-        # Raised in worker processes: pickle must rebuild it from its own arguments.
-        return type(self), (self.command, self.exit_code, self.stderr_tail)
 
 
 class UnsupportedMediaError(MediaError):
@@ -162,6 +172,23 @@ class TuningError(AbrAllocError):
 
 class OutputError(AbrAllocError):
     """A place that cannot be written to."""
+
+
+class LocationError(AbrAllocError):
+    """A URL that nothing here can open."""
+
+    def __init__(self, message: str, *, location: str) -> None:
+        super().__init__(message)
+        self.location = location
+
+
+class ClusterError(AbrAllocError):
+    """A cluster that cannot be reached, or whose workers cannot do the work."""
+
+    def __init__(self, message: str, *, address: str, worker: str | None = None) -> None:
+        super().__init__(message)
+        self.address = address
+        self.worker = worker
 
 
 class AudienceError(AbrAllocError):

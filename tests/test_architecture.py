@@ -12,7 +12,7 @@ import abr_alloc
 PACKAGE = Path(abr_alloc.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Floor -> what it may import of the package, besides errors, shipped, units and itself.
+# Floor -> what it may import of the package, besides errors, location, shipped, units and itself.
 FLOORS = {
     "media": set(),
     "workers": {"media.ffmpeg"},
@@ -34,6 +34,11 @@ DOORS = {
     "pyarrow": {"features.table"},
     "visqol": {"features.audio"},
     "multiprocessing": {"workers.local"},
+    "distributed": {"workers.cluster"},
+    "dask": {"workers.cluster"},
+    "upath": {"location"},
+    "fsspec": {"location"},
+    "s3fs": {"location"},
     "torch": {"models.fusionnet", "models.loss", "models.training", "models.tuning"},
     "optuna": {"models.tuning"},
     "safetensors": {"models.checkpoint"},
@@ -76,7 +81,7 @@ def test_imports_point_down(path: Path) -> None:
         if not imported.startswith("abr_alloc."):
             continue
         target = imported.removeprefix("abr_alloc.")
-        if target in ("errors", "shipped", "units") or floor in ("", "__init__"):
+        if target in ("errors", "location", "shipped", "units") or floor in ("", "__init__"):
             continue
         assert lies_in(target, FLOORS.get(floor, set()) | {floor}), f"{name_of(path)} imports {target}"
 

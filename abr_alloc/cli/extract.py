@@ -36,9 +36,9 @@ class _Written:
 
 
 @click.command("extract", short_help="Measure sources: encode a grid of renditions and write the feature table.")
-@click.argument("sources", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("sources", type=options.LOCATION, nargs=-1, required=True)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FEATURES.parquet|DIR",
+    "-o", "--output", type=options.LOCATION, required=True, metavar="FEATURES.parquet|DIR",
     help="The feature table to write, or an existing folder for one table per title, each written as it is measured.",
 )  # fmt: skip
 @click.option(
@@ -57,6 +57,7 @@ class _Written:
 )  # fmt: skip
 @click.option("--preset", help="Video encoder preset; h264 and hevc: fast, av1: 8 when absent.")
 @options.jobs_option
+@options.cluster_option
 @options.cache_option
 @click.option("--keep-encodes", is_flag=True, help="Keep the encodes, in DIR/kept (large).")
 @click.option("--audio-only", is_flag=True, help="Measure the audio alone: material for training, not for plans.")
@@ -71,6 +72,7 @@ def command(
     audio_codecs: tuple[str, ...],
     preset: str | None,
     jobs: int,
+    scheduler: str | None,
     cache_dir: Path | None,
     keep_encodes: bool,
     audio_only: bool,
@@ -81,7 +83,7 @@ def command(
 
     Everything that takes time is cached: a run that was interrupted goes on where it stopped.
     """
-    folder = output if output.is_dir() else None
+    folder = output if options.is_folder(output) else None
     if folder is None:
         options.check_output(output, sources)
     else:
@@ -95,7 +97,7 @@ def command(
     from abr_alloc.features.table import write_features
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.media.grid import load_grid
-    from abr_alloc.workers.local import LocalWorkers
+    from abr_alloc.workers.choose import open_workers
 
     how = ExtractOptions(
         grid=load_grid(grid),
@@ -112,7 +114,7 @@ def command(
     cache, ffmpeg = Cache(cache_dir or default_cache_dir()), find_ffmpeg(ffmpeg_path)
     written = _Written()
     # Leaving the block stops the workers at once, wherever an interrupt lands.
-    with LocalWorkers(jobs) as workers, progress("looking at sources") as update:
+    with open_workers(jobs, scheduler, ffmpeg=ffmpeg) as workers, progress("looking at sources") as update:
         for step in extract(sources, ffmpeg, cache, how, workers):
             if isinstance(step, Progress):
                 update(step.done, step.total, step.label)

@@ -23,6 +23,7 @@ from abr_alloc.features.rows import to_frame
 from abr_alloc.features.table import FeatureTable, TableMetadata
 from abr_alloc.features.title import ExtractOptions, TitleMeasurement, TitleTask
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION
+from abr_alloc.location import exists
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.workers.task import Finished, Workers
 
@@ -200,6 +201,7 @@ def _name_titles(sources: Sequence[Path]) -> list[tuple[str, Path]]:
 
     Raises:
         UnsupportedMediaError: two sources have the same file name, or one is not there.
+        MediaError: the store of one does not answer.
     """
     stems = Counter(path.stem for path in sources)
     names = [path.stem if stems[path.stem] == 1 else path.name for path in sources]
@@ -209,6 +211,10 @@ def _name_titles(sources: Sequence[Path]) -> list[tuple[str, Path]]:
             raise UnsupportedMediaError(
                 f"two sources are named {name}, and a title's name is its file's; rename {path}", path=str(path)
             )
-        if not path.exists():
+        try:
+            is_there = exists(path)
+        except OSError as error:
+            raise MediaError(f"{path} cannot be read: {error.strerror}", path=str(path)) from error
+        if not is_there:
             raise UnsupportedMediaError(f"{path} does not exist; check the path", path=str(path))
     return sorted(zip(names, sources, strict=True))

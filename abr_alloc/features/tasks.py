@@ -7,13 +7,16 @@ but cache entries, so that they run on one machine or on many.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from abr_alloc.errors import MediaError
 from abr_alloc.features.cache import Cache, cache_key
+from abr_alloc.features.copies import local_copy
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION, measure_video
 from abr_alloc.media.coding import GOP_S
 from abr_alloc.media.encode import decode_audio, encode_audio, encode_video
@@ -47,7 +50,8 @@ class LookTask:
         return f"{self.path.name}: looking"
 
     def run(self, cache: Cache) -> Title:
-        return Title(name=self.name, info=probe(self.path), source_hash=content_hash(self.path))
+        with local_copy(self.path, cache.copies) as path:
+            return Title(name=self.name, info=replace(probe(path), path=self.path), source_hash=content_hash(path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +73,8 @@ class ScanTask:
         return f"{self.info.path.name}: looking for cuts"
 
     def run(self, cache: Cache) -> None:
-        with cache.work_dir() as work_dir:
-            num_frames, cuts = find_cuts(self.ffmpeg, self.info, work_dir)
+        with cache.work_dir() as work_dir, _here(self.info, cache) as info:
+            num_frames, cuts = find_cuts(self.ffmpeg, info, work_dir)
         cache.put(self.key, {"num_frames": num_frames, "cuts": np.array(cuts, dtype=np.int64)})
 
 
@@ -117,9 +121,13 @@ class VideoTask:
         return cache.has(self.key) and (not self.keep_encode or self._kept(cache).is_file())
 
     def run(self, cache: Cache) -> None:
+        with _here(self.info, cache) as info:
+            self._run(cache, info)
+
+    def _run(self, cache: Cache, info: MediaInfo) -> None:
         encode = cache.encodes / f"{self.key}.mp4"
         if not encode.is_file():
-            encode_video(self.ffmpeg, self.info, self.target, encode, self.part)
+            encode_video(self.ffmpeg, info, self.target, encode, self.part)
         packets = read_packets(encode)
         if len(packets.size_bytes) != self.part.num_frames:
             raise MediaError(
@@ -128,7 +136,7 @@ class VideoTask:
                 path=str(self.info.path),
             )
         with cache.work_dir() as work_dir:
-            scores = measure_video(self.ffmpeg, self.info, encode, self.part, work_dir)
+            scores = measure_video(self.ffmpeg, info, encode, self.part, work_dir)
         cache.put(
             self.key,
             {
@@ -213,7 +221,8 @@ class AudioTask:
         missing = [target for target in self.targets if not self._is_done(cache, target)]
         with cache.work_dir() as work_dir:
             pcm = work_dir / "audio.s16"
-            decode_audio(self.ffmpeg, self.info, self.duration_s, pcm, start_s=self.start_s)
+            with _here(self.info, cache) as info:
+                decode_audio(self.ffmpeg, info, self.duration_s, pcm, start_s=self.start_s)
             encodes = [work_dir / f"{i}.mp4" for i in range(len(missing))]
             for target, encode in zip(missing, encodes, strict=True):
                 encode_audio(self.ffmpeg, pcm, target, encode)
@@ -232,6 +241,13 @@ class AudioTask:
             if self.keep_encode:
                 for target, encode in zip(missing, encodes, strict=True):
                     cache.keep(encode, self._kept(cache, target))
+
+
+@contextlib.contextmanager
+def _here(info: MediaInfo, cache: Cache) -> Iterator[MediaInfo]:
+    """A source that is a file of this machine, as ffmpeg needs it: itself, or its copy."""
+    with local_copy(info.path, cache.copies) as path:
+        yield replace(info, path=path)
 
 
 def _part_name(part: Part) -> str:

@@ -6,12 +6,12 @@ written under a temporary name beside its own and renamed when it is whole.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from abr_alloc.errors import ToolMissingError
+from abr_alloc.location import partial_name
 from abr_alloc.media.coding import AUDIO_ENCODERS, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, VIDEO_ENCODERS, gop_frames
 from abr_alloc.media.ffmpeg import INPUT_GUARD, ONE_THREAD, FFmpeg, find_program, run_program
 from abr_alloc.media.grid import AudioTarget, VideoTarget
@@ -83,10 +83,6 @@ def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence
             )
 
 
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{os.getpid()}.{path.name}")
-
-
 def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Path, part: Part | None = None) -> None:
     """Encode a part of a source's video, normalised and scaled to the target, to an MP4 file; all of it without `part`.
 
@@ -105,7 +101,7 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
     # Players decode 8-bit H.264 only; the other codecs keep the source's depth.
     pixel_format = "yuv420p" if target.codec == "h264" else info.pixel_format
     chain = part.chain(info) if part else video_chain(info)
-    partial = _partial(path)
+    partial = partial_name(path)
     try:
         ffmpeg.run(
             [*ONE_THREAD, *INPUT_GUARD, *(part.seek(info.fps) if part else ()), "-i", info.path.resolve()]
@@ -138,7 +134,7 @@ def decode_audio(ffmpeg: FFmpeg, info: MediaInfo, duration_s: float, path: Path,
         f"apad=whole_len={num_samples},atrim=end_sample={num_samples}"
     )
     seek = ["-ss", f"{seek_s:.6f}"] if seek_s else []
-    partial = _partial(path)
+    partial = partial_name(path)
     try:
         ffmpeg.run(
             [*INPUT_GUARD, *seek, "-i", info.path.resolve(), "-map", "0:a:0", "-vn", "-sn", "-af", chain, *_RAW]
@@ -168,7 +164,7 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, 
     source = [*INPUT_GUARD, *_RAW, "-i", pcm]
     # The PCM's two channels are equal where the source is mono; ffmpeg's own down-mix of them would be 3 dB too loud.
     channels = ["-af", "pan=mono|c0=c0"] if target.channels == 1 else ["-ac", "2"]
-    partial = _partial(path)
+    partial = partial_name(path)
     wave = partial.with_suffix(".wav")
     try:
         if target.codec in _FDK_PROFILES and "libfdk_aac" not in ffmpeg.encoders:
