@@ -32,6 +32,7 @@ DOORS = {
     "imageio_ffmpeg": {"media.ffmpeg"},
     "pyarrow": {"features.table"},
     "visqol": {"features.audio"},
+    "numba": {"features.search"},
     "multiprocessing": {"features.pool"},
     "torch": {"models.fusionnet", "models.loss", "models.training", "models.tuning"},
     "optuna": {"models.tuning"},
