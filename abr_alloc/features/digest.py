@@ -14,6 +14,7 @@ Axes: T seconds of the title, U units, C = 4 measures of complexity.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,14 +22,15 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.media.scenes import MIN_SCENE_S, Scan, Scene
+from abr_alloc.media.scenes import Scan, Scene
 
 __all__ = ["UNIT_S", "Stretch", "choose_stretches", "measure_complexity"]
 
 Floats = npt.NDArray[np.float64]
 
-UNIT_S = 4.0
-"""Longest unit, seconds: two GOPs; a scene of up to this is one unit, a longer one is cut evenly."""
+UNIT_S = 2.0
+"""Longest unit, seconds. Scenes longer than this are cut evenly before any are chosen: many short units describe a
+title better than few long ones, and under a GOP (2 s) the key frame at the start of each would cost rate."""
 _SILENCE = 1e-4
 """RMS below which sound is silence, full scale 1: -80 dB."""
 _LOWEST_HZ = 20.0
@@ -38,20 +40,10 @@ _LOWEST_HZ = 20.0
 class Stretch:
     """A part of a title that is measured and stands for more of it than itself."""
 
-    title: str
-    """Title that it belongs to."""
-    index: int
-    """Index of the scene that it lies in."""
-    start_s: float
-    """First instant, seconds from the title's start."""
-    end_s: float
-    """First instant after it, seconds."""
+    scene: Scene
+    """Where it lies."""
     weight_s: float
-    """Time of the title that it stands for, itself included, seconds."""
-
-    @property
-    def duration_s(self) -> float:
-        return self.end_s - self.start_s
+    """Time of the title that it stands for, its own included, seconds."""
 
 
 def measure_complexity(scan: Scan, fps: Fraction, samples: npt.NDArray[np.int16], sample_rate_hz: int) -> Floats:
@@ -63,10 +55,10 @@ def measure_complexity(scan: Scan, fps: Fraction, samples: npt.NDArray[np.int16]
         samples: 16-bit PCM, (N, channels); a memory map is read a second at a time.
         sample_rate_hz: of the samples.
     """
-    num_s = max(1, int(np.ceil(scan.num_frames / fps)))
-    first = np.minimum([round(second * fps) for second in range(num_s + 1)], scan.num_frames)
+    num_s = max(1, math.ceil(scan.num_frames / fps))
+    first = [min(round(second * fps), scan.num_frames) for second in range(num_s + 1)]
     result = np.zeros((num_s, 4))
-    for second, (a, b) in enumerate(itertools.pairwise(first.tolist())):
+    for second, (a, b) in enumerate(itertools.pairwise(first)):
         # The median of the differences: a cut is not motion.
         spatial, temporal = (
             float(np.median(values[a:b])) if b > a else 0.0 for values in (scan.spatial, scan.temporal)
@@ -89,46 +81,24 @@ def _sound(samples: npt.NDArray[np.int16], sample_rate_hz: int) -> tuple[float, 
     return level, float(np.log2(max(centroid, _LOWEST_HZ) / _LOWEST_HZ))
 
 
-def choose_stretches(
-    scenes: Sequence[Scene], complexity: Floats, digest_s: float, fps: Fraction, *, unit_s: float = UNIT_S
-) -> list[Stretch]:
-    """Stretches of a title of about `digest_s` in all, in the order of time; their weights add up to the title.
+def choose_stretches(units: Sequence[Scene], complexity: Floats, digest_s: float) -> list[Stretch]:
+    """Stretches of a title of no more than `digest_s` in all, in the order of time; their weights add up to the title.
 
-    A title that is no longer than the digest is given back whole, scene by scene. Every stretch is one unit: a scene
-    of up to `unit_s`, or one of the equal parts of a longer one.
+    A title that is no longer than the digest is given back whole. A single unit is given back however long it is.
 
     Args:
-        scenes: all scenes of one title.
+        units: the whole title as short scenes, from `split_scenes(max_scene_s=UNIT_S)`.
         complexity: of every second of it, (T, C).
-        digest_s: how much may be measured, seconds, at least `MIN_SCENE_S`.
-        fps: constant frame rate; stretches begin and end on frames.
-        unit_s: longest unit, seconds, at least twice `MIN_SCENE_S`.
+        digest_s: how much may be measured, seconds.
     """
-    title_s = scenes[-1].end_s - scenes[0].start_s
-    if title_s <= digest_s:
-        return [_stretch(scene, scene.start_s, scene.end_s, scene.duration_s) for scene in scenes]
-    units = list(itertools.chain.from_iterable(_units(scene, fps, unit_s) for scene in scenes))
     seconds = np.array([unit.duration_s for unit in units])
+    if units[-1].end_s - units[0].start_s <= digest_s:
+        return [Stretch(scene=unit, weight_s=unit.duration_s) for unit in units]
     points = _standardised(np.stack([_mean_over(complexity, unit) for unit in units]), seconds)
     chosen = _strata(points, seconds, digest_s)
     return [
-        _stretch(units[best], units[best].start_s, units[best].end_s, float(seconds[members].sum()))
-        for best, members in sorted(chosen, key=lambda found: found[0])
-    ]
-
-
-def _stretch(scene: Scene, start_s: float, end_s: float, weight_s: float) -> Stretch:
-    return Stretch(title=scene.title, index=scene.index, start_s=start_s, end_s=end_s, weight_s=weight_s)
-
-
-def _units(scene: Scene, fps: Fraction, unit_s: float) -> list[Scene]:
-    """A scene in the fewest equal parts that are no longer than `unit_s`; each keeps the scene's index."""
-    span = scene.frames(fps)
-    num = max(1, -int(-scene.duration_s // unit_s))
-    bounds = [span.start + (span.stop - span.start) * i // num for i in range(num + 1)]
-    return [
-        Scene(title=scene.title, index=scene.index, start_s=float(a / fps), end_s=float(b / fps))
-        for a, b in itertools.pairwise(bounds)
+        Stretch(scene=units[medoid], weight_s=float(seconds[members].sum()))
+        for medoid, members in sorted(chosen, key=lambda found: found[0])
     ]
 
 

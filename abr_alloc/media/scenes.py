@@ -79,7 +79,7 @@ class Scan:
     cuts: tuple[int, ...]
     """Indices of the frames that begin a new scene (without frame 0), rising."""
     spatial: npt.NDArray[np.float32]
-    """Spatial information SI of ITU-T P.910 at no more than 270 lines, taken twice a second and held, 8-bit steps (F,)."""
+    """Spatial information SI of ITU-T P.910 at no more than 270 lines, twice a second and held, 8-bit steps (F,)."""
     temporal: npt.NDArray[np.float32]
     """Mean absolute difference from the frame before, as `scdet` gives it, points of 100 (F,); 0 for frame 0."""
 
