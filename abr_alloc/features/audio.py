@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.features.gammatone import FRAME_SAMPLES, NUM_BANDS, SAMPLE_RATE_HZ
-from abr_alloc.features.lag import envelope_spectra, find_lags, is_trusted
+from abr_alloc.features.lag import Envelopes, envelopes, find_lags, hilbert, is_trusted
 from abr_alloc.features.nsim import PatchStatistics
 from abr_alloc.features.patches import find_places, patch_starts, to_decibels
 from abr_alloc.features.realignment import Side, align_finely
@@ -41,7 +41,7 @@ IDENTITY_MOS = 4.732101
 
 _WORST_MOS = 1.0
 _UNLIKE = 0.15  # a mean NSIM below which ViSQOL predicts the worst
-_KEPT_SAMPLES = 60 * SAMPLE_RATE_HZ  # of longer scenes the source's spectrum is made anew for each rendition
+_KEPT_SAMPLES = 60 * SAMPLE_RATE_HZ  # of longer scenes the source's envelope is made anew for each rendition
 _SILENT_PEAK = 1.5 / 32768.0  # at most one step of 16-bit audio: dither, not sound
 _MONO_VIEW = 2  # M is the down-mix that ViSQOL itself scores
 
@@ -117,25 +117,25 @@ class _View:
         self._side = Side(samples)
         self._starts = patch_starts(len(self._side.levels))
         self._energy = float(np.square(samples).sum())
-        self._spectrum: npt.NDArray[np.complex128] | None = None
+        self._envelope: Envelopes | None = None
 
-    def _align(self, samples: Array) -> Array:
+    def _align(self, samples: Array, turned: Array) -> Array:
         """The rendition, moved to where the source lies."""
         num_samples = len(self._side.samples)
         longest = max(num_samples, len(samples))
-        spectrum = self._spectrum
-        if spectrum is None:
-            spectrum = envelope_spectra(self._side.samples[None], longest)
+        envelope = self._envelope
+        if envelope is None:
+            envelope = envelopes(self._side.samples[None], longest)
             if num_samples == len(samples) <= _KEPT_SAMPLES:
-                self._spectrum = spectrum
-        lag = int(find_lags(spectrum, envelope_spectra(samples[None], longest), longest)[0])
+                self._envelope = envelope
+        lag = int(find_lags(envelope, envelopes(samples[None], longest, turned[None]), longest)[0])
         if not is_trusted(lag, num_samples):
             return samples
         return samples[-lag:] if lag < 0 else np.concatenate([np.zeros(lag), samples])
 
-    def compare(self, samples: Array) -> tuple[Array, float]:
-        """Statistics (K, B) and MOS of a rendition's view."""
-        samples = self._align(samples)
+    def compare(self, samples: Array, turned: Array) -> tuple[Array, float]:
+        """Statistics (K, B) and MOS of a rendition's view, given its Hilbert transform too."""
+        samples = self._align(samples, turned)
         energy = float(np.square(samples).sum())
         if energy == 0 or len(samples) < FRAME_SAMPLES:
             return _constant_statistics(0.0), _WORST_MOS
@@ -178,7 +178,8 @@ class AudioReference:
         level, here to nothing. A view that is silent in the rendition only counts as lost (NSIM 0, MOS 1).
         """
         statistics, mos = [], []
-        for view, samples in zip(self._views, _views(pcm), strict=True):
+        turned = _views(hilbert(pcm.T.astype(np.float64)).T)  # linear: two transforms make four
+        for view, samples, turned_view in zip(self._views, _views(pcm), turned, strict=True):
             if view is None:
                 statistics.append(_constant_statistics(1.0))
                 mos.append(IDENTITY_MOS)
@@ -186,7 +187,7 @@ class AudioReference:
                 statistics.append(_constant_statistics(0.0))
                 mos.append(_WORST_MOS)
             else:
-                of_view, mos_of_view = view.compare(samples)
+                of_view, mos_of_view = view.compare(samples, turned_view)
                 statistics.append(of_view)
                 mos.append(mos_of_view)
         total = self._energies.sum()
