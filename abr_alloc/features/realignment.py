@@ -65,15 +65,12 @@ class Side:
 
     samples: Array
     """Shape (T,)."""
+    levels: Array
+    """Of the scaled samples, shape (T', B)."""
     scale: float = 1.0
     """What the samples are multiplied with before they are compared."""
-    levels: Array = field(init=False)
-    """Of the scaled samples, shape (T', B)."""
     _envelopes: dict[tuple[_Piece, int], Envelopes] = field(init=False, default_factory=dict)
     _levels: dict[_Piece, Array] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.levels = signal_levels(self.samples) * self.scale
 
     def _cut(self, piece: _Piece) -> Array:
         samples = self.samples[piece.start : piece.stop]

@@ -15,9 +15,9 @@ from abr_alloc.features.gammatone import (
     HOP_SAMPLES,
     NUM_BANDS,
     SAMPLE_RATE_HZ,
-    band_levels,
     center_hz,
     signal_levels,
+    stereo_levels,
 )
 
 
@@ -72,7 +72,16 @@ def test_a_frames_level_is_its_own_wherever_it_stands():
     levels = signal_levels(samples)
     for i in (0, 63, 64, 127, 128, 149):
         alone = samples[i * HOP_SAMPLES : i * HOP_SAMPLES + FRAME_SAMPLES]
-        assert band_levels(alone[None])[0] == pytest.approx(levels[i], rel=1e-12)
+        assert signal_levels(alone)[0] == pytest.approx(levels[i], rel=1e-12)
+
+
+def test_levels_of_mid_and_side_are_those_of_their_own_samples():
+    """Even of a side 80 dB below the mid."""
+    left = RNG.normal(size=10_000)
+    right = left + 1e-4 * RNG.normal(size=10_000)
+    views = (left, right, (left + right) / 2, (left - right) / 2)
+    for levels, samples in zip(stereo_levels(left, right), views, strict=True):
+        assert levels == pytest.approx(signal_levels(samples), rel=1e-9)
 
 
 def test_centers_rise_from_fifty_hertz_in_even_steps_of_the_erb_scale():
