@@ -129,6 +129,7 @@ def long():
 
 
 RENDITIONS = {
+    "itself": lambda pcm: pcm,
     "worn": lambda pcm: pcm + stereo(noise(8, len(pcm) / 48_000, 0.03), noise(9, len(pcm) / 48_000, 0.05)),
     "late by 20 ms": lambda pcm: moved(0.9 * pcm, 960),
     "late by 40 ms and a bit": lambda pcm: moved(0.9 * pcm + 1e-3, 1931),
