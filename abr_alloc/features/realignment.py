@@ -29,6 +29,7 @@ __all__ = ["Side", "align_finely"]
 
 Array = npt.NDArray[np.float64]
 
+_ROUNDING = 1e-9  # of equal results the later stands, as for ViSQOL where a view is the source's own
 _BATCH = 16  # pieces that are aligned at a time: their envelopes and spectra are 7 MiB
 _KEPT = 64  # of the source's that are kept for the next rendition: 28 MiB
 
@@ -128,7 +129,7 @@ def align_finely(match: Match, reference: Side, degraded: Side) -> tuple[PatchSt
         again = compare(np.stack([pair.reference for pair in group]), np.stack([pair.degraded for pair in group]))
         for i, pair in enumerate(group):
             p = pair.patch
-            if again.similarity[i] >= found.similarity[p]:
+            if again.similarity[i] >= found.similarity[p] - _ROUNDING:
                 mean[p], deviation[p], energy[p] = again.mean[i], again.deviation[i], again.energy[i]
                 durations_s[p] = pair.duration_s
     return PatchStatistics(mean, deviation, energy), [math.ceil(duration_s / FRAME_S) for duration_s in durations_s]

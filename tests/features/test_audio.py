@@ -122,6 +122,11 @@ def without(pcm: np.ndarray, first: int, stop: int) -> np.ndarray:
     return gap
 
 
+def coarse(pcm: np.ndarray) -> np.ndarray:
+    """In 65 steps."""
+    return np.round(pcm * 32) / 32
+
+
 @pytest.fixture(scope="module")
 def long():
     """Four and a half seconds."""
@@ -130,14 +135,15 @@ def long():
 
 RENDITIONS = {
     "itself": lambda pcm: pcm,
+    "folded to mono": lambda pcm: stereo(pcm.mean(axis=1), pcm.mean(axis=1)),
     "worn": lambda pcm: pcm + stereo(noise(8, len(pcm) / 48_000, 0.03), noise(9, len(pcm) / 48_000, 0.05)),
     "late by 20 ms": lambda pcm: moved(0.9 * pcm, 960),
     "late by 40 ms and a bit": lambda pcm: moved(0.9 * pcm + 1e-3, 1931),
     "early by 7 samples": lambda pcm: moved(0.8 * pcm**3, -7),
-    "sides moved apart": lambda pcm: stereo(moved(pcm, 300)[:, 0], moved(0.7 * pcm, -500)[:, 1]),
+    "sides moved apart": lambda pcm: stereo(moved(coarse(pcm), 300)[:, 0], moved(coarse(pcm), -500)[:, 1]),
     "with a gap": lambda pcm: without(pcm, 30_000, 70_000),
     "backwards": lambda pcm: pcm[::-1],
-    "half a step of 8 bits": lambda pcm: np.round(pcm * 64) / 64,
+    "coarse": coarse,
 }
 
 
@@ -151,6 +157,8 @@ def test_every_view_is_what_visqol_measures(name, long):
     api.create(mode="audio")
     for view in (L, R, M, S):
         left, right = [1, 0, 0.5, 0.5][view], [0, 1, 0.5, -0.5][view]
+        if not (rendition @ [left, right]).any():
+            continue  # silence, of which ViSQOL has nothing to say
         own = api.measure_from_arrays(long @ [left, right], rendition @ [left, right], SAMPLE_RATE_HZ)
         expected = np.stack([own.fvnsim, own.fvnsim10, own.fstdnsim, own.fvdegenergy])
         assert by_view(score.features)[view] == pytest.approx(expected, abs=1e-4)
