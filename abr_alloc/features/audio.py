@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.features.gammatone import FRAME_SAMPLES, NUM_BANDS, SAMPLE_RATE_HZ
-from abr_alloc.features.lag import envelope_spectra, find_lags, is_trusted
+from abr_alloc.features.gammatone import NUM_BANDS, SAMPLE_RATE_HZ, signal_levels, stereo_levels
+from abr_alloc.features.lag import Envelopes, envelopes, find_lags, hilbert, is_trusted
 from abr_alloc.features.nsim import PatchStatistics
 from abr_alloc.features.patches import find_places, patch_starts, to_decibels
 from abr_alloc.features.realignment import Side, align_finely
@@ -41,7 +41,7 @@ IDENTITY_MOS = 4.732101
 
 _WORST_MOS = 1.0
 _UNLIKE = 0.15  # a mean NSIM below which ViSQOL predicts the worst
-_KEPT_SAMPLES = 60 * SAMPLE_RATE_HZ  # of longer scenes the source's spectrum is made anew for each rendition
+_KEPT_SAMPLES = 60 * SAMPLE_RATE_HZ  # of longer scenes the source's envelope is made anew for each rendition
 _SILENT_PEAK = 1.5 / 32768.0  # at most one step of 16-bit audio: dither, not sound
 _MONO_VIEW = 2  # M is the down-mix that ViSQOL itself scores
 
@@ -113,39 +113,42 @@ def _constant_statistics(nsim: float) -> npt.NDArray[np.float64]:
 class _View:
     """One view of the source."""
 
-    def __init__(self, samples: Array) -> None:
-        self._side = Side(samples)
-        self._starts = patch_starts(len(self._side.levels))
+    def __init__(self, samples: Array, levels: Array) -> None:
+        self._side = Side(samples, levels)
+        self._starts = patch_starts(len(levels))
         self._energy = float(np.square(samples).sum())
-        self._spectrum: npt.NDArray[np.complex128] | None = None
+        self._envelope: Envelopes | None = None
 
-    def _align(self, samples: Array) -> Array:
-        """The rendition, moved to where the source lies."""
+    def find_lag(self, samples: Array, turned: Array) -> int:
+        """Samples by which the source lies behind a rendition, given its Hilbert transform too; 0 for a mistake."""
         num_samples = len(self._side.samples)
         longest = max(num_samples, len(samples))
-        spectrum = self._spectrum
-        if spectrum is None:
-            spectrum = envelope_spectra(self._side.samples[None], longest)
+        envelope = self._envelope
+        if envelope is None:
+            envelope = envelopes(self._side.samples[None], longest)
             if num_samples == len(samples) <= _KEPT_SAMPLES:
-                self._spectrum = spectrum
-        lag = int(find_lags(spectrum, envelope_spectra(samples[None], longest), longest)[0])
-        if not is_trusted(lag, num_samples):
-            return samples
-        return samples[-lag:] if lag < 0 else np.concatenate([np.zeros(lag), samples])
+                self._envelope = envelope
+        lag = int(find_lags(envelope, envelopes(samples[None], longest, turned[None]), longest)[0])
+        return lag if is_trusted(lag, num_samples) else 0
 
-    def compare(self, samples: Array) -> tuple[Array, float]:
-        """Statistics (K, B) and MOS of a rendition's view."""
-        samples = self._align(samples)
+    def compare(self, samples: Array, levels: Array) -> tuple[Array, float]:
+        """Statistics (K, B) and MOS of a rendition's view that lies where the source does."""
         energy = float(np.square(samples).sum())
-        if energy == 0 or len(samples) < FRAME_SAMPLES:
+        if energy == 0 or len(levels) == 0:
             return _constant_statistics(0.0), _WORST_MOS
         # Both as loud, by root mean square.
         scale = math.sqrt(self._energy / len(self._side.samples)) / math.sqrt(energy / len(samples))
-        rendition = Side(samples, scale)
+        rendition = Side(samples, levels * scale, scale)
         match = find_places(self._starts, *to_decibels(self._side.levels, rendition.levels))
         statistics, num_frames = align_finely(match, self._side, rendition)
         pooled = _pool(statistics, np.array(num_frames, dtype=np.float64)[:, None])
         return pooled, _predict_mos(pooled[0])
+
+
+def _moved(samples: Array, lag: int) -> Array:
+    if lag <= 0:
+        return samples[-lag:]
+    return np.concatenate([np.zeros(lag), samples])
 
 
 def _pool(patches: PatchStatistics, num_frames: Array) -> Array:
@@ -168,8 +171,29 @@ class AudioReference:
             pcm: stereo samples at 48 kHz, full scale 1, shape (T, 2), at least 0.96 s of them.
         """
         views = _views(pcm)
+        self._is_mono = np.array_equal(views[0], views[1])
         self._energies = np.array([float(np.square(samples).sum()) for samples in views])
-        self._views = [None if _is_silent(samples) else _View(samples) for samples in views]
+        self._views = [
+            None if _is_silent(samples) else _View(samples, levels)
+            for samples, levels in zip(views, stereo_levels(*views[:2]), strict=True)
+        ]
+
+    def _align(self, samples: list[Array]) -> list[tuple[Array, Array] | None]:
+        """A rendition's views where the source lies, (T',), and their levels, (T'', B); None for what is silent."""
+        heard = [view is not None and not _is_silent(part) for view, part in zip(self._views, samples, strict=True)]
+        turned = _views(hilbert(np.stack(samples[:2])).T)  # linear, as levels are: what is done for two serves four
+        lags = {
+            i: view.find_lag(samples[i], turned[i])
+            for i, view in enumerate(self._views)
+            if view is not None and heard[i]
+        }
+        if len(set(lags.values())) == 1:
+            moved = [_moved(part, next(iter(lags.values()))) for part in samples]
+            levels = list(stereo_levels(*moved[:2]))
+        else:
+            moved = [_moved(part, lags.get(i, 0)) for i, part in enumerate(samples)]
+            levels = [signal_levels(part if heard[i] else part[:0]) for i, part in enumerate(moved)]
+        return [pair if heard[i] else None for i, pair in enumerate(zip(moved, levels, strict=True))]
 
     def score(self, pcm: npt.NDArray[np.floating]) -> AudioScore:
         """Compare a rendition's samples, shape (T, 2), with the scene's.
@@ -177,23 +201,26 @@ class AudioReference:
         A view that is silent in the reference counts as kept (NSIM 1): ViSQOL scales the rendition to the reference's
         level, here to nothing. A view that is silent in the rendition only counts as lost (NSIM 0, MOS 1).
         """
-        statistics, mos = [], []
-        for view, samples in zip(self._views, _views(pcm), strict=True):
+        samples = _views(pcm)
+        results: list[tuple[Array, float]] = []
+        for i, (view, levels) in enumerate(zip(self._views, self._align(samples), strict=True)):
             if view is None:
-                statistics.append(_constant_statistics(1.0))
-                mos.append(IDENTITY_MOS)
-            elif _is_silent(samples):
-                statistics.append(_constant_statistics(0.0))
-                mos.append(_WORST_MOS)
+                results.append((_constant_statistics(1.0), IDENTITY_MOS))
+            elif levels is None:
+                results.append((_constant_statistics(0.0), _WORST_MOS))
+            elif i in (1, 2) and self._is_mono and np.array_equal(samples[0], samples[1]):
+                results.append(results[0])
             else:
-                of_view, mos_of_view = view.compare(samples)
-                statistics.append(of_view)
-                mos.append(mos_of_view)
+                results.append(view.compare(*levels))
+        mos = [of_view for _, of_view in results]
         total = self._energies.sum()
         weights = self._energies / total if total > 0 else np.full(4, 0.25)
         return AudioScore(
             # ViSQOL's last digits vary between runs; what is stored must not.
             visqol_mos=round(mos[_MONO_VIEW], 6),
             audio_mos=round(float(weights @ np.array(mos)), 6),
-            features=np.stack(statistics).round(6).astype(np.float32).reshape(-1),  # (V, K, B) -> (512,)
+            features=np.stack([statistics for statistics, _ in results])
+            .round(6)
+            .astype(np.float32)
+            .reshape(-1),  # (V, K, B) -> (512,)
         )

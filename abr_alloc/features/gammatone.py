@@ -27,12 +27,13 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FRAME_SAMPLES", "HOP_SAMPLES", "NUM_BANDS", "SAMPLE_RATE_HZ", "band_levels", "center_hz", "signal_levels"]
+__all__ = ["FRAME_SAMPLES", "HOP_SAMPLES", "NUM_BANDS", "SAMPLE_RATE_HZ", "center_hz", "signal_levels", "stereo_levels"]
 
 SAMPLE_RATE_HZ = 48_000
 NUM_BANDS = 32
@@ -145,31 +146,49 @@ def _bank() -> tuple[Array, Array, tuple[tuple[int, Array], ...]]:
     return window, power, _ringing()
 
 
-def band_levels(frames: Array) -> Array:
-    """Root mean square of each frame in each band.
+@dataclass(frozen=True, slots=True)
+class _Analysis:
+    """What is linear in frames: (a + b) / 2 is the analysis of the mean of two signals' frames."""
 
-    Args:
-        frames: samples, shape (F, N); may be a strided view.
+    spectrum: npt.NDArray[np.complex128]
+    """X, shape (F, K)."""
+    later: Array
+    """R C (w x) of all bands, shape (F, 8 B)."""
 
-    Returns:
-        Levels, shape (F, B), low bands first.
-    """
-    window, responses, ringing = _bank()
-    levels = np.empty((len(frames), NUM_BANDS))
-    for first in range(0, len(frames), _BLOCK_FRAMES):
-        block = frames[first : first + _BLOCK_FRAMES] * window  # (f, N)
-        spectrum = np.fft.rfft(block, _FFT_SAMPLES)  # (f, K)
-        energy = (spectrum.real**2 + spectrum.imag**2) @ responses  # (f, B)
-        for group, (length, matrix) in enumerate(ringing):
-            later = (block[:, -length:] @ matrix).reshape(len(block), -1, 8)  # (f, b, 8)
-            bands = slice(group * _BANDS_PER_PRODUCT, (group + 1) * _BANDS_PER_PRODUCT)
-            energy[:, bands] -= np.square(later).sum(axis=2)
-        levels[first : first + len(block)] = np.sqrt(np.maximum(energy, 0) / FRAME_SAMPLES)
-    return levels
+    def levels(self) -> Array:
+        """Root mean square in each band, (F, B)."""
+        energy = (self.spectrum.real**2 + self.spectrum.imag**2) @ _bank()[1]
+        energy -= np.square(self.later).reshape(len(energy), NUM_BANDS, 8).sum(axis=2)
+        return np.asarray(np.sqrt(np.maximum(energy, 0) / FRAME_SAMPLES))
+
+
+def _analyse(frames: Array) -> _Analysis:
+    """Frames, (F, N)."""
+    window, _, ringing = _bank()
+    windowed = frames * window
+    later = [windowed[:, -length:] @ matrix for length, matrix in ringing]
+    return _Analysis(np.fft.rfft(windowed, _FFT_SAMPLES), np.concatenate(later, axis=1))
+
+
+def _blocks(samples: Array) -> Iterator[Array]:
+    """A signal's frames, a strided view of some at a time."""
+    if len(samples) >= FRAME_SAMPLES:
+        frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME_SAMPLES)[::HOP_SAMPLES]
+        for first in range(0, len(frames), _BLOCK_FRAMES):
+            yield frames[first : first + _BLOCK_FRAMES]
 
 
 def signal_levels(samples: Array) -> Array:
-    """Levels of a signal's frames, one every `HOP_SAMPLES`, as many as fit. (T,) -> (F, B)."""
-    if len(samples) < FRAME_SAMPLES:
-        return np.empty((0, NUM_BANDS))
-    return band_levels(np.lib.stride_tricks.sliding_window_view(samples, FRAME_SAMPLES)[::HOP_SAMPLES])
+    """Levels of a signal's frames, one every `HOP_SAMPLES`, as many as fit. (T,) -> (F, B), low bands first."""
+    return np.concatenate([np.empty((0, NUM_BANDS)), *(_analyse(block).levels() for block in _blocks(samples))])
+
+
+def stereo_levels(left: Array, right: Array) -> Array:
+    """Levels of the left, the right, the mid (L + R) / 2 and the side (L - R) / 2. Twice (T,) -> (4, F, B)."""
+    parts = [np.empty((4, 0, NUM_BANDS))]
+    for blocks in zip(_blocks(left), _blocks(right), strict=True):
+        a, b = map(_analyse, blocks)
+        mid = _Analysis((a.spectrum + b.spectrum) / 2, (a.later + b.later) / 2)
+        side = _Analysis((a.spectrum - b.spectrum) / 2, (a.later - b.later) / 2)
+        parts.append(np.stack([view.levels() for view in (a, b, mid, side)]))
+    return np.concatenate(parts, axis=1)

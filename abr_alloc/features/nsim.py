@@ -87,9 +87,8 @@ def signed_root(variance: Array) -> Array:
 def compare(reference: Array, degraded: Array) -> PatchStatistics:
     """Compare patches with patches, each of shape (P, F, B)."""
     mu_r, mu_d = smooth(reference), smooth(degraded)
-    root_r = signed_root(smooth(reference * reference) - mu_r * mu_r)
-    root_d = signed_root(smooth(degraded * degraded) - mu_d * mu_d)
+    variances = (smooth(reference * reference) - mu_r * mu_r) * (smooth(degraded * degraded) - mu_d * mu_d)
     covariance = smooth(reference * degraded) - mu_r * mu_d
     intensity = (2 * mu_r * mu_d + C1) / (mu_r * mu_r + mu_d * mu_d + C1)
-    nsim = intensity * (covariance + C3) / (np.maximum(root_r * root_d, 0) + C3)  # (P, F, B)
+    nsim = intensity * (covariance + C3) / (np.sqrt(np.maximum(variances, 0)) + C3)  # (P, F, B)
     return PatchStatistics(nsim.mean(axis=1), nsim.std(axis=1, ddof=1), degraded.mean(axis=1))

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.features.gammatone import FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ, signal_levels
-from abr_alloc.features.lag import envelope_spectra, find_lags, is_trusted
+from abr_alloc.features.lag import Envelopes, envelopes, find_lags, is_trusted
 from abr_alloc.features.nsim import PatchStatistics, compare
 from abr_alloc.features.patches import FRAME_S, PATCH_S, Match, to_decibels
 
@@ -29,8 +29,9 @@ __all__ = ["Side", "align_finely"]
 
 Array = npt.NDArray[np.float64]
 
-_BATCH = 16  # pieces that are aligned at a time: 16 spectra are 7 MiB
-_KEPT = 64  # spectra of the source's pieces that are kept for the next rendition: 28 MiB
+_ROUNDING = 1e-9  # of equal results the later stands, as for ViSQOL where a view is the source's own
+_BATCH = 16  # pieces that are aligned at a time: their envelopes and spectra are 7 MiB
+_KEPT = 64  # of the source's that are kept for the next rendition: 28 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +66,28 @@ class Side:
 
     samples: Array
     """Shape (T,)."""
+    levels: Array
+    """Of the scaled samples, shape (T', B)."""
     scale: float = 1.0
     """What the samples are multiplied with before they are compared."""
-    levels: Array = field(init=False)
-    """Of the scaled samples, shape (T', B)."""
-    _spectra: dict[tuple[_Piece, int], npt.NDArray[np.complex128]] = field(init=False, default_factory=dict)
+    _envelopes: dict[tuple[_Piece, int], Envelopes] = field(init=False, default_factory=dict)
     _levels: dict[_Piece, Array] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.levels = signal_levels(self.samples) * self.scale
 
     def _cut(self, piece: _Piece) -> Array:
         samples = self.samples[piece.start : piece.stop]
         return np.concatenate([np.zeros(piece.zeros), samples]) if piece.zeros else samples
 
-    def spectra_of(self, pieces: list[_Piece], longest: int) -> npt.NDArray[np.complex128]:
-        """Spectra of the envelopes of pieces of one length, for `find_lags`. Shape (P, K)."""
+    def envelopes_of(self, pieces: list[_Piece], longest: int) -> Envelopes:
+        """Envelopes of pieces of one length, for `find_lags`."""
         keys = [(piece, longest) for piece in pieces]
-        if not all(key in self._spectra for key in keys):
-            spectra = envelope_spectra(np.stack([self._cut(piece) for piece in pieces]), longest)
-            if len(self._spectra) + len(pieces) > _KEPT:
-                return spectra
-            self._spectra.update(zip(keys, spectra, strict=True))
-        return np.stack([self._spectra[key] for key in keys])
+        if not all(key in self._envelopes for key in keys):
+            found = envelopes(np.stack([self._cut(piece) for piece in pieces]), longest)
+            if len(self._envelopes) + len(pieces) > _KEPT:
+                return found
+            for key, values, spectrum in zip(keys, found.values, found.spectra, strict=True):
+                self._envelopes[key] = Envelopes(values, spectrum)
+        kept = [self._envelopes[key] for key in keys]
+        return Envelopes(np.stack([one.values for one in kept]), np.stack([one.spectra for one in kept]))
 
     def levels_of(self, piece: _Piece) -> Array:
         """Levels of a piece's own frames, (F, B)."""
@@ -129,7 +129,7 @@ def align_finely(match: Match, reference: Side, degraded: Side) -> tuple[PatchSt
         again = compare(np.stack([pair.reference for pair in group]), np.stack([pair.degraded for pair in group]))
         for i, pair in enumerate(group):
             p = pair.patch
-            if again.similarity[i] >= found.similarity[p]:
+            if again.similarity[i] >= found.similarity[p] - _ROUNDING:
                 mean[p], deviation[p], energy[p] = again.mean[i], again.deviation[i], again.energy[i]
                 durations_s[p] = pair.duration_s
     return PatchStatistics(mean, deviation, energy), [math.ceil(duration_s / FRAME_S) for duration_s in durations_s]
@@ -144,8 +144,8 @@ def _aligned_pairs(match: Match, reference: Side, degraded: Side) -> Iterator[_A
     for lengths, pairs in by_length.items():
         for batch in (pairs[i : i + _BATCH] for i in range(0, len(pairs), _BATCH)):
             lags = find_lags(
-                reference.spectra_of([ours for _, ours, _ in batch], max(lengths)),
-                degraded.spectra_of([theirs for _, _, theirs in batch], max(lengths)),
+                reference.envelopes_of([ours for _, ours, _ in batch], max(lengths)),
+                degraded.envelopes_of([theirs for _, _, theirs in batch], max(lengths)),
                 max(lengths),
             )
             for (p, ours, theirs), lag in zip(batch, lags.tolist(), strict=True):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
 import wave
 from pathlib import Path
 
@@ -104,6 +107,108 @@ def test_the_mid_view_is_what_visqol_measures_of_the_mono_mix(wide, worn, worn_s
     assert mid[FSTDNSIM] == pytest.approx(np.array(own.fstdnsim), abs=1e-4)
     assert mid[FVDEGENERGY] == pytest.approx(np.array(own.fvdegenergy), abs=1e-4)
     assert worn_score.visqol_mos == pytest.approx(own.moslqo, abs=1e-4)
+
+
+def moved(pcm: np.ndarray, samples: int) -> np.ndarray:
+    """Later by so many samples, or earlier."""
+    silence = np.zeros((abs(samples), 2))
+    late = np.concatenate([silence, pcm])[: len(pcm)]
+    return late if samples > 0 else np.concatenate([pcm[-samples:], silence])
+
+
+def without(pcm: np.ndarray, first: int, stop: int) -> np.ndarray:
+    """With a gap."""
+    gap = pcm.copy()
+    gap[first:stop] = 0
+    return gap
+
+
+def coarse(pcm: np.ndarray) -> np.ndarray:
+    """In 65 steps."""
+    return np.round(pcm * 32) / 32
+
+
+@pytest.fixture(scope="module")
+def long():
+    """Four and a half seconds."""
+    return stereo(noise(11, seconds=4.5), noise(12, seconds=4.5))
+
+
+RENDITIONS = {
+    "itself": lambda pcm: pcm,
+    "folded to mono": lambda pcm: stereo(pcm.mean(axis=1), pcm.mean(axis=1)),
+    "worn": lambda pcm: pcm + stereo(noise(8, len(pcm) / 48_000, 0.03), noise(9, len(pcm) / 48_000, 0.05)),
+    "late by 20 ms": lambda pcm: moved(0.9 * pcm, 960),
+    "late by 40 ms and a bit": lambda pcm: moved(0.9 * pcm + 1e-3, 1931),
+    "early by 7 samples": lambda pcm: moved(0.8 * pcm**3, -7),
+    "sides moved apart": lambda pcm: stereo(moved(coarse(pcm), 300)[:, 0], moved(coarse(pcm), -500)[:, 1]),
+    "with a gap": lambda pcm: without(pcm, 30_000, 70_000),
+    "backwards": lambda pcm: pcm[::-1],
+    "coarse": coarse,
+}
+
+
+@pytest.mark.parametrize("name", RENDITIONS)
+def test_every_view_is_what_visqol_measures(name, long):
+    from visqol import VisqolApi
+
+    rendition = RENDITIONS[name](long)
+    score = AudioReference(long).score(rendition)
+    api = VisqolApi()
+    api.create(mode="audio")
+    for view in (L, R, M, S):
+        left, right = [1, 0, 0.5, 0.5][view], [0, 1, 0.5, -0.5][view]
+        if not (rendition @ [left, right]).any():
+            continue  # silence, of which ViSQOL has nothing to say
+        own = api.measure_from_arrays(long @ [left, right], rendition @ [left, right], SAMPLE_RATE_HZ)
+        expected = np.stack([own.fvnsim, own.fvnsim10, own.fstdnsim, own.fvdegenergy])
+        assert by_view(score.features)[view] == pytest.approx(expected, abs=1e-4)
+        if view == M:
+            assert score.visqol_mos == pytest.approx(own.moslqo, abs=1e-4)
+
+
+@pytest.mark.parametrize("num_samples", [46_080, 46_081, 48_000])
+def test_the_shortest_scenes_are_what_visqol_measures(num_samples, long):
+    from visqol import VisqolApi
+
+    api = VisqolApi()
+    api.create(mode="audio")
+    scene = long[:num_samples]
+    rendition = np.round(scene * 40) / 40
+    own = api.measure_from_arrays(scene[:, 0], rendition[:, 0], SAMPLE_RATE_HZ)
+    expected = np.stack([own.fvnsim, own.fvnsim10, own.fstdnsim, own.fvdegenergy])
+    found = by_view(AudioReference(scene).score(rendition).features)[L]
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_views_of_mono_are_one(long):
+    mono = stereo(long[:, 0], long[:, 0])
+    worn = mono + noise(8, len(mono) / 48_000, 0.03)[:, None]
+    score = AudioReference(mono).score(worn)
+    views = by_view(score.features)
+    assert np.array_equal(views[L], views[R]) and np.array_equal(views[L], views[M])
+    alone = by_view(AudioReference(stereo(long[:, 0], long[:, 1])).score(stereo(worn[:, 0], long[:, 1])).features)
+    assert np.array_equal(views[L], alone[L])
+
+
+def test_the_regression_is_libsvms():
+    from libsvm import svmutil
+
+    from abr_alloc.features import audio
+
+    path = Path(importlib.util.find_spec("visqol").submodule_search_locations[0]) / "model/libsvm_nu_svr_model.txt"
+    model = svmutil.svm_load_model(str(path))
+    for nsim in np.random.default_rng(1).uniform(0.3, 1, (5, NUM_BANDS)):
+        vector = {i + 1: value for i, value in enumerate(nsim.tolist())}
+        predicted = svmutil.svm_predict([0], [vector], model, "-q")[0][0]
+        assert audio._predict_mos(nsim) == pytest.approx(min(max(predicted, 1), 5), abs=1e-9)
+    assert audio._predict_mos(np.full(NUM_BANDS, 0.1)) == 1
+
+
+def test_asking_for_the_versions_needs_no_compiler_and_no_visqol():
+    code = "import sys, abr_alloc.features.audio as a; a.visqol_version(); print({'numba', 'visqol'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 # Signals whose answer is known.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr_alloc.errors import MediaError, ToolFailedError
+from abr_alloc.features import video
 from abr_alloc.features.video import FRAME_METRICS, frame_kbps, measure_video, pool_scene, score_frames
 from abr_alloc.media.encode import encode_video
 from abr_alloc.media.grid import VideoTarget
@@ -99,6 +101,52 @@ def test_video_against_itself_is_perfect(ffmpeg, make_media, tmp_path):
         assert values[:, COLUMN[name]] == pytest.approx(1, abs=1e-3)
     assert values[0, COLUMN["motion2"]] == 0
     assert (values[1:, COLUMN["vmaf"]] > 95).all()
+
+
+@pytest.fixture
+def blurred(make_media):
+    """Inputs of ten frames, the distorted ones blurred."""
+    frames = "lavfi:testsrc2=size=96x64:rate=10:duration=1"
+    sharp = make_media("sharp.mkv", frames, "-c:v", "ffv1")
+    return [["-i", make_media("blurred.mkv", frames, "-vf", "boxblur=2", "-c:v", "ffv1")], ["-i", sharp]]
+
+
+def test_metrics_are_those_of_libvmafs_json_log(ffmpeg, blurred, tmp_path):
+    scores = score_frames(ffmpeg, blurred, "format=yuv420p", "format=yuv420p", 8, tmp_path)
+    graph = "[0:v]format=yuv420p[a];[1:v]format=yuv420p[b];[a][b]libvmaf=log_fmt=json:log_path=full.json"
+    ffmpeg.run([*blurred[0], *blurred[1], "-lavfi", graph, "-f", "null", "-"], cwd=tmp_path)
+    log = json.loads((tmp_path / "full.json").read_text())
+    for name in set(FRAME_METRICS) - {"frame_diff"}:
+        key = name if name == "vmaf" else f"integer_{name}"
+        assert scores.values[:, COLUMN[name]].tolist() == [frame["metrics"][key] for frame in log["frames"]]
+    assert scores.libvmaf_version == log["version"]
+
+
+def test_libvmaf_is_asked_for_its_version_once_per_process(ffmpeg, blurred, tmp_path, monkeypatch):
+    formats = []
+    run = video._run_libvmaf
+    monkeypatch.setattr(video, "_run_libvmaf", lambda *args: (formats.append(args[-2]), run(*args))[1])
+    video.libvmaf_version.cache_clear()
+    for _ in range(2):
+        score_frames(ffmpeg, blurred, "format=yuv420p", "format=yuv420p", 8, tmp_path)
+    assert sorted(formats) == ["csv", "csv", "json"]
+
+
+def test_a_frame_without_a_number_is_named(ffmpeg, blurred, tmp_path, monkeypatch):
+    def run(*args):
+        real(*args)
+        log = tmp_path / "vmaf.csv"
+        lines = log.read_text().splitlines(keepends=True)
+        column = lines[0].split(",").index("integer_motion2")
+        cells = lines[4].split(",")
+        lines[4] = ",".join([*cells[:column], "", *cells[column + 1 :]])
+        log.write_text("".join(lines))
+
+    real = video._run_libvmaf
+    video.libvmaf_version(ffmpeg)
+    monkeypatch.setattr(video, "_run_libvmaf", run)
+    with pytest.raises(MediaError, match="no number for motion2 of frame 3"):
+        score_frames(ffmpeg, blurred, "format=yuv420p", "format=yuv420p", 8, tmp_path)
 
 
 def test_a_missing_input_is_a_failed_tool(ffmpeg, tmp_path):

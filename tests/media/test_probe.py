@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -142,6 +143,16 @@ def test_packets_are_the_whole_stream_in_presentation_order(make_media):
     assert packets.duration_s == pytest.approx(0.04)
     container_bytes = path.stat().st_size - packets.size_bytes.sum()
     assert 0 < container_bytes < 3000
+
+
+def test_packets_stand_in_presentation_order_though_frames_are_coded_ahead(make_media):
+    path = make_media("ahead.mp4", ONE_SECOND, *H264[:2], "-bf", "3", "-b_strategy", "0", "-pix_fmt", "yuv420p")
+    with av.open(str(path)) as container:
+        coded = [(packet.pts, packet.size) for packet in container.demux(container.streams[0]) if packet.size]
+    assert coded != sorted(coded)
+    packets = read_packets(path)
+    assert packets.size_bytes.tolist() == [size for _, size in sorted(coded)]
+    assert (np.diff(packets.start_s) > 0).all()
 
 
 def test_content_hash_is_sha_256(tmp_path):
