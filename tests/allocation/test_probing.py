@@ -140,11 +140,11 @@ def test_a_size_that_cannot_reach_the_envelope_is_skipped(monkeypatch) -> None:
             return pd.DataFrame([dataclasses.asdict(c) for c in taken], columns=list(Wanted.__annotations__))
 
     monkeypatch.setattr(probing, "build_surfaces", lambda table, model: [surface()])
-    prober = Prober(load_model(), most_share=1.0)
+    prober = Prober(load_model(), most_share=0.9)
     rounds = []
     while found := prober.next_probes(Measured(), grid):
         taken += found
         rounds.append({c.height_px for c in found})
     tried = [i for i, heights in enumerate(rounds) if 360 in heights]
     assert len(tried) <= 1  # it takes one look to find out
-    assert len(taken) < len(grid)
+    assert len(taken) < 0.7 * len(grid)
