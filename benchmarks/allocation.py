@@ -41,6 +41,7 @@ from pathlib import Path
 from queue import Empty
 
 import numpy as np
+from results import write_results
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -193,8 +194,8 @@ def by_dp(p: Problem, limit: float) -> Answer:
     return Answer(choice, float(most[-1]), time.perf_counter() - started)
 
 
-def compare(kind: str, p: Problem, args: argparse.Namespace) -> None:
-    """Print one line of the table per method."""
+def compare(kind: str, p: Problem, args: argparse.Namespace) -> dict[str, float]:
+    """Print one line of the table per method; how often as long as the solver each other one took."""
     methods: dict[str, Callable[[], Answer]] = {
         "solver": lambda: by_solver(p, args.time_limit),
         "HiGHS": lambda: stopped(p, args.time_limit, args.highs_scale),
@@ -204,18 +205,22 @@ def compare(kind: str, p: Problem, args: argparse.Namespace) -> None:
     if len(p.values) > args.skip_highs_above:
         methods["HiGHS"] = lambda: Answer(note=f"not run: more than {args.skip_highs_above} scenes")
     own = best = None
+    times: dict[str, float] = {}
     for name, method in methods.items():
         answer, objective, excess = method(), math.nan, 0.0
         if answer.choice is not None:
             objective, excess = p.added_up(answer.choice)
         own, best = own or answer, objective if best is None else best
         fits = excess <= FIT
+        if own is not answer and answer.seconds > 0:
+            times[f"solver faster than {name}, {kind}, {len(p.values)} scenes"] = answer.seconds / own.seconds
         note = answer.note if fits else f"{answer.note} beyond the budget by {excess:.0e} of it".strip()
         cells = f"{objective:.9f} | {objective - best:.1e} | {answer.bound - objective:.1e} | {answer.seconds:.4f}"
         cells = f"{cells} | {answer.seconds / own.seconds:.1f}".replace("nan", "–")
         print(f"| {kind} | {len(p.values)} | {name} | {cells} | {note} |", flush=True)
         if (answer is own and not fits) or (fits and objective > best + 1e-9):
             sys.exit(f"wrong: {name} finds {objective!r}, the solver {best!r}; within the budget: {fits}")
+    return times
 
 
 def footprint(kind: str, p: Problem, path: Path, time_limit_s: float) -> str:
@@ -243,21 +248,24 @@ def main() -> None:
     parser.add_argument("--highs-scale", type=float, default=1e3, help="factor on the objective of HiGHS")
     parser.add_argument("--dp-limit", type=float, default=2e10, help="largest scenes x kilobits x pairs for DP")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     multiprocessing.set_start_method("fork")
     interpolated = map(interpolate, build_surfaces(read_features(EXAMPLE), load_model()))
     surfaces = [(s.avq_mos.ravel().astype(np.float64), s.total_kbps.ravel()) for s in interpolated]
     heads = "surfaces | scenes | method | mean MOS | minus solver | proven gap | seconds | times solver | note"
     print(f"| {heads} |\n{'|---' * 9}|")
-    footprints = []
+    footprints: list[str] = []
+    ratios: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         for num_scenes, kind in itertools.product(args.scenes, ("real", "synthetic")):
             rng = np.random.default_rng([args.seed, num_scenes, kind == "real"])
             p = real(num_scenes, rng, surfaces) if kind == "real" else synthetic(num_scenes, rng)
-            compare(kind, p, args)
+            ratios |= compare(kind, p, args)
             footprints.append(footprint(kind, p, Path(folder, "surfaces.npz"), args.time_limit))
     print("\n| surfaces | scenes | budget, kbps | reading, ms | peak memory, MB | bytes per pair |")
     print("|---" * 6 + "|", *footprints, sep="\n")
+    write_results(args.json, "allocation", ratios)
 
 
 if __name__ == "__main__":

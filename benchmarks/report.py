@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from results import write_results
+
 EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
 ROUNDS = 5
 DRAWN = "#chart-fronts svg"
@@ -49,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("features", nargs="?", type=Path, default=EXAMPLE)
     parser.add_argument("--copies", type=int, default=1)
+    parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
@@ -64,14 +67,15 @@ def main() -> None:
         seconds("report", features, "-q", "--interpolate", "-o", Path(folder) / "interpolated.html")
         interpolated = (Path(folder) / "interpolated.html").stat().st_size
         print(f"size: {size / 1e6:.2f} MB; with --interpolate {interpolated / 1e6:.2f} MB")
-        opening(page, Path(folder))
+        opened = opening(page, Path(folder))
+        write_results(given.json, "report", {"make / ladder --compare": ratio, **opened}, {"make": spent})
 
 
-def opening(page: Path, folder: Path) -> None:
+def opening(page: Path, folder: Path) -> dict[str, float]:
     program = os.environ.get("ABR_ALLOC_CHROMIUM") or shutil.which("chromium")
     if program is None:
         print("open: not measured, no chromium on PATH")
-        return
+        return {}
     from playwright.sync_api import sync_playwright
 
     bare = folder / "bare.html"
@@ -110,6 +114,7 @@ def opening(page: Path, folder: Path) -> None:
         )
         print(f"slider: {moved:.0f} ms a stop, all charts and numbers")
         browser.close()
+    return {"open / page with the library alone": ratio}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import sys
@@ -33,6 +34,7 @@ from abr_alloc.export.presentation import (
     Variant,
     VideoStream,
 )
+from abr_alloc.location import parse_location
 from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.cmaf import read_segments
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
@@ -47,6 +49,7 @@ def own_surroundings(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("ABR_ALLOC_FFMPEG", raising=False)
         patch.setenv("ABR_ALLOC_CACHE", str(tmp_path_factory.mktemp("cache") / "default"))
+        patch.setenv("ABR_ALLOC_SCRATCH", str(tmp_path_factory.mktemp("scratch")))
         # Workers and subprocesses find the package where this process found it.
         package_root = str(Path(sys.modules["abr_alloc"].__path__[0]).parent)
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")])))
@@ -111,6 +114,34 @@ def tiny_grid(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("grid") / "tiny.toml"
     path.write_text('[video]\nsizes = [32]\n[video.crf]\nh264 = [28]\n[audio]\naac = ["48k"]\n')
     return path
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[None]:
+    """An S3-compatible server on this machine; the environment says where, as users say it."""
+    for library in ("moto.server", "s3fs", "upath"):
+        pytest.importorskip(library, reason="the extra [s3] or moto is not installed")
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", "us-east-1")):
+            patch.setenv(f"AWS_{name}", value)
+        yield
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_store, tmp_path_factory) -> Path:
+    """An empty bucket of one's own, as a place."""
+    name = f"bucket-{tmp_path_factory.mktemp('bucket').name.removeprefix('bucket')}"
+    place = parse_location(f"s3://{name}")
+    place.fs.mkdir(name)
+    return place
 
 
 def find_chromium() -> str | None:
@@ -365,5 +396,4 @@ def delivered(film, film_ladder, tmp_path_factory) -> Path:
 @pytest.fixture
 def in_threads(monkeypatch) -> None:
     """Work in threads of this process: no start of workers, and ViSQOL is compiled once."""
-    for module in ("encode", "measure"):
-        monkeypatch.setattr(f"abr_alloc.delivery.{module}.worker_pool", ThreadPoolExecutor)
+    monkeypatch.setattr("abr_alloc.workers.local.LocalWorkers._start", staticmethod(ThreadPoolExecutor))

@@ -19,6 +19,7 @@ import click
 
 from abr_alloc import __version__
 from abr_alloc.cli import options
+from abr_alloc.location import is_remote, require_writable
 from abr_alloc.shipped import grid_names, model_names, reference_names
 
 if TYPE_CHECKING:
@@ -77,13 +78,18 @@ def command(ffmpeg_path: str | None, cache_dir: Path | None, as_json: bool) -> i
 def examine(ffmpeg_path: str | None, cache_dir: Path | None) -> dict[str, Any]:
     """The JSON object of docs/formats.md."""
     from abr_alloc.cli.main import COMMANDS
-    from abr_alloc.features.cache import default_cache_dir, measure_cache
+    from abr_alloc.features.cache import CacheSize, default_cache_dir, measure_cache
 
     tools, encoders, lacks = _examine_tools(ffmpeg_path)
-    root = (cache_dir or default_cache_dir()).absolute()
-    size = measure_cache(root)
-    if not _writable(root):
-        lacks.append(_missing("extract", f"the cache {root} cannot be written", "choose another with --cache"))
+    root = cache_dir or default_cache_dir()
+    root = root if is_remote(root) else root.absolute()
+    size = CacheSize(num_entries=0, size_bytes=0, kept_bytes=0)
+    try:
+        size, reason = measure_cache(root), "" if _writable(root) else "cannot be written"
+    except OSError as error:
+        reason = f"cannot be used: {error.strerror}"
+    if reason:
+        lacks.append(_missing("extract", f"the cache {root} {reason}", "choose another with --cache"))
     missing = {name: _missing_libraries(name) for name in COMMANDS if name != "doctor"}
     if tools["path"] is None:
         missing["report"].append(_missing("report --source", "no ffmpeg for thumbnails", "see extract"))
@@ -192,6 +198,13 @@ def _model(name: str) -> dict[str, Any]:
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a folder can be written to, or made."""
+    """Whether a folder can be written to, or made.
+
+    Raises:
+        OSError: a remote one cannot.
+    """
+    if is_remote(folder):
+        require_writable(folder / "any")
+        return True
     there = next(place for place in (folder, *folder.parents) if place.exists())
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)

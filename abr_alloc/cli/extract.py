@@ -2,22 +2,69 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from abr_alloc.cli import options
-from abr_alloc.cli.completion import complete_grid
+from abr_alloc.cli.completion import complete_grid, complete_model
+
+if TYPE_CHECKING:
+    from abr_alloc.allocation.probing import Prober
+    from abr_alloc.features.table import FeatureTable
 
 __all__ = ["command"]
 
 
+_DIGEST_S = 40.0
+_DIGEST_ABOVE_S = 120.0
+
+
+def _check_usage(
+    digest_s: float | None, full: bool, audio_only: bool, detect_scenes: bool, probes: str, model_name: str | None
+) -> None:
+    if digest_s is not None:
+        for given, name in ((full, "--full"), (audio_only, "--audio-only"), (not detect_scenes, "--whole")):
+            if given:
+                raise click.UsageError(f"--digest and {name} exclude each other; give one")
+    if probes == "auto" and audio_only:
+        raise click.UsageError("--probes auto chooses video renditions, and --audio-only has none; leave one out")
+    if model_name is not None and probes != "auto":
+        raise click.UsageError("--model is for --probes auto; add it, or leave --model out")
+
+
+def _prober(model_name: str | None) -> Prober:
+    from abr_alloc.allocation.probing import Prober
+    from abr_alloc.models.checkpoint import load_model
+
+    return Prober(load_model(model_name or "attentive"))
+
+
+class _Written:
+    """What was written, as it is told."""
+
+    def __init__(self) -> None:
+        self.num_titles = self.num_scenes = 0
+        self.num_rows = {"video": 0, "audio": 0}
+
+    def add(self, table: FeatureTable) -> None:
+        frame = table.frame
+        self.num_titles += frame["title"].nunique()
+        self.num_scenes += len(frame[["title", "scene"]].drop_duplicates())
+        for kind in self.num_rows:
+            self.num_rows[kind] += int((frame["kind"] == kind).sum())
+
+    def __str__(self) -> str:
+        video, audio = self.num_rows["video"], self.num_rows["audio"]
+        return f"{self.num_titles} titles, {self.num_scenes} scenes, {video} video and {audio} audio rows"
+
+
 @click.command("extract", short_help="Measure sources: encode a grid of renditions and write the feature table.")
-@click.argument("sources", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("sources", type=options.LOCATION, nargs=-1, required=True)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FEATURES.parquet",
-    help="The feature table to write.",
+    "-o", "--output", type=options.LOCATION, required=True, metavar="FEATURES.parquet|DIR",
+    help="The feature table to write, or an existing folder for one table per title, each written as it is measured.",
 )  # fmt: skip
 @click.option(
     "--grid", default="hull", show_default=True, metavar="NAME|FILE.toml",
@@ -34,7 +81,21 @@ __all__ = ["command"]
     help="Audio codec to probe (repeatable); the grid's own choice when absent.",
 )  # fmt: skip
 @click.option("--preset", help="Video encoder preset; h264 and hevc: fast, av1: 8 when absent.")
+@click.option(
+    "--digest", "digest_s", type=options.SECONDS,
+    help="Measure only so much of each title, in stretches that stand for it. [default: 40s, of titles over 2 min]",
+)  # fmt: skip
+@click.option("--full", is_flag=True, help="Measure all of every title, however long.")
+@click.option(
+    "--probes", type=click.Choice(["all", "auto"]), default="all", show_default=True,
+    help="auto: only those video renditions of the grid that plans rest on, chosen as measurements come in.",
+)  # fmt: skip
+@click.option(
+    "--model", "model_name", metavar="NAME|PATH", shell_complete=complete_model,
+    help="With --probes auto: the model whose plans count. [default: attentive]",
+)  # fmt: skip
 @options.jobs_option
+@options.cluster_option
 @options.cache_option
 @click.option("--keep-encodes", is_flag=True, help="Keep the encodes, in DIR/kept (large).")
 @click.option("--audio-only", is_flag=True, help="Measure the audio alone: material for training, not for plans.")
@@ -49,9 +110,14 @@ def command(
     audio_codecs: tuple[str, ...],
     preset: str | None,
     jobs: int,
+    scheduler: str | None,
     cache_dir: Path | None,
     keep_encodes: bool,
     audio_only: bool,
+    digest_s: float | None,
+    full: bool,
+    probes: str,
+    model_name: str | None,
     ffmpeg_path: str | None,
 ) -> None:
     """Encode every SOURCE as a grid of video and audio renditions, measure each rendition per scene (libvmaf, ViSQOL,
@@ -59,15 +125,22 @@ def command(
 
     Everything that takes time is cached: a run that was interrupted goes on where it stopped.
     """
-    options.check_output(output, sources)
+    _check_usage(digest_s, full, audio_only, detect_scenes, probes, model_name)
+    folder = output if options.is_folder(output) else None
+    if folder is None:
+        options.check_output(output, sources)
+    else:
+        options.make_folder(folder)
 
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform
+    from abr_alloc.errors import FailedTitlesError
     from abr_alloc.features.cache import Cache, default_cache_dir
-    from abr_alloc.features.extract import ExtractOptions, Progress, extract
-    from abr_alloc.features.table import FeatureTable, write_features
+    from abr_alloc.features.extract import ExtractOptions, FailedTitle, Progress, extract, join_tables
+    from abr_alloc.features.table import write_features
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.media.grid import load_grid
+    from abr_alloc.workers.choose import open_workers
 
     how = ExtractOptions(
         grid=load_grid(grid),
@@ -77,23 +150,34 @@ def command(
         detect_scenes=detect_scenes,
         max_scene_s=max_scene_s,
         audio_only=audio_only,
-        jobs=jobs,
         keep_encodes=keep_encodes,
+        digest_s=None if full or audio_only or not detect_scenes else digest_s or _DIGEST_S,
+        digest_above_s=digest_s or _DIGEST_ABOVE_S,
+        prober=None if probes == "all" else _prober(model_name),
     )
-    steps = extract(sources, find_ffmpeg(ffmpeg_path), Cache(cache_dir or default_cache_dir()), how)
-    table: FeatureTable | None = None
-    # Closing the generator stops the workers at once, wherever an interrupt lands.
-    with contextlib.closing(steps), progress("looking at sources") as update:
-        for step in steps:
+    tables: list[FeatureTable] = []
+    failures: list[FailedTitle] = []
+    cache, ffmpeg = Cache(cache_dir or default_cache_dir()), find_ffmpeg(ffmpeg_path)
+    written = _Written()
+    # Leaving the block stops the workers at once, wherever an interrupt lands.
+    with open_workers(jobs, scheduler, ffmpeg=ffmpeg) as workers, progress("looking at sources") as update:
+        for step in extract(sources, ffmpeg, cache, how, workers):
             if isinstance(step, Progress):
                 update(step.done, step.total, step.label)
+            elif isinstance(step, FailedTitle):
+                failures.append(step)
+            elif folder is None:
+                tables.append(step)
             else:
-                table = step
-    assert table is not None  # extract yields the table last
-    write_features(table, output)
-    frame = table.frame
-    counts = frame.groupby("kind")["target"].size()
-    inform(
-        f"{output}: {frame['title'].nunique()} titles, {len(frame.groupby(['title', 'scene']))} scenes, "
-        f"{counts.get('video', 0)} video and {counts.get('audio', 0)} audio rows"
-    )
+                write_features(step, folder / f"{step.frame['title'].iloc[0]}.parquet")
+                written.add(step)
+    if tables:
+        table = join_tables(tables)
+        write_features(table, output)
+        written.add(table)
+    if written.num_titles:
+        inform(f"{output}: {written}")
+    if failures and len(sources) == 1:
+        raise failures[0].error
+    if failures:
+        raise FailedTitlesError([(failed.name, str(failed.error)) for failed in failures], len(sources))

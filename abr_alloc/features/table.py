@@ -32,6 +32,7 @@ from abr_alloc.features.schema import (
     range_of,
     stack_audio,
 )
+from abr_alloc.location import is_remote, open_binary, parse_location, write_bytes
 
 __all__ = [
     "AUDIO_DIM",
@@ -155,7 +156,8 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
         FeatureTableError: not a Parquet file, or it breaks the schema; the message names the column and the row.
     """
     try:
-        with pa.OSFile(os.fspath(path)) as source:
+        path = parse_location(path)
+        with open_binary(path) if is_remote(path) else pa.OSFile(os.fspath(path)) as source:
             table = pq.read_table(source, page_checksum_verification=True)
     except FileNotFoundError:
         raise FeatureTableError(f"{path} does not exist; make it with `abr-alloc extract`", path=str(path)) from None
@@ -184,10 +186,12 @@ def is_feature_table(path: str | os.PathLike[str]) -> bool:
     Raises:
         FeatureTableError: there is no such file.
     """
-    if not Path(path).is_file():
-        raise FeatureTableError(f"{path} does not exist", path=str(path))
+    path = parse_location(path)
     try:
-        return _METADATA_KEY in (pq.read_schema(path).metadata or {})
+        with open_binary(path) as source:
+            return _METADATA_KEY in (pq.read_schema(source).metadata or {})
+    except FileNotFoundError:
+        raise FeatureTableError(f"{path} does not exist", path=str(path)) from None
     except (OSError, pa.ArrowException):
         return False
 
@@ -246,7 +250,7 @@ def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
     ]
     text = json.dumps(asdict(table.metadata), sort_keys=True)
     arrow = pa.table(arrays, schema=pa.schema(list(COLUMNS.items()), metadata={_METADATA_KEY: text.encode()}))
-    _write_parquet(arrow, Path(path))
+    _write_parquet(arrow, parse_location(path))
 
 
 def write_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -255,7 +259,7 @@ def write_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: the place cannot be written to.
     """
-    _write_parquet(pa.Table.from_pandas(frame, preserve_index=False), Path(path))
+    _write_parquet(pa.Table.from_pandas(frame, preserve_index=False), parse_location(path))
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
@@ -265,16 +269,13 @@ def _write_parquet(table: pa.Table, path: Path) -> None:
 
 
 def replace_file(path: Path, content: bytes, *, log_level: int = logging.INFO) -> None:
-    """Write a file under a temporary name beside its own and rename it.
+    """Write a file, here or remote: whole, or not at all.
 
     Raises:
         OutputError: the place cannot be written to.
     """
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_bytes(path, content)
     except OSError as error:
-        partial.unlink(missing_ok=True) if partial.parent.is_dir() else None
         raise OutputError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from error
     logger.log(log_level, "wrote %s (%d bytes)", path, len(content))

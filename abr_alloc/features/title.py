@@ -1,34 +1,55 @@
-"""One title: which tasks measure it, what they cost, and the rows that come of them."""
+"""One title's measurement: which tasks it takes, in which order, and the table that comes of them.
+
+It hands out tasks and is told as each finishes; what follows from a finished task is handed out then: a scan gives the
+frames that everything else is about, and where probes are chosen (`ExtractOptions.prober`) each round gives the next.
+Who runs the tasks, and beside which other titles, is not known here.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from abr_alloc.errors import MediaError
+from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
 from abr_alloc.features.cache import Cache
-from abr_alloc.features.pool import run_tasks
-from abr_alloc.features.rows import audio_row, video_row
-from abr_alloc.features.tasks import AudioEncodeTask, AudioScoreTask, PcmTask, ScanTask, Task, VideoTask
-from abr_alloc.features.video import FRAME_METRICS
+from abr_alloc.features.digest import UNIT_S, choose_stretches
+from abr_alloc.features.rows import audio_row, to_frame, video_row
+from abr_alloc.features.soundness import check_plausible, check_source
+from abr_alloc.features.table import FeatureTable, TableMetadata
+from abr_alloc.features.tasks import AudioTask, LookTask, ScanTask, Title, VideoTask
+from abr_alloc.features.video import VIDEO_FEATURE_VERSION
+from abr_alloc.media.encode import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
-from abr_alloc.media.probe import MediaInfo
-from abr_alloc.media.scenes import split_scenes
+from abr_alloc.media.part import Part
+from abr_alloc.media.scenes import Scene, split_scenes
 
-__all__ = ["ExtractOptions", "Title", "TitleMeasurement", "targets"]
+__all__ = ["ExtractOptions", "ProbeChooser", "TitleMeasurement", "TitleTask"]
 
 logger = logging.getLogger(__name__)
 
 _AUDIO_ONLY_FPS = Fraction(100)
-_PLAUSIBLE_VMAF = 80.0
-_FINE_CRF = 24.0
+
+TitleTask = LookTask | ScanTask | VideoTask | AudioTask
+Measurement = VideoTask | AudioTask
+
+
+class ProbeChooser(Protocol):
+    """Chooses which of a grid's video renditions are probed, a few at a time."""
+
+    def first_probes(self, candidates: Sequence[VideoTarget], /) -> Sequence[VideoTarget]:
+        """What is measured before anything is known of the title."""
+        ...
+
+    def next_probes(self, measured: FeatureTable, candidates: Sequence[VideoTarget], /) -> Sequence[VideoTarget]:
+        """What is measured next; nothing when that is enough."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,133 +70,176 @@ class ExtractOptions:
     """Cut longer scenes evenly, seconds."""
     audio_only: bool = False
     """Measure the audio alone: material for training, not for plans."""
-    jobs: int = 1
-    """Worker processes."""
     keep_encodes: bool = False
     """Leave the encodes in the cache."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Title:
-    """One source after the first look."""
-
-    name: str
-    info: MediaInfo
-    source_hash: str
-
-
-def targets(info: MediaInfo, options: ExtractOptions) -> tuple[list[VideoTarget], list[AudioTarget]]:
-    """Renditions to probe of one source."""
-    video = [] if options.audio_only else options.grid.video(info, options.video_codec, options.preset)
-    return video, options.grid.audio(info, options.audio_codecs)
+    digest_s: float | None = None
+    """Of titles longer than `digest_above_s`, measure only so many seconds (see `digest.py`); None for all of them."""
+    digest_above_s: float = 0.0
+    """Titles up to this length are measured whole, seconds."""
+    prober: ProbeChooser | None = None
+    """Chooses the video renditions that are probed; None for every one of the grid."""
 
 
 class TitleMeasurement:
-    """Everything that is to be measured of one title."""
+    """Everything that is to be measured of one title.
 
-    def __init__(self, title: Title, ffmpeg: FFmpeg, cache: Cache, options: ExtractOptions) -> None:
-        self._title, self._ffmpeg, self._cache, self._options = title, ffmpeg, cache, options
-        info, audio_only = title.info, options.audio_only
-        scan = None if audio_only else cache.get(ScanTask(ffmpeg=ffmpeg, info=info, source_hash=title.source_hash).key)
-        if scan is None and not audio_only:
-            raise MediaError(f"the scan of {info.path} is damaged in the cache {cache.root}; run again")
-        self._fps = _AUDIO_ONLY_FPS if audio_only else info.fps
-        self._num_frames = int(scan["num_frames"]) if scan else int(info.duration_s * _AUDIO_ONLY_FPS)
-        self._duration_s = float(self._num_frames / self._fps)
-        cuts = scan["cuts"].tolist() if scan and options.detect_scenes else []
-        self.scenes = split_scenes(title.name, self._num_frames, cuts, self._fps, max_scene_s=options.max_scene_s)
-        self.libvmaf_version = ""
-        video, audio = targets(info, options)
-        self._pcm = cache.root / "work"  # replaced in `run`; no key depends on it
-        shared: dict[str, Any] = {"ffmpeg": ffmpeg, "info": info, "source_hash": title.source_hash}
-        self._videos = [
-            VideoTask(**shared, target=target, num_frames=self._num_frames, keep_encode=options.keep_encodes)
-            for target in video
-        ]
-        self._audio_targets, self._shared = audio, shared
-        tasks: list[Task] = [*self._videos, *self._audio_tasks(self._pcm)[1]]
-        costs = [self._cost(task) for task in tasks]
-        self.work = sum(costs)
-        counts = (title.name, len(self.scenes), costs.count(0.0), len(costs))
-        logger.info("%s: %d scenes; %d of %d measurements are in the cache", *counts)
+    `begin` gives the first task; `go_on` takes each as it has finished and gives what comes next. When nothing that
+    was handed out is unfinished, `table` has the title's rows.
+    """
 
-    def _audio_tasks(self, pcm: Path) -> tuple[list[AudioEncodeTask], list[AudioScoreTask]]:
-        from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
+    def __init__(self, name: str, path: Path, ffmpeg: FFmpeg, cache: Cache, options: ExtractOptions) -> None:
+        self.name, self.path = name, path
+        self._ffmpeg, self._cache, self._options = ffmpeg, cache, options
+        self.work: float | None = None
+        """Rough seconds of one core that its measurements take; None as long as nobody knows."""
+        self.done_work = 0.0
+        """Seconds of them that are done."""
+        self._weights_s: dict[str, float] = {}
+        self._videos: dict[VideoTarget, list[VideoTask]] = {}
+        self._audios: list[AudioTask] = []
+        self._num_open = 0  # measurements handed out and not finished
 
-        encodes = [
-            AudioEncodeTask(**self._shared, target=target, duration_s=self._duration_s, pcm=pcm)
-            for target in self._audio_targets
-        ]
-        version = f"{AUDIO_FEATURE_VERSION} {visqol_version()}"
-        scores = [
-            AudioScoreTask(
-                ffmpeg=self._ffmpeg, scene=scene, renditions=tuple(encodes), pcm=pcm, feature_version=version
+    def begin(self) -> LookTask:
+        """The first look."""
+        return LookTask(name=self.name, path=self.path)
+
+    def go_on(self, task: TitleTask, result: Any) -> Sequence[TitleTask]:
+        """What comes after a task that has finished.
+
+        Raises:
+            UnsupportedMediaError: the source is not what the options need.
+            ToolMissingError: an encoder is missing.
+            GridError: the grid does not serve the codecs asked for.
+        """
+        if isinstance(task, LookTask):
+            return self._after_look(result)
+        if isinstance(task, ScanTask):
+            return self._after_scan(self._cache.require(task.key))
+        self.done_work += task.work
+        self._num_open -= 1
+        return [] if self._num_open else self._next_round()
+
+    def _after_look(self, title: Title) -> Sequence[TitleTask]:
+        options, info = self._options, title.info
+        self._title = title
+        check_source(title, audio_only=options.audio_only)
+        self._candidates = [] if options.audio_only else options.grid.video(info, options.video_codec, options.preset)
+        self._audio_targets: Sequence[AudioTarget] = options.grid.audio(info, options.audio_codecs)
+        check_encoders(self._ffmpeg, self._candidates, self._audio_targets)
+        if options.audio_only:
+            self._fps, num_frames = _AUDIO_ONLY_FPS, int(info.duration_s * _AUDIO_ONLY_FPS)
+            return self._measure_whole(num_frames, [])
+        self._fps = info.fps
+        wanted = options.digest_s is not None and info.duration_s > options.digest_above_s
+        scan = ScanTask(ffmpeg=self._ffmpeg, info=info, source_hash=title.source_hash, with_complexity=wanted)
+        found = self._cache.get(scan.key)
+        return [scan] if found is None else self._after_scan(found)
+
+    def _after_scan(self, scan: dict[str, Any]) -> Sequence[TitleTask]:
+        options, num_frames = self._options, int(scan["num_frames"])
+        cuts = scan["cuts"].tolist() if options.detect_scenes else []
+        if "complexity" not in scan or options.digest_s is None:
+            return self._measure_whole(num_frames, cuts)
+        units = split_scenes(self.name, num_frames, cuts, self._fps, max_scene_s=UNIT_S)
+        stretches = choose_stretches(units, scan["complexity"], options.digest_s)
+        if len(stretches) == len(units):
+            return self._measure_whole(num_frames, cuts)
+        self._weights_s = {str(stretch.scene.index): stretch.weight_s for stretch in stretches}
+        return self._measure({Part.of_scene(s.scene, self._fps): [s.scene] for s in stretches})
+
+    def _measure_whole(self, num_frames: int, cuts: Sequence[int]) -> Sequence[TitleTask]:
+        scenes = split_scenes(self.name, num_frames, cuts, self._fps, max_scene_s=self._options.max_scene_s)
+        return self._measure({Part.whole(num_frames): scenes})
+
+    def _measure(self, parts: dict[Part, list[Scene]]) -> Sequence[TitleTask]:
+        """The measurements that come first."""
+        self._parts, prober = parts, self._options.prober
+        self._audios = [
+            AudioTask(
+                **self._shared(),
+                targets=tuple(self._audio_targets),
+                part=part,
+                fps=float(self._fps),
+                duration_s=part.duration_s(self._fps),
+                scenes=tuple(scenes),
+                feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
             )
-            for scene in self.scenes
+            for part, scenes in parts.items()
         ]
-        return encodes, scores
+        first = self._candidates if prober is None else prober.first_probes(self._candidates)
+        waiting = self._open([*self._audios, *self._probe(first)])
+        logger.info(
+            "%s: %d scenes; %d measurements to begin with, %d of them in the cache",
+            *(self.name, sum(map(len, parts.values())), len(self._audios) + len(parts) * len(first)),
+            len(self._audios) + len(parts) * len(first) - len(waiting),
+        )
+        return waiting or self._next_round()
 
-    def _cost(self, task: Task) -> float:
-        """Rough seconds of one core that a task takes; 0 when it is done."""
-        if task.is_done(self._cache):
-            return 0.0
-        if isinstance(task, VideoTask):
-            # Encoding goes with the rendition's pixels, libvmaf with the source's.
-            encode_px = task.target.width_px * task.target.height_px
-            return self._num_frames * (25e-9 * task.info.width_px * task.info.height_px + 30e-9 * encode_px)
-        if isinstance(task, AudioScoreTask):
-            # ViSQOL's search over time makes a scene's cost grow faster than its length.
-            seconds = task.scene.duration_s
-            return len(task.renditions) * (0.25 * seconds + 0.025 * seconds * seconds)
-        return 0.0
+    def _next_round(self) -> Sequence[TitleTask]:
+        """The probes that follow from those measured; none where nobody chooses, or these are enough."""
+        prober = self._options.prober
+        while prober is not None and self._candidates:
+            chosen = [t for t in prober.next_probes(self.table(), self._candidates) if t not in self._videos]
+            if not chosen:
+                break
+            logger.info("%s: probing %s", self.name, ", ".join(f"{t.height_px}p {t.target}" for t in chosen))
+            waiting = self._open(self._probe(chosen))
+            if waiting:
+                return waiting
+        return []
 
-    def run(self, pool: ProcessPoolExecutor) -> Iterator[tuple[str, float]]:
-        """Do what is not in the cache; yields what was finished and its cost."""
-        with self._cache.work_dir() as work_dir:
-            pcm = work_dir / "audio.s16"
-            encodes, scores = self._audio_tasks(pcm)
-            wanted = [task for task in scores if not task.is_done(self._cache)]
-            keep = self._options.keep_encodes
-            missing = [task for task in encodes if not task.is_stored(self._cache, keep=keep)]
-            if wanted or missing:
-                decode = PcmTask(ffmpeg=self._ffmpeg, info=self._title.info, duration_s=self._duration_s, path=pcm)
-                first: list[Task] = [decode]
-                then: list[Task] = [task for task in encodes if not task.is_done(self._cache)]
-                for task in itertools.chain(run_tasks(pool, self._cache, first), run_tasks(pool, self._cache, then)):
-                    yield task.label, 0.0
-            tasks: list[Task] = [task for task in self._videos if not task.is_done(self._cache)]
-            tasks += wanted
-            costs = {id(task): self._cost(task) for task in tasks}
-            tasks.sort(key=lambda task: costs[id(task)], reverse=True)  # long ones first: an even end
-            for task in run_tasks(pool, self._cache, tasks):
-                yield task.label, costs[id(task)]
-            for task in encodes:
-                task.release(self._cache, keep=keep)
+    def _probe(self, targets: Sequence[VideoTarget]) -> list[VideoTask]:
+        for target in targets:
+            self._videos[target] = [VideoTask(**self._shared(), target=target, part=part) for part in self._parts]
+        return [task for target in targets for task in self._videos[target]]
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The title's rows, from the cache."""
-        rows = []
-        encodes, scores = self._audio_tasks(self._pcm)
-        for task in self._videos:
-            entry = self._cache.require(task.key)
-            self.libvmaf_version = str(entry["libvmaf_version"])
-            self._check_plausible(task, entry["values"])
-            rows += [video_row(task.info, task.target, scene, entry) for scene in self.scenes]
-        packets = {encode.key: self._cache.require(encode.key) for encode in encodes}
-        for score in scores:
-            for encode in encodes:
-                entry = self._cache.require(score.key(encode))
-                rows.append(audio_row(encode.target, score.scene, packets[encode.key], entry))
-        return rows
+    def _shared(self) -> dict[str, Any]:
+        return {
+            "ffmpeg": self._ffmpeg,
+            "info": self._title.info,
+            "source_hash": self._title.source_hash,
+            "keep_encode": self._options.keep_encodes,
+        }
 
-    def _check_plausible(self, task: VideoTask, values: Any) -> None:
-        """A fine encode at the source's size that scores low means mis-paired frames, never a bad encoder."""
-        target, info = task.target, self._title.info
-        fine = target.target.startswith("crf=") and float(target.target[4:]) <= _FINE_CRF
-        vmaf = float(values[:, FRAME_METRICS.index("vmaf")].mean())
-        if fine and target.height_px == info.height_px and vmaf < _PLAUSIBLE_VMAF:
-            raise MediaError(
-                f"{info.path}: the {target.codec} encode {target.target} at the source's size scores VMAF {vmaf:.1f}, "
-                "which no such encode does; its frames are mis-paired with the source's, please report this source",
-                path=str(info.path),
-            )
+    def _open(self, tasks: Sequence[Measurement]) -> Sequence[Measurement]:
+        """Those of some measurements that are not in the cache, long ones first: an even end."""
+        waiting = [task for task in tasks if not task.is_done(self._cache)]
+        self._num_open += len(waiting)
+        self.work = (self.work or 0.0) + sum(task.work for task in waiting)
+        return sorted(waiting, key=lambda task: task.work, reverse=True)
+
+    def table(self) -> FeatureTable:
+        """The title's rows, from the cache.
+
+        Raises:
+            MediaError: an entry is damaged, or a measurement cannot be right.
+        """
+        rows: list[dict[str, Any]] = []
+        libvmaf_version = ""
+        for target, tasks in self._videos.items():
+            entries = [self._cache.require(task.key) for task in tasks]
+            libvmaf_version = str(entries[0]["libvmaf_version"])
+            check_plausible(self._title.info, target, [entry["values"] for entry in entries])
+            rows += [
+                video_row(task.info, target, scene, entry, first_frame=task.part.first_frame)
+                for task, entry in zip(tasks, entries, strict=True)
+                for scene in self._parts[task.part]
+            ]
+        for audio, rendition in itertools.product(self._audios, self._audio_targets):
+            packets = self._cache.require(audio.encode_key(rendition))
+            for scene in audio.scenes:
+                entry = self._cache.require(audio.score_key(rendition, scene))
+                rows.append(audio_row(rendition, scene, packets, entry, part_start_s=audio.start_s))
+        grid = self._options.grid
+        about = TableMetadata(
+            video_feature_version=VIDEO_FEATURE_VERSION,
+            audio_feature_version=AUDIO_FEATURE_VERSION,
+            libvmaf_version=libvmaf_version,
+            visqol_version=visqol_version(),
+            ffmpeg_version=self._ffmpeg.version,
+            grid=grid.name,
+            grid_hash=hashlib.sha256(grid.text.encode()).hexdigest(),
+            source_hashes={self.name: self._title.source_hash},
+            weights_s={self.name: self._weights_s} if self._weights_s else {},
+        )
+        return FeatureTable(to_frame(rows), about)

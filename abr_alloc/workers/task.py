@@ -7,7 +7,7 @@ run again elsewhere. What a task returns is small and goes back to whoever asked
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -61,8 +61,17 @@ class Workers(Protocol):
         """How many tasks run side by side, now."""
         ...
 
+    @property
+    def is_local(self) -> bool:
+        """Whether they are processes of this machine."""
+        ...
+
     def submit(self, task: Task, place: Place) -> None:
         """Hand over a task. Those handed over first start first."""
+        ...
+
+    def take_back(self, tasks: Sequence[Task]) -> None:
+        """Forget tasks: those that have not started never will, and none is told of any more."""
         ...
 
     def finished(self, *, tick_s: float | None = None) -> Iterator[Finished[Any] | None]:

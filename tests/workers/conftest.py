@@ -1,0 +1,59 @@
+"""A real cluster: a scheduler and worker processes under nannies, as `dask worker` starts them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = str(Path(__file__).parent)
+
+
+@pytest.fixture(scope="session")
+def importable() -> Iterator[None]:
+    """`fake_tasks` has the same name here and on workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(HERE)
+        patch.setenv("PYTHONPATH", os.pathsep.join([HERE, os.environ["PYTHONPATH"]]))
+        yield
+
+
+class Cluster:
+    """A scheduler at `address` and workers, which a test may add to."""
+
+    def __init__(self, num_workers: int) -> None:
+        distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
+        import dask
+
+        with dask.config.set({"distributed.scheduler.allowed-failures": 1, "distributed.admin.tick.limit": "1h"}):
+            self._cluster = distributed.LocalCluster(
+                n_workers=num_workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+            )
+        self.address: str = self._cluster.scheduler_address
+
+    def scale(self, num_workers: int) -> None:
+        self._cluster.scale(num_workers)
+        self._cluster.sync(self._reached, num_workers)
+
+    async def _reached(self, num_workers: int) -> None:
+        while len(self._cluster.scheduler.workers) != num_workers:
+            await asyncio.sleep(0.05)
+
+    @property
+    def num_unfinished(self) -> int:
+        """Tasks that the scheduler knows and that are not done."""
+        return len(self._cluster.scheduler.tasks)
+
+    def close(self) -> None:
+        self._cluster.close()
+
+
+@pytest.fixture(scope="session")
+def cluster(importable) -> Iterator[Cluster]:
+    """Two workers of one thread."""
+    started = Cluster(2)
+    yield started
+    started.close()
