@@ -45,6 +45,8 @@ _ROUND = 2
 """Probes of a round: what two cores do at once; more at a time are chosen less well."""
 _WORST_WEIGHT = 0.3
 """What the largest regret over the rates counts beside the mean."""
+_ERROR_WEIGHT = 0.1
+"""What an error of the AVQ promised counts beside a loss of AVQ."""
 _NUM_RATES = 32
 _SAME_RATE = 1e-3
 _SATURATION_MOS = 0.005
@@ -178,7 +180,9 @@ class _BelievedGrid:
             self._budgets
         ]
         kept = np.where(np.isfinite(promised[at]), self._whole[offered.argmax(axis=0)[at], at], 0.0)
-        regret = np.maximum(self._best[self._budgets] - kept, 0.0)
+        promised = np.maximum(promised, 0.0)
+        # An AVQ that is promised but not kept moves kbps between audio and video, where a single curve shows no regret.
+        regret = np.maximum(self._best[self._budgets] - kept, 0.0) + _ERROR_WEIGHT * np.abs(promised[at] - kept)
         return float(regret.mean() + _WORST_WEIGHT * regret.max())
 
     def _curves(self, members: Sequence[int]) -> Floats:

@@ -130,18 +130,18 @@ def _strata(points: Floats, seconds: Floats, digest_s: float) -> list[tuple[int,
             return found
         found = list(zip(medoids, strata, strict=True))
         spreads = [_spread(points[members], seconds[members]) for members in strata]
-        widest = int(np.argmax(spreads))
+        widest = spreads.index(max(spreads))
         if len(strata[widest]) < 2:
             return found
         strata[widest : widest + 1] = _halves(points, seconds, strata[widest])
 
 
-def _spread(points: Floats, seconds: Floats) -> float:
-    """Time times variance; below 0 where there is nothing to split."""
+def _spread(points: Floats, seconds: Floats) -> tuple[float, float]:
+    """Time times variance, then time, where all are alike; below 0 where there is nothing to split."""
     if len(points) < 2:
-        return -1.0
+        return -1.0, 0.0
     centred = points - np.average(points, axis=0, weights=seconds)
-    return float(seconds @ np.square(centred).sum(axis=1))
+    return round(float(seconds @ np.square(centred).sum(axis=1)), 9), float(seconds.sum())
 
 
 def _halves(points: Floats, seconds: Floats, members: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:

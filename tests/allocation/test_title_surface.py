@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
+from abr_alloc.allocation.title import list_cases
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
 from abr_alloc.errors import FeatureTableError
 
@@ -164,3 +165,20 @@ def test_a_size_smaller_than_any_probe_is_unknown_and_not_called_large() -> None
 def test_a_codec_that_the_title_lacks_is_named() -> None:
     with pytest.raises(FeatureTableError, match="'t' has no av1"):
         TitleCurves(scene(0, 1.0, {(180, "v"): 100.0}, {"a": 64.0}), "av1")
+
+
+def test_a_scene_of_a_digest_counts_for_the_time_that_it_stands_for() -> None:
+    """Two scenes of 2 s that stand for 30 s and 10 s are scenes of 30 s and 10 s."""
+    video, audio = dict.fromkeys(VIDEO, 100.0), dict.fromkeys(AUDIO, 30.0)
+    other = dict.fromkeys(VIDEO, 500.0)
+    digest = [
+        replace(scene(0, 2.0, video, audio), stands_for_s=30.0),
+        replace(scene(1, 2.0, other, audio), stands_for_s=10.0),
+    ]
+    found = merge_scenes(digest)
+    whole = merge_scenes([scene(0, 30.0, video, audio), scene(1, 10.0, other, audio)])
+    assert np.array_equal(found.avq_mos, whole.avq_mos)
+    assert np.array_equal(found.total_kbps, whole.total_kbps)
+    assert found.weight_s == whole.weight_s == 40.0
+    shares = [list_cases(scenes, "shared")[0].candidates.time_share for scenes in (digest, [found])]
+    assert shares[0] == pytest.approx([0.75, 0.25])

@@ -85,6 +85,9 @@ def test_what_is_no_record_is_refused(text, message, tmp_path):
         (("scenes_s",), [[3.0, 1.0]]),
         (("scenes_s",), [[0.0, 1e9]]),
         (("scenes_s",), [[0.0, float("nan")]]),
+        (("weights_s",), [1.0] * 99),
+        (("weights_s",), [0.0]),
+        (("weights_s",), ["long"]),
         (("title",), None),
         (("videos",), []),
         (("videos",), {"a": 1}),
@@ -118,7 +121,7 @@ def test_every_field_is_checked(path, value, document, tmp_path):
 
 
 def test_a_field_that_is_missing_is_told(document, tmp_path):
-    for name in set(document) - {"schema_version", "command"}:
+    for name in set(document) - {"schema_version", "command", "weights_s"}:
         with pytest.raises(DeliveryError, match=f"is damaged .'{name}'.; encode"):
             read({key: value for key, value in document.items() if key != name}, tmp_path)
 
@@ -148,3 +151,10 @@ def test_damage_anywhere_is_refused_or_harmless(data, document, tmp_path):
     else:
         assert found.num_frames > 0
         assert all(rung.total_kbps > 0 for rung in found.rungs)
+
+
+def test_a_folder_of_before_digests_has_scenes_that_stand_for_themselves(document, order, tmp_path):
+    del document["weights_s"]
+    assert read(document, tmp_path).weights_s == ()
+    weighed = dataclasses.replace(order, weights_s=(9.0,) * len(order.scenes_s))
+    assert weighed.differences(order) == ["ladder"]

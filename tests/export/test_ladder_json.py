@@ -18,7 +18,13 @@ from abr_alloc.allocation.reference import Comparison
 from abr_alloc.allocation.rung import Ladder, TitleAtRung, make_ladder
 from abr_alloc.allocation.surface import AudioRendition, Probe, VideoRendition
 from abr_alloc.errors import LadderFormatError
-from abr_alloc.export.ladder_json import SCHEMA_VERSION, as_reference, ladder_document, read_ladders
+from abr_alloc.export.ladder_json import (
+    SCHEMA_VERSION,
+    as_reference,
+    ladder_document,
+    read_ladders,
+    read_title_facts,
+)
 
 SHIPPED = sorted((Path(__file__).parents[2] / "ladders" / "titles").glob("*.json"))
 
@@ -186,3 +192,17 @@ def test_a_damaged_file_is_refused_for(damage: str, document, save) -> None:
     DAMAGE[damage](broken)
     with pytest.raises(LadderFormatError, match=r"ladder\.json is damaged"):
         read_ladders(save(broken))
+
+
+def test_a_digest_says_what_its_scenes_stand_for_and_is_as_long_as_they_do(document, save) -> None:
+    whole = {"fps": 25.0, "scenes_s": [[0.0, 4.0], [4.0, 60.0]]}
+    digest = {"fps": 25.0, "scenes_s": [[2.0, 4.0], [30.0, 32.0]], "weights_s": [20.0, 40.0]}
+    document["features"] = {"titles": {"whole": whole, "digest": digest}}
+    found = read_title_facts(save(document))
+    assert found["whole"].weights_s == ()
+    assert found["digest"].weights_s == (20.0, 40.0)
+    assert found["whole"].duration_s == found["digest"].duration_s == 60.0
+    for weights in ([1.0], [0.0, 1.0], [1.0, None], [1.0, math.inf]):
+        document["features"]["titles"]["digest"] = digest | {"weights_s": weights}
+        with pytest.raises(LadderFormatError, match=r"is damaged \(features\.titles"):
+            read_title_facts(save(document))

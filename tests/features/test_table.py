@@ -136,6 +136,17 @@ def test_unknown_metadata_is_left_aside(sound_file, tmp_path):
     assert read_features(tmp_path / "table.parquet").metadata == TableMetadata(grid="tiny")
 
 
+def test_the_weights_of_a_digest_come_back_and_must_be_times(tmp_path):
+    digest = replace(METADATA, weights_s={"clip": {"0": 12.5}})
+    write_features(FeatureTable(sound_table().frame, digest), tmp_path / "digest.parquet")
+    assert read_features(tmp_path / "digest.parquet").metadata == digest
+    for weights in ({"0": 0.0}, {"0": -1.0}, {"0": float("inf")}, {"first": 1.0}, {"0": "long"}, [1.0]):
+        bad = replace(METADATA, weights_s={"clip": weights})
+        write_features(FeatureTable(sound_table().frame, bad), tmp_path / "bad.parquet")
+        with pytest.raises(FeatureTableError):
+            read_features(tmp_path / "bad.parquet")
+
+
 def test_matrices_hold_the_features_in_order():
     row = video_row(**{name: i / 10 for i, name in enumerate(VIDEO_FEATURES)})
     table = FeatureTable(frame_of(audio_row(), row), METADATA)

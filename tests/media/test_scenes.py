@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.probe import probe
-from abr_alloc.media.scenes import MIN_SCENE_S, find_cuts, split_scenes
+from abr_alloc.media.scenes import MIN_SCENE_S, find_cuts, scan_source, split_scenes
 
 RATES = [Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(12), Fraction(60)]
 
@@ -132,3 +132,20 @@ def test_video_that_ends_long_before_its_file_is_refused(ffmpeg, make_media, tmp
     )
     with pytest.raises(UnsupportedMediaError, match=r"declares 6\.0 s but only 2\.0 s of video"):
         find_cuts(ffmpeg, probe(path), tmp_path)
+
+
+def test_a_scan_tells_detail_and_motion_frame_by_frame(make_media, ffmpeg, tmp_path):
+    """A still grey, then noise that changes with every frame."""
+    path = make_media(
+        "still_then_noise.mkv",
+        "lavfi:color=gray:size=96x64:rate=12:duration=2",
+        "lavfi:color=gray:size=96x64:rate=12:duration=2,noise=alls=60:allf=t",
+        *("-filter_complex", "[0][1]concat", "-c:v", "ffv1", "-pix_fmt", "yuv420p"),
+    )
+    info = probe(path)
+    scan = scan_source(ffmpeg, info, tmp_path)
+    assert (scan.num_frames, list(scan.cuts)) == find_cuts(ffmpeg, info, tmp_path)
+    assert scan.spatial.shape == scan.temporal.shape == (scan.num_frames,) == (48,)
+    assert scan.spatial[:24].max() == scan.temporal[:24].max() == 0.0
+    assert scan.spatial[24:].min() > 10.0
+    assert scan.temporal[25:].min() > 1.0
