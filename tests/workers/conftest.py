@@ -52,8 +52,8 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def cluster(importable) -> Iterator[Cluster]:
-    """Two workers of one thread."""
+def cluster(importable, object_store) -> Iterator[Cluster]:
+    """Two workers of one thread, which know where the store of objects is."""
     started = Cluster(2)
     yield started
     started.close()

@@ -207,6 +207,14 @@ def test_workers_with_another_ffmpeg_are_refused_before_any_work(cluster, ffmpeg
         ClusterWorkers(cluster.address, replace(ffmpeg, path=str(other)))
 
 
+def test_workers_that_do_not_see_the_place_are_refused_before_any_work(workers, tasks, tmp_path):
+    place = tasks.OfOneMachine(tmp_path, made_by=os.getpid())
+    with pytest.raises(ClusterError, match=r"worker tcp://.* does not see the cache .* with --cache"):
+        workers.submit(tasks.Square(1), place)
+    assert [line.split()[0] for line in place.lines("marks")] == ["left", "removed"]
+    assert place.lines("begun") == []
+
+
 @pytest.mark.parametrize("address", ["http://localhost:8786", "localhost", "tcp://localhost:{port}"])
 def test_an_address_that_no_scheduler_answers_at_is_named(address):
     with socket.socket() as taken:
