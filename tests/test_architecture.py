@@ -33,6 +33,7 @@ DOORS = {
     "imageio_ffmpeg": {"media.ffmpeg"},
     "pyarrow": {"features.table"},
     "visqol": {"features.audio"},
+    "numba": {"features.search"},
     "multiprocessing": {"workers.local"},
     "distributed": {"workers.cluster"},
     "dask": {"workers.cluster"},

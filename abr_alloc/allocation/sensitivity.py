@@ -83,7 +83,7 @@ def _more_than_all(cases: Sequence[TitleCase]) -> float:
 
 
 def _point(choices: Sequence[Choice], budget_kbps: float, avq_mos: float, price: float) -> BudgetPoint:
-    seconds = [c.surface.duration_s for c in choices]
+    seconds = [c.surface.weight_s for c in choices]
     total_s = math.fsum(seconds)
 
     def mean(values: Iterable[float]) -> float:

@@ -105,10 +105,17 @@ class QualitySurface:
     """Video features, (V, d_v)."""
     x_a: npt.NDArray[np.float32]
     """Audio features, (A, d_a)."""
+    stands_for_s: float | None = None
+    """Time of the title that it stands for where the title was measured as a digest, seconds."""
 
     @property
     def duration_s(self) -> float:
         return self.end_s - self.start_s
+
+    @property
+    def weight_s(self) -> float:
+        """What it counts in a mean over the title's time, seconds."""
+        return self.duration_s if self.stands_for_s is None else self.stands_for_s
 
 
 def by_title(surfaces: Iterable[QualitySurface]) -> Iterator[list[QualitySurface]]:
@@ -226,5 +233,6 @@ def build_surfaces(
             total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead),
             x_v=x_v,
             x_a=x_a,
+            stands_for_s=table.metadata.weights_s.get(title, {}).get(str(int(scene))),
         )
     logger.info("model %s predicted %d pairs of %d scenes", model.name, num_pairs, num_scenes)

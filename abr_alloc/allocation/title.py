@@ -266,11 +266,11 @@ def _case(title: Sequence[QualitySurface], codec: str, key: _AudioKey | None) ->
         n = len(found)
         video[s, :n], audio[s, :n] = found.T
         avq[s, :n], kbps[s, :n] = surface.avq_mos[tuple(found.T)], surface.total_kbps[tuple(found.T)]
-    duration_s = np.array([surface.duration_s for surface in title])
+    weight_s = np.array([surface.weight_s for surface in title])
     return TitleCase(
         codec=codec,
         audio="audio per scene" if key is None else f"{key[0]} {key[2]}",
-        candidates=Candidates(avq_mos=avq, kbps=kbps, time_share=duration_s / math.fsum(duration_s.tolist())),
+        candidates=Candidates(avq_mos=avq, kbps=kbps, time_share=weight_s / math.fsum(weight_s.tolist())),
         video=video,
         audio_index=audio,
     )

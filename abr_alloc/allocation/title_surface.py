@@ -49,7 +49,7 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
             raise FeatureTableError(
                 f"the scenes of title {title!r} share no {kind} rendition; extract them with one grid"
             )
-    seconds = np.array([scene.duration_s for scene in scenes])
+    seconds = np.array([scene.weight_s for scene in scenes])
     share = seconds / seconds.sum()
     rows = [np.array([found[key] for key in video_keys]) for found in video]
     columns = [np.array([found[key] for key in audio_keys]) for found in audio]
@@ -79,6 +79,7 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
         total_kbps=mean([s.total_kbps[np.ix_(r, c)] for s, r, c in cells]),
         x_v=mean([s.x_v[r] for s, r in zip(scenes, rows, strict=True)]).astype(np.float32),
         x_a=mean([s.x_a[c] for s, c in zip(scenes, columns, strict=True)]).astype(np.float32),
+        stands_for_s=float(seconds.sum()),
     )
 
 

@@ -124,6 +124,7 @@ def command(
         source_hash=source_hash,
         num_frames=scan.num_frames,
         scenes_s=_scenes_s(chosen, scan, info),
+        weights_s=() if chosen.facts is None else chosen.facts.weights_s,
         ffmpeg=ffmpeg,
         root=folder.root,
         preset=preset,

@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -272,14 +272,20 @@ def _features_object(table: FeatureTable, title: str | None = None) -> dict[str,
         "ffmpeg_version": about.ffmpeg_version,
         "source_hashes": {name: value for name, value in about.source_hashes.items() if name in titles},
         "credits": {name: value for name, value in about.credits.items() if name in titles},
-        "titles": {name: _title_object(rows) for name, rows in table.frame.groupby("title") if name in titles},
+        "titles": {
+            name: _title_object(rows, about.weights_s.get(name, {}))
+            for name, rows in table.frame.groupby("title")
+            if name in titles
+        },
     }
 
 
-def _title_object(rows: pd.DataFrame) -> dict[str, Any]:
+def _title_object(rows: pd.DataFrame, weights_s: Mapping[str, float]) -> dict[str, Any]:
     """What exporting and verifying need to know of a title beside its rungs."""
     spans = rows[["scene", "start_s", "end_s"]].drop_duplicates("scene").sort_values("scene")
-    return {"fps": float(rows["fps"].max()), "scenes_s": spans[["start_s", "end_s"]].to_numpy().tolist()}
+    found = {"fps": float(rows["fps"].max()), "scenes_s": spans[["start_s", "end_s"]].to_numpy().tolist()}
+    # Of a digest: the title's time that each scene stands for.
+    return found | ({"weights_s": [weights_s[str(scene)] for scene in spans["scene"]]} if weights_s else {})
 
 
 def _options_object(wanted: Any, network: str, reference: str | None, shared: bool) -> dict[str, Any]:

@@ -229,7 +229,8 @@ def measure_pairs(
             packets = read_packets(audio.joined)
             times = {"start_s": packets.start_s, "duration_s": packets.duration_s, "size_bytes": packets.size_bytes}
             rows += [audio_row(audio.target, s.scene, times, cache.require(s.key(audio))) for s in scores]
-    yield _predict(rows, model)
+    weights_s = {str(i): weight for i, weight in enumerate(delivery.weights_s)}
+    yield _predict(rows, {delivery.title: weights_s} if weights_s else {}, model)
 
 
 def _join(order: AudioOrder, folder: Path, ffmpeg: FFmpeg, path: Path) -> _DeliveredAudio:
@@ -257,10 +258,12 @@ def _audio_tasks(
     ]
 
 
-def _predict(rows: list[dict[str, Any]], model: Model) -> PairsAVQ:
+def _predict(rows: list[dict[str, Any]], weights_s: Mapping[str, Mapping[str, float]], model: Model) -> PairsAVQ:
     from abr_alloc.features.audio import AUDIO_FEATURE_VERSION
 
-    versions = TableMetadata(video_feature_version=VIDEO_FEATURE_VERSION, audio_feature_version=AUDIO_FEATURE_VERSION)
+    versions = TableMetadata(
+        video_feature_version=VIDEO_FEATURE_VERSION, audio_feature_version=AUDIO_FEATURE_VERSION, weights_s=weights_s
+    )
     surface = merge_scenes(list(build_surfaces(FeatureTable(to_frame(rows), versions), model)))
     return {
         (video.target, audio.target): float(surface.avq_mos[i, j])

@@ -35,6 +35,7 @@ _WORDS = {
     "audios": "ladder",
     "rungs": "ladder",
     "scenes_s": "ladder",
+    "weights_s": "ladder",
     "model": "ladder",
     "weights_sha256": "ladder",
     "ffmpeg_version": "ffmpeg",
@@ -109,6 +110,8 @@ class Delivery:
     """Frames per second, as a fraction: 24000/1001."""
     scenes_s: tuple[tuple[float, float], ...]
     """Scenes over which AVQ was predicted: start and end, seconds."""
+    weights_s: tuple[float, ...] = ()
+    """Time of the title that every one of them stands for, seconds; empty where that is its own."""
     model: str
     """Model that predicted AVQ."""
     weights_sha256: str
@@ -194,8 +197,10 @@ def read_delivery(path: Path) -> Delivery:
 
 
 def _parse(document: Mapping[str, Any]) -> Delivery:
+    document = {"weights_s": [], **document}  # folders of before digests say nothing of them
     fields = {field.name: document[field.name] for field in dataclasses.fields(Delivery)}
     fields["scenes_s"] = tuple((float(start), float(end)) for start, end in fields["scenes_s"])
+    fields["weights_s"] = tuple(map(float, fields["weights_s"]))
     fields["videos"] = tuple(_checked(VideoOrder(**item)) for item in fields["videos"])
     fields["audios"] = tuple(_checked(AudioOrder(**item)) for item in fields["audios"])
     fields["rungs"] = tuple(_checked(PlannedRung(**item)) for item in fields["rungs"])
@@ -205,6 +210,10 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
         raise ValueError(f"fps is {found.fps!r}")
     if not found.scenes_s or not all(0 <= start < end <= found.num_frames / fps + 1 for start, end in found.scenes_s):
         raise ValueError(f"scenes_s is {found.scenes_s}")
+    if found.weights_s and len(found.weights_s) != len(found.scenes_s):
+        raise ValueError(f"{len(found.weights_s)} weights_s for {len(found.scenes_s)} scenes_s")
+    if not all(0.0 < weight < math.inf for weight in found.weights_s):
+        raise ValueError(f"weights_s is {found.weights_s}")
     for name in found.stream_names:
         if not _NAME.fullmatch(name):  # it must not lead out of the folder
             raise ValueError(f"{name!r} is no name of a stream")

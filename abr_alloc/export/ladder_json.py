@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,10 +44,13 @@ class TitleFacts:
     """Frames per second."""
     scenes_s: tuple[tuple[float, float], ...]
     """First instant of every scene and first instant after it, seconds."""
+    weights_s: tuple[float, ...] = ()
+    """Time of the title that every scene stands for, seconds, where it was measured as a digest; else empty."""
 
     @property
     def duration_s(self) -> float:
-        return self.scenes_s[-1][1]
+        """Length of the title: the scenes of a digest do not reach its end, but together stand for all of it."""
+        return math.fsum(self.weights_s) if self.weights_s else self.scenes_s[-1][1]
 
 
 _LEAST_KBPS, _MOST_PX = 1e-9, 65_535
@@ -175,12 +179,21 @@ def read_title_facts(path: Path) -> dict[str, TitleFacts]:
                 # Frame rates are quotients of small numbers, which 15 digits give away.
                 fps=Fraction(_number(item, "fps", 1e-3, 1000.0)).limit_denominator(1001),
                 scenes_s=tuple((float(start), float(end)) for start, end in item["scenes_s"]),
+                weights_s=_weights(item),
             )
             for title, item in (features or {}).get("titles", {}).items()
             if item["scenes_s"]
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LadderFormatError(f"{path} is damaged (features.titles: {error}); design it again") from None
+
+
+def _weights(item: Mapping[str, Any]) -> tuple[float, ...]:
+    """`weights_s` of a title: as many as scenes, each positive; empty where it has none."""
+    found = item.get("weights_s", [])
+    if found and len(found) != len(item["scenes_s"]):
+        raise ValueError(f"{len(found)} weights_s for {len(item['scenes_s'])} scenes_s")
+    return tuple(_number({"weights_s": weight}, "weights_s", 1e-6) for weight in found)
 
 
 def _read_document(path: Path) -> dict[str, Any]:

@@ -4,37 +4,44 @@ Axes: T samples, V = 4 views (L, R, M = (L+R)/2, S = (L-R)/2), K = 4 statistics 
 fvdegenergy), B = 32 gammatone bands. The vector runs V-K-B, last axis fastest: 4 x 4 x 32 = 512.
 
 ViSQOL alone scores a mono mix, to which a codec that folds stereo to mono looks perfect; the side view shows it.
-The reference's spectrograms are the same for every rendition, so they are built once per scene.
+
+ViSQOL v3 is worked out here, not called: the source's side once per scene, the filter bank as spectra and matrix
+products (`gammatone`), the search for partners (`patches`, `search`) and their fine alignment (`realignment`) on what
+that leaves. visqol-python, whose regression this reads, is the reference: every number equals its own within 1e-4, and
+mostly to the sixth digit, the last that is kept, so the version of the features is the same.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.metadata
-import importlib.resources
-import logging
+import importlib.util
+import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from visqol.analysis_window import AnalysisWindow
-from visqol.audio_utils import AudioSignal
-from visqol.gammatone import GammatoneSpectrogramBuilder, Spectrogram
-from visqol.visqol_manager import VisqolManager
 
-logging.getLogger("visqol").setLevel(logging.ERROR)  # it warns of every patch at the end that has no partner
+from abr_alloc.features.gammatone import FRAME_SAMPLES, NUM_BANDS, SAMPLE_RATE_HZ
+from abr_alloc.features.lag import envelope_spectra, find_lags, is_trusted
+from abr_alloc.features.nsim import PatchStatistics
+from abr_alloc.features.patches import find_places, patch_starts, to_decibels
+from abr_alloc.features.realignment import Side, align_finely
 
 __all__ = ["AUDIO_FEATURE_VERSION", "IDENTITY_MOS", "AudioReference", "AudioScore", "visqol_version"]
 
 AUDIO_FEATURE_VERSION = "visqol_v3_lrms/1"
 """Changes whenever the same media would give other numbers."""
 
-SAMPLE_RATE_HZ = 48_000
-NUM_BANDS = 32
+Array = npt.NDArray[np.float64]
+
 IDENTITY_MOS = 4.732101
 """ViSQOL's score of a signal against itself (conformance value of castanets against itself)."""
 
 _WORST_MOS = 1.0
+_UNLIKE = 0.15  # a mean NSIM below which ViSQOL predicts the worst
+_KEPT_SAMPLES = 60 * SAMPLE_RATE_HZ  # of longer scenes the source's spectrum is made anew for each rendition
 _SILENT_PEAK = 1.5 / 32768.0  # at most one step of 16-bit audio: dither, not sound
 _MONO_VIEW = 2  # M is the down-mix that ViSQOL itself scores
 
@@ -51,30 +58,39 @@ class AudioScore:
     """Shape (512,), order V-K-B."""
 
 
-class _ReferenceOnce:
-    """A spectrogram builder that builds one signal only once."""
-
-    def __init__(self, builder: GammatoneSpectrogramBuilder, remembered: AudioSignal) -> None:
-        self._builder = builder
-        self._remembered = remembered
-        self._spectrogram: Spectrogram | None = None
-
-    def build(self, signal: AudioSignal, window: AnalysisWindow) -> Spectrogram:
-        if signal is not self._remembered:
-            return self._builder.build(signal, window)
-        if self._spectrogram is None:
-            self._spectrogram = self._builder.build(signal, window)
-        return self._spectrogram
-
-
 def visqol_version() -> str:
     """Version of the installed `visqol-python`."""
     return importlib.metadata.version("visqol-python")
 
 
 @functools.lru_cache(maxsize=1)
-def _model_path() -> str:
-    return str(importlib.resources.files("visqol").joinpath("model/libsvm_nu_svr_model.txt"))
+def _regression() -> tuple[Array, Array, float, float]:
+    """ViSQOL's nu-SVR from its libsvm file: coefficients (V,), support vectors (V, B), gamma, rho."""
+    package = importlib.util.find_spec("visqol")
+    assert package is not None and package.submodule_search_locations  # a requirement of this project
+    text = (Path(package.submodule_search_locations[0]) / "model" / "libsvm_nu_svr_model.txt").read_text()
+    head, _, body = text.partition("SV\n")
+    settings = dict(line.split(maxsplit=1) for line in head.splitlines())
+    assert (settings["svm_type"], settings["kernel_type"]) == ("nu_svr", "rbf")
+    rows = [line.split() for line in body.splitlines() if line.strip()]
+    vectors = np.zeros((len(rows), NUM_BANDS))
+    for vector, row in zip(vectors, rows, strict=True):
+        for entry in row[1:]:
+            index, _, value = entry.partition(":")
+            vector[int(index) - 1] = float(value)
+    return np.array([float(row[0]) for row in rows]), vectors, float(settings["gamma"]), float(settings["rho"])
+
+
+def _predict_mos(nsim: Array) -> float:
+    """MOS-LQO of a mean NSIM per band, (B,): sum_v c_v exp(-gamma |x - x_v|^2) - rho, within 1 to 5.
+
+    Where next to nothing is alike it is 1.
+    """
+    if nsim.mean() < _UNLIKE:
+        return _WORST_MOS
+    coefficients, vectors, gamma, rho = _regression()
+    mos = coefficients @ np.exp(-gamma * np.square(vectors - nsim).sum(axis=1)) - rho
+    return float(min(max(mos, 1.0), 5.0))
 
 
 def _views(pcm: npt.NDArray[np.floating]) -> list[npt.NDArray[np.float64]]:
@@ -94,6 +110,54 @@ def _constant_statistics(nsim: float) -> npt.NDArray[np.float64]:
     return statistics
 
 
+class _View:
+    """One view of the source."""
+
+    def __init__(self, samples: Array) -> None:
+        self._side = Side(samples)
+        self._starts = patch_starts(len(self._side.levels))
+        self._energy = float(np.square(samples).sum())
+        self._spectrum: npt.NDArray[np.complex128] | None = None
+
+    def _align(self, samples: Array) -> Array:
+        """The rendition, moved to where the source lies."""
+        num_samples = len(self._side.samples)
+        longest = max(num_samples, len(samples))
+        spectrum = self._spectrum
+        if spectrum is None:
+            spectrum = envelope_spectra(self._side.samples[None], longest)
+            if num_samples == len(samples) <= _KEPT_SAMPLES:
+                self._spectrum = spectrum
+        lag = int(find_lags(spectrum, envelope_spectra(samples[None], longest), longest)[0])
+        if not is_trusted(lag, num_samples):
+            return samples
+        return samples[-lag:] if lag < 0 else np.concatenate([np.zeros(lag), samples])
+
+    def compare(self, samples: Array) -> tuple[Array, float]:
+        """Statistics (K, B) and MOS of a rendition's view."""
+        samples = self._align(samples)
+        energy = float(np.square(samples).sum())
+        if energy == 0 or len(samples) < FRAME_SAMPLES:
+            return _constant_statistics(0.0), _WORST_MOS
+        # Both as loud, by root mean square.
+        scale = math.sqrt(self._energy / len(self._side.samples)) / math.sqrt(energy / len(samples))
+        rendition = Side(samples, scale)
+        match = find_places(self._starts, *to_decibels(self._side.levels, rendition.levels))
+        statistics, num_frames = align_finely(match, self._side, rendition)
+        pooled = _pool(statistics, np.array(num_frames, dtype=np.float64)[:, None])
+        return pooled, _predict_mos(pooled[0])
+
+
+def _pool(patches: PatchStatistics, num_frames: Array) -> Array:
+    """Over the patches: mean NSIM, mean of its lowest tenth, its deviation over all frames, mean energy. (K, B)."""
+    mean = patches.mean.mean(axis=0)
+    lowest = np.sort(patches.mean, axis=0)[: max(1, len(patches.mean) // 10)].mean(axis=0)
+    total = float(num_frames.sum())
+    squares = ((num_frames - 1) * patches.deviation**2 + num_frames * patches.mean**2).sum(axis=0)
+    variance = (squares - total * mean * mean) / (total - 1)  # pooled over patches of different means
+    return np.stack([mean, lowest, np.sqrt(np.maximum(variance, 0)), patches.energy.mean(axis=0)])
+
+
 class AudioReference:
     """The source's audio of one scene, ready to be compared with its renditions."""
 
@@ -103,19 +167,9 @@ class AudioReference:
         Args:
             pcm: stereo samples at 48 kHz, full scale 1, shape (T, 2), at least 0.96 s of them.
         """
-        self._views: list[tuple[AudioSignal, VisqolManager | None]] = []
-        energies = []
-        for samples in _views(pcm):
-            signal = AudioSignal(samples, SAMPLE_RATE_HZ)
-            energies.append(float(np.square(samples).sum()))
-            manager = None
-            if not _is_silent(samples):
-                manager = VisqolManager()
-                manager.init(_model_path())
-                assert manager.spect_builder is not None  # `init` makes it
-                manager.spect_builder = _ReferenceOnce(manager.spect_builder, signal)  # type: ignore[assignment]
-            self._views.append((signal, manager))
-        self._energies = np.array(energies)
+        views = _views(pcm)
+        self._energies = np.array([float(np.square(samples).sum()) for samples in views])
+        self._views = [None if _is_silent(samples) else _View(samples) for samples in views]
 
     def score(self, pcm: npt.NDArray[np.floating]) -> AudioScore:
         """Compare a rendition's samples, shape (T, 2), with the scene's.
@@ -124,19 +178,17 @@ class AudioReference:
         level, here to nothing. A view that is silent in the rendition only counts as lost (NSIM 0, MOS 1).
         """
         statistics, mos = [], []
-        for (reference, manager), samples in zip(self._views, _views(pcm), strict=True):
-            if manager is None:
+        for view, samples in zip(self._views, _views(pcm), strict=True):
+            if view is None:
                 statistics.append(_constant_statistics(1.0))
                 mos.append(IDENTITY_MOS)
             elif _is_silent(samples):
                 statistics.append(_constant_statistics(0.0))
                 mos.append(_WORST_MOS)
             else:
-                result = manager.run_from_signals(reference, AudioSignal(samples, SAMPLE_RATE_HZ))
-                statistics.append(
-                    np.stack([result.fvnsim, result.fvnsim10, result.fstdnsim, result.fvdegenergy])  # (K, B)
-                )
-                mos.append(min(max(result.moslqo, 1.0), 5.0))
+                of_view, mos_of_view = view.compare(samples)
+                statistics.append(of_view)
+                mos.append(mos_of_view)
         total = self._energies.sum()
         weights = self._energies / total if total > 0 else np.full(4, 0.25)
         return AudioScore(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -104,6 +105,8 @@ class TableMetadata:
     """SHA-256 of each title's source file."""
     credits: Mapping[str, str] = field(default_factory=dict)
     """Attribution of each title, where its licence asks for one."""
+    weights_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Of each title that was measured as a digest: seconds of the title that each scene (as text) stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +220,12 @@ def _read_metadata(raw: Mapping[bytes, bytes]) -> TableMetadata:
         found = json.loads(raw[_METADATA_KEY])
         known = {item.name for item in fields(TableMetadata)}
         metadata = TableMetadata(**{key: value for key, value in found.items() if key in known})
+        for title, weights in metadata.weights_s.items():
+            for scene, weight_s in weights.items():
+                if not 0.0 < weight_s < math.inf or not scene.isdecimal():
+                    raise FeatureTableError(
+                        f"title {title!r} scene {scene} stands for {weight_s} s; extract the table again"
+                    )
     except (KeyError, ValueError, TypeError, AttributeError):
         raise FeatureTableError("the file carries no abr_alloc metadata; make it with `abr-alloc extract`") from None
     if metadata.schema_version != SCHEMA_VERSION:

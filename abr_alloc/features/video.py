@@ -1,13 +1,17 @@
 """Video features: libvmaf (vmaf_v0.6.1) and luma frame difference, per frame, then per scene.
 
 Axes: F frames of the title. The distorted input comes first, both inputs stand at the source's size (the rendition
-scaled up, bicubic), and frames are paired by index.
+scaled up, bicubic), and frames are paired by index. Logs are read line by line into flat arrays: two hours hold 170,000
+frames.
 """
 
 from __future__ import annotations
 
+import csv
+import functools
 import json
 import tempfile
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -48,7 +52,7 @@ class FrameScores:
     values: npt.NDArray[np.float64]
     """Shape (F, 8), columns as in `FRAME_METRICS`."""
     libvmaf_version: str
-    """Version word in libvmaf's own log."""
+    """libvmaf's own version word."""
 
 
 def score_frames(
@@ -73,37 +77,68 @@ def score_frames(
         ToolFailedError: ffmpeg failed.
         MediaError: libvmaf gave no number for some frame.
     """
-    graph = (
-        f"{_DISTORTED}{distorted_chain},split[main][stats];"
-        "[stats]signalstats,metadata=print:key=lavfi.signalstats.YDIF:file=ydif.txt,nullsink;"
-        f"{_REFERENCE}{reference_chain}[reference];"
-        "[main][reference]libvmaf=model=version=vmaf_v0.6.1:log_fmt=json:log_path=vmaf.json:n_threads=1"
-    )
-    ffmpeg.run([*inputs[0], *inputs[1], "-lavfi", graph, "-an", "-f", "null", "-"], cwd=work_dir)
-    log = json.loads((work_dir / "vmaf.json").read_text())
-    metrics = np.array([[frame["metrics"][key] for key in _LIBVMAF_KEYS] for frame in log["frames"]], dtype=np.float64)
-    lines = (work_dir / "ydif.txt").read_text().splitlines()
-    steps = np.array([float(line.partition("=")[2]) for line in lines if line.startswith("lavfi.")], dtype=np.float64)
-    frame_diff = steps / 2 ** (bit_depth - 8)
+    _run_libvmaf(ffmpeg, inputs, distorted_chain, reference_chain, "csv", work_dir)
+    metrics = _read_metrics(work_dir / "vmaf.csv")
+    frame_diff = _read_steps(work_dir / "ydif.txt") / 2 ** (bit_depth - 8)
     if len(frame_diff) != len(metrics):
         raise MediaError(f"libvmaf scored {len(metrics)} frames but {len(frame_diff)} were decoded")
     values = np.column_stack([metrics[:, :6], frame_diff, metrics[:, 6]])
     if not np.isfinite(values).all():
         frame, column = np.argwhere(~np.isfinite(values))[0]
         raise MediaError(f"libvmaf gave no number for {FRAME_METRICS[column]} of frame {frame}")
-    return FrameScores(values=values, libvmaf_version=str(log["version"]))
+    return FrameScores(values=values, libvmaf_version=libvmaf_version(ffmpeg))
 
 
+def _run_libvmaf(
+    ffmpeg: FFmpeg,
+    inputs: Sequence[Sequence[str | Path]],
+    distorted_chain: str,
+    reference_chain: str,
+    log_format: str,
+    work_dir: Path,
+) -> None:
+    """Leave libvmaf's log in `vmaf.<log_format>` and signalstats' in `ydif.txt`."""
+    graph = (
+        f"{_DISTORTED}{distorted_chain},split[main][stats];"
+        "[stats]signalstats,metadata=print:key=lavfi.signalstats.YDIF:file=ydif.txt,nullsink;"
+        f"{_REFERENCE}{reference_chain}[reference];"
+        f"[main][reference]libvmaf=model=version=vmaf_v0.6.1:log_fmt={log_format}:log_path=vmaf.{log_format}:n_threads=1"
+    )
+    ffmpeg.run([*inputs[0], *inputs[1], "-lavfi", graph, "-an", "-f", "null", "-"], cwd=work_dir)
+
+
+def _read_metrics(log: Path) -> npt.NDArray[np.float64]:
+    """libvmaf's metrics, columns as in `_LIBVMAF_KEYS`, from its CSV log; NaN where it wrote none. Shape (F, 7)."""
+    numbers = array("d")
+    with log.open(encoding="ascii", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows)
+        columns = [header.index(key) for key in _LIBVMAF_KEYS]
+        for row in rows:
+            numbers.extend(float(row[column] or "nan") for column in columns)
+    return np.array(numbers, dtype=np.float64).reshape(-1, len(columns))
+
+
+def _read_steps(log: Path) -> npt.NDArray[np.float64]:
+    """Mean luma step of every frame from the one before, from signalstats' log. Shape (F,)."""
+    with log.open(encoding="ascii") as file:
+        numbers = array("d", (float(line.partition("=")[2]) for line in file if line.startswith("lavfi.")))
+    return np.array(numbers, dtype=np.float64)
+
+
+@functools.lru_cache(maxsize=4)
 def libvmaf_version(ffmpeg: FFmpeg) -> str:
-    """libvmaf's own version word, from the log of two small frames: ffmpeg does not say it otherwise.
+    """libvmaf's own version word, from the JSON log of two small frames: neither ffmpeg nor the CSV log says it.
+
+    It is asked once per process.
 
     Raises:
         ToolFailedError: libvmaf is not there, or does not run as extraction needs it.
     """
     frames = ("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=2:duration=1")
     with tempfile.TemporaryDirectory() as folder:
-        scores = score_frames(ffmpeg, [frames, frames], "format=yuv420p", "format=yuv420p", 8, Path(folder))
-    return scores.libvmaf_version
+        _run_libvmaf(ffmpeg, [frames, frames], "format=yuv420p", "format=yuv420p", "json", Path(folder))
+        return str(json.loads((Path(folder) / "vmaf.json").read_text(encoding="utf-8"))["version"])
 
 
 def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, work_dir: Path) -> FrameScores:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+from array import array
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -185,18 +186,20 @@ def read_packets(path: Path) -> Packets:
     Raises:
         UnsupportedMediaError: the file cannot be read.
     """
-    rows: list[tuple[float, float, float]] = []
+    rows = array("d")  # three numbers per packet: two hours have 170,000 packets
     try:
         with av.open(str(path.absolute()), options=_OPTIONS) as container:
             stream = container.streams[0]
             for packet in container.demux(stream):
                 if packet.size and packet.pts is not None:
                     base = float(packet.time_base)
-                    rows.append((packet.pts * base, (packet.duration or 0) * base, float(packet.size)))
+                    rows.extend((packet.pts * base, (packet.duration or 0) * base, packet.size))
     except av.error.FFmpegError as error:
         raise UnsupportedMediaError(f"{path} cannot be read back: {error.strerror}", path=str(path)) from error
-    table = np.array(sorted(rows), dtype=np.float64).reshape(-1, 3)
-    return Packets(start_s=table[:, 0], duration_s=table[:, 1], size_bytes=table[:, 2])
+    table = np.array(rows, dtype=np.float64).reshape(-1, 3)
+    # By start; of equal starts the shorter, then the smaller packet comes first.
+    start_s, duration_s, size_bytes = table[np.lexsort(table.T[::-1])].T
+    return Packets(start_s=start_s, duration_s=duration_s, size_bytes=size_bytes)
 
 
 def content_hash(path: Path) -> str:

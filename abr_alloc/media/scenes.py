@@ -1,22 +1,27 @@
 """Scenes: spans of a title between two cuts.
 
 Cuts come from ffmpeg's `scdet` on the normalised source. The same pass counts the frames, and that count is what every
-encode is held against later: frames are paired by index, never by timestamp.
+encode is held against later: frames are paired by index, never by timestamp. It also says how much detail and motion
+the picture has, which is nearly free once a frame is decoded: `features/digest.py` chooses by it.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.probe import MediaInfo
 
-__all__ = ["MIN_SCENE_S", "Scene", "find_cuts", "split_scenes", "video_chain"]
+__all__ = ["MIN_SCENE_S", "Scan", "Scene", "find_cuts", "scan_source", "split_scenes", "video_chain"]
 
 MIN_SCENE_S = 1.0
 """Shortest scene, seconds: shorter ones are merged with a neighbour (ViSQOL needs 0.96 s)."""
@@ -25,6 +30,8 @@ SCDET_THRESHOLD = 10.0
 """ffmpeg's own default for a cut, in points of 100."""
 
 _SCAN_HEIGHT_PX = 270
+_SPATIAL_STEP_S = 0.5
+"""Detail changes slowly within a scene, and its filter is dearer than all others together: twice a second is enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +70,34 @@ def video_chain(info: MediaInfo) -> str:
     )
 
 
-def find_cuts(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> tuple[int, list[int]]:
-    """Count the frames of the normalised source and find the cuts among them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What one quick pass over a source tells. F frames."""
 
-    Returns:
-        The number of frames, and the indices of the frames that begin a new scene (without frame 0), rising.
+    num_frames: int
+    """Frames of the normalised source."""
+    cuts: tuple[int, ...]
+    """Indices of the frames that begin a new scene (without frame 0), rising."""
+    spatial: npt.NDArray[np.float32]
+    """Spatial information SI of ITU-T P.910 at no more than 270 lines, twice a second and held, 8-bit steps (F,)."""
+    temporal: npt.NDArray[np.float32]
+    """Mean absolute difference from the frame before, as `scdet` gives it, points of 100 (F,); 0 for frame 0."""
+
+
+def find_cuts(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> tuple[int, list[int]]:
+    """The number of frames of the normalised source, and its cuts: a part of what `scan_source` gives.
+
+    Raises:
+        As `scan_source`.
+    """
+    scan = scan_source(ffmpeg, info, work_dir)
+    return scan.num_frames, list(scan.cuts)
+
+
+def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
+    """Decode a source once: count the frames of its normalised form, find the cuts, and see how busy it is.
+
+    Memory is three small numbers per frame.
 
     Raises:
         ToolFailedError: the source cannot be decoded.
@@ -75,18 +105,27 @@ def find_cuts(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> tuple[int, lis
     """
     # 10-bit and large frames are reduced first: a cut is as plain at 270 lines, for a tenth of the time.
     small = f"scale=-2:'min(ih,{_SCAN_HEIGHT_PX})':flags=bilinear,format=yuv420p"
+    step = max(1, round(info.fps * _SPATIAL_STEP_S))
+    graph = (
+        f"[0:v:0]{video_chain(info)},{small},split[every][some];"
+        f"[some]framestep={step},siti,metadata=print:key=lavfi.siti.si:file=siti.txt,nullsink;"
+        f"[every]scdet=threshold={SCDET_THRESHOLD},metadata=print:file=scdet.txt[out]"
+    )
     ffmpeg.run(
-        [*INPUT_GUARD, "-i", info.path.resolve(), "-map", "0:v:0", "-an", "-sn"]
-        + ["-vf", f"{video_chain(info)},{small},scdet=threshold={SCDET_THRESHOLD},metadata=print:file=scdet.txt"]
-        + ["-f", "null", "-"],
+        [*INPUT_GUARD, "-i", info.path.resolve(), "-an", "-sn", "-lavfi", graph, "-map", "[out]", "-f", "null", "-"],
         cwd=work_dir,
     )
-    num_frames, cuts = 0, []
-    for line in (work_dir / "scdet.txt").read_text().splitlines():
-        if line.startswith("frame:"):
-            num_frames += 1
-        elif line.startswith("lavfi.scd.time=") and num_frames > 1:
-            cuts.append(num_frames - 1)
+    temporal: list[float] = []
+    cuts: list[int] = []
+    for key, value in _logged(work_dir / "scdet.txt"):
+        if key == "frame":
+            temporal.append(0.0)
+        elif key == "lavfi.scd.mafd":
+            temporal[-1] = value
+        elif key == "lavfi.scd.time" and len(temporal) > 1:
+            cuts.append(len(temporal) - 1)
+    spatial = [value for key, value in _logged(work_dir / "siti.txt") if key == "lavfi.siti.si"]
+    num_frames = len(temporal)
     decoded_s = float(num_frames / info.fps)
     if decoded_s < MIN_SCENE_S:
         raise UnsupportedMediaError(
@@ -99,7 +138,24 @@ def find_cuts(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> tuple[int, lis
             "it is truncated or its video track is short, give the complete file",
             path=str(info.path),
         )
-    return num_frames, cuts
+    held = np.minimum(np.arange(num_frames) // step, len(spatial) - 1)
+    return Scan(
+        num_frames=num_frames,
+        cuts=tuple(cuts),
+        spatial=np.array(spatial, dtype=np.float32)[held],
+        temporal=np.array(temporal, dtype=np.float32),
+    )
+
+
+def _logged(path: Path) -> Iterator[tuple[str, float]]:
+    """Names and numbers that ffmpeg's `metadata=print` wrote, line after line; `frame` begins a frame."""
+    with path.open() as lines:
+        for line in lines:
+            if line.startswith("frame:"):
+                yield "frame", math.nan
+            elif line.startswith("lavfi."):
+                key, _, value = line.partition("=")
+                yield key, float(value)
 
 
 def split_scenes(

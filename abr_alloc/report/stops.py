@@ -86,7 +86,7 @@ def _round(kbps: float) -> float:
 
 def stops_per_scene(scenes: Sequence[QualitySurface], budgets_kbps: Sequence[float]) -> list[TitleStop]:
     """Every scene has the budget to itself: what `plan` chooses."""
-    seconds = np.array([s.duration_s for s in scenes])
+    seconds = np.array([s.weight_s for s in scenes])
     share = seconds / seconds.sum()
 
     def mean(values: Sequence[float | None]) -> float | None:
@@ -153,7 +153,7 @@ def _title_stop(
 def mean_rates_kbps(scenes: Sequence[QualitySurface], stop: TitleStop) -> tuple[float, float] | None:
     """Mean video and audio rate of a title at a stop, kbps; None unless every scene has a pair."""
     rates = [
-        (s.duration_s, s.video[p.video].bitrate_kbps, s.audio[p.audio].bitrate_kbps)
+        (s.weight_s, s.video[p.video].bitrate_kbps, s.audio[p.audio].bitrate_kbps)
         for s, p in zip(scenes, stop.scenes, strict=True)
         if p is not None
     ]

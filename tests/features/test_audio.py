@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from abr_alloc.features.audio import IDENTITY_MOS, NUM_BANDS, SAMPLE_RATE_HZ, AudioReference
+from abr_alloc.features.audio import IDENTITY_MOS, AudioReference
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.extract import ExtractOptions, extract
+from abr_alloc.features.gammatone import NUM_BANDS, SAMPLE_RATE_HZ
 from abr_alloc.media.encode import decode_audio, encode_audio
 from abr_alloc.media.grid import AudioTarget, load_grid
 from abr_alloc.media.probe import probe, read_packets

@@ -1,0 +1,209 @@
+"""How a catalogue would run: measured task times, and a simulated schedule over many workers.
+
+    python benchmarks/schedule.py measure CLIP... -o task_seconds.csv
+    python benchmarks/schedule.py simulate task_seconds.csv --titles 100000 --workers 10 100 1000 [--json FILE]
+
+`measure` runs every task of the clips' extraction in this process, one after the other, and notes its seconds and the
+client's own between tasks. `simulate` draws titles from these with replacement and plays extraction's own rules on them:
+titles begin in their order while fewer than three tasks per worker are under way; a look, then a scan, then all
+measurements, long ones first; workers take tasks in the order of their submission. One client takes in finished tasks
+one by one. What is not simulated: the network, workers that die, other jobs on the cluster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import heapq
+import random
+import tempfile
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from results import write_results
+
+TASKS_PER_WORKER = 3  # as features/extract.py hands them over
+
+
+@dataclass
+class TitleTimes:
+    """Seconds of one title's tasks."""
+
+    look_s: float = 0.0
+    scan_s: float = 0.0
+    measure_s: list[float] = field(default_factory=list)
+
+    @property
+    def total_s(self) -> float:
+        return self.look_s + self.scan_s + sum(self.measure_s)
+
+
+def measure(clips: list[Path], output: Path, grid: str) -> None:
+    from abr_alloc.features.cache import Cache
+    from abr_alloc.features.tasks import LookTask, ScanTask
+    from abr_alloc.features.title import ExtractOptions, TitleMeasurement
+    from abr_alloc.media.ffmpeg import find_ffmpeg
+    from abr_alloc.media.grid import load_grid
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for clip in clips:
+            cache = Cache(Path(folder) / "cache")
+            title = TitleMeasurement(clip.stem, clip, find_ffmpeg(), cache, ExtractOptions(grid=load_grid(grid)))
+            waiting: deque = deque([title.begin()])
+            client_s = 0.0
+            while waiting:
+                task = waiting.popleft()
+                started = time.perf_counter()
+                result = task.run(cache)
+                ended = time.perf_counter()
+                waiting += title.go_on(task, result)
+                client_s += time.perf_counter() - ended
+                kind = {LookTask: "look", ScanTask: "scan"}.get(type(task), "measure")
+                rows.append((clip.stem, kind, f"{ended - started:.4f}"))
+            started = time.perf_counter()
+            title.rows()
+            rows.append((clip.stem, "client", f"{client_s + time.perf_counter() - started:.4f}"))
+    with output.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("title", "kind", "seconds"))
+        writer.writerows(rows)
+
+
+def read_times(path: Path) -> tuple[list[TitleTimes], float]:
+    """The measured titles, and the client's seconds per task."""
+    titles: dict[str, TitleTimes] = {}
+    client_s, num_tasks = 0.0, 0
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            title, seconds = titles.setdefault(row["title"], TitleTimes()), float(row["seconds"])
+            if row["kind"] == "client":
+                client_s += seconds
+                continue
+            num_tasks += 1
+            if row["kind"] == "measure":
+                title.measure_s.append(seconds)
+            elif row["kind"] == "scan":
+                title.scan_s = seconds
+            else:
+                title.look_s = seconds
+    return list(titles.values()), client_s / num_tasks
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a simulated schedule came to."""
+
+    makespan_s: float
+    busy_share: float
+    client_share: float
+    tail_s: float
+    """From the moment the first worker found nothing more to do to the end."""
+
+
+def simulate(
+    times: list[TitleTimes], client_s: float, num_titles: int, num_workers: int, seed: int, per_task_s: float
+) -> Run:
+    """Play the rules of extraction on titles drawn from `times`.
+
+    Args:
+        times: measured titles.
+        client_s: seconds of the client per finished task.
+        num_titles: how many.
+        num_workers: how many.
+        seed: of the draws.
+        per_task_s: what a scheduler and a worker add to each task, seconds.
+    """
+    rng = random.Random(seed)
+    queue: deque[tuple[int, str, float]] = deque()  # handed over, not started: title, kind, seconds
+    running: list[tuple[float, int, int, str]] = []  # end, number, title, kind
+    drawn: dict[int, TitleTimes] = {}
+    left: dict[int, int] = {}
+    now = client_free = busy = client_busy = 0.0
+    begun = number = outstanding = 0
+    first_idle = None
+
+    def hand_over(title: int, kind: str, seconds: float) -> None:
+        nonlocal outstanding
+        queue.append((title, kind, seconds))
+        outstanding += 1
+
+    while True:
+        while begun < num_titles and outstanding < TASKS_PER_WORKER * num_workers:
+            drawn[begun] = rng.choice(times)
+            hand_over(begun, "look", drawn[begun].look_s)
+            begun += 1
+        while queue and len(running) < num_workers:
+            title, kind, seconds = queue.popleft()
+            heapq.heappush(running, (now + seconds + per_task_s, number, title, kind))
+            number, busy = number + 1, busy + seconds
+        if not running:
+            break
+        if first_idle is None and begun == num_titles and not queue and len(running) < num_workers:
+            first_idle = now
+        ended, _, title, kind = heapq.heappop(running)
+        # The worker is free at once, but what follows waits for the client.
+        client_free = max(client_free, ended) + client_s
+        client_busy += client_s
+        now = max(now, ended) if queue else max(now, client_free)
+        outstanding -= 1
+        own = drawn[title]
+        if kind == "look":
+            hand_over(title, "scan", own.scan_s)
+        elif kind == "scan":
+            left[title] = len(own.measure_s)
+            for seconds in sorted(own.measure_s, reverse=True):
+                hand_over(title, "measure", seconds)
+        else:
+            left[title] -= 1
+            if not left[title]:
+                del left[title], drawn[title]
+    makespan = max(now, client_free)
+    return Run(
+        makespan_s=makespan,
+        busy_share=busy / (num_workers * makespan),
+        client_share=client_busy / makespan,
+        tail_s=makespan - (first_idle or makespan),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    measuring = commands.add_parser("measure")
+    measuring.add_argument("clips", type=Path, nargs="+")
+    measuring.add_argument("--grid", default="hull")
+    measuring.add_argument("-o", "--output", type=Path, required=True)
+    simulating = commands.add_parser("simulate")
+    simulating.add_argument("times", type=Path)
+    simulating.add_argument("--titles", type=int, default=100_000)
+    simulating.add_argument("--workers", type=int, nargs="+", default=[10, 30, 100, 300, 1000])
+    simulating.add_argument("--per-task-ms", type=float, default=1.0, help="of the scheduler and a worker")
+    simulating.add_argument("--seed", type=int, default=0)
+    simulating.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    if args.command == "measure":
+        measure(args.clips, args.output, args.grid)
+        return
+    times, client_s = read_times(args.times)
+    mean_s = sum(title.total_s for title in times) / len(times)
+    tasks = sum(2 + len(title.measure_s) for title in times) / len(times)
+    print(f"{len(times)} measured titles: {tasks:.0f} tasks and {mean_s:.0f} s of one core each on average; ", end="")
+    print(f"client {1000 * client_s:.2f} ms a task")
+    print("| workers | hours | titles an hour | workers busy | client busy | tail, s |\n" + "|---" * 6 + "|")
+    ratios = {}
+    for num_workers in args.workers:
+        run = simulate(times, client_s, args.titles, num_workers, args.seed, args.per_task_ms / 1000)
+        hours = run.makespan_s / 3600
+        cells = (
+            f"{hours:.1f} | {args.titles / hours:.0f} | {100 * run.busy_share:.1f} % | {100 * run.client_share:.1f} %"
+        )
+        print(f"| {num_workers} | {cells} | {run.tail_s:.0f} |", flush=True)
+        ratios[f"ideal / makespan, {num_workers} workers, larger is better (faster)"] = run.busy_share
+    write_results(args.json, "schedule", ratios)
+
+
+if __name__ == "__main__":
+    main()
