@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -42,12 +43,11 @@ def grid(tiny_grid):
     return load_grid(str(tiny_grid))
 
 
-def measure(sources, ffmpeg, cache, grid, scheduler, output, on_step=lambda step: None):
+def measure(sources, ffmpeg, cache, grid, scheduler, output):
     """The bytes of the table, and the titles that failed."""
     tables, failed = [], []
     with open_workers(2, scheduler, ffmpeg=ffmpeg) as workers:
         for step in extract(sources, ffmpeg, cache, ExtractOptions(grid=grid), workers):
-            on_step(step)
             if isinstance(step, FeatureTable):
                 tables.append(step)
             elif isinstance(step, FailedTitle):
@@ -79,29 +79,31 @@ def test_a_killed_worker_loses_nothing_that_had_finished(cluster, sources, ffmpe
     cache = Cache(tmp_path / "cache")
     entries: dict[Path, int] = {}
     killed: list[int] = []
+    over = threading.Event()
 
-    def kill_one_that_encodes(_: object) -> None:
-        if killed:
-            return
-        until_s = time.monotonic() + 20
-        while time.monotonic() < until_s:
-            for partial in cache.encodes.glob(".*~*.mp4"):
-                entries.update({path: path.stat().st_mtime_ns for path in cache.root.glob("scores/*/[!.]*.npz")})
-                killed.append(int(partial.name.split("~")[1]))
+    def kill_one_that_encodes() -> None:
+        """A half-done encode says by its name whose it is."""
+        while not over.is_set() and not killed:
+            finished = list(cache.root.glob("scores/*/[!.]*.npz"))
+            encoding = list(cache.encodes.glob(".*~*.mp4"))
+            if finished and encoding:
+                entries.update({path: path.stat().st_mtime_ns for path in finished})
+                killed.append(int(encoding[0].name.split("~")[1]))
                 os.kill(killed[0], signal.SIGKILL)
-                return
-            if len(list(cache.root.glob("scores/*/[!.]*.npz"))) > 5:  # too late: all encodes are through
-                return
+            time.sleep(0.001)
 
-    content, failed = measure(
-        sources, ffmpeg, cache, grid, cluster.address, tmp_path / "f.parquet", kill_one_that_encodes
-    )
+    killer = threading.Thread(target=kill_one_that_encodes)
+    killer.start()
+    try:
+        content, failed = measure(sources, ffmpeg, cache, grid, cluster.address, tmp_path / "f.parquet")
+    finally:
+        over.set()
+        killer.join()
     assert killed
     assert not failed
     assert content == measured_here
-    assert entries
-    assert all(path.stat().st_mtime_ns == written for path, written in entries.items())
-    assert not list(cache.encodes.iterdir())  # nor what it was doing
+    assert all(path.stat().st_mtime_ns == written for path, written in entries.items())  # none is measured again
+    assert not list(cache.encodes.iterdir())  # nor is a half-done encode left
     assert not list((cache.root / "work").iterdir())
 
 
