@@ -47,6 +47,10 @@ class Cluster:
         """Tasks that the scheduler knows and that are not done."""
         return len(self._cluster.scheduler.tasks)
 
+    @property
+    def worker_address(self) -> str:
+        return next(iter(self._cluster.scheduler.workers))
+
     def close(self) -> None:
         self._cluster.close()
 

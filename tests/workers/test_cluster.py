@@ -127,9 +127,10 @@ def test_a_killed_worker_loses_its_running_task_and_nothing_else(workers, tasks,
         if len(finished) >= 4 and not killed and tasks.sleepers(2):
             (line,) = [line for line in folder.lines("begun") if line.startswith("a long program")]
             killed.append(int(line.split()[-1]))
+            programs = set(tasks.sleepers(2))
             os.kill(killed[0], signal.SIGKILL)
             # The kernel ends its program with it: no encode goes on that nobody waits for.
-            wait_until(lambda: not tasks.sleepers(2), timeout_s=1.5)
+            wait_until(lambda gone=programs: not gone & set(tasks.sleepers(2)), timeout_s=1.5)
     assert killed
     assert sorted(finished) == ["a long program", *(f"square of {n}" for n in range(4))]
     assert Counter(folder.lines("run")) == {str(n): 1 for n in range(4)}
@@ -224,6 +225,11 @@ def test_an_address_that_no_scheduler_answers_at_is_named(address):
             ClusterWorkers(address, connect_s=0.3)
     assert caught.value.address == address
     assert "\n" not in str(caught.value)
+
+
+def test_an_address_of_something_else_of_dask_is_named(cluster):
+    with pytest.raises(ClusterError, match="is a Dask Worker; give its scheduler's address"):
+        ClusterWorkers(cluster.worker_address)
 
 
 def test_the_factory_takes_processes_of_this_machine_without_a_scheduler(cluster):
