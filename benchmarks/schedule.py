@@ -4,8 +4,8 @@
     python benchmarks/schedule.py simulate task_seconds.csv --titles 100000 --workers 10 100 1000 [--json FILE]
 
 `measure` runs every task of the clips' extraction in this process, one after the other, and notes its seconds and the
-client's own between tasks. `simulate` draws titles from these with replacement and plays extraction's own rules on them:
-titles begin in their order while fewer than three tasks per worker are under way; a look, then a scan, then all
+client's own between tasks. `simulate` draws titles from these with replacement and plays extraction's own rules on
+them: titles begin in their order while fewer than three tasks per worker are under way; a look, then a scan, then all
 measurements, long ones first; workers take tasks in the order of their submission. One client takes in finished tasks
 one by one. What is not simulated: the network, workers that die, other jobs on the cluster.
 """

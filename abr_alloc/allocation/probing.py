@@ -74,6 +74,18 @@ class Prober:
         """`model`: whose plans are to be the grid's; `most_share` and `tolerance_mos`: when to stop."""
         self._model, self._most_share, self._tolerance_mos = model, most_share, tolerance_mos
 
+    def first_probes(self, candidates: Sequence[C]) -> list[C]:
+        """What is measured before anything is known of a title: of each codec the two corners, or all of a small grid.
+
+        Args:
+            candidates: every video rendition of the grid.
+        """
+        wanted: list[C] = []
+        for codec in dict.fromkeys(candidate.codec for candidate in candidates):
+            own = sorted((c for c in candidates if c.codec == codec), key=_order)
+            wanted += [own[i] for i in self._choose(own, set(), None)]
+        return wanted
+
     def next_probes(self, measured: FeatureTable, candidates: Sequence[C]) -> list[C]:
         """The renditions to measure next, few at a time; none when those measured are enough.
 

@@ -8,12 +8,37 @@ from typing import TYPE_CHECKING
 import click
 
 from abr_alloc.cli import options
-from abr_alloc.cli.completion import complete_grid
+from abr_alloc.cli.completion import complete_grid, complete_model
 
 if TYPE_CHECKING:
+    from abr_alloc.allocation.probing import Prober
     from abr_alloc.features.table import FeatureTable
 
 __all__ = ["command"]
+
+
+_DIGEST_S = 40.0
+_DIGEST_ABOVE_S = 120.0
+
+
+def _check_usage(
+    digest_s: float | None, full: bool, audio_only: bool, detect_scenes: bool, probes: str, model_name: str | None
+) -> None:
+    if digest_s is not None:
+        for given, name in ((full, "--full"), (audio_only, "--audio-only"), (not detect_scenes, "--whole")):
+            if given:
+                raise click.UsageError(f"--digest and {name} exclude each other; give one")
+    if probes == "auto" and audio_only:
+        raise click.UsageError("--probes auto chooses video renditions, and --audio-only has none; leave one out")
+    if model_name is not None and probes != "auto":
+        raise click.UsageError("--model is for --probes auto; add it, or leave --model out")
+
+
+def _prober(model_name: str | None) -> Prober:
+    from abr_alloc.allocation.probing import Prober
+    from abr_alloc.models.checkpoint import load_model
+
+    return Prober(load_model(model_name or "attentive"))
 
 
 class _Written:
@@ -56,6 +81,19 @@ class _Written:
     help="Audio codec to probe (repeatable); the grid's own choice when absent.",
 )  # fmt: skip
 @click.option("--preset", help="Video encoder preset; h264 and hevc: fast, av1: 8 when absent.")
+@click.option(
+    "--digest", "digest_s", type=options.SECONDS,
+    help="Measure only so much of each title, in stretches that stand for it. [default: 40s, of titles over 2 min]",
+)  # fmt: skip
+@click.option("--full", is_flag=True, help="Measure all of every title, however long.")
+@click.option(
+    "--probes", type=click.Choice(["all", "auto"]), default="all", show_default=True,
+    help="auto: only those video renditions of the grid that plans rest on, chosen as measurements come in.",
+)  # fmt: skip
+@click.option(
+    "--model", "model_name", metavar="NAME|PATH", shell_complete=complete_model,
+    help="With --probes auto: the model whose plans count. [default: attentive]",
+)  # fmt: skip
 @options.jobs_option
 @options.cluster_option
 @options.cache_option
@@ -76,6 +114,10 @@ def command(
     cache_dir: Path | None,
     keep_encodes: bool,
     audio_only: bool,
+    digest_s: float | None,
+    full: bool,
+    probes: str,
+    model_name: str | None,
     ffmpeg_path: str | None,
 ) -> None:
     """Encode every SOURCE as a grid of video and audio renditions, measure each rendition per scene (libvmaf, ViSQOL,
@@ -83,6 +125,7 @@ def command(
 
     Everything that takes time is cached: a run that was interrupted goes on where it stopped.
     """
+    _check_usage(digest_s, full, audio_only, detect_scenes, probes, model_name)
     folder = output if options.is_folder(output) else None
     if folder is None:
         options.check_output(output, sources)
@@ -108,6 +151,9 @@ def command(
         max_scene_s=max_scene_s,
         audio_only=audio_only,
         keep_encodes=keep_encodes,
+        digest_s=None if full or audio_only or not detect_scenes else digest_s or _DIGEST_S,
+        digest_above_s=digest_s or _DIGEST_ABOVE_S,
+        prober=None if probes == "all" else _prober(model_name),
     )
     tables: list[FeatureTable] = []
     failures: list[FailedTitle] = []

@@ -24,9 +24,12 @@ import numpy.typing as npt
 
 from abr_alloc.media.scenes import Scan, Scene
 
-__all__ = ["UNIT_S", "Stretch", "choose_stretches", "measure_complexity"]
+__all__ = ["COMPLEXITY_VERSION", "UNIT_S", "Stretch", "choose_stretches", "measure_complexity"]
 
 Floats = npt.NDArray[np.float64]
+
+COMPLEXITY_VERSION = 1
+"""Changes whenever the same source would give another complexity."""
 
 UNIT_S = 2.0
 """Longest unit, seconds. Scenes longer than this are cut evenly before any are chosen: many short units describe a

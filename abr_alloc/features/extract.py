@@ -7,7 +7,6 @@ number; one that fails fails alone.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
@@ -19,10 +18,8 @@ import pandas as pd
 
 from abr_alloc.errors import AbrAllocError, MediaError, ToolMissingError, UnsupportedMediaError
 from abr_alloc.features.cache import Cache
-from abr_alloc.features.rows import to_frame
-from abr_alloc.features.table import FeatureTable, TableMetadata
+from abr_alloc.features.table import FeatureTable
 from abr_alloc.features.title import ExtractOptions, TitleMeasurement, TitleTask
-from abr_alloc.features.video import VIDEO_FEATURE_VERSION
 from abr_alloc.location import exists
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.workers.task import Finished, Workers
@@ -130,18 +127,19 @@ class _Extraction:
         try:
             if finished.error is not None:
                 raise finished.error
-            known = title.work is not None
+            work_before = title.work
             for task in title.go_on(finished.task, finished.result):
                 self._note(title, task)
                 self._workers.submit(task, self._cache)
-            if title.work is not None and not known:
+            if title.work is not None:
+                self._known_work += title.work - (work_before or 0.0)
+            if title.work is not None and work_before is None:
                 self._num_known, self._num_unknown = self._num_known + 1, self._num_unknown - 1
-                self._known_work += title.work
             self._done_work += title.done_work - done_before
             if title.done_work > done_before or title.work is None:
                 yield self._progress(finished.task.label)
             if not tasks:
-                table = self._table(title)
+                table = title.table()
                 del self._unfinished[title]
                 yield table
         except AbrAllocError as error:
@@ -167,33 +165,16 @@ class _Extraction:
         mean_work = self._known_work / self._num_known if self._num_known else 1.0
         return Progress(done=self._done_work, total=self._known_work + mean_work * self._num_unknown, label=label)
 
-    def _table(self, title: TitleMeasurement) -> FeatureTable:
-        from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
-
-        frame, grid = to_frame(title.rows()), self._options.grid
-        return FeatureTable(
-            frame,
-            TableMetadata(
-                video_feature_version=VIDEO_FEATURE_VERSION,
-                audio_feature_version=AUDIO_FEATURE_VERSION,
-                libvmaf_version=title.libvmaf_version,
-                visqol_version=visqol_version(),
-                ffmpeg_version=self._ffmpeg.version,
-                grid=grid.name,
-                grid_hash=hashlib.sha256(grid.text.encode()).hexdigest(),
-                source_hashes={title.name: title.title.source_hash},
-            ),
-        )
-
 
 def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
     """One table of several titles' own, in the order of their names."""
     tables = sorted(tables, key=lambda table: str(table.frame["title"].iloc[0]))
     about = [table.metadata for table in tables]
     hashes = {name: value for one in about for name, value in one.source_hashes.items()}
+    weights_s = {name: value for one in about for name, value in one.weights_s.items()}
     libvmaf = next((one.libvmaf_version for one in about if one.libvmaf_version), "")
     frame = pd.concat([table.frame for table in tables], ignore_index=True)
-    return FeatureTable(frame, replace(about[0], libvmaf_version=libvmaf, source_hashes=hashes))
+    return FeatureTable(frame, replace(about[0], libvmaf_version=libvmaf, source_hashes=hashes, weights_s=weights_s))
 
 
 def _name_titles(sources: Sequence[Path]) -> list[tuple[str, Path]]:

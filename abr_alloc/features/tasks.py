@@ -17,14 +17,15 @@ import numpy as np
 from abr_alloc.errors import MediaError
 from abr_alloc.features.cache import Cache, cache_key
 from abr_alloc.features.copies import local_copy
+from abr_alloc.features.digest import COMPLEXITY_VERSION, measure_complexity
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION, measure_video
-from abr_alloc.media.coding import GOP_S
+from abr_alloc.media.coding import GOP_S, SAMPLE_RATE_HZ
 from abr_alloc.media.encode import decode_audio, encode_audio, encode_video
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo, content_hash, probe, read_packets
-from abr_alloc.media.scenes import SCDET_THRESHOLD, Scene, find_cuts
+from abr_alloc.media.scenes import SCDET_THRESHOLD, Scene, scan_source
 
 __all__ = ["AudioTask", "LookTask", "ScanTask", "Title", "VideoTask"]
 
@@ -56,16 +57,22 @@ class LookTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanTask:
-    """Count a source's frames and find its cuts."""
+    """Count a source's frames and find its cuts; with `with_complexity`, see also how busy every second is."""
 
     ffmpeg: FFmpeg
     info: MediaInfo
     source_hash: str
+    with_complexity: bool = False
 
     @property
     def key(self) -> str:
         return cache_key(
-            kind="scan", source=self.source_hash, ffmpeg=self.ffmpeg.version, threshold=SCDET_THRESHOLD, version=1
+            kind="scan",
+            source=self.source_hash,
+            ffmpeg=self.ffmpeg.version,
+            threshold=SCDET_THRESHOLD,
+            version=1,
+            **({"complexity": COMPLEXITY_VERSION} if self.with_complexity else {}),
         )
 
     @property
@@ -74,8 +81,15 @@ class ScanTask:
 
     def run(self, cache: Cache) -> None:
         with cache.work_dir() as work_dir, _here(self.info, cache) as info:
-            num_frames, cuts = find_cuts(self.ffmpeg, info, work_dir)
-        cache.put(self.key, {"num_frames": num_frames, "cuts": np.array(cuts, dtype=np.int64)})
+            scan = scan_source(self.ffmpeg, info, work_dir)
+            found = {"num_frames": scan.num_frames, "cuts": np.array(scan.cuts, dtype=np.int64)}
+            if self.with_complexity:
+                pcm = work_dir / "audio.s16"
+                decode_audio(self.ffmpeg, info, float(scan.num_frames / info.fps), pcm)
+                samples = np.memmap(pcm, dtype="<i2", mode="r").reshape(-1, 2)
+                found["complexity"] = measure_complexity(scan, info.fps, samples, SAMPLE_RATE_HZ)
+                del samples
+        cache.put(self.key, found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,38 +1,55 @@
-"""One title's measurement: which tasks it takes, in which order, and the rows that come of them.
+"""One title's measurement: which tasks it takes, in which order, and the table that comes of them.
 
-It hands out tasks and is told as each finishes; what follows from a finished task (a scan gives the frames that
-everything else is about) is handed out then. Who runs the tasks, and beside which other titles, is not known here.
+It hands out tasks and is told as each finishes; what follows from a finished task is handed out then: a scan gives the
+frames that everything else is about, and where probes are chosen (`ExtractOptions.prober`) each round gives the next.
+Who runs the tasks, and beside which other titles, is not known here.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from abr_alloc.errors import MediaError, UnsupportedMediaError
+from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
 from abr_alloc.features.cache import Cache
-from abr_alloc.features.rows import audio_row, video_row
+from abr_alloc.features.digest import UNIT_S, choose_stretches
+from abr_alloc.features.rows import audio_row, to_frame, video_row
+from abr_alloc.features.soundness import check_plausible, check_source
+from abr_alloc.features.table import FeatureTable, TableMetadata
 from abr_alloc.features.tasks import AudioTask, LookTask, ScanTask, Title, VideoTask
-from abr_alloc.features.video import FRAME_METRICS
+from abr_alloc.features.video import VIDEO_FEATURE_VERSION
 from abr_alloc.media.encode import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.grid import Grid
+from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
 from abr_alloc.media.part import Part
-from abr_alloc.media.scenes import MIN_SCENE_S, Scene, split_scenes
+from abr_alloc.media.scenes import Scene, split_scenes
 
-__all__ = ["ExtractOptions", "TitleMeasurement"]
+__all__ = ["ExtractOptions", "ProbeChooser", "TitleMeasurement", "TitleTask"]
 
 logger = logging.getLogger(__name__)
 
 _AUDIO_ONLY_FPS = Fraction(100)
-_PLAUSIBLE_VMAF = 80.0
-_FINE_CRF = 24.0
 
 TitleTask = LookTask | ScanTask | VideoTask | AudioTask
+Measurement = VideoTask | AudioTask
+
+
+class ProbeChooser(Protocol):
+    """Chooses which of a grid's video renditions are probed, a few at a time."""
+
+    def first_probes(self, candidates: Sequence[VideoTarget], /) -> Sequence[VideoTarget]:
+        """What is measured before anything is known of the title."""
+        ...
+
+    def next_probes(self, measured: FeatureTable, candidates: Sequence[VideoTarget], /) -> Sequence[VideoTarget]:
+        """What is measured next; nothing when that is enough."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +72,19 @@ class ExtractOptions:
     """Measure the audio alone: material for training, not for plans."""
     keep_encodes: bool = False
     """Leave the encodes in the cache."""
+    digest_s: float | None = None
+    """Of titles longer than `digest_above_s`, measure only so many seconds (see `digest.py`); None for all of them."""
+    digest_above_s: float = 0.0
+    """Titles up to this length are measured whole, seconds."""
+    prober: ProbeChooser | None = None
+    """Chooses the video renditions that are probed; None for every one of the grid."""
 
 
 class TitleMeasurement:
     """Everything that is to be measured of one title.
 
     `begin` gives the first task; `go_on` takes each as it has finished and gives what comes next. When nothing that
-    was handed out is unfinished, `rows` has the title's rows.
+    was handed out is unfinished, `table` has the title's rows.
     """
 
     def __init__(self, name: str, path: Path, ffmpeg: FFmpeg, cache: Cache, options: ExtractOptions) -> None:
@@ -71,14 +94,10 @@ class TitleMeasurement:
         """Rough seconds of one core that its measurements take; None as long as nobody knows."""
         self.done_work = 0.0
         """Seconds of them that are done."""
-        self.libvmaf_version = ""
-        self._videos: list[VideoTask] = []
+        self._weights_s: dict[str, float] = {}
+        self._videos: dict[VideoTarget, list[VideoTask]] = {}
         self._audios: list[AudioTask] = []
-
-    @property
-    def title(self) -> Title:
-        """The source after the first look."""
-        return self._title
+        self._num_open = 0  # measurements handed out and not finished
 
     def begin(self) -> LookTask:
         """The first look."""
@@ -93,118 +112,134 @@ class TitleMeasurement:
             GridError: the grid does not serve the codecs asked for.
         """
         if isinstance(task, LookTask):
-            self._title = _checked(result, self._options)
-            check_encoders(self._ffmpeg, *self._targets())
-            if self._options.audio_only:
-                return self._measure(int(self._title.info.duration_s * _AUDIO_ONLY_FPS), [], _AUDIO_ONLY_FPS)
-            scan = self._scan()
-            return [scan] if self._cache.get(scan.key) is None else self.go_on(scan, None)
+            return self._after_look(result)
         if isinstance(task, ScanTask):
-            found = self._cache.require(task.key)
-            return self._measure(int(found["num_frames"]), found["cuts"].tolist(), self._title.info.fps)
+            return self._after_scan(self._cache.require(task.key))
         self.done_work += task.work
-        return []
+        self._num_open -= 1
+        return [] if self._num_open else self._next_round()
 
-    def _targets(self) -> Any:
-        info, options = self._title.info, self._options
-        video = [] if options.audio_only else options.grid.video(info, options.video_codec, options.preset)
-        return video, options.grid.audio(info, options.audio_codecs)
+    def _after_look(self, title: Title) -> Sequence[TitleTask]:
+        options, info = self._options, title.info
+        self._title = title
+        check_source(title, audio_only=options.audio_only)
+        self._candidates = [] if options.audio_only else options.grid.video(info, options.video_codec, options.preset)
+        self._audio_targets: Sequence[AudioTarget] = options.grid.audio(info, options.audio_codecs)
+        check_encoders(self._ffmpeg, self._candidates, self._audio_targets)
+        if options.audio_only:
+            self._fps, num_frames = _AUDIO_ONLY_FPS, int(info.duration_s * _AUDIO_ONLY_FPS)
+            return self._measure_whole(num_frames, [])
+        self._fps = info.fps
+        wanted = options.digest_s is not None and info.duration_s > options.digest_above_s
+        scan = ScanTask(ffmpeg=self._ffmpeg, info=info, source_hash=title.source_hash, with_complexity=wanted)
+        found = self._cache.get(scan.key)
+        return [scan] if found is None else self._after_scan(found)
 
-    def _scan(self) -> ScanTask:
-        return ScanTask(ffmpeg=self._ffmpeg, info=self._title.info, source_hash=self._title.source_hash)
+    def _after_scan(self, scan: dict[str, Any]) -> Sequence[TitleTask]:
+        options, num_frames = self._options, int(scan["num_frames"])
+        cuts = scan["cuts"].tolist() if options.detect_scenes else []
+        if "complexity" not in scan or options.digest_s is None:
+            return self._measure_whole(num_frames, cuts)
+        units = split_scenes(self.name, num_frames, cuts, self._fps, max_scene_s=UNIT_S)
+        stretches = choose_stretches(units, scan["complexity"], options.digest_s)
+        if len(stretches) == len(units):
+            return self._measure_whole(num_frames, cuts)
+        self._weights_s = {str(stretch.scene.index): stretch.weight_s for stretch in stretches}
+        return self._measure({Part.of_scene(s.scene, self._fps): [s.scene] for s in stretches})
 
-    def _measure(self, num_frames: int, cuts: Sequence[int], fps: Fraction) -> Sequence[VideoTask | AudioTask]:
-        """The measurements that are not in the cache, long ones first: an even end."""
-        from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
+    def _measure_whole(self, num_frames: int, cuts: Sequence[int]) -> Sequence[TitleTask]:
+        scenes = split_scenes(self.name, num_frames, cuts, self._fps, max_scene_s=self._options.max_scene_s)
+        return self._measure({Part.whole(num_frames): scenes})
 
-        options = self._options
-        kept = cuts if options.detect_scenes else []
-        scenes = split_scenes(self.name, num_frames, kept, fps, max_scene_s=options.max_scene_s)
-        parts: list[tuple[Part, list[Scene]]] = [(Part.whole(num_frames), scenes)]
-        video, audio = self._targets()
-        shared: dict[str, Any] = {
-            "ffmpeg": self._ffmpeg,
-            "info": self._title.info,
-            "source_hash": self._title.source_hash,
-            "keep_encode": options.keep_encodes,
-        }
-        self._scenes = dict(parts)
-        self._videos = [VideoTask(**shared, target=target, part=part) for target in video for part, _ in parts]
+    def _measure(self, parts: dict[Part, list[Scene]]) -> Sequence[TitleTask]:
+        """The measurements that come first."""
+        self._parts, prober = parts, self._options.prober
         self._audios = [
             AudioTask(
-                **shared,
-                targets=tuple(audio),
+                **self._shared(),
+                targets=tuple(self._audio_targets),
                 part=part,
-                fps=float(fps),
-                duration_s=part.duration_s(fps),
+                fps=float(self._fps),
+                duration_s=part.duration_s(self._fps),
                 scenes=tuple(scenes),
                 feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
             )
-            for part, scenes in parts
+            for part, scenes in parts.items()
         ]
-        tasks: list[VideoTask | AudioTask] = [*self._videos, *self._audios]
+        first = self._candidates if prober is None else prober.first_probes(self._candidates)
+        waiting = self._open([*self._audios, *self._probe(first)])
+        logger.info(
+            "%s: %d scenes; %d measurements to begin with, %d of them in the cache",
+            *(self.name, sum(map(len, parts.values())), len(self._audios) + len(parts) * len(first)),
+            len(self._audios) + len(parts) * len(first) - len(waiting),
+        )
+        return waiting or self._next_round()
+
+    def _next_round(self) -> Sequence[TitleTask]:
+        """The probes that follow from those measured; none where nobody chooses, or these are enough."""
+        prober = self._options.prober
+        while prober is not None and self._candidates:
+            chosen = [t for t in prober.next_probes(self.table(), self._candidates) if t not in self._videos]
+            if not chosen:
+                break
+            logger.info("%s: probing %s", self.name, ", ".join(f"{t.height_px}p {t.target}" for t in chosen))
+            waiting = self._open(self._probe(chosen))
+            if waiting:
+                return waiting
+        return []
+
+    def _probe(self, targets: Sequence[VideoTarget]) -> list[VideoTask]:
+        for target in targets:
+            self._videos[target] = [VideoTask(**self._shared(), target=target, part=part) for part in self._parts]
+        return [task for target in targets for task in self._videos[target]]
+
+    def _shared(self) -> dict[str, Any]:
+        return {
+            "ffmpeg": self._ffmpeg,
+            "info": self._title.info,
+            "source_hash": self._title.source_hash,
+            "keep_encode": self._options.keep_encodes,
+        }
+
+    def _open(self, tasks: Sequence[Measurement]) -> Sequence[Measurement]:
+        """Those of some measurements that are not in the cache, long ones first: an even end."""
         waiting = [task for task in tasks if not task.is_done(self._cache)]
-        self.work = sum(task.work for task in waiting)
-        counts = (self.name, len(scenes), len(tasks) - len(waiting), len(tasks))
-        logger.info("%s: %d scenes; %d of %d measurements are in the cache", *counts)
+        self._num_open += len(waiting)
+        self.work = (self.work or 0.0) + sum(task.work for task in waiting)
         return sorted(waiting, key=lambda task: task.work, reverse=True)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def table(self) -> FeatureTable:
         """The title's rows, from the cache.
 
         Raises:
             MediaError: an entry is damaged, or a measurement cannot be right.
         """
-        rows = []
-        for video in self._videos:
-            entry = self._cache.require(video.key)
-            self.libvmaf_version = str(entry["libvmaf_version"])
-            self._check_plausible(video, entry["values"])
+        rows: list[dict[str, Any]] = []
+        libvmaf_version = ""
+        for target, tasks in self._videos.items():
+            entries = [self._cache.require(task.key) for task in tasks]
+            libvmaf_version = str(entries[0]["libvmaf_version"])
+            check_plausible(self._title.info, target, [entry["values"] for entry in entries])
             rows += [
-                video_row(video.info, video.target, scene, entry, first_frame=video.part.first_frame)
-                for scene in self._scenes[video.part]
+                video_row(task.info, target, scene, entry, first_frame=task.part.first_frame)
+                for task, entry in zip(tasks, entries, strict=True)
+                for scene in self._parts[task.part]
             ]
-        for audio in self._audios:
-            for target in audio.targets:
-                packets = self._cache.require(audio.encode_key(target))
-                for scene in audio.scenes:
-                    entry = self._cache.require(audio.score_key(target, scene))
-                    rows.append(audio_row(target, scene, packets, entry, part_start_s=audio.start_s))
-        return rows
-
-    def _check_plausible(self, task: VideoTask, values: Any) -> None:
-        """A fine encode at the source's size that scores low means mis-paired frames, never a bad encoder."""
-        target, info = task.target, self._title.info
-        fine = target.target.startswith("crf=") and float(target.target[4:]) <= _FINE_CRF
-        vmaf = float(values[:, FRAME_METRICS.index("vmaf")].mean())
-        if fine and target.height_px == info.height_px and vmaf < _PLAUSIBLE_VMAF:
-            raise MediaError(
-                f"{info.path}: the {target.codec} encode {target.target} at the source's size scores VMAF {vmaf:.1f}, "
-                "which no such encode does; its frames are mis-paired with the source's, please report this source",
-                path=str(info.path),
-            )
-
-
-def _checked(title: Title, options: ExtractOptions) -> Title:
-    """Refuse a source that has not what the options need; tell what is done to one that is odd."""
-    info = title.info
-    path = str(info.path)
-    if not info.has_video and not options.audio_only:
-        raise UnsupportedMediaError(
-            f"{path} has no video track; give a file with video and audio, or use --audio-only", path=path
+        for audio, rendition in itertools.product(self._audios, self._audio_targets):
+            packets = self._cache.require(audio.encode_key(rendition))
+            for scene in audio.scenes:
+                entry = self._cache.require(audio.score_key(rendition, scene))
+                rows.append(audio_row(rendition, scene, packets, entry, part_start_s=audio.start_s))
+        grid = self._options.grid
+        about = TableMetadata(
+            video_feature_version=VIDEO_FEATURE_VERSION,
+            audio_feature_version=AUDIO_FEATURE_VERSION,
+            libvmaf_version=libvmaf_version,
+            visqol_version=visqol_version(),
+            ffmpeg_version=self._ffmpeg.version,
+            grid=grid.name,
+            grid_hash=hashlib.sha256(grid.text.encode()).hexdigest(),
+            source_hashes={self.name: self._title.source_hash},
+            weights_s={self.name: self._weights_s} if self._weights_s else {},
         )
-    if not info.has_audio:
-        raise UnsupportedMediaError(
-            f"{path} has no audio track, and a plan needs audio and video; mux one in (silence will do)", path=path
-        )
-    if options.audio_only and info.duration_s < MIN_SCENE_S:
-        raise UnsupportedMediaError(
-            f"{path} declares {info.duration_s:.2f} s of audio; at least {MIN_SCENE_S:g} s are needed (raw streams "
-            "declare none: put it into a container)",
-            path=path,
-        )
-    if info.channels > 2:
-        logger.warning("%s: %d audio channels are mixed down to stereo", path, info.channels)
-    if info.interlaced:
-        logger.warning("%s: interlaced video is deinterlaced", path)
-    return title
+        return FeatureTable(to_frame(rows), about)
