@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Material for MkDocs tells of its successor at every build, in colour codes.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test check docs pictures bench build clean
+.PHONY: demo test check docs pictures bench bench-quick build clean
 
 demo: $(READY)
 	$(BIN)/abr-alloc plan examples/clip_features.parquet --budget 2000k --budget 300k
@@ -40,11 +40,26 @@ docs: $(READY)
 pictures: $(READY)
 	$(BIN)/python docs/draw_pictures.py
 
+# Every figure of docs/performance.md that needs no material of one's own, as JSON too: compare two runs with
+# `python benchmarks/compare.py OLD NEW`. Half an hour; the machine should have nothing else to do.
+RESULTS := build/bench
 bench: $(READY)
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/allocation.py --scenes 5 20 100 --dp-limit 0
-	$(BIN)/python benchmarks/extraction.py --grid quick
-	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/startup.py --json $(RESULTS)/startup.json
+	$(BIN)/python benchmarks/allocation.py --scenes 5 20 100 --dp-limit 0 --json $(RESULTS)/allocation.json
+	$(BIN)/python benchmarks/audio.py --json $(RESULTS)/audio.json
+	$(BIN)/python benchmarks/extraction.py --json $(RESULTS)/extraction.json
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/catalogue.py --json $(RESULTS)/catalogue.json
+	$(BIN)/python benchmarks/schedule.py simulate benchmarks/task_seconds.csv --json $(RESULTS)/schedule.json
+	$(BIN)/python benchmarks/report.py --json $(RESULTS)/report.json
+
+# The quick part, against the ratios that are kept in the project. Marks what looks slower, and fails nothing.
+QUICK := build/bench-quick
+bench-quick: $(READY)
+	$(BIN)/python benchmarks/startup.py --runs 3 --json $(QUICK)/startup.json
+	$(BIN)/python benchmarks/allocation.py --scenes 20 --dp-limit 0 --json $(QUICK)/allocation.json
+	$(BIN)/python benchmarks/audio.py --seconds 2 --renditions 1 --no-plain --json $(QUICK)/audio.json
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/catalogue.py --scenes 500 --json $(QUICK)/catalogue.json
+	$(BIN)/python benchmarks/compare.py benchmarks/baseline $(QUICK)
 
 build: $(READY)
 	$(BIN)/python -m build --outdir build/dist

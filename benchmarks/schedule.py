@@ -1,11 +1,11 @@
 """How a catalogue would run: measured task times, and a simulated schedule over many workers.
 
-    python benchmarks/schedule.py measure CLIP... -o task_seconds.csv
+    python benchmarks/schedule.py measure FILM... -o task_seconds.csv
     python benchmarks/schedule.py simulate task_seconds.csv --titles 100000 --workers 10 100 1000 [--json FILE]
 
-`measure` runs every task of the clips' extraction in this process, one after the other, and notes its seconds and the
+`measure` runs every task of the films' extraction (digest of 40 s, --probes auto) in this process, one after the other, and notes its seconds and the
 client's own between tasks. `simulate` draws titles from these with replacement and plays extraction's own rules on
-them: titles begin in their order while fewer than three tasks per worker are under way; a look, then a scan, then all
+them: looks and scans take as much longer as titles of `--minutes` are than those measured; titles begin in their order while fewer than three tasks per worker are under way; a look, then a scan, then all
 measurements, long ones first; workers take tasks in the order of their submission. One client takes in finished tasks
 one by one. What is not simulated: the network, workers that die, other jobs on the cluster.
 """
@@ -31,6 +31,7 @@ TASKS_PER_WORKER = 3  # as features/extract.py hands them over
 class TitleTimes:
     """Seconds of one title's tasks."""
 
+    duration_s: float
     look_s: float = 0.0
     scan_s: float = 0.0
     measure_s: list[float] = field(default_factory=list)
@@ -40,18 +41,22 @@ class TitleTimes:
         return self.look_s + self.scan_s + sum(self.measure_s)
 
 
-def measure(clips: list[Path], output: Path, grid: str) -> None:
+def measure(films: list[Path], output: Path, grid: str) -> None:
+    from abr_alloc.allocation.probing import Prober
     from abr_alloc.features.cache import Cache
     from abr_alloc.features.tasks import LookTask, ScanTask
     from abr_alloc.features.title import ExtractOptions, TitleMeasurement
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.media.grid import load_grid
+    from abr_alloc.media.probe import probe
+    from abr_alloc.models.checkpoint import load_model
 
+    options = ExtractOptions(grid=load_grid(grid), digest_s=40.0, prober=Prober(load_model("attentive")))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for clip in clips:
-            cache = Cache(Path(folder) / "cache")
-            title = TitleMeasurement(clip.stem, clip, find_ffmpeg(), cache, ExtractOptions(grid=load_grid(grid)))
+        for film in films:
+            cache, duration_s = Cache(Path(folder) / "cache"), f"{probe(film).duration_s:.1f}"
+            title = TitleMeasurement(film.stem, film, find_ffmpeg(), cache, options)
             waiting: deque = deque([title.begin()])
             client_s = 0.0
             while waiting:
@@ -62,23 +67,24 @@ def measure(clips: list[Path], output: Path, grid: str) -> None:
                 waiting += title.go_on(task, result)
                 client_s += time.perf_counter() - ended
                 kind = {LookTask: "look", ScanTask: "scan"}.get(type(task), "measure")
-                rows.append((clip.stem, kind, f"{ended - started:.4f}"))
+                rows.append((film.stem, duration_s, kind, f"{ended - started:.4f}"))
             started = time.perf_counter()
-            title.rows()
-            rows.append((clip.stem, "client", f"{client_s + time.perf_counter() - started:.4f}"))
+            title.table()
+            rows.append((film.stem, duration_s, "client", f"{client_s + time.perf_counter() - started:.4f}"))
     with output.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("title", "kind", "seconds"))
+        writer.writerow(("title", "duration_s", "kind", "seconds"))
         writer.writerows(rows)
 
 
-def read_times(path: Path) -> tuple[list[TitleTimes], float]:
-    """The measured titles, and the client's seconds per task."""
+def read_times(path: Path, minutes: float) -> tuple[list[TitleTimes], float]:
+    """The measured titles as if they were so long, and the client's seconds per task."""
     titles: dict[str, TitleTimes] = {}
     client_s, num_tasks = 0.0, 0
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
-            title, seconds = titles.setdefault(row["title"], TitleTimes()), float(row["seconds"])
+            duration_s, seconds = float(row["duration_s"]), float(row["seconds"])
+            title, longer = titles.setdefault(row["title"], TitleTimes(duration_s)), 60.0 * minutes / duration_s
             if row["kind"] == "client":
                 client_s += seconds
                 continue
@@ -86,9 +92,9 @@ def read_times(path: Path) -> tuple[list[TitleTimes], float]:
             if row["kind"] == "measure":
                 title.measure_s.append(seconds)
             elif row["kind"] == "scan":
-                title.scan_s = seconds
+                title.scan_s = longer * seconds
             else:
-                title.look_s = seconds
+                title.look_s = longer * seconds
     return list(titles.values()), client_s / num_tasks
 
 
@@ -173,24 +179,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     measuring = commands.add_parser("measure")
-    measuring.add_argument("clips", type=Path, nargs="+")
+    measuring.add_argument("films", type=Path, nargs="+")
     measuring.add_argument("--grid", default="hull")
     measuring.add_argument("-o", "--output", type=Path, required=True)
     simulating = commands.add_parser("simulate")
     simulating.add_argument("times", type=Path)
     simulating.add_argument("--titles", type=int, default=100_000)
+    simulating.add_argument("--minutes", type=float, default=45.0, help="length of a title")
     simulating.add_argument("--workers", type=int, nargs="+", default=[10, 30, 100, 300, 1000])
     simulating.add_argument("--per-task-ms", type=float, default=1.0, help="of the scheduler and a worker")
     simulating.add_argument("--seed", type=int, default=0)
     simulating.add_argument("--json", type=Path)
     args = parser.parse_args()
     if args.command == "measure":
-        measure(args.clips, args.output, args.grid)
+        measure(args.films, args.output, args.grid)
         return
-    times, client_s = read_times(args.times)
+    times, client_s = read_times(args.times, args.minutes)
     mean_s = sum(title.total_s for title in times) / len(times)
     tasks = sum(2 + len(title.measure_s) for title in times) / len(times)
-    print(f"{len(times)} measured titles: {tasks:.0f} tasks and {mean_s:.0f} s of one core each on average; ", end="")
+    scan_s = sum(title.look_s + title.scan_s for title in times) / len(times)
+    print(f"{len(times)} measured titles: {tasks:.0f} tasks and {mean_s:.0f} s of one core each on average, ", end="")
+    print(f"{scan_s:.0f} s of them look and scan of {args.minutes:g} minutes; ", end="")
     print(f"client {1000 * client_s:.2f} ms a task")
     print("| workers | hours | titles an hour | workers busy | client busy | tail, s |\n" + "|---" * 6 + "|")
     ratios = {}
