@@ -132,6 +132,17 @@ def test_a_missing_bucket_is_an_error_with_a_reason(object_store):
         assert caught.value.strerror == "The specified bucket does not exist"
 
 
+def test_what_another_process_wrote_after_a_listing_is_seen(bucket):
+    import s3fs
+
+    write_bytes(bucket / "a", b"")
+    assert [path.name for path in bucket.iterdir()] == ["a"]
+    another = s3fs.S3FileSystem(skip_instance_cache=True)
+    another.pipe_file((bucket / "b").path, b"new")
+    assert exists(bucket / "b")
+    assert len(list(bucket.iterdir())) == 2
+
+
 def test_a_look_whether_a_place_can_be_written_leaves_nothing(bucket):
     require_writable(bucket / "deep" / "x.bin")
     assert list(list_files(bucket)) == []

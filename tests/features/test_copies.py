@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import time
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,7 +63,15 @@ def test_a_copy_has_the_sources_name_and_bytes_and_is_made_once(source, folder, 
     assert len(fetched) == 1
 
 
-def test_many_that_ask_at_once_wait_for_one_copy(source, folder, fetched):
+def test_many_that_ask_at_once_wait_for_one_copy(source, folder, fetched, monkeypatch):
+    real = copies.fetch
+
+    def fetch(path, target):
+        time.sleep(0.1)  # so that all the others come meanwhile
+        real(path, target)
+
+    monkeypatch.setattr(copies, "fetch", fetch)
+
     def read(_: int) -> bytes:
         with local_copy(source, folder) as path:
             return path.read_bytes()
@@ -69,6 +79,21 @@ def test_many_that_ask_at_once_wait_for_one_copy(source, folder, fetched):
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(read, range(16))) == {b"a film"}
     assert len(fetched) == 1
+
+
+def test_a_copy_that_another_process_made_meanwhile_is_taken(source, folder, fetched, monkeypatch):
+    real = copies._locked
+
+    def locked(home, how):
+        if how == fcntl.LOCK_EX:  # while this process waited for it
+            home.mkdir(parents=True, exist_ok=True)
+            (home / source.name).write_bytes(b"a film")
+        return real(home, how)
+
+    monkeypatch.setattr(copies, "_locked", locked)
+    with local_copy(source, folder) as path:
+        assert path.read_bytes() == b"a film"
+    assert fetched == []
 
 
 def test_a_source_that_changed_gets_another_copy(source, folder):

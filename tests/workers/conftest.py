@@ -47,13 +47,17 @@ class Cluster:
         """Tasks that the scheduler knows and that are not done."""
         return len(self._cluster.scheduler.tasks)
 
+    @property
+    def worker_address(self) -> str:
+        return next(iter(self._cluster.scheduler.workers))
+
     def close(self) -> None:
         self._cluster.close()
 
 
 @pytest.fixture(scope="session")
-def cluster(importable) -> Iterator[Cluster]:
-    """Two workers of one thread."""
+def cluster(importable, object_store) -> Iterator[Cluster]:
+    """Two workers of one thread, which know where the store of objects is."""
     started = Cluster(2)
     yield started
     started.close()

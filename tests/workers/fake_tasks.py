@@ -32,6 +32,22 @@ class Folder:
 
 
 @dataclass(frozen=True)
+class OfOneMachine(Folder):
+    """A place that only the process that made it sees."""
+
+    made_by: int
+
+    def leave_mark(self, word: str) -> None:
+        self.log("marks", f"left {word}")
+
+    def sees_mark(self, word: str) -> bool:
+        return os.getpid() == self.made_by
+
+    def remove_mark(self, word: str) -> None:
+        self.log("marks", f"removed {word}")
+
+
+@dataclass(frozen=True)
 class Square:
     """Write down that it ran, and where; return a square."""
 

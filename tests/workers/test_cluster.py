@@ -127,9 +127,10 @@ def test_a_killed_worker_loses_its_running_task_and_nothing_else(workers, tasks,
         if len(finished) >= 4 and not killed and tasks.sleepers(2):
             (line,) = [line for line in folder.lines("begun") if line.startswith("a long program")]
             killed.append(int(line.split()[-1]))
+            programs = set(tasks.sleepers(2))
             os.kill(killed[0], signal.SIGKILL)
             # The kernel ends its program with it: no encode goes on that nobody waits for.
-            wait_until(lambda: not tasks.sleepers(2), timeout_s=1.5)
+            wait_until(lambda gone=programs: not gone & set(tasks.sleepers(2)), timeout_s=1.5)
     assert killed
     assert sorted(finished) == ["a long program", *(f"square of {n}" for n in range(4))]
     assert Counter(folder.lines("run")) == {str(n): 1 for n in range(4)}
@@ -207,6 +208,14 @@ def test_workers_with_another_ffmpeg_are_refused_before_any_work(cluster, ffmpeg
         ClusterWorkers(cluster.address, replace(ffmpeg, path=str(other)))
 
 
+def test_workers_that_do_not_see_the_place_are_refused_before_any_work(workers, tasks, tmp_path):
+    place = tasks.OfOneMachine(tmp_path, made_by=os.getpid())
+    with pytest.raises(ClusterError, match=r"worker tcp://.* does not see the cache .* with --cache"):
+        workers.submit(tasks.Square(1), place)
+    assert [line.split()[0] for line in place.lines("marks")] == ["left", "removed"]
+    assert place.lines("begun") == []
+
+
 @pytest.mark.parametrize("address", ["http://localhost:8786", "localhost", "tcp://localhost:{port}"])
 def test_an_address_that_no_scheduler_answers_at_is_named(address):
     with socket.socket() as taken:
@@ -216,6 +225,11 @@ def test_an_address_that_no_scheduler_answers_at_is_named(address):
             ClusterWorkers(address, connect_s=0.3)
     assert caught.value.address == address
     assert "\n" not in str(caught.value)
+
+
+def test_an_address_of_something_else_of_dask_is_named(cluster):
+    with pytest.raises(ClusterError, match="is a Dask Worker; give its scheduler's address"):
+        ClusterWorkers(cluster.worker_address)
 
 
 def test_the_factory_takes_processes_of_this_machine_without_a_scheduler(cluster):
