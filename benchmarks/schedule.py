@@ -3,11 +3,13 @@
     python benchmarks/schedule.py measure FILM... -o task_seconds.csv
     python benchmarks/schedule.py simulate task_seconds.csv --titles 100000 --workers 10 100 1000 [--json FILE]
 
-`measure` runs every task of the films' extraction (digest of 40 s, --probes auto) in this process, one after the other, and notes its seconds and the
-client's own between tasks. `simulate` draws titles from these with replacement and plays extraction's own rules on
-them: looks and scans take as much longer as titles of `--minutes` are than those measured; titles begin in their order while fewer than three tasks per worker are under way; a look, then a scan, then all
+`measure` runs every task of the films' extraction (digest of 40 s, --probes auto) in this process, one after the other,
+and notes its seconds and the client's own between tasks. `simulate` draws titles from these with replacement; looks and
+scans take as much longer as titles of `--minutes` are than those measured. It plays extraction's own rules on them:
+titles begin in their order while fewer than three tasks per worker are under way; a look, then a scan, then all
 measurements, long ones first; workers take tasks in the order of their submission. One client takes in finished tasks
-one by one. What is not simulated: the network, workers that die, other jobs on the cluster.
+one by one. What is not simulated: rounds of probes that wait for each other, the network, workers that die, other jobs
+on the cluster.
 """
 
 from __future__ import annotations
