@@ -1,10 +1,11 @@
 """A cluster: what is handed over comes back once, whoever dies; what cannot work is refused before any work."""
 
-from __future__ import statistics
+from __future__ import annotations
 
 import os
 import signal
 import socket
+import statistics
 import threading
 import time
 from collections import Counter
