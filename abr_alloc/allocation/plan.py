@@ -27,6 +27,7 @@ __all__ = [
     "Limits",
     "Plan",
     "best_pair",
+    "choose_pair",
     "middling_budget_kbps",
     "plan",
     "plan_surfaces",
@@ -105,7 +106,7 @@ def plan_surfaces(
     infeasible: list[list[InfeasibleScene | InfeasibleLimits]] = [[] for _ in budgets_kbps]
     for surface in surfaces:
         for i, budget_kbps in enumerate(budgets_kbps):
-            found = _choose(surface, budget_kbps, limits)
+            found = choose_pair(surface, budget_kbps, limits)
             if isinstance(found, Choice):
                 choices[i].append(found)
             else:
@@ -128,7 +129,10 @@ def middling_budget_kbps(surfaces: Sequence[QualitySurface]) -> float:
     return float(np.ceil(value / unit) * unit)
 
 
-def _choose(surface: QualitySurface, budget_kbps: float, limits: Limits) -> Choice | InfeasibleScene | InfeasibleLimits:
+def choose_pair(
+    surface: QualitySurface, budget_kbps: float, limits: Limits
+) -> Choice | InfeasibleScene | InfeasibleLimits:
+    """The best pair of one scene under one budget, or why there is none."""
     most_kbps = min(budget_kbps, limits.max_rate_kbps)
     pair = best_pair(surface, most_kbps)
     if pair is None:

@@ -13,7 +13,16 @@ from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import Relevance, SceneShares, estimate_relevance, scene_shares
 
-__all__ = ["Allocation", "Certificate", "Choice", "Indistinguishable", "Plan", "allocate", "find_indistinguishable"]
+__all__ = [
+    "FLAT_COLUMNS",
+    "Allocation",
+    "Certificate",
+    "Choice",
+    "Indistinguishable",
+    "Plan",
+    "allocate",
+    "find_indistinguishable",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +119,7 @@ class Plan:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per allocation, flat: for pandas, CSV and tables."""
-        return pd.DataFrame([_flatten(allocation) for allocation in self.allocations], columns=_FLAT_COLUMNS)
+        return pd.DataFrame([_flatten(allocation) for allocation in self.allocations], columns=FLAT_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +194,7 @@ def find_indistinguishable(surface: QualitySurface, avq_mos: float, difference_m
     )
 
 
-_FLAT_COLUMNS = [
+FLAT_COLUMNS = [
     *("title", "scene", "start_s", "end_s", "budget_kbps", "video_codec", "width_px", "height_px", "video_target"),
     *("video_kbps", "audio_codec", "channels", "audio_target", "audio_kbps", "total_kbps", "avq_mos", "avq_low_mos"),
     *(

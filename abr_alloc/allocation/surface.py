@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.allocation.prediction import pair_up, predict_title
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
@@ -161,7 +162,7 @@ def select(
     chosen = frame[keep]
     if chosen.empty:
         raise FeatureTableError("the filters leave no rows; loosen --title, --scene or the codecs")
-    selected = FeatureTable(chosen.reset_index(drop=True), table.metadata)
+    selected = FeatureTable.checked(chosen.reset_index(drop=True), table.metadata)
     if len(chosen) < len(frame):
         _require_both_kinds(table, selected)
     return selected
@@ -200,31 +201,52 @@ def build_surfaces(
     model.check_table(table)
     table.require_pairs()
     num_scenes = num_pairs = 0
-    for (title, scene), rows in table.frame.groupby(["title", "scene"], sort=False):
-        video, audio = rows[rows["kind"] == "video"], rows[rows["kind"] == "audio"]
-        x_v, x_a = model.video_inputs(video), model.audio_inputs(audio)
-        video_kbps, audio_kbps = video["bitrate_kbps"].to_numpy(), audio["bitrate_kbps"].to_numpy()
-        num_scenes, num_pairs = num_scenes + 1, num_pairs + len(video) * len(audio)
+    for _, rows in table.frame.groupby("title", sort=False):
+        for surface in _title_surfaces(rows, model, overhead):
+            num_scenes, num_pairs = num_scenes + 1, num_pairs + surface.avq_mos.size
+            yield surface
+    logger.info("model %s predicted %d pairs of %d scenes", model.name, num_pairs, num_scenes)
+
+
+def _title_surfaces(rows: pd.DataFrame, model: Model, overhead: float) -> Iterator[QualitySurface]:
+    """The scenes of one title, which are predicted together."""
+    is_video = (rows["kind"] == "video").to_numpy()
+    video, audio = rows[is_video], rows[~is_video]
+    x_v, x_a = model.video_inputs(video), model.audio_inputs(audio)
+    scene = rows["scene"].to_numpy(dtype=np.int64)
+    first = np.flatnonzero(np.concatenate([[True], scene[1:] != scene[:-1]]))
+    num_video = np.add.reduceat(is_video, first, dtype=np.intp)
+    num_audio = np.add.reduceat(~is_video, first, dtype=np.intp)
+    pairs = pair_up(num_video, num_audio)
+    avq = predict_title(model.predictor, x_a, x_v, pairs.audio, pairs.video).pairs_mos
+    video_renditions = [
+        VideoRendition(codec=codec, width_px=int(w), height_px=int(h), target=target, bitrate_kbps=float(kbps))
+        for codec, w, h, target, kbps in zip(
+            *(video[c] for c in ("codec", "width_px", "height_px", "target", "bitrate_kbps")), strict=True
+        )
+    ]
+    audio_renditions = [
+        AudioRendition(codec=codec, channels=int(channels), target=target, bitrate_kbps=float(kbps))
+        for codec, channels, target, kbps in zip(
+            *(audio[c] for c in ("codec", "channels", "target", "bitrate_kbps")), strict=True
+        )
+    ]
+    start_s, end_s = rows["start_s"].to_numpy(), rows["end_s"].to_numpy()
+    title = str(rows["title"].iloc[0])
+    stop_v, stop_a = np.cumsum(num_video), np.cumsum(num_audio)
+    for s, row in enumerate(first.tolist()):
+        v, a = slice(stop_v[s] - num_video[s], stop_v[s]), slice(stop_a[s] - num_audio[s], stop_a[s])
+        own_video, own_audio = tuple(video_renditions[v]), tuple(audio_renditions[a])
+        video_kbps, audio_kbps = ([r.bitrate_kbps for r in own] for own in (own_video, own_audio))
         yield QualitySurface(
             title=title,
-            scene=int(scene),
-            start_s=float(rows["start_s"].iloc[0]),
-            end_s=float(rows["end_s"].iloc[0]),
-            video=tuple(
-                VideoRendition(codec=codec, width_px=int(w), height_px=int(h), target=target, bitrate_kbps=float(kbps))
-                for codec, w, h, target, kbps in zip(
-                    *(video[c] for c in ("codec", "width_px", "height_px", "target", "bitrate_kbps")), strict=True
-                )
-            ),
-            audio=tuple(
-                AudioRendition(codec=codec, channels=int(channels), target=target, bitrate_kbps=float(kbps))
-                for codec, channels, target, kbps in zip(
-                    *(audio[c] for c in ("codec", "channels", "target", "bitrate_kbps")), strict=True
-                )
-            ),
-            avq_mos=model.predictor.predict_grid(x_a, x_v),
+            scene=int(scene[row]),
+            start_s=float(start_s[row]),
+            end_s=float(end_s[row]),
+            video=own_video,
+            audio=own_audio,
+            avq_mos=avq[pairs.first[s] : pairs.first[s + 1]].reshape(len(own_video), len(own_audio)),
             total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead),
-            x_v=x_v,
-            x_a=x_a,
+            x_v=x_v[v],
+            x_a=x_a[a],
         )
-    logger.info("model %s predicted %d pairs of %d scenes", model.name, num_pairs, num_scenes)

@@ -7,12 +7,14 @@ described in docs/formats.md.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -40,9 +42,12 @@ __all__ = [
     "VIDEO_FEATURES",
     "FeatureTable",
     "TableMetadata",
+    "check_schema",
     "columns_of",
     "feature_columns",
+    "frame_of",
     "is_feature_table",
+    "open_table",
     "range_of",
     "read_features",
     "replace_file",
@@ -52,6 +57,8 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
+WRITER_OPTIONS: Mapping[str, Any] = {"compression": "zstd", "compression_level": 9, "write_page_checksum": True}
+"""How every Parquet file of the program is written."""
 COLUMNS: dict[str, pa.DataType] = {
     "title": pa.string(),
     "scene": pa.int32(),
@@ -117,6 +124,14 @@ class FeatureTable:
     def __post_init__(self) -> None:
         check_frame(self.frame)
 
+    @classmethod
+    def checked(cls, frame: pd.DataFrame, metadata: TableMetadata) -> Self:
+        """A table of rows that `frame_of` has looked at, or some of them: they are not looked at again."""
+        table = object.__new__(cls)
+        object.__setattr__(table, "frame", frame)
+        object.__setattr__(table, "metadata", metadata)
+        return table
+
     def of_kind(self, kind: str) -> pd.DataFrame:
         """Rows of one kind, `video` or `audio`."""
         return self.frame[self.frame["kind"] == kind]
@@ -151,28 +166,73 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
     Raises:
         FeatureTableError: not a Parquet file, or it breaks the schema; the message names the column and the row.
     """
+    with open_table(path) as file:
+        metadata = check_schema(file.schema_arrow, path)
+        with _readable(path):
+            table = file.read(columns=list(COLUMNS))
+    frame = frame_of(table, path)
+    found = FeatureTable.checked(frame, metadata)
+    if logger.isEnabledFor(logging.INFO):
+        num_scenes = len(frame[["title", "scene"]].drop_duplicates())
+        logger.info("read %s: %d titles, %d scenes, %d rows", path, frame["title"].nunique(), num_scenes, len(frame))
+    return found
+
+
+def open_table(path: str | os.PathLike[str]) -> pq.ParquetFile:
+    """A Parquet file whose pages are checked as they are read; to be closed.
+
+    Raises:
+        FeatureTableError: there is none, or it cannot be read.
+    """
+    if not Path(path).exists():
+        raise FeatureTableError(f"{path} does not exist; make it with `abr-alloc extract`", path=str(path))
+    with _readable(path):
+        return pq.ParquetFile(pa.OSFile(os.fspath(path)), page_checksum_verification=True)
+
+
+@contextlib.contextmanager
+def _readable(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
-        with pa.OSFile(os.fspath(path)) as source:
-            table = pq.read_table(source, page_checksum_verification=True)
-    except FileNotFoundError:
-        raise FeatureTableError(f"{path} does not exist; make it with `abr-alloc extract`", path=str(path)) from None
+        yield
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise FeatureTableError(
             f"{path} is not a readable Parquet file ({reason}); make it with `abr-alloc extract`", path=str(path)
         ) from error
+
+
+def check_schema(schema: pa.Schema, path: str | os.PathLike[str]) -> TableMetadata:
+    """What a file says of its origin, once its columns are those of a feature table.
+
+    Raises:
+        FeatureTableError: they are not, or it says nothing; the message names the file and the column.
+    """
     try:
-        metadata = _read_metadata(table.schema.metadata or {})
-        _check_columns(table.schema)
-        frame = table.select(list(COLUMNS)).to_pandas(types_mapper=_PANDAS_TYPES.get)
-        frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
-        found = FeatureTable(frame, metadata)
+        metadata = _read_metadata(schema.metadata or {})
+        _check_columns(schema)
+    except FeatureTableError as error:
+        raise FeatureTableError(f"{path}: {error}", path=str(path), column=error.column) from None
+    return metadata
+
+
+def frame_of(table: pa.Table, path: str | os.PathLike[str], *, first_row: int = 0) -> pd.DataFrame:
+    """Checked rows as a frame, sorted by title, scene and kind.
+
+    Args:
+        table: columns as in `COLUMNS`, in any order of rows.
+        path: the file, for messages.
+        first_row: rows of the file before these, for messages.
+
+    Raises:
+        FeatureTableError: a row breaks the schema; the message names file, column and row.
+    """
+    frame = table.select(list(COLUMNS)).to_pandas(types_mapper=_PANDAS_TYPES.get)
+    frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
+    try:
+        check_frame(frame, first_row=first_row)
     except FeatureTableError as error:
         raise FeatureTableError(f"{path}: {error}", path=str(path), column=error.column, row=error.row) from None
-    if logger.isEnabledFor(logging.INFO):
-        num_scenes = len(frame[["title", "scene"]].drop_duplicates())
-        logger.info("read %s: %d titles, %d scenes, %d rows", path, frame["title"].nunique(), num_scenes, len(frame))
-    return found
+    return frame
 
 
 def is_feature_table(path: str | os.PathLike[str]) -> bool:
@@ -194,6 +254,9 @@ _PANDAS_TYPES = {pa.int32(): pd.Int32Dtype()}
 
 
 def _check_columns(schema: pa.Schema) -> None:
+    twice = [name for name in COLUMNS if schema.names.count(name) > 1]
+    if twice:
+        raise FeatureTableError(f"column {twice[0]} is there twice; extract the table again", column=twice[0])
     missing = [name for name in COLUMNS if name not in schema.names]
     if missing:
         raise FeatureTableError(f"column {missing[0]} is missing; extract the table again", column=missing[0])
@@ -237,7 +300,7 @@ def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
     ]
     text = json.dumps(asdict(table.metadata), sort_keys=True)
     arrow = pa.table(arrays, schema=pa.schema(list(COLUMNS.items()), metadata={_METADATA_KEY: text.encode()}))
-    _write_parquet(arrow, Path(path))
+    _write_parquet(arrow, Path(path), _whole_titles(table.frame["title"].to_numpy()))
 
 
 def write_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -246,12 +309,31 @@ def write_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: the place cannot be written to.
     """
-    _write_parquet(pa.Table.from_pandas(frame, preserve_index=False), Path(path))
+    _write_parquet(pa.Table.from_pandas(frame, preserve_index=False), Path(path), [len(frame)])
 
 
-def _write_parquet(table: pa.Table, path: Path) -> None:
+ROW_GROUP_ROWS = 4096
+"""Rows of a row group of a feature table, at least: what is read at once, 8 MiB of audio vectors at most."""
+
+
+def _whole_titles(titles: npt.NDArray[np.object_]) -> list[int]:
+    """Sizes of row groups that hold whole titles, each of at least `ROW_GROUP_ROWS` but the last."""
+    ends = [*np.flatnonzero(titles[1:] != titles[:-1]) + 1, len(titles)]
+    sizes, start = [], 0
+    for end in ends:
+        if end - start >= ROW_GROUP_ROWS or end == len(titles):
+            sizes.append(int(end) - start)
+            start = int(end)
+    return sizes
+
+
+def _write_parquet(table: pa.Table, path: Path, row_groups: Sequence[int]) -> None:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", compression_level=9, write_page_checksum=True)
+    with pq.ParquetWriter(sink, table.schema, **WRITER_OPTIONS) as writer:
+        start = 0
+        for size in row_groups:
+            writer.write_table(table.slice(start, size), row_group_size=max(size, 1))
+            start += size
     replace_file(path, sink.getvalue().to_pybytes())
 
 
