@@ -45,6 +45,7 @@ __all__ = [
     "check_schema",
     "columns_of",
     "feature_columns",
+    "file_schema",
     "frame_of",
     "is_feature_table",
     "open_table",
@@ -298,9 +299,14 @@ def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
         else pa.Array.from_pandas(table.frame[name], type=kind)
         for name, kind in COLUMNS.items()
     ]
-    text = json.dumps(asdict(table.metadata), sort_keys=True)
-    arrow = pa.table(arrays, schema=pa.schema(list(COLUMNS.items()), metadata={_METADATA_KEY: text.encode()}))
+    arrow = pa.table(arrays, schema=file_schema(table.metadata))
     _write_parquet(arrow, Path(path), _whole_titles(table.frame["title"].to_numpy()))
+
+
+def file_schema(metadata: TableMetadata) -> pa.Schema:
+    """Columns and origin as a file holds them."""
+    text = json.dumps(asdict(metadata), sort_keys=True)
+    return pa.schema(list(COLUMNS.items()), metadata={_METADATA_KEY: text.encode()})
 
 
 def write_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
