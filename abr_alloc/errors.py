@@ -6,6 +6,7 @@ AbrAllocError
 │   ├── ToolMissingError      a program or an encoder is not there
 │   ├── ToolFailedError       a program ran and failed (command, exit code, tail of stderr)
 │   └── UnsupportedMediaError a source that is no single, decodable audio-visual file
+├── FailedTitlesError         some titles of several could not be measured
 ├── GridError                 a probing grid
 ├── FeatureTableError         a feature table or a table of ratings
 ├── CheckpointError           a model, or a model that does not fit the table
@@ -13,6 +14,8 @@ AbrAllocError
 ├── OwnSystemError            a system of one's own that fails
 ├── TuningError               a search for settings that cannot start or go on
 ├── OutputError               a place that cannot be written
+├── LocationError             a URL that nothing here can open
+├── ClusterError              a cluster that cannot be reached or used
 ├── DeliveryError             a delivered folder, or a ladder that a source cannot be encoded as
 ├── InfeasibleBudgetError     nothing fits the budget and the limits
 ├── InfeasibleLadderError     no ladder keeps the constraints
@@ -25,15 +28,17 @@ Every error names the thing, the value and the next move in one line, and carrie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 __all__ = [
     "AbrAllocError",
     "AudienceError",
     "CheckpointError",
+    "ClusterError",
     "DeliveryError",
     "ExportError",
+    "FailedTitlesError",
     "FeatureTableError",
     "GridError",
     "InfeasibleBudgetError",
@@ -41,6 +46,7 @@ __all__ = [
     "InfeasibleLimits",
     "InfeasibleScene",
     "LadderFormatError",
+    "LocationError",
     "MediaError",
     "OutputError",
     "OwnSystemError",
@@ -55,6 +61,16 @@ __all__ = [
 
 class AbrAllocError(Exception):
     """Base of every error that a user can cause or meet."""
+
+    def __reduce__(self) -> tuple[Callable[..., AbrAllocError], tuple[object, ...]]:
+        # Raised in worker processes: pickle would call `__init__` with the message alone.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[AbrAllocError], args: tuple[object, ...], attributes: dict[str, object]) -> AbrAllocError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 class UnitError(AbrAllocError, ValueError):
@@ -93,13 +109,25 @@ class ToolFailedError(MediaError):
         self.exit_code = exit_code
         self.stderr_tail = stderr_tail
 
-    def __reduce__(self) -> tuple[type[ToolFailedError], tuple[tuple[str, ...], int, str]]:
-        # Raised in worker processes: pickle must rebuild it from its own arguments.
-        return type(self), (self.command, self.exit_code, self.stderr_tail)
-
 
 class UnsupportedMediaError(MediaError):
     """A source that is not one decodable audio-visual file."""
+
+
+class FailedTitlesError(AbrAllocError):
+    """Some titles of several could not be measured; the others were."""
+
+    def __init__(self, failures: Sequence[tuple[str, str]], num_titles: int) -> None:
+        names = ", ".join(name for name, _ in failures[:5]) + (", ..." if len(failures) > 5 else "")
+        super().__init__(
+            f"{len(failures)} of {num_titles} titles failed ({names}); the others are measured: correct these and run "
+            "the same command again"
+        )
+        self.failures = tuple(failures)
+        self.num_titles = num_titles
+
+    def __reduce__(self) -> tuple[type[FailedTitlesError], tuple[tuple[tuple[str, str], ...], int]]:
+        return type(self), (self.failures, self.num_titles)
 
 
 class GridError(AbrAllocError):
@@ -144,6 +172,23 @@ class TuningError(AbrAllocError):
 
 class OutputError(AbrAllocError):
     """A place that cannot be written to."""
+
+
+class LocationError(AbrAllocError):
+    """A URL that nothing here can open."""
+
+    def __init__(self, message: str, *, location: str) -> None:
+        super().__init__(message)
+        self.location = location
+
+
+class ClusterError(AbrAllocError):
+    """A cluster that cannot be reached, or whose workers cannot do the work."""
+
+    def __init__(self, message: str, *, address: str, worker: str | None = None) -> None:
+        super().__init__(message)
+        self.address = address
+        self.worker = worker
 
 
 class AudienceError(AbrAllocError):

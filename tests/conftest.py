@@ -365,5 +365,4 @@ def delivered(film, film_ladder, tmp_path_factory) -> Path:
 @pytest.fixture
 def in_threads(monkeypatch) -> None:
     """Work in threads of this process: no start of workers, and ViSQOL is compiled once."""
-    for module in ("encode", "measure"):
-        monkeypatch.setattr(f"abr_alloc.delivery.{module}.worker_pool", ThreadPoolExecutor)
+    monkeypatch.setattr("abr_alloc.workers.local.LocalWorkers._start", staticmethod(ThreadPoolExecutor))

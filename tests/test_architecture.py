@@ -12,17 +12,18 @@ import abr_alloc
 PACKAGE = Path(abr_alloc.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Floor -> what it may import of the package, besides errors, shipped, units and itself.
+# Floor -> what it may import of the package, besides errors, location, shipped, units and itself.
 FLOORS = {
     "media": set(),
-    "features": {"media"},
+    "workers": {"media.ffmpeg"},
+    "features": {"media", "workers"},
     "models": {"features.table"},
     "allocation": {"features.table", "models.folded", "models.relevance", "models.checkpoint"},
     "export": {"allocation", "media"},
-    "delivery": {"media", "features", "models.checkpoint", "allocation", "export"},
+    "delivery": {"media", "workers", "features", "models.checkpoint", "allocation", "export"},
     "lint": {"media", "export"},
     "report": {"allocation", "media", "features.table", "models.checkpoint"},
-    "cli": {"media", "features", "models", "allocation", "export", "delivery", "lint", "report"},
+    "cli": {"media", "workers", "features", "models", "allocation", "export", "delivery", "lint", "report"},
 }
 # Library -> modules that may import it.
 DOORS = {
@@ -32,7 +33,12 @@ DOORS = {
     "imageio_ffmpeg": {"media.ffmpeg"},
     "pyarrow": {"features.table"},
     "visqol": {"features.audio"},
-    "multiprocessing": {"features.pool"},
+    "multiprocessing": {"workers.local"},
+    "distributed": {"workers.cluster"},
+    "dask": {"workers.cluster"},
+    "upath": {"location"},
+    "fsspec": {"location"},
+    "s3fs": {"location"},
     "torch": {"models.fusionnet", "models.loss", "models.training", "models.tuning"},
     "optuna": {"models.tuning"},
     "safetensors": {"models.checkpoint"},
@@ -75,7 +81,7 @@ def test_imports_point_down(path: Path) -> None:
         if not imported.startswith("abr_alloc."):
             continue
         target = imported.removeprefix("abr_alloc.")
-        if target in ("errors", "shipped", "units") or floor in ("", "__init__"):
+        if target in ("errors", "location", "shipped", "units") or floor in ("", "__init__"):
             continue
         assert lies_in(target, FLOORS.get(floor, set()) | {floor}), f"{name_of(path)} imports {target}"
 

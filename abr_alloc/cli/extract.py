@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from abr_alloc.cli import options
 from abr_alloc.cli.completion import complete_grid
 
+if TYPE_CHECKING:
+    from abr_alloc.features.table import FeatureTable
+
 __all__ = ["command"]
+
+
+class _Written:
+    """What was written, as it is told."""
+
+    def __init__(self) -> None:
+        self.num_titles = self.num_scenes = 0
+        self.num_rows = {"video": 0, "audio": 0}
+
+    def add(self, table: FeatureTable) -> None:
+        frame = table.frame
+        self.num_titles += frame["title"].nunique()
+        self.num_scenes += len(frame[["title", "scene"]].drop_duplicates())
+        for kind in self.num_rows:
+            self.num_rows[kind] += int((frame["kind"] == kind).sum())
+
+    def __str__(self) -> str:
+        video, audio = self.num_rows["video"], self.num_rows["audio"]
+        return f"{self.num_titles} titles, {self.num_scenes} scenes, {video} video and {audio} audio rows"
 
 
 @click.command("extract", short_help="Measure sources: encode a grid of renditions and write the feature table.")
 @click.argument("sources", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FEATURES.parquet",
-    help="The feature table to write.",
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FEATURES.parquet|DIR",
+    help="The feature table to write, or an existing folder for one table per title, each written as it is measured.",
 )  # fmt: skip
 @click.option(
     "--grid", default="hull", show_default=True, metavar="NAME|FILE.toml",
@@ -59,15 +81,21 @@ def command(
 
     Everything that takes time is cached: a run that was interrupted goes on where it stopped.
     """
-    options.check_output(output, sources)
+    folder = output if output.is_dir() else None
+    if folder is None:
+        options.check_output(output, sources)
+    else:
+        options.make_folder(folder)
 
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform
+    from abr_alloc.errors import FailedTitlesError
     from abr_alloc.features.cache import Cache, default_cache_dir
-    from abr_alloc.features.extract import ExtractOptions, Progress, extract
-    from abr_alloc.features.table import FeatureTable, write_features
+    from abr_alloc.features.extract import ExtractOptions, FailedTitle, Progress, extract, join_tables
+    from abr_alloc.features.table import write_features
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.media.grid import load_grid
+    from abr_alloc.workers.local import LocalWorkers
 
     how = ExtractOptions(
         grid=load_grid(grid),
@@ -77,23 +105,31 @@ def command(
         detect_scenes=detect_scenes,
         max_scene_s=max_scene_s,
         audio_only=audio_only,
-        jobs=jobs,
         keep_encodes=keep_encodes,
     )
-    steps = extract(sources, find_ffmpeg(ffmpeg_path), Cache(cache_dir or default_cache_dir()), how)
-    table: FeatureTable | None = None
-    # Closing the generator stops the workers at once, wherever an interrupt lands.
-    with contextlib.closing(steps), progress("looking at sources") as update:
-        for step in steps:
+    tables: list[FeatureTable] = []
+    failures: list[FailedTitle] = []
+    cache, ffmpeg = Cache(cache_dir or default_cache_dir()), find_ffmpeg(ffmpeg_path)
+    written = _Written()
+    # Leaving the block stops the workers at once, wherever an interrupt lands.
+    with LocalWorkers(jobs) as workers, progress("looking at sources") as update:
+        for step in extract(sources, ffmpeg, cache, how, workers):
             if isinstance(step, Progress):
                 update(step.done, step.total, step.label)
+            elif isinstance(step, FailedTitle):
+                failures.append(step)
+            elif folder is None:
+                tables.append(step)
             else:
-                table = step
-    assert table is not None  # extract yields the table last
-    write_features(table, output)
-    frame = table.frame
-    counts = frame.groupby("kind")["target"].size()
-    inform(
-        f"{output}: {frame['title'].nunique()} titles, {len(frame.groupby(['title', 'scene']))} scenes, "
-        f"{counts.get('video', 0)} video and {counts.get('audio', 0)} audio rows"
-    )
+                write_features(step, folder / f"{step.frame['title'].iloc[0]}.parquet")
+                written.add(step)
+    if tables:
+        table = join_tables(tables)
+        write_features(table, output)
+        written.add(table)
+    if written.num_titles:
+        inform(f"{output}: {written}")
+    if failures and len(sources) == 1:
+        raise failures[0].error
+    if failures:
+        raise FailedTitlesError([(failed.name, str(failed.error)) for failed in failures], len(sources))

@@ -14,7 +14,7 @@ import click
 
 from abr_alloc import __version__
 from abr_alloc.cli.verbosity import add_flags, start_logging
-from abr_alloc.errors import AbrAllocError, InfeasibleBudgetError, InfeasibleLadderError
+from abr_alloc.errors import AbrAllocError, FailedTitlesError, InfeasibleBudgetError, InfeasibleLadderError
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -95,6 +95,11 @@ def main() -> None:
         more = f" (and {rest} more)" if rest else ""
         last = f"{shown[-1]}{more}; {shown[-1].hint}"
         _end(last, EXIT_INFEASIBLE, debug, word="infeasible")
+    except FailedTitlesError as error:
+        width = max(len(name) for name, _ in error.failures)
+        for name, reason in error.failures:
+            click.echo(f"failed: {name:{width}}  {' '.join(reason.split())}", err=True)
+        _end(str(error), EXIT_FAILURE, debug)
     except InfeasibleLadderError as error:
         _end(" ".join(str(error).split()), EXIT_INFEASIBLE, debug, word="infeasible")
     except AbrAllocError as error:

@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from abr_alloc.cli.completion import complete_model
-from abr_alloc.errors import OutputError, UnitError
+from abr_alloc.errors import LocationError, OutputError, UnitError
+from abr_alloc.location import is_remote, parse_location, require_writable
 from abr_alloc.units import MAX_KBPS, parse_bitrate_kbps, parse_seconds
 
 __all__ = [
     "BITRATE",
     "KBPS",
+    "LOCATION",
     "SECONDS",
     "FiniteRange",
     "cache_option",
     "check_output",
+    "cluster_option",
     "features_argument",
     "ffmpeg_option",
     "jobs_option",
@@ -99,6 +103,21 @@ class _Tolerance(click.ParamType):
         return Tolerance(**found)
 
 
+class _Location(click.ParamType):
+    """A path, or a URL like s3://bucket/key, as something that is used like a path."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        try:
+            return parse_location(value)
+        except LocationError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
 class FiniteRange(click.FloatRange):
     """A range of floats that refuses NaN, which every comparison lets through."""
 
@@ -111,16 +130,17 @@ class FiniteRange(click.FloatRange):
 
 BITRATE = _Bitrate()
 KBPS = _Kbps()
+LOCATION = _Location()
 SECONDS = _Seconds()
 
 cache_option = click.option(
-    "--cache", "cache_dir", type=click.Path(path_type=Path), metavar="DIR",
+    "--cache", "cache_dir", type=LOCATION, metavar="DIR|URL",
     help="Where measurements are kept; ABR_ALLOC_CACHE, or the user's cache folder, when absent.",
 )  # fmt: skip
 ffmpeg_option = click.option(
     "--ffmpeg", "ffmpeg_path", metavar="PATH", help="ffmpeg to use; ABR_ALLOC_FFMPEG, or the bundled one."
 )
-features_argument = click.argument("features", type=click.Path(path_type=Path))
+features_argument = click.argument("features", type=LOCATION)
 
 ladder_option = click.option(
     "--ladder", "ladder_path", type=click.Path(path_type=Path), metavar="LADDER.json|DIR",
@@ -130,6 +150,11 @@ ladder_option = click.option(
 jobs_option = click.option(
     "--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1,
     help="Worker processes; one per core by default.",
+)  # fmt: skip
+
+cluster_option = click.option(
+    "--scheduler", metavar="tcp://HOST:PORT",
+    help="Work on the Dask cluster of this scheduler instead of processes of this machine (docs/cluster.md).",
 )  # fmt: skip
 
 tolerance_option = click.option(
@@ -174,8 +199,11 @@ def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:
     if path is None:
         return
     for source in inputs:
-        if path.exists() and source.exists() and path.samefile(source):
+        if _are_same(path, source):
             raise click.UsageError(f"the output {path} is also an input; choose another name with -o")
+    if is_remote(path):
+        _check_remote(path)
+        return
     parent = path.parent
     if not parent.is_dir():
         raise OutputError(f"{path} cannot be written: there is no folder {parent}; make it, or choose another -o")
@@ -183,6 +211,21 @@ def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:
         raise OutputError(f"{path} cannot be written: it is a folder; give a file name with -o")
     if not os.access(parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise OutputError(f"{path} cannot be written: permission denied; choose another place with -o")
+
+
+def _are_same(path: Path, source: Path) -> bool:
+    if is_remote(path) or is_remote(source):
+        return path == source
+    return path.exists() and source.exists() and path.samefile(source)
+
+
+def _check_remote(path: Path) -> None:
+    if not path.name:
+        raise OutputError(f"{path} cannot be written: it names no file; give one with -o, like {path}/features.parquet")
+    try:
+        require_writable(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from error
 
 
 def refuse_file(folder: Path) -> None:

@@ -14,11 +14,11 @@ from abr_alloc.delivery.tasks import AudioTask, VideoTask
 from abr_alloc.export.presentation import SEGMENT_S
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.extract import Progress
-from abr_alloc.features.pool import run_tasks, watch_tasks, worker_pool
 from abr_alloc.features.tasks import ScanTask
 from abr_alloc.media.coding import segment_duration_s
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.workers.local import LocalWorkers, run_all
 
 __all__ = ["Scan", "encode_streams", "encode_videos", "scan_source"]
 
@@ -47,8 +47,8 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, source_hash: str, cache: Cache)
     task = ScanTask(ffmpeg=ffmpeg, info=info, source_hash=source_hash)
     found = cache.get(task.key)
     if found is None:
-        with worker_pool(1) as pool:
-            for _ in run_tasks(pool, cache, [task]):
+        with LocalWorkers(1) as workers:
+            for _ in run_all(workers, cache, [task]):
                 pass
         found = cache.require(task.key)
     return Scan(num_frames=int(found["num_frames"]), cuts=tuple(int(cut) for cut in found["cuts"]))
@@ -125,8 +125,8 @@ def _run(tasks: Sequence[VideoTask | AudioTask], folder: DeliveryFolder, jobs: i
     tasks = sorted(tasks, key=lambda task: task.work, reverse=True)  # long ones first: an even end
     total = sum(task.work for task in tasks)
     waiting, label = list(tasks), tasks[0].label
-    with worker_pool(max(1, min(jobs, len(tasks)))) as pool:
-        for task in watch_tasks(pool, folder, tasks, tick_s=_TICK_S):
+    with LocalWorkers(min(jobs, len(tasks))) as workers:
+        for task in run_all(workers, folder, tasks, tick_s=_TICK_S):
             if task is not None:
                 waiting.remove(task)
                 label = task.label

@@ -20,17 +20,19 @@ from abr_alloc.delivery.record import AudioOrder, Delivery
 from abr_alloc.errors import DeliveryError, MediaError, ToolFailedError
 from abr_alloc.features.cache import Cache, cache_key
 from abr_alloc.features.extract import Progress
-from abr_alloc.features.pool import run_tasks, worker_pool
 from abr_alloc.features.rows import audio_row, to_frame, video_row
 from abr_alloc.features.table import FeatureTable, TableMetadata
-from abr_alloc.features.tasks import AudioScoreTask, PcmTask, Task
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION, measure_video
+from abr_alloc.media.encode import decode_audio
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo, read_packets
 from abr_alloc.media.scenes import Scene
 from abr_alloc.media.segments import INIT_NAME, join_segments, segment_paths
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.workers.local import LocalWorkers, run_all
+from abr_alloc.workers.task import Task
 
 __all__ = ["PairsAVQ", "measure_pairs"]
 
@@ -86,7 +88,7 @@ class _VideoScoreTask:
                     "encode the ladder again"
                 )
             try:
-                scores = measure_video(self.ffmpeg, self.info, joined, self.num_frames, work_dir)
+                scores = measure_video(self.ffmpeg, self.info, joined, Part.whole(self.num_frames), work_dir)
             except ToolFailedError:
                 raise  # told with this task's label
             except MediaError as error:
@@ -109,8 +111,51 @@ class _DeliveredAudio:
     def key(self) -> str:
         return cache_key(kind="delivered-audio", stream=self.stream_hash, ffmpeg=self.ffmpeg_version)
 
-    def encode(self, cache: Cache) -> Path:
-        return self.joined
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PcmTask:
+    """Decode the source's audio, once."""
+
+    ffmpeg: FFmpeg
+    info: MediaInfo
+    duration_s: float
+    path: Path
+
+    @property
+    def label(self) -> str:
+        return f"{self.info.path.name}: decoding audio"
+
+    def run(self, cache: Cache) -> None:
+        decode_audio(self.ffmpeg, self.info, self.duration_s, self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AudioScoreTask:
+    """Compare every delivered audio stream of one scene with the source."""
+
+    ffmpeg: FFmpeg
+    scene: Scene
+    audios: tuple[_DeliveredAudio, ...]
+    pcm: Path
+    feature_version: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.scene.title}: audio of scene {self.scene.index}"
+
+    def key(self, audio: _DeliveredAudio) -> str:
+        span = [round(self.scene.start_s, 6), round(self.scene.end_s, 6)]
+        return cache_key(kind="audio-score", encode=audio.key, span=span, features=self.feature_version)
+
+    def is_done(self, cache: Cache) -> bool:
+        return all(cache.has(self.key(audio)) for audio in self.audios)
+
+    def run(self, cache: Cache) -> None:
+        from abr_alloc.features.comparison import EncodedAudio, compare_scene  # compiles: only where it is needed
+
+        renditions = [EncodedAudio(key=self.key(a), path=a.joined, channels=a.target.channels) for a in self.audios]
+        span_s = self.scene.start_s, self.scene.end_s
+        compare_scene(self.ffmpeg, cache, self.pcm, renditions, span_s=span_s)
 
 
 def measure_pairs(
@@ -157,7 +202,7 @@ def measure_pairs(
         for order in delivery.videos
     ]
     rows: list[dict[str, Any]] = []
-    with cache.work_dir() as work_dir, worker_pool(max(1, jobs)) as pool:
+    with cache.work_dir() as work_dir, LocalWorkers(jobs) as workers:
         pcm = work_dir / "audio.s16"
         audios = [
             _join(order, folders[order.name], ffmpeg, work_dir / f"{i}.mp4") for i, order in enumerate(delivery.audios)
@@ -167,11 +212,12 @@ def measure_pairs(
         waiting = [task for task in scores if not task.is_done(cache)]
         if waiting:
             end_s = float(delivery.num_frames / info.fps)
-            decode = PcmTask(ffmpeg=ffmpeg, info=info, duration_s=end_s, path=pcm)
-            for _ in run_tasks(pool, cache, [decode]):
+            decode = _PcmTask(ffmpeg=ffmpeg, info=info, duration_s=end_s, path=pcm)
+            for _ in run_all(workers, cache, [decode]):
                 yield Progress(done=0, total=1, label=decode.label)
             tasks += waiting
-        for done, task in enumerate(run_tasks(pool, cache, tasks), start=1):
+        for done, task in enumerate(run_all(workers, cache, tasks), start=1):
+            assert task is not None  # nobody asked for ticks
             yield Progress(done=done, total=len(tasks), label=task.label)
         for order, video in zip(delivery.videos, videos, strict=True):
             target = VideoTarget(
@@ -200,13 +246,13 @@ def _join(order: AudioOrder, folder: Path, ffmpeg: FFmpeg, path: Path) -> _Deliv
 
 def _audio_tasks(
     ffmpeg: FFmpeg, scenes: Sequence[Scene], audios: Sequence[_DeliveredAudio], pcm: Path, delivery: Delivery
-) -> list[AudioScoreTask]:
+) -> list[_AudioScoreTask]:
     from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
 
     # The source is part of a score, but not of the streams' own keys.
     version = f"{AUDIO_FEATURE_VERSION} {visqol_version()} {delivery.source_hash}"
     return [
-        AudioScoreTask(ffmpeg=ffmpeg, scene=scene, renditions=tuple(audios), pcm=pcm, feature_version=version)
+        _AudioScoreTask(ffmpeg=ffmpeg, scene=scene, audios=tuple(audios), pcm=pcm, feature_version=version)
         for scene in scenes
     ]
 

@@ -1,8 +1,10 @@
 """The cache: what was measured once is not measured again.
 
 An entry is a small file of arrays under the hash of everything that determines it. Entries appear whole (written
-aside, then renamed), so that a run that was killed resumes with exactly what it had finished. Bulky intermediate files
-live in a work folder of the running process and go with it; what a killed process left behind is removed by the next.
+aside, then renamed; or in one request), so that a run that was killed resumes with exactly what it had finished. A
+cache lies in a folder, which machines may share, or under an `s3://` URL. Bulky intermediate files live in a work
+folder of the running process and go with it: in the cache's folder or, where the cache is remote, in this machine's
+scratch folder. What a killed process left behind is removed by the next.
 """
 
 from __future__ import annotations
@@ -23,6 +25,20 @@ from typing import Any
 import numpy as np
 
 from abr_alloc.errors import MediaError, OutputError
+from abr_alloc.features.copies import remove_old_copies
+from abr_alloc.location import (
+    exists,
+    is_remote,
+    list_files,
+    owner_name,
+    parse_location,
+    read_bytes,
+    require_writable,
+    scratch_dir,
+    send,
+    was_left_behind,
+    write_bytes,
+)
 
 __all__ = ["Cache", "CacheSize", "cache_key", "default_cache_dir", "measure_cache"]
 
@@ -33,7 +49,7 @@ def default_cache_dir() -> Path:
     """`ABR_ALLOC_CACHE`, else `abr-alloc` in the user's cache folder."""
     named = os.environ.get("ABR_ALLOC_CACHE")
     if named:
-        return Path(named)
+        return parse_location(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abr-alloc"
 
 
@@ -50,16 +66,17 @@ class CacheSize:
 
 
 def measure_cache(root: Path) -> CacheSize:
-    """How much lies in a cache folder, which need not exist."""
+    """How much lies in a cache, which need not exist.
+
+    Raises:
+        OSError: the store of a remote one does not answer.
+    """
     num_entries = size_bytes = kept_bytes = 0
-    for folder, _, names in os.walk(root):
-        within = Path(folder).relative_to(root).parts[:1]
-        for name in names:
-            with contextlib.suppress(OSError):  # another process may be at work
-                size = (Path(folder) / name).lstat().st_size
-                size_bytes += size
-                kept_bytes += size if within == ("kept",) else 0
-                num_entries += within == ("scores",) and name.endswith(".npz") and not name.startswith(".")
+    for within, size in list_files(root):
+        folder, name = within.parts[0], within.name
+        size_bytes += size
+        kept_bytes += size if folder == "kept" else 0
+        num_entries += folder == "scores" and name.endswith(".npz") and not name.startswith(".")
     return CacheSize(num_entries=num_entries, size_bytes=size_bytes, kept_bytes=kept_bytes)
 
 
@@ -70,49 +87,106 @@ def cache_key(**facts: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """A folder of measurements."""
+    """A folder of measurements, here or remote. It is pickled as the name of its root."""
 
     root: Path
-    """The folder."""
+    """The folder, or a URL."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", self.root.absolute())  # ffmpeg runs in other folders
-        for folder in (self._scores, self.encodes, self._work):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(
-                    f"the cache {self.root} cannot be written: {error.strerror}; choose another with --cache"
-                ) from error
+        try:
+            if is_remote(self.root):
+                require_writable(self._scores / "any")
+            else:
+                object.__setattr__(self, "root", self.root.absolute())  # ffmpeg runs in other folders
+                self._scores.mkdir(parents=True, exist_ok=True)
+            _ = self.encodes, self._work
+        except OSError as error:
+            raise OutputError(
+                f"the cache {self.root} cannot be written: {error.strerror}; choose another with --cache"
+            ) from error
 
     @property
     def _scores(self) -> Path:
         return self.root / "scores"
 
+    def _local(self, name: str) -> Path:
+        """A folder for bulky files, made where it is not there: workers of other machines have none yet."""
+        root = self.root
+        if is_remote(root):
+            root = scratch_dir() / hashlib.sha256(str(root).encode()).hexdigest()[:16]
+        folder = root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     @property
     def encodes(self) -> Path:
-        """Where encodes lie until they are measured."""
-        return self.root / "encodes"
+        """Where encodes lie until they are measured; always of this machine or its file systems."""
+        return self._local("encodes")
+
+    @property
+    def copies(self) -> Path:
+        """Where local copies of remote sources lie, for `copies.local_copy`; always of this machine."""
+        return scratch_dir() / "copies"
 
     def kept_path(self, source: Path, source_hash: str, name: str) -> Path:
         """Where an encode of a source lies for good, under a name that says what it is, if it is kept."""
         return self.root / "kept" / f"{source.stem}-{source_hash[:8]}" / f"{name}.mp4"
 
+    def keep(self, encode: Path, kept: Path) -> None:
+        """Move an encode to where it lies for good.
+
+        Raises:
+            OutputError: that place cannot be written.
+        """
+        try:
+            if is_remote(kept):
+                send(encode, kept)
+                encode.unlink()
+            else:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                encode.replace(kept)
+        except OSError as error:
+            raise OutputError(f"the cache {self.root} cannot be written: {error.strerror}") from error
+
     @property
     def _work(self) -> Path:
-        return self.root / "work"
+        return self._local("work")
 
     def _path(self, key: str) -> Path:
         return self._scores / key[:2] / f"{key}.npz"
 
     def has(self, key: str) -> bool:
-        """Whether an entry is there and whole."""
-        return self.get(key) is not None
+        """Whether an entry is there and whole; a store of objects holds no others.
+
+        Raises:
+            MediaError: a remote cache does not answer.
+        """
+        if not is_remote(self.root):
+            return self.get(key) is not None
+        try:
+            return exists(self._path(key))
+        except OSError as error:
+            raise self._unread(error) from error
+
+    def _unread(self, error: OSError) -> MediaError:
+        return MediaError(f"the cache {self.root} cannot be read: {error.strerror}; run again when it answers")
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """An entry's arrays, or None; a damaged entry counts as none."""
+        """An entry's arrays, or None; a damaged entry counts as none.
+
+        Raises:
+            MediaError: a remote cache does not answer.
+        """
         try:
-            with np.load(self._path(key), allow_pickle=False) as arrays:
+            content = read_bytes(self._path(key))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if is_remote(self.root):
+                raise self._unread(error) from error
+            return None
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 return dict(arrays)
         except Exception:  # a flipped byte can surface as almost any error of zip, zlib or NumPy
             return None
@@ -138,17 +212,16 @@ class Cache:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         try:
-            path.parent.mkdir(exist_ok=True)
-            partial = path.with_name(f".{os.getpid()}.{path.name}")
-            partial.write_bytes(buffer.getvalue())
-            partial.replace(path)
+            if not is_remote(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, buffer.getvalue())
         except OSError as error:
             raise OutputError(f"the cache {self.root} cannot be written: {error.strerror}") from error
 
     @contextlib.contextmanager
     def work_dir(self) -> Iterator[Path]:
         """A folder for intermediate files, removed at the end."""
-        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self._work))
+        folder = Path(tempfile.mkdtemp(prefix=f"{owner_name()}.", dir=self._work))
         try:
             yield folder
         finally:
@@ -161,18 +234,35 @@ class Cache:
                 if time.time() - entry.stat().st_mtime > _MAX_ENCODE_AGE_S:
                     entry.unlink()
         for entry in self._work.iterdir():
-            if not _is_running(entry.name.partition("-")[0]):
+            if was_left_behind(entry.name):
                 shutil.rmtree(entry, ignore_errors=True)
-        for entry in [*self.encodes.glob(".*"), *self._scores.glob("*/.*")]:
-            if not _is_running(entry.name.split(".")[1]):
+        half_done = [] if is_remote(self.root) else self._scores.glob("*/.*")
+        for entry in [*self.encodes.glob(".*"), *half_done]:
+            if was_left_behind(entry.name):
                 entry.unlink(missing_ok=True)
+        remove_old_copies(self.copies)
 
+    # How a cluster sees whether its workers share this cache.
 
-def _is_running(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    def leave_mark(self, word: str) -> None:
+        """Leave a mark that whoever shares this cache sees.
+
+        Raises:
+            OutputError: the cache cannot be written.
+        """
+        try:
+            write_bytes(self.root / f"mark-{word}", b"")
+        except OSError as error:
+            raise OutputError(f"the cache {self.root} cannot be written: {error.strerror}") from error
+
+    def sees_mark(self, word: str) -> bool:
+        """Whether a mark is there; False where the cache cannot be read."""
+        try:
+            return exists(self.root / f"mark-{word}")
+        except OSError:
+            return False
+
+    def remove_mark(self, word: str) -> None:
+        """Remove a mark."""
+        with contextlib.suppress(OSError):
+            (self.root / f"mark-{word}").unlink(missing_ok=True)

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.columns import RowColumns, plausible
 from abr_alloc.features.table import COLUMNS, FeatureTable, TableMetadata, check_schema, frame_of, open_table
+from abr_alloc.location import is_remote, list_files, parse_location
 
 __all__ = ["CHUNK_ROWS", "Catalogue", "Chunk", "find_tables", "open_catalogue", "read_columns", "read_table"]
 
@@ -72,14 +73,9 @@ class Catalogue:
         """Whether it is a single file of no more rows than are read at once anyway."""
         return len(self.paths) == 1 and self.paths[0] == self.source and self.num_rows <= 4 * CHUNK_ROWS
 
-    def tables(self) -> Iterator[FeatureTable]:
-        """One checked table per chunk."""
-        for chunk in self.chunks:
-            yield read_table(chunk, self.metadata)
 
-
-def find_tables(source: str | os.PathLike[str]) -> tuple[list[str], bool]:
-    """The Parquet files that a path, a folder or a pattern names, sorted by name, and whether it may name several.
+def find_tables(source: str | os.PathLike[str]) -> list[str]:
+    """The Parquet files that a path or URL, a folder or a pattern names, sorted by name.
 
     Folders are searched through; names that begin with `.` or `_` are passed over, as they are by other readers of
     partitioned tables.
@@ -87,22 +83,27 @@ def find_tables(source: str | os.PathLike[str]) -> tuple[list[str], bool]:
     Raises:
         FeatureTableError: there is none.
     """
-    text = os.fspath(source)
-    if Path(text).is_file():
-        return [text], False
-    if Path(text).is_dir():
-        found = [
-            path for path in Path(text).rglob("*.parquet") if path.is_file() and not _hidden(path.relative_to(text))
-        ]
+    text = str(source)
+    place = parse_location(text)
+    if is_remote(place) and place.suffix == ".parquet":
+        return [text]
+    if not is_remote(place) and place.is_file():
+        return [text]
+    if is_remote(place) or place.is_dir():
+        try:
+            inside = [path for path, _ in list_files(place)]
+        except OSError as error:
+            raise FeatureTableError(f"{text} cannot be looked through: {error.strerror}", path=text) from error
+        found = [str(place / path) for path in inside if path.suffix == ".parquet" and not _hidden(path)]
         where = f"the folder {text} holds no .parquet file"
     elif any(sign in text for sign in _MAGIC):
-        found = [Path(path) for path in glob.glob(text, recursive=True) if Path(path).is_file()]  # noqa: PTH207 - may be absolute
+        found = [path for path in glob.glob(text, recursive=True) if Path(path).is_file()]  # noqa: PTH207 - any root
         where = f"no file matches {text}"
     else:
         raise FeatureTableError(f"{text} does not exist; make it with `abr-alloc extract`", path=text)
     if not found:
         raise FeatureTableError(f"{where}; make feature tables with `abr-alloc extract`", path=text)
-    return sorted(str(path) for path in found), True
+    return sorted(found)
 
 
 def _hidden(path: Path) -> bool:
@@ -116,7 +117,7 @@ def open_catalogue(source: str | os.PathLike[str]) -> Catalogue:
         FeatureTableError: a file is no feature table, two differ in the versions of their features, or two hold the
             same title; the message names the files.
     """
-    paths, _ = find_tables(source)
+    paths = find_tables(source)
     chunks: list[Chunk] = []
     metadata: TableMetadata | None = None
     num_rows = 0
@@ -133,9 +134,7 @@ def open_catalogue(source: str | os.PathLike[str]) -> Catalogue:
     assert metadata is not None
     _refuse_repeated_titles(chunks)
     chunks.sort(key=lambda chunk: (chunk.first_title, chunk.path))
-    return Catalogue(
-        source=os.fspath(source), paths=tuple(paths), metadata=metadata, chunks=tuple(chunks), num_rows=num_rows
-    )
+    return Catalogue(source=str(source), paths=tuple(paths), metadata=metadata, chunks=tuple(chunks), num_rows=num_rows)
 
 
 def _agree(first: TableMetadata, first_path: str, other: TableMetadata, path: str) -> TableMetadata:
@@ -242,13 +241,7 @@ def _read_group(path: str, group: int, columns: tuple[str, ...]) -> pa.Table:
 
 
 def _read(chunk: Chunk, columns: Sequence[str] = tuple(COLUMNS)) -> pa.Table:
-    try:
-        parts = [_read_group(chunk.path, group, tuple(columns)) for group in chunk.row_groups]
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise FeatureTableError(
-            f"{chunk.path} is not a readable Parquet file ({reason}); make it with `abr-alloc extract`", path=chunk.path
-        ) from error
+    parts = [_read_group(chunk.path, group, tuple(columns)) for group in chunk.row_groups]
     if chunk.after_title is not None:
         parts[0] = parts[0].filter(pc.greater(parts[0]["title"], chunk.after_title))
     if len(parts) > 1 or chunk.after_title is None:
@@ -269,10 +262,12 @@ def read_columns(chunk: Chunk) -> RowColumns:
     return rows
 
 
-def read_table(chunk: Chunk, metadata: TableMetadata) -> FeatureTable:
+def read_table(chunk: Chunk) -> FeatureTable:
     """The checked rows of a chunk as a table.
 
     Raises:
         FeatureTableError: a row breaks the schema; the message names file, column and row.
     """
+    with open_table(chunk.path) as file:
+        metadata = check_schema(file.schema_arrow, chunk.path)
     return FeatureTable.checked(frame_of(_read(chunk), chunk.path, first_row=chunk.first_row), metadata)

@@ -1,35 +1,36 @@
-"""Extraction: from source files to a feature table.
+"""Extraction: from source files to feature tables.
 
-Sources are first looked at, all of them, so that a bad one is named before hours of work. Then each title is measured:
-its audio is decoded once, every rendition is encoded once over the whole title, and features are cut per scene.
-Everything that takes time is a task (see `tasks.py`) with an entry in the cache.
+Every title goes its own way (see `title.py`): a look, a scan, then its measurements, all of them tasks with entries in
+the cache. Titles are begun in their order, as many as keep the workers busy, so that memory does not grow with their
+number; one that fails fails alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from abr_alloc.errors import UnsupportedMediaError
+import pandas as pd
+
+from abr_alloc.errors import AbrAllocError, MediaError, ToolMissingError, UnsupportedMediaError
 from abr_alloc.features.cache import Cache
-from abr_alloc.features.pool import run_tasks, worker_pool
 from abr_alloc.features.rows import to_frame
 from abr_alloc.features.table import FeatureTable, TableMetadata
-from abr_alloc.features.tasks import ScanTask
-from abr_alloc.features.title import ExtractOptions, Title, TitleMeasurement, targets
+from abr_alloc.features.title import ExtractOptions, TitleMeasurement, TitleTask
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION
-from abr_alloc.media.encode import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.probe import content_hash, probe
-from abr_alloc.media.scenes import MIN_SCENE_S
+from abr_alloc.workers.task import Finished, Workers
 
-__all__ = ["ExtractOptions", "Progress", "extract"]
+__all__ = ["ExtractOptions", "FailedTitle", "Progress", "extract", "join_tables"]
 
 logger = logging.getLogger(__name__)
+
+_TASKS_PER_WORKER = 3  # handed over and not finished: enough that no worker waits for the next title's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,91 +45,170 @@ class Progress:
     """What was finished last."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTitle:
+    """A title that could not be measured."""
+
+    name: str
+    """Title."""
+    error: AbrAllocError
+    """Why."""
+
+
 def extract(
-    sources: Sequence[Path], ffmpeg: FFmpeg, cache: Cache, options: ExtractOptions
-) -> Generator[Progress | FeatureTable, None, None]:
-    """Measure sources; yields progress and, last, the table.
+    sources: Sequence[Path], ffmpeg: FFmpeg, cache: Cache, options: ExtractOptions, workers: Workers
+) -> Generator[Progress | FailedTitle | FeatureTable, None, None]:
+    """Measure sources; yields progress, and each title's table or failure as soon as there is one.
 
     Raises:
-        UnsupportedMediaError: a source is not a decodable audio-visual file; raised before any work.
-        MediaError: an encode or a measurement failed.
-        GridError: the grid does not serve the codecs asked for.
+        UnsupportedMediaError: a source is not there, or two have one name; raised before any work.
+        MediaError: the workers are lost.
+        OutputError: the cache cannot be written.
     """
     logger.info("ffmpeg %s at %s; grid %s; cache %s", ffmpeg.version, ffmpeg.path, options.grid.name, cache.root)
     cache.remove_leftovers()
-    titles = [_look(name, path, options) for name, path in _name_titles(sources)]
-    for title in titles:
-        video, audio = targets(title.info, options)
-        check_encoders(ffmpeg, video, audio)
-    rows: list[dict[str, Any]] = []
-    libvmaf_version = ""
-    with worker_pool(max(1, options.jobs)) as pool:
-        scans = [
-            ScanTask(ffmpeg=ffmpeg, info=t.info, source_hash=t.source_hash) for t in titles if not options.audio_only
-        ]
-        waiting = [scan for scan in scans if not scan.is_done(cache)]
-        for done, scan in enumerate(run_tasks(pool, cache, waiting), start=1):
-            yield Progress(done=done, total=len(waiting), label=scan.label)
-        measures = [TitleMeasurement(title, ffmpeg, cache, options) for title in titles]
-        done_work, total = 0.0, sum(measure.work for measure in measures)
-        for measure in measures:
-            for label, work in measure.run(pool):
-                done_work += work
-                yield Progress(done=done_work, total=total, label=label)
-            rows += measure.rows()
-            libvmaf_version = libvmaf_version or measure.libvmaf_version
-    from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
+    yield from _Extraction(_name_titles(sources), ffmpeg, cache, options, workers).run()
 
-    yield FeatureTable(
-        to_frame(rows),
-        TableMetadata(
-            video_feature_version=VIDEO_FEATURE_VERSION,
-            audio_feature_version=AUDIO_FEATURE_VERSION,
-            libvmaf_version=libvmaf_version,
-            visqol_version=visqol_version(),
-            ffmpeg_version=ffmpeg.version,
-            grid=options.grid.name,
-            grid_hash=hashlib.sha256(options.grid.text.encode()).hexdigest(),
-            source_hashes={title.name: title.source_hash for title in titles},
-        ),
-    )
+
+class _Extraction:
+    """The titles under way, and which of them each task belongs to."""
+
+    def __init__(
+        self,
+        sources: Sequence[tuple[str, Path]],
+        ffmpeg: FFmpeg,
+        cache: Cache,
+        options: ExtractOptions,
+        workers: Workers,
+    ) -> None:
+        self._ffmpeg, self._cache, self._options, self._workers = ffmpeg, cache, options, workers
+        self._sources: Iterator[tuple[str, Path]] = iter(sources)
+        self._num_unknown = len(sources)  # titles of which nobody knows yet how much work they are
+        self._num_known = 0
+        self._known_work = self._done_work = 0.0
+        self._unfinished: dict[TitleMeasurement, dict[int, TitleTask]] = {}  # tasks by their identity
+        self._owners: dict[int, TitleMeasurement] = {}
+
+    def run(self) -> Generator[Progress | FailedTitle | FeatureTable, None, None]:
+        # Here a look is quick and comes first, for all titles: a bad one is named before hours of work.
+        yield from self._begin(everything=self._workers.is_local)
+        for finished in self._workers.finished():
+            assert finished is not None  # nobody asked for ticks
+            yield from self._take(finished)
+            yield from self._begin()
+
+    def _begin(self, *, everything: bool = False) -> Generator[Progress | FailedTitle | FeatureTable, None, None]:
+        """Begin titles while workers might wait for tasks."""
+        enough = _TASKS_PER_WORKER * self._workers.num_workers
+        while everything or sum(map(len, self._unfinished.values())) < enough:
+            source = next(self._sources, None)
+            if source is None:
+                return
+            title = TitleMeasurement(*source, self._ffmpeg, self._cache, self._options)
+            look = title.begin()
+            self._unfinished[title] = {}
+            self._note(title, look)
+            if not self._workers.is_local:
+                self._workers.submit(look, self._cache)
+                continue
+            try:
+                looked: Finished[Any] = Finished(task=look, result=look.run(self._cache))
+            except AbrAllocError as error:
+                looked = Finished(task=look, error=error)
+            yield from self._take(looked)
+
+    def _note(self, title: TitleMeasurement, task: TitleTask) -> None:
+        self._unfinished[title][id(task)] = task
+        self._owners[id(task)] = title
+
+    def _take(self, finished: Finished[Any]) -> Generator[Progress | FailedTitle | FeatureTable, None, None]:
+        """What a finished task leads to."""
+        title = self._owners.pop(id(finished.task))
+        tasks, done_before = self._unfinished[title], title.done_work
+        del tasks[id(finished.task)]
+        try:
+            if finished.error is not None:
+                raise finished.error
+            known = title.work is not None
+            for task in title.go_on(finished.task, finished.result):
+                self._note(title, task)
+                self._workers.submit(task, self._cache)
+            if title.work is not None and not known:
+                self._num_known, self._num_unknown = self._num_known + 1, self._num_unknown - 1
+                self._known_work += title.work
+            self._done_work += title.done_work - done_before
+            if title.done_work > done_before or title.work is None:
+                yield self._progress(finished.task.label)
+            if not tasks:
+                table = self._table(title)
+                del self._unfinished[title]
+                yield table
+        except AbrAllocError as error:
+            self._forget(title)
+            # What is wrong with one source is its own; a missing encoder or a full disk stops all.
+            if not isinstance(error, MediaError) or isinstance(error, ToolMissingError):
+                raise
+            logger.info("%s failed: %s", title.name, error)
+            yield FailedTitle(name=title.name, error=error)
+
+    def _forget(self, title: TitleMeasurement) -> None:
+        tasks = self._unfinished.pop(title)
+        self._workers.take_back(list(tasks.values()))
+        for task in tasks:
+            del self._owners[task]
+        if title.work is None:
+            self._num_unknown -= 1
+        else:
+            self._known_work -= title.work - title.done_work
+
+    def _progress(self, label: str) -> Progress:
+        """Of titles that nobody knows yet, as much work is expected as of the others."""
+        mean_work = self._known_work / self._num_known if self._num_known else 1.0
+        return Progress(done=self._done_work, total=self._known_work + mean_work * self._num_unknown, label=label)
+
+    def _table(self, title: TitleMeasurement) -> FeatureTable:
+        from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
+
+        frame, grid = to_frame(title.rows()), self._options.grid
+        return FeatureTable(
+            frame,
+            TableMetadata(
+                video_feature_version=VIDEO_FEATURE_VERSION,
+                audio_feature_version=AUDIO_FEATURE_VERSION,
+                libvmaf_version=title.libvmaf_version,
+                visqol_version=visqol_version(),
+                ffmpeg_version=self._ffmpeg.version,
+                grid=grid.name,
+                grid_hash=hashlib.sha256(grid.text.encode()).hexdigest(),
+                source_hashes={title.name: title.title.source_hash},
+            ),
+        )
+
+
+def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """One table of several titles' own, in the order of their names."""
+    tables = sorted(tables, key=lambda table: str(table.frame["title"].iloc[0]))
+    about = [table.metadata for table in tables]
+    hashes = {name: value for one in about for name, value in one.source_hashes.items()}
+    libvmaf = next((one.libvmaf_version for one in about if one.libvmaf_version), "")
+    frame = pd.concat([table.frame for table in tables], ignore_index=True)
+    return FeatureTable(frame, replace(about[0], libvmaf_version=libvmaf, source_hashes=hashes))
 
 
 def _name_titles(sources: Sequence[Path]) -> list[tuple[str, Path]]:
     """A title's name is its file's stem; where two stems meet, the file's name.
 
     Raises:
-        UnsupportedMediaError: two sources have the same file name.
+        UnsupportedMediaError: two sources have the same file name, or one is not there.
     """
-    stems = [path.stem for path in sources]
-    names = [path.stem if stems.count(path.stem) == 1 else path.name for path in sources]
+    stems = Counter(path.stem for path in sources)
+    names = [path.stem if stems[path.stem] == 1 else path.name for path in sources]
+    counts = Counter(names)
     for name, path in zip(names, sources, strict=True):
-        if names.count(name) > 1:
+        if counts[name] > 1:
             raise UnsupportedMediaError(
                 f"two sources are named {name}, and a title's name is its file's; rename {path}", path=str(path)
             )
+        if not path.exists():
+            raise UnsupportedMediaError(f"{path} does not exist; check the path", path=str(path))
     return sorted(zip(names, sources, strict=True))
-
-
-def _look(name: str, path: Path, options: ExtractOptions) -> Title:
-    info = probe(path)
-    if not info.has_video and not options.audio_only:
-        raise UnsupportedMediaError(
-            f"{path} has no video track; give a file with video and audio, or use --audio-only", path=str(path)
-        )
-    if not info.has_audio:
-        raise UnsupportedMediaError(
-            f"{path} has no audio track, and a plan needs audio and video; mux one in (silence will do)",
-            path=str(path),
-        )
-    if options.audio_only and info.duration_s < MIN_SCENE_S:
-        raise UnsupportedMediaError(
-            f"{path} declares {info.duration_s:.2f} s of audio; at least {MIN_SCENE_S:g} s are needed (raw streams "
-            "declare none: put it into a container)",
-            path=str(path),
-        )
-    if info.channels > 2:
-        logger.warning("%s: %d audio channels are mixed down to stereo", path, info.channels)
-    if info.interlaced:
-        logger.warning("%s: interlaced video is deinterlaced", path)
-    return Title(name=name, info=info, source_hash=content_hash(path))

@@ -1,13 +1,12 @@
 """Rows written as they come, to CSV or Parquet: under a temporary name, renamed at the end.
 
-What comes budget by budget for every chunk stands budget after budget in the file: every part but the first is kept in a
-file of its own until the end. Row groups are cut at fixed numbers of rows, so that a file does not depend on how its
+What comes budget by budget for every chunk stands budget after budget in the file: every part but the first is kept in
+a file of its own until the end. Row groups are cut at fixed numbers of rows, so that a file does not depend on how its
 rows came in.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 
 from abr_alloc.errors import OutputError
 from abr_alloc.features.table import WRITER_OPTIONS
+from abr_alloc.location import is_remote, partial_name, scratch_dir, send
 
 __all__ = ["ROW_GROUP_ROWS", "RowWriter", "csv_text"]
 
@@ -49,7 +49,8 @@ class RowWriter:
         """
         self._path, self._columns = path, dict(columns)
         open_part = self._parquet if path.suffix.lower() == ".parquet" else self._csv
-        self._paths = [path.with_name(f".{os.getpid()}.{i}.{path.name}") for i in range(num_parts)]
+        home = scratch_dir() / path.name if is_remote(path) else path
+        self._paths = [partial_name(home.with_name(f"{i}.{home.name}")) for i in range(num_parts)]
         self._parts: list[_ParquetPart | _CsvPart] = []
         self._guard(lambda: self._parts.extend(open_part(part, i) for i, part in enumerate(self._paths)))
 
@@ -97,7 +98,10 @@ class RowWriter:
             first.append(path)
             path.unlink()
         first.close()
-        self._paths[0].replace(self._path)
+        if is_remote(self._path):
+            send(self._paths[0], self._path)
+        else:
+            self._paths[0].replace(self._path)
 
 
 class _ParquetPart:

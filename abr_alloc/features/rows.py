@@ -18,9 +18,12 @@ from abr_alloc.units import mean_kbps
 __all__ = ["audio_row", "to_frame", "video_row"]
 
 
-def video_row(info: MediaInfo, target: VideoTarget, scene: Scene, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of a video rendition over a scene, from its title's `VideoTask` entry."""
-    frames = scene.frames(info.fps)
+def video_row(
+    info: MediaInfo, target: VideoTarget, scene: Scene, entry: Mapping[str, Any], *, first_frame: int = 0
+) -> dict[str, Any]:
+    """The row of a video rendition over a scene, from the entry of the part that begins at `first_frame`."""
+    inside = scene.frames(info.fps)
+    frames = slice(inside.start - first_frame, inside.stop - first_frame)
     return {
         **_scene_columns(scene),
         "kind": "video",
@@ -35,10 +38,15 @@ def video_row(info: MediaInfo, target: VideoTarget, scene: Scene, entry: Mapping
 
 
 def audio_row(
-    target: AudioTarget, scene: Scene, packets: Mapping[str, Any], entry: Mapping[str, Any]
+    target: AudioTarget,
+    scene: Scene,
+    packets: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    *,
+    part_start_s: float = 0.0,
 ) -> dict[str, Any]:
-    """The row of an audio rendition over a scene, from the packets of its `AudioEncodeTask` and its scores."""
-    start, duration = packets["start_s"], packets["duration_s"]
+    """The row of an audio rendition over a scene, from the packets and scores of the part that begins so late."""
+    start, duration = packets["start_s"] + part_start_s, packets["duration_s"]
     # A packet that straddles a cut counts for the part of it that lies inside.
     inside_s = np.minimum(start + duration, scene.end_s) - np.maximum(start, scene.start_s)
     share = np.clip(inside_s / np.maximum(duration, 1e-9), 0.0, 1.0)

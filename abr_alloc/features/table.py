@@ -33,6 +33,7 @@ from abr_alloc.features.schema import (
     range_of,
     stack_audio,
 )
+from abr_alloc.location import is_remote, open_binary, parse_location, write_bytes
 
 __all__ = [
     "AUDIO_DIM",
@@ -169,8 +170,7 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
     """
     with open_table(path) as file:
         metadata = check_schema(file.schema_arrow, path)
-        with _readable(path):
-            table = file.read(columns=list(COLUMNS))
+        table = file.read(columns=list(COLUMNS))
     frame = frame_of(table, path)
     found = FeatureTable.checked(frame, metadata)
     if logger.isEnabledFor(logging.INFO):
@@ -179,22 +179,19 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
     return found
 
 
-def open_table(path: str | os.PathLike[str]) -> pq.ParquetFile:
-    """A Parquet file whose pages are checked as they are read; to be closed.
+@contextlib.contextmanager
+def open_table(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, whose pages are checked as they are read; what its bytes do not allow is told with its name.
 
     Raises:
         FeatureTableError: there is none, or it cannot be read.
     """
-    if not Path(path).exists():
-        raise FeatureTableError(f"{path} does not exist; make it with `abr-alloc extract`", path=str(path))
-    with _readable(path):
-        return pq.ParquetFile(pa.OSFile(os.fspath(path)), page_checksum_verification=True)
-
-
-@contextlib.contextmanager
-def _readable(path: str | os.PathLike[str]) -> Iterator[None]:
+    place = parse_location(path)
     try:
-        yield
+        with open_binary(place) if is_remote(place) else pa.OSFile(os.fspath(place)) as source:
+            yield pq.ParquetFile(source, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise FeatureTableError(f"{path} does not exist; make it with `abr-alloc extract`", path=str(path)) from None
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise FeatureTableError(
@@ -242,10 +239,12 @@ def is_feature_table(path: str | os.PathLike[str]) -> bool:
     Raises:
         FeatureTableError: there is no such file.
     """
-    if not Path(path).is_file():
+    path = parse_location(path)
+    if not path.is_file():
         raise FeatureTableError(f"{path} does not exist", path=str(path))
     try:
-        return _METADATA_KEY in (pq.read_schema(path).metadata or {})
+        with open_binary(path) as source:
+            return _METADATA_KEY in (pq.read_schema(source).metadata or {})
     except (OSError, pa.ArrowException):
         return False
 
@@ -300,7 +299,7 @@ def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
         for name, kind in COLUMNS.items()
     ]
     arrow = pa.table(arrays, schema=file_schema(table.metadata))
-    _write_parquet(arrow, Path(path), _whole_titles(table.frame["title"].to_numpy()))
+    _write_parquet(arrow, parse_location(path), _whole_titles(table.frame["title"].to_numpy()))
 
 
 def file_schema(metadata: TableMetadata) -> pa.Schema:
@@ -315,7 +314,7 @@ def write_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: the place cannot be written to.
     """
-    _write_parquet(pa.Table.from_pandas(frame, preserve_index=False), Path(path), [len(frame)])
+    _write_parquet(pa.Table.from_pandas(frame, preserve_index=False), parse_location(path), [len(frame)])
 
 
 ROW_GROUP_ROWS = 4096
@@ -344,16 +343,13 @@ def _write_parquet(table: pa.Table, path: Path, row_groups: Sequence[int]) -> No
 
 
 def replace_file(path: Path, content: bytes, *, log_level: int = logging.INFO) -> None:
-    """Write a file under a temporary name beside its own and rename it.
+    """Write a file, here or remote: whole, or not at all.
 
     Raises:
         OutputError: the place cannot be written to.
     """
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
+        write_bytes(path, content)
     except OSError as error:
-        partial.unlink(missing_ok=True) if partial.parent.is_dir() else None
         raise OutputError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from error
     logger.log(log_level, "wrote %s (%d bytes)", path, len(content))

@@ -1,50 +1,53 @@
-"""The units of work of an extraction: each names its cache entry, can run anywhere, and stores its own result.
+"""The units of work of an extraction: each names its cache entries, can run anywhere, and stores its own result.
 
 A task holds all that determines its result, so its key is the hash of its fields and of the versions of the tools.
-Running one twice gives the same entry; killing one leaves no entry.
+Running one twice gives the same entries; killing one leaves no entry half done. None needs what another left on disk
+but cache entries, so that they run on one machine or on many.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from abr_alloc.errors import MediaError
 from abr_alloc.features.cache import Cache, cache_key
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION, measure_video
-from abr_alloc.media.coding import GOP_S, SAMPLE_RATE_HZ
-from abr_alloc.media.encode import decode_audio, encode_audio, encode_video, read_pcm_bytes
+from abr_alloc.media.coding import GOP_S
+from abr_alloc.media.encode import decode_audio, encode_audio, encode_video
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
-from abr_alloc.media.probe import MediaInfo, read_packets
+from abr_alloc.media.part import Part
+from abr_alloc.media.probe import MediaInfo, content_hash, probe, read_packets
 from abr_alloc.media.scenes import SCDET_THRESHOLD, Scene, find_cuts
 
-__all__ = ["AudioEncodeTask", "AudioScoreTask", "PcmTask", "ScanTask", "ScoredAudio", "Task", "VideoTask"]
+__all__ = ["AudioTask", "LookTask", "ScanTask", "Title", "VideoTask"]
 
 
-def _move(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source.replace(target)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Title:
+    """One source after the first look."""
+
+    name: str
+    info: MediaInfo
+    source_hash: str
 
 
-class Task(Protocol):
-    """What the pool runs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookTask:
+    """Open a source: what it is, and the hash of its bytes. Returns a `Title`; the cache is not asked."""
+
+    name: str
+    path: Path
 
     @property
     def label(self) -> str:
-        """What a person reads while it runs."""
-        ...
+        return f"{self.path.name}: looking"
 
-    def is_done(self, cache: Cache) -> bool:
-        """Whether its result is in the cache."""
-        ...
-
-    def run(self, cache: Cache) -> None:
-        """Do the work and store the result."""
-        ...
+    def run(self, cache: Cache) -> Title:
+        return Title(name=self.name, info=probe(self.path), source_hash=content_hash(self.path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +68,6 @@ class ScanTask:
     def label(self) -> str:
         return f"{self.info.path.name}: looking for cuts"
 
-    def is_done(self, cache: Cache) -> bool:
-        return cache.has(self.key)
-
     def run(self, cache: Cache) -> None:
         with cache.work_dir() as work_dir:
             num_frames, cuts = find_cuts(self.ffmpeg, self.info, work_dir)
@@ -76,13 +76,13 @@ class ScanTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoTask:
-    """Encode one video rendition of a whole title and score every frame of it."""
+    """Encode one video rendition of a part of a title and score every frame of it."""
 
     ffmpeg: FFmpeg
     info: MediaInfo
     source_hash: str
     target: VideoTarget
-    num_frames: int
+    part: Part
     keep_encode: bool
 
     @property
@@ -94,6 +94,7 @@ class VideoTask:
             gop_s=GOP_S,
             ffmpeg=self.ffmpeg.version,
             features=VIDEO_FEATURE_VERSION,
+            **self.part.facts,
         )
 
     @property
@@ -104,7 +105,13 @@ class VideoTask:
     def _kept(self, cache: Cache) -> Path:
         target = self.target
         name = f"{target.codec}-{target.width_px}x{target.height_px}-{target.target}-{target.preset}"
-        return cache.kept_path(self.info.path, self.source_hash, name)
+        return cache.kept_path(self.info.path, self.source_hash, name + _part_name(self.part))
+
+    @property
+    def work(self) -> float:
+        """Rough seconds of one core: encoding goes with the rendition's pixels, libvmaf with the source's."""
+        encode_px = self.target.width_px * self.target.height_px
+        return self.part.num_frames * (25e-9 * self.info.width_px * self.info.height_px + 30e-9 * encode_px)
 
     def is_done(self, cache: Cache) -> bool:
         return cache.has(self.key) and (not self.keep_encode or self._kept(cache).is_file())
@@ -112,16 +119,16 @@ class VideoTask:
     def run(self, cache: Cache) -> None:
         encode = cache.encodes / f"{self.key}.mp4"
         if not encode.is_file():
-            encode_video(self.ffmpeg, self.info, self.target, encode)
+            encode_video(self.ffmpeg, self.info, self.target, encode, self.part)
         packets = read_packets(encode)
-        if len(packets.size_bytes) != self.num_frames:
+        if len(packets.size_bytes) != self.part.num_frames:
             raise MediaError(
                 f"{self.info.path}: the {self.target.codec} encode {self.target.target} has {len(packets.size_bytes)} "
-                f"frames but the source {self.num_frames}; please report this source",
+                f"frames but the source {self.part.num_frames}; please report this source",
                 path=str(self.info.path),
             )
         with cache.work_dir() as work_dir:
-            scores = measure_video(self.ffmpeg, self.info, encode, self.num_frames, work_dir)
+            scores = measure_video(self.ffmpeg, self.info, encode, self.part, work_dir)
         cache.put(
             self.key,
             {
@@ -131,149 +138,101 @@ class VideoTask:
             },
         )
         if self.keep_encode:
-            _move(encode, self._kept(cache))
+            cache.keep(encode, self._kept(cache))
         encode.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PcmTask:
-    """Decode a title's audio once, to raw PCM that every audio encode and comparison reads."""
+class AudioTask:
+    """Encode every audio rendition of a part of a title and compare it, scene by scene, with the source.
 
-    ffmpeg: FFmpeg
-    info: MediaInfo
-    duration_s: float
-    path: Path
-
-    @property
-    def label(self) -> str:
-        return f"{self.info.path.name}: decoding audio"
-
-    def is_done(self, cache: Cache) -> bool:
-        return self.path.is_file()
-
-    def run(self, cache: Cache) -> None:
-        decode_audio(self.ffmpeg, self.info, self.duration_s, self.path)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioEncodeTask:
-    """Encode one audio rendition of a whole title."""
+    The source is decoded once and its side of a comparison prepared once per scene; encodes are small and quick, so
+    they are made again where a run was interrupted.
+    """
 
     ffmpeg: FFmpeg
     info: MediaInfo
     source_hash: str
-    target: AudioTarget
+    targets: tuple[AudioTarget, ...]
+    part: Part
+    fps: float
+    """Frames per second that the part counts in."""
     duration_s: float
-    pcm: Path
+    """Length of the part, seconds."""
+    scenes: tuple[Scene, ...]
+    """Scenes of the part."""
+    feature_version: str
+    keep_encode: bool
 
     @property
-    def key(self) -> str:
+    def label(self) -> str:
+        return f"{self.info.path.name}: audio"
+
+    @property
+    def start_s(self) -> float:
+        """Where the part begins in the title, seconds."""
+        return self.part.first_frame / self.fps
+
+    @property
+    def work(self) -> float:
+        """Rough seconds of one core: ViSQOL of four views, and the encode."""
+        return len(self.targets) * 0.05 * self.duration_s
+
+    def encode_key(self, target: AudioTarget) -> str:
+        """Entry of a rendition's packets."""
         return cache_key(
             kind="audio",
             source=self.source_hash,
-            target=self.target,
+            target=target,
             ffmpeg=self.ffmpeg.version,
             duration_s=round(self.duration_s, 6),
             fdk="libfdk_aac" in self.ffmpeg.encoders,
             version=1,
+            **self.part.facts,
         )
 
-    @property
-    def label(self) -> str:
-        return f"{self.info.path.name}: {self.target.codec} {self.target.target}"
+    def score_key(self, target: AudioTarget, scene: Scene) -> str:
+        """Entry of a rendition's comparison over a scene."""
+        span = [round(scene.start_s, 6), round(scene.end_s, 6)]
+        return cache_key(kind="audio-score", encode=self.encode_key(target), span=span, features=self.feature_version)
 
-    def encode(self, cache: Cache) -> Path:
-        """Where the encode lies while it is needed."""
-        return cache.encodes / f"{self.key}.mp4"
+    def _kept(self, cache: Cache, target: AudioTarget) -> Path:
+        name = f"{target.codec}-{target.channels}ch-{target.target}"
+        return cache.kept_path(self.info.path, self.source_hash, name + _part_name(self.part))
 
-    def is_done(self, cache: Cache) -> bool:
-        return cache.has(self.key) and self.encode(cache).is_file()
-
-    def _kept(self, cache: Cache) -> Path:
-        name = f"{self.target.codec}-{self.target.channels}ch-{self.target.target}"
-        return cache.kept_path(self.info.path, self.source_hash, name)
-
-    def is_stored(self, cache: Cache, *, keep: bool) -> bool:
-        """Whether its packets are in the cache and, if encodes are kept, the encode is too."""
-        return cache.has(self.key) and (not keep or self._kept(cache).is_file())
-
-    def release(self, cache: Cache, *, keep: bool) -> None:
-        """Move the encode to where it is kept, or remove it."""
-        encode = self.encode(cache)
-        if keep and encode.is_file():
-            _move(encode, self._kept(cache))
-        encode.unlink(missing_ok=True)
-
-    def run(self, cache: Cache) -> None:
-        encode = self.encode(cache)
-        encode_audio(self.ffmpeg, self.pcm, self.target, encode)
-        packets = read_packets(encode)
-        cache.put(
-            self.key,
-            {"start_s": packets.start_s, "duration_s": packets.duration_s, "size_bytes": packets.size_bytes},
-        )
-
-
-class ScoredAudio(Protocol):
-    """An encoded audio rendition of a title, wherever it comes from."""
-
-    @property
-    def key(self) -> str:
-        """What determines its bytes."""
-        ...
-
-    @property
-    def target(self) -> AudioTarget:
-        """What it is."""
-        ...
-
-    def encode(self, cache: Cache) -> Path:
-        """Where it lies."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioScoreTask:
-    """Compare every audio rendition of one scene with the source: the source's side is prepared once."""
-
-    ffmpeg: FFmpeg
-    scene: Scene
-    renditions: tuple[ScoredAudio, ...]
-    pcm: Path
-    feature_version: str
-
-    @property
-    def label(self) -> str:
-        return f"{self.scene.title}: audio of scene {self.scene.index}"
-
-    def key(self, rendition: ScoredAudio) -> str:
-        """Entry of one rendition."""
-        span = [round(self.scene.start_s, 6), round(self.scene.end_s, 6)]
-        return cache_key(kind="audio-score", encode=rendition.key, span=span, features=self.feature_version)
+    def _is_done(self, cache: Cache, target: AudioTarget) -> bool:
+        keys = [self.encode_key(target), *(self.score_key(target, scene) for scene in self.scenes)]
+        return all(map(cache.has, keys)) and (not self.keep_encode or self._kept(cache, target).is_file())
 
     def is_done(self, cache: Cache) -> bool:
-        return all(cache.has(self.key(rendition)) for rendition in self.renditions)
+        return all(self._is_done(cache, target) for target in self.targets)
 
     def run(self, cache: Cache) -> None:
-        from abr_alloc.features.audio import AudioReference  # compiled by numba: only where it is needed
+        from abr_alloc.features.comparison import EncodedAudio, compare_scene  # compiles: only where it is needed
 
-        reference: AudioReference | None = None
-        for rendition in self.renditions:
-            key = self.key(rendition)
-            if cache.has(key):
-                continue
-            if reference is None:
-                reference = AudioReference(self._source_samples())
-            encode = rendition.encode(cache)
-            raw = read_pcm_bytes(self.ffmpeg, encode, rendition.target.channels, self.scene.start_s, self.scene.end_s)
-            score = reference.score(np.frombuffer(raw, dtype="<f4").reshape(-1, 2))
-            cache.put(
-                key,
-                {"visqol_mos": score.visqol_mos, "audio_mos": score.audio_mos, "audio_features": score.features},
-            )
+        missing = [target for target in self.targets if not self._is_done(cache, target)]
+        with cache.work_dir() as work_dir:
+            pcm = work_dir / "audio.s16"
+            decode_audio(self.ffmpeg, self.info, self.duration_s, pcm, start_s=self.start_s)
+            encodes = [work_dir / f"{i}.mp4" for i in range(len(missing))]
+            for target, encode in zip(missing, encodes, strict=True):
+                encode_audio(self.ffmpeg, pcm, target, encode)
+                packets = read_packets(encode)
+                cache.put(
+                    self.encode_key(target),
+                    {"start_s": packets.start_s, "duration_s": packets.duration_s, "size_bytes": packets.size_bytes},
+                )
+            for scene in self.scenes:
+                renditions = [
+                    EncodedAudio(key=self.score_key(target, scene), path=encode, channels=target.channels)
+                    for target, encode in zip(missing, encodes, strict=True)
+                ]
+                span = scene.start_s - self.start_s, scene.end_s - self.start_s
+                compare_scene(self.ffmpeg, cache, pcm, renditions, span_s=span)
+            if self.keep_encode:
+                for target, encode in zip(missing, encodes, strict=True):
+                    cache.keep(encode, self._kept(cache, target))
 
-    def _source_samples(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-        """The scene's samples of the source, shape (T, 2), full scale 1."""
-        first, last = round(self.scene.start_s * SAMPLE_RATE_HZ), round(self.scene.end_s * SAMPLE_RATE_HZ)
-        samples = np.memmap(self.pcm, dtype="<i2", mode="r").reshape(-1, 2)
-        return samples[first:last].astype(np.float64) / 32768.0
+
+def _part_name(part: Part) -> str:
+    return "" if part.is_whole else f"-{part.first_frame}+{part.num_frames}"

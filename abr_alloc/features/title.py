@@ -1,34 +1,38 @@
-"""One title: which tasks measure it, what they cost, and the rows that come of them."""
+"""One title's measurement: which tasks it takes, in which order, and the rows that come of them.
+
+It hands out tasks and is told as each finishes; what follows from a finished task (a scan gives the frames that
+everything else is about) is handed out then. Who runs the tasks, and beside which other titles, is not known here.
+"""
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from abr_alloc.errors import MediaError
+from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.features.cache import Cache
-from abr_alloc.features.pool import run_tasks
 from abr_alloc.features.rows import audio_row, video_row
-from abr_alloc.features.tasks import AudioEncodeTask, AudioScoreTask, PcmTask, ScanTask, Task, VideoTask
+from abr_alloc.features.tasks import AudioTask, LookTask, ScanTask, Title, VideoTask
 from abr_alloc.features.video import FRAME_METRICS
+from abr_alloc.media.encode import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
-from abr_alloc.media.probe import MediaInfo
-from abr_alloc.media.scenes import split_scenes
+from abr_alloc.media.grid import Grid
+from abr_alloc.media.part import Part
+from abr_alloc.media.scenes import MIN_SCENE_S, Scene, split_scenes
 
-__all__ = ["ExtractOptions", "Title", "TitleMeasurement", "targets"]
+__all__ = ["ExtractOptions", "TitleMeasurement"]
 
 logger = logging.getLogger(__name__)
 
 _AUDIO_ONLY_FPS = Fraction(100)
 _PLAUSIBLE_VMAF = 80.0
 _FINE_CRF = 24.0
+
+TitleTask = LookTask | ScanTask | VideoTask | AudioTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,123 +53,123 @@ class ExtractOptions:
     """Cut longer scenes evenly, seconds."""
     audio_only: bool = False
     """Measure the audio alone: material for training, not for plans."""
-    jobs: int = 1
-    """Worker processes."""
     keep_encodes: bool = False
     """Leave the encodes in the cache."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Title:
-    """One source after the first look."""
-
-    name: str
-    info: MediaInfo
-    source_hash: str
-
-
-def targets(info: MediaInfo, options: ExtractOptions) -> tuple[list[VideoTarget], list[AudioTarget]]:
-    """Renditions to probe of one source."""
-    video = [] if options.audio_only else options.grid.video(info, options.video_codec, options.preset)
-    return video, options.grid.audio(info, options.audio_codecs)
-
-
 class TitleMeasurement:
-    """Everything that is to be measured of one title."""
+    """Everything that is to be measured of one title.
 
-    def __init__(self, title: Title, ffmpeg: FFmpeg, cache: Cache, options: ExtractOptions) -> None:
-        self._title, self._ffmpeg, self._cache, self._options = title, ffmpeg, cache, options
-        info, audio_only = title.info, options.audio_only
-        scan = None if audio_only else cache.get(ScanTask(ffmpeg=ffmpeg, info=info, source_hash=title.source_hash).key)
-        if scan is None and not audio_only:
-            raise MediaError(f"the scan of {info.path} is damaged in the cache {cache.root}; run again")
-        self._fps = _AUDIO_ONLY_FPS if audio_only else info.fps
-        self._num_frames = int(scan["num_frames"]) if scan else int(info.duration_s * _AUDIO_ONLY_FPS)
-        self._duration_s = float(self._num_frames / self._fps)
-        cuts = scan["cuts"].tolist() if scan and options.detect_scenes else []
-        self.scenes = split_scenes(title.name, self._num_frames, cuts, self._fps, max_scene_s=options.max_scene_s)
+    `begin` gives the first task; `go_on` takes each as it has finished and gives what comes next. When nothing that
+    was handed out is unfinished, `rows` has the title's rows.
+    """
+
+    def __init__(self, name: str, path: Path, ffmpeg: FFmpeg, cache: Cache, options: ExtractOptions) -> None:
+        self.name, self.path = name, path
+        self._ffmpeg, self._cache, self._options = ffmpeg, cache, options
+        self.work: float | None = None
+        """Rough seconds of one core that its measurements take; None as long as nobody knows."""
+        self.done_work = 0.0
+        """Seconds of them that are done."""
         self.libvmaf_version = ""
-        video, audio = targets(info, options)
-        self._pcm = cache.root / "work"  # replaced in `run`; no key depends on it
-        shared: dict[str, Any] = {"ffmpeg": ffmpeg, "info": info, "source_hash": title.source_hash}
-        self._videos = [
-            VideoTask(**shared, target=target, num_frames=self._num_frames, keep_encode=options.keep_encodes)
-            for target in video
-        ]
-        self._audio_targets, self._shared = audio, shared
-        tasks: list[Task] = [*self._videos, *self._audio_tasks(self._pcm)[1]]
-        costs = [self._cost(task) for task in tasks]
-        self.work = sum(costs)
-        counts = (title.name, len(self.scenes), costs.count(0.0), len(costs))
-        logger.info("%s: %d scenes; %d of %d measurements are in the cache", *counts)
+        self._videos: list[VideoTask] = []
+        self._audios: list[AudioTask] = []
 
-    def _audio_tasks(self, pcm: Path) -> tuple[list[AudioEncodeTask], list[AudioScoreTask]]:
+    @property
+    def title(self) -> Title:
+        """The source after the first look."""
+        return self._title
+
+    def begin(self) -> LookTask:
+        """The first look."""
+        return LookTask(name=self.name, path=self.path)
+
+    def go_on(self, task: TitleTask, result: Any) -> Sequence[TitleTask]:
+        """What comes after a task that has finished.
+
+        Raises:
+            UnsupportedMediaError: the source is not what the options need.
+            ToolMissingError: an encoder is missing.
+            GridError: the grid does not serve the codecs asked for.
+        """
+        if isinstance(task, LookTask):
+            self._title = _checked(result, self._options)
+            check_encoders(self._ffmpeg, *self._targets())
+            if self._options.audio_only:
+                return self._measure(int(self._title.info.duration_s * _AUDIO_ONLY_FPS), [], _AUDIO_ONLY_FPS)
+            scan = self._scan()
+            return [scan] if self._cache.get(scan.key) is None else self.go_on(scan, None)
+        if isinstance(task, ScanTask):
+            found = self._cache.require(task.key)
+            return self._measure(int(found["num_frames"]), found["cuts"].tolist(), self._title.info.fps)
+        self.done_work += task.work
+        return []
+
+    def _targets(self) -> Any:
+        info, options = self._title.info, self._options
+        video = [] if options.audio_only else options.grid.video(info, options.video_codec, options.preset)
+        return video, options.grid.audio(info, options.audio_codecs)
+
+    def _scan(self) -> ScanTask:
+        return ScanTask(ffmpeg=self._ffmpeg, info=self._title.info, source_hash=self._title.source_hash)
+
+    def _measure(self, num_frames: int, cuts: Sequence[int], fps: Fraction) -> Sequence[VideoTask | AudioTask]:
+        """The measurements that are not in the cache, long ones first: an even end."""
         from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
 
-        encodes = [
-            AudioEncodeTask(**self._shared, target=target, duration_s=self._duration_s, pcm=pcm)
-            for target in self._audio_targets
-        ]
-        version = f"{AUDIO_FEATURE_VERSION} {visqol_version()}"
-        scores = [
-            AudioScoreTask(
-                ffmpeg=self._ffmpeg, scene=scene, renditions=tuple(encodes), pcm=pcm, feature_version=version
+        options = self._options
+        kept = cuts if options.detect_scenes else []
+        scenes = split_scenes(self.name, num_frames, kept, fps, max_scene_s=options.max_scene_s)
+        parts: list[tuple[Part, list[Scene]]] = [(Part.whole(num_frames), scenes)]
+        video, audio = self._targets()
+        shared: dict[str, Any] = {
+            "ffmpeg": self._ffmpeg,
+            "info": self._title.info,
+            "source_hash": self._title.source_hash,
+            "keep_encode": options.keep_encodes,
+        }
+        self._scenes = dict(parts)
+        self._videos = [VideoTask(**shared, target=target, part=part) for target in video for part, _ in parts]
+        self._audios = [
+            AudioTask(
+                **shared,
+                targets=tuple(audio),
+                part=part,
+                fps=float(fps),
+                duration_s=part.duration_s(fps),
+                scenes=tuple(scenes),
+                feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
             )
-            for scene in self.scenes
+            for part, scenes in parts
         ]
-        return encodes, scores
-
-    def _cost(self, task: Task) -> float:
-        """Rough seconds of one core that a task takes; 0 when it is done."""
-        if task.is_done(self._cache):
-            return 0.0
-        if isinstance(task, VideoTask):
-            # Encoding goes with the rendition's pixels, libvmaf with the source's.
-            encode_px = task.target.width_px * task.target.height_px
-            return self._num_frames * (25e-9 * task.info.width_px * task.info.height_px + 30e-9 * encode_px)
-        if isinstance(task, AudioScoreTask):
-            # ViSQOL's search over time makes a scene's cost grow faster than its length.
-            seconds = task.scene.duration_s
-            return len(task.renditions) * (0.25 * seconds + 0.025 * seconds * seconds)
-        return 0.0
-
-    def run(self, pool: ProcessPoolExecutor) -> Iterator[tuple[str, float]]:
-        """Do what is not in the cache; yields what was finished and its cost."""
-        with self._cache.work_dir() as work_dir:
-            pcm = work_dir / "audio.s16"
-            encodes, scores = self._audio_tasks(pcm)
-            wanted = [task for task in scores if not task.is_done(self._cache)]
-            keep = self._options.keep_encodes
-            missing = [task for task in encodes if not task.is_stored(self._cache, keep=keep)]
-            if wanted or missing:
-                decode = PcmTask(ffmpeg=self._ffmpeg, info=self._title.info, duration_s=self._duration_s, path=pcm)
-                first: list[Task] = [decode]
-                then: list[Task] = [task for task in encodes if not task.is_done(self._cache)]
-                for task in itertools.chain(run_tasks(pool, self._cache, first), run_tasks(pool, self._cache, then)):
-                    yield task.label, 0.0
-            tasks: list[Task] = [task for task in self._videos if not task.is_done(self._cache)]
-            tasks += wanted
-            costs = {id(task): self._cost(task) for task in tasks}
-            tasks.sort(key=lambda task: costs[id(task)], reverse=True)  # long ones first: an even end
-            for task in run_tasks(pool, self._cache, tasks):
-                yield task.label, costs[id(task)]
-            for task in encodes:
-                task.release(self._cache, keep=keep)
+        tasks: list[VideoTask | AudioTask] = [*self._videos, *self._audios]
+        waiting = [task for task in tasks if not task.is_done(self._cache)]
+        self.work = sum(task.work for task in waiting)
+        counts = (self.name, len(scenes), len(tasks) - len(waiting), len(tasks))
+        logger.info("%s: %d scenes; %d of %d measurements are in the cache", *counts)
+        return sorted(waiting, key=lambda task: task.work, reverse=True)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The title's rows, from the cache."""
+        """The title's rows, from the cache.
+
+        Raises:
+            MediaError: an entry is damaged, or a measurement cannot be right.
+        """
         rows = []
-        encodes, scores = self._audio_tasks(self._pcm)
-        for task in self._videos:
-            entry = self._cache.require(task.key)
+        for video in self._videos:
+            entry = self._cache.require(video.key)
             self.libvmaf_version = str(entry["libvmaf_version"])
-            self._check_plausible(task, entry["values"])
-            rows += [video_row(task.info, task.target, scene, entry) for scene in self.scenes]
-        packets = {encode.key: self._cache.require(encode.key) for encode in encodes}
-        for score in scores:
-            for encode in encodes:
-                entry = self._cache.require(score.key(encode))
-                rows.append(audio_row(encode.target, score.scene, packets[encode.key], entry))
+            self._check_plausible(video, entry["values"])
+            rows += [
+                video_row(video.info, video.target, scene, entry, first_frame=video.part.first_frame)
+                for scene in self._scenes[video.part]
+            ]
+        for audio in self._audios:
+            for target in audio.targets:
+                packets = self._cache.require(audio.encode_key(target))
+                for scene in audio.scenes:
+                    entry = self._cache.require(audio.score_key(target, scene))
+                    rows.append(audio_row(target, scene, packets, entry, part_start_s=audio.start_s))
         return rows
 
     def _check_plausible(self, task: VideoTask, values: Any) -> None:
@@ -179,3 +183,28 @@ class TitleMeasurement:
                 "which no such encode does; its frames are mis-paired with the source's, please report this source",
                 path=str(info.path),
             )
+
+
+def _checked(title: Title, options: ExtractOptions) -> Title:
+    """Refuse a source that has not what the options need; tell what is done to one that is odd."""
+    info = title.info
+    path = str(info.path)
+    if not info.has_video and not options.audio_only:
+        raise UnsupportedMediaError(
+            f"{path} has no video track; give a file with video and audio, or use --audio-only", path=path
+        )
+    if not info.has_audio:
+        raise UnsupportedMediaError(
+            f"{path} has no audio track, and a plan needs audio and video; mux one in (silence will do)", path=path
+        )
+    if options.audio_only and info.duration_s < MIN_SCENE_S:
+        raise UnsupportedMediaError(
+            f"{path} declares {info.duration_s:.2f} s of audio; at least {MIN_SCENE_S:g} s are needed (raw streams "
+            "declare none: put it into a container)",
+            path=path,
+        )
+    if info.channels > 2:
+        logger.warning("%s: %d audio channels are mixed down to stereo", path, info.channels)
+    if info.interlaced:
+        logger.warning("%s: interlaced video is deinterlaced", path)
+    return title

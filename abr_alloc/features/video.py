@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.errors import MediaError
-from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
+from abr_alloc.media.ffmpeg import INPUT_GUARD, ONE_THREAD, FFmpeg
+from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.media.scenes import video_chain
 
 __all__ = [
     "FRAME_METRICS",
@@ -106,14 +106,14 @@ def libvmaf_version(ffmpeg: FFmpeg) -> str:
     return scores.libvmaf_version
 
 
-def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, num_frames: int, work_dir: Path) -> FrameScores:
-    """Score a rendition against its source, frame by frame.
+def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, work_dir: Path) -> FrameScores:
+    """Score a rendition of a part of a source against it, frame by frame.
 
     Args:
         ffmpeg: the program.
         info: the source.
         rendition: an encode of it, as `media.encode.encode_video` makes it.
-        num_frames: frames of the normalised source; the rendition must have as many.
+        part: which part of the normalised source; the rendition must have as many frames.
         work_dir: an empty folder for the logs.
 
     Raises:
@@ -124,12 +124,15 @@ def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, num_frames: 
         f"settb={info.fps.denominator}/{info.fps.numerator},setpts=N,"
         f"scale={info.width_px}:{info.height_px}:flags=bicubic,format={info.pixel_format},setsar=1"
     )
-    inputs: list[list[str | Path]] = [[*INPUT_GUARD, "-i", rendition], [*INPUT_GUARD, "-i", info.path.resolve()]]
-    scores = score_frames(ffmpeg, inputs, distorted, video_chain(info), info.bit_depth, work_dir)
-    if len(scores.values) != num_frames:
+    inputs: list[list[str | Path]] = [
+        [*ONE_THREAD, *INPUT_GUARD, "-i", rendition],
+        [*ONE_THREAD, *INPUT_GUARD, *part.seek(info.fps), "-i", info.path.resolve()],
+    ]
+    scores = score_frames(ffmpeg, inputs, distorted, part.chain(info), info.bit_depth, work_dir)
+    if len(scores.values) != part.num_frames:
         raise MediaError(
-            f"{info.path}: an encode has {len(scores.values)} frames but the source {num_frames}, so frames cannot be "
-            "paired; please report this source",
+            f"{info.path}: an encode has {len(scores.values)} frames but the source {part.num_frames}, so frames "
+            "cannot be paired; please report this source",
             path=str(info.path),
         )
     return scores

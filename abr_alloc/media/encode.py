@@ -6,15 +6,16 @@ written under a temporary name beside its own and renamed when it is whole.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from abr_alloc.errors import ToolMissingError
+from abr_alloc.location import partial_name
 from abr_alloc.media.coding import AUDIO_ENCODERS, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, VIDEO_ENCODERS, gop_frames
-from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg, find_program, run_program
+from abr_alloc.media.ffmpeg import INPUT_GUARD, ONE_THREAD, FFmpeg, find_program, run_program
 from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import video_chain
 from abr_alloc.units import parse_bitrate_kbps
@@ -82,12 +83,8 @@ def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence
             )
 
 
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{os.getpid()}.{path.name}")
-
-
-def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Path) -> None:
-    """Encode a source's video, normalised and scaled to the target, to an MP4 file.
+def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Path, part: Part | None = None) -> None:
+    """Encode a part of a source's video, normalised and scaled to the target, to an MP4 file; all of it without `part`.
 
     Raises:
         ToolFailedError: the encoder failed.
@@ -103,11 +100,13 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
             rate += ["-maxrate", f"{PEAK_RATIO * kbps:g}k", "-bufsize", f"{VBV_RATIO * kbps:g}k"]
     # Players decode 8-bit H.264 only; the other codecs keep the source's depth.
     pixel_format = "yuv420p" if target.codec == "h264" else info.pixel_format
-    partial = _partial(path)
+    chain = part.chain(info) if part else video_chain(info)
+    partial = partial_name(path)
     try:
         ffmpeg.run(
-            [*INPUT_GUARD, "-i", info.path.resolve(), "-map", "0:v:0", "-an", "-sn", "-dn", "-map_metadata", "-1"]
-            + ["-vf", f"{video_chain(info)},scale={target.width_px}:{target.height_px}:flags=bicubic"]
+            [*ONE_THREAD, *INPUT_GUARD, *(part.seek(info.fps) if part else ()), "-i", info.path.resolve()]
+            + ["-map", "0:v:0", "-an", "-sn", "-dn", "-map_metadata", "-1", "-filter_threads", "1"]
+            + ["-vf", f"{chain},scale={target.width_px}:{target.height_px}:flags=bicubic"]
             + ["-fps_mode", "passthrough", "-c:v", ffmpeg.require_encoder(VIDEO_ENCODERS[target.codec])]
             + ["-preset", target.preset, *rate, "-g", str(gop_frames(info.fps)), "-pix_fmt", pixel_format]
             + ["-threads", "1", *_ENCODER_PARAMS.get(target.codec, ()), "-f", "mp4", partial]
@@ -117,8 +116,8 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
         partial.unlink(missing_ok=True)
 
 
-def decode_audio(ffmpeg: FFmpeg, info: MediaInfo, duration_s: float, path: Path) -> None:
-    """Write a source's first audio track as raw 16-bit 48 kHz stereo, from time 0 to exactly `duration_s`.
+def decode_audio(ffmpeg: FFmpeg, info: MediaInfo, duration_s: float, path: Path, *, start_s: float = 0.0) -> None:
+    """Write a source's first audio track as raw 16-bit 48 kHz stereo, from `start_s` for exactly `duration_s`.
 
     Mono becomes two equal channels, more than two are mixed down by ffmpeg's default matrix; gaps and a short end are
     filled with silence, so that audio and video share one clock.
@@ -127,14 +126,19 @@ def decode_audio(ffmpeg: FFmpeg, info: MediaInfo, duration_s: float, path: Path)
         ToolFailedError: the track cannot be decoded.
     """
     num_samples = round(duration_s * SAMPLE_RATE_HZ)
+    seek_s = max(0.0, start_s - _SEEK_MARGIN_S)
+    skip = round((start_s - seek_s) * SAMPLE_RATE_HZ)
+    cut = f"atrim=start_sample={skip},asetpts=N/SR/TB," if skip else ""
     chain = (
-        f"{_STEREO[min(info.channels, 2)]},aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0,"
+        f"{_STEREO[min(info.channels, 2)]},aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0,{cut}"
         f"apad=whole_len={num_samples},atrim=end_sample={num_samples}"
     )
-    partial = _partial(path)
+    seek = ["-ss", f"{seek_s:.6f}"] if seek_s else []
+    partial = partial_name(path)
     try:
         ffmpeg.run(
-            [*INPUT_GUARD, "-i", info.path.resolve(), "-map", "0:a:0", "-vn", "-sn", "-af", chain, *_RAW, partial]
+            [*INPUT_GUARD, *seek, "-i", info.path.resolve(), "-map", "0:a:0", "-vn", "-sn", "-af", chain, *_RAW]
+            + [partial]
         )
         partial.replace(path)
     finally:
@@ -160,7 +164,7 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, 
     source = [*INPUT_GUARD, *_RAW, "-i", pcm]
     # The PCM's two channels are equal where the source is mono; ffmpeg's own down-mix of them would be 3 dB too loud.
     channels = ["-af", "pan=mono|c0=c0"] if target.channels == 1 else ["-ac", "2"]
-    partial = _partial(path)
+    partial = partial_name(path)
     wave = partial.with_suffix(".wav")
     try:
         if target.codec in _FDK_PROFILES and "libfdk_aac" not in ffmpeg.encoders:

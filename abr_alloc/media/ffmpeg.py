@@ -1,38 +1,86 @@
 """The one door to ffmpeg: find it, learn what it can do, run it.
 
 No shell, no standard input, and no protocol but files and pipes, so that a source can never make ffmpeg open
-anything else. A running ffmpeg ends with its caller: `stop_children` kills what is still under way.
+anything else. A running ffmpeg ends with its caller: `stop_children` kills what is still under way, and where the caller
+may be killed outright, the kernel does (`end_children_with_their_thread`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 from abr_alloc.errors import ToolFailedError, ToolMissingError
 
-__all__ = ["INPUT_GUARD", "FFmpeg", "find_ffmpeg", "find_program", "look_at_ffmpeg", "run_program", "stop_children"]
+__all__ = [
+    "INPUT_GUARD",
+    "ONE_THREAD",
+    "FFmpeg",
+    "end_children_with_their_thread",
+    "find_ffmpeg",
+    "find_program",
+    "look_at_ffmpeg",
+    "owned_by",
+    "run_program",
+    "stop_children",
+]
 
 INPUT_GUARD: tuple[str | Path, ...] = ("-protocol_whitelist", "file,pipe")
 """Options that stand before every `-i`."""
 
+ONE_THREAD: tuple[str | Path, ...] = ("-threads", "1")
+"""Options before the `-i` of tasks that run side by side: each decodes on its own core."""
+
 _STDERR_TAIL_CHARS = 4000
 _ANSWER_S = 20.0  # an ffmpeg that has not said its version by then never will
-_children: set[subprocess.Popen[bytes]] = set()
+_children: dict[subprocess.Popen[bytes], str] = {}  # with their owner
 _children_lock = threading.RLock()  # a signal handler may ask for it while its own thread holds it
+_owner: ContextVar[str] = ContextVar("owner", default="")
+_stopped_owners: set[str] = set()
+_launcher: tuple[str, ...] = ()
 
 
-def stop_children() -> None:
-    """Kill every program that this process started and that still runs."""
+@contextlib.contextmanager
+def owned_by(owner: str) -> Iterator[None]:
+    """Programs that this thread starts meanwhile are `owner`'s, for `stop_children`."""
+    token = _owner.set(owner)
+    try:
+        yield
+    finally:
+        _owner.reset(token)
+
+
+def stop_children(owner: str | None = None) -> None:
+    """Kill every program that this process started and that still runs; or those of one owner, who starts no more."""
     with _children_lock:
-        for child in list(_children):
-            child.kill()
+        if owner is not None:
+            _stopped_owners.add(owner)
+        for child, whose in list(_children.items()):
+            if owner in (None, whose):
+                child.kill()
+
+
+def end_children_with_their_thread() -> None:
+    """From now on the kernel kills a program when the thread that started it ends, even by `kill -9` of this process.
+
+    Only Linux can, and it takes `setpriv` of util-linux to say so from here; without it nothing changes.
+    """
+    global _launcher
+    setpriv = shutil.which("setpriv")
+    if _launcher or setpriv is None:
+        return
+    launcher = (setpriv, "--pdeathsig", "KILL")
+    with contextlib.suppress(ToolFailedError):  # BusyBox has a setpriv that knows no such option
+        _run((*launcher, setpriv, "--version"), cwd=None, timeout_s=_ANSWER_S)
+        _launcher = launcher
 
 
 def _run(command: Sequence[str], *, cwd: Path | None, timeout_s: float | None = None) -> bytes:
@@ -41,14 +89,21 @@ def _run(command: Sequence[str], *, cwd: Path | None, timeout_s: float | None = 
     Raises:
         ToolFailedError: it could not be started, exited with another code than 0, or took too long.
     """
-    try:
-        child = subprocess.Popen(
-            command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-    except OSError as error:
-        raise ToolFailedError(command, -1, str(error)) from error
-    with _children_lock:
-        _children.add(child)
+    owner = _owner.get()
+    with _children_lock:  # a stop comes before a start, and then there is none; or after it, and ends it
+        if owner in _stopped_owners:
+            raise ToolFailedError(command, -1, "the run was stopped")
+        try:
+            child = subprocess.Popen(
+                [*_launcher, *command],
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        except OSError as error:
+            raise ToolFailedError(command, -1, str(error)) from error
+        _children[child] = owner
     try:
         stdout, stderr = child.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
@@ -58,7 +113,7 @@ def _run(command: Sequence[str], *, cwd: Path | None, timeout_s: float | None = 
             child.kill()
             child.wait()
         with _children_lock:
-            _children.discard(child)
+            _children.pop(child, None)
     if child.returncode != 0:
         tail = stderr.decode("utf-8", "replace")[-_STDERR_TAIL_CHARS:]
         raise ToolFailedError(command, child.returncode, tail)

@@ -105,3 +105,25 @@ def test_debug_shows_the_traceback(run_command, tmp_path, capfd, monkeypatch):
     )
     with pytest.raises(UnsupportedMediaError):
         main()
+
+
+def test_what_fails_is_told_in_a_table_and_the_rest_is_written(extract, clip, tmp_path):
+    text = tmp_path / "notes.mp4"
+    text.write_text("not media\n")
+    output = tmp_path / "features.parquet"
+    outcome = extract(clip, text, "-o", output)
+    assert outcome.code == 1
+    failed, last = outcome.stderr.splitlines()[-2:]
+    assert failed == f"failed: notes  {text} is text, not media; give a media file"
+    assert last.startswith("error: 1 of 2 titles failed (notes); the others are measured")
+    assert set(read_features(output).frame["title"]) == {"clip"}
+
+
+def test_a_folder_gets_a_table_per_title(extract, clip, tmp_path):
+    shutil.copy(clip, tmp_path / "other.mp4")
+    (tmp_path / "tables").mkdir()
+    outcome = extract(clip, tmp_path / "other.mp4", "-o", tmp_path / "tables")
+    assert outcome.code == 0
+    assert outcome.stderr.endswith("tables: 2 titles, 2 scenes, 4 video and 2 audio rows\n")
+    titles = {path.name: set(read_features(path).frame["title"]) for path in (tmp_path / "tables").iterdir()}
+    assert titles == {"clip.parquet": {"clip"}, "other.parquet": {"other"}}

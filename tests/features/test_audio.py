@@ -15,6 +15,7 @@ from abr_alloc.features.extract import ExtractOptions, extract
 from abr_alloc.media.encode import decode_audio, encode_audio
 from abr_alloc.media.grid import AudioTarget, load_grid
 from abr_alloc.media.probe import probe, read_packets
+from abr_alloc.workers.local import LocalWorkers
 
 CONFORMANCE = os.environ.get("ABR_ALLOC_CONFORMANCE")
 L, R, M, S = range(4)
@@ -211,7 +212,8 @@ def test_bits_of_scenes_add_up_to_the_audio_stream(ffmpeg, make_media, tmp_path)
     grid = tmp_path / "grid.toml"
     grid.write_text('[video.crf]\nh264 = [30]\n[audio]\naac = ["48k"]\n')
     options = ExtractOptions(grid=load_grid(str(grid)), audio_only=True, max_scene_s=1.2)
-    *_, table = extract([source], ffmpeg, Cache(tmp_path / "cache"), options)
+    with LocalWorkers(1) as workers:
+        *_, table = extract([source], ffmpeg, Cache(tmp_path / "cache"), options, workers)
     assert len(table.frame) == 3
     bits = float((table.frame["bitrate_kbps"] * 1000 * (table.frame["end_s"] - table.frame["start_s"])).sum())
 

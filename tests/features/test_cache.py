@@ -12,6 +12,7 @@ import pytest
 
 from abr_alloc.errors import OutputError
 from abr_alloc.features.cache import Cache, cache_key, default_cache_dir
+from abr_alloc.location import owner_name
 
 ARRAYS = {
     "values": np.random.default_rng(1).normal(size=(20, 8)),
@@ -110,11 +111,12 @@ def test_a_work_folder_goes_when_its_block_fails(cache):
     assert not folder.exists()
 
 
-def leave_behind(cache: Cache, pid: int | str) -> list[Path]:
+def leave_behind(cache: Cache, pid: int | str, host: str = owner_name().partition("~")[0]) -> list[Path]:
     """What a process that was killed leaves: a work folder, half an encode, half an entry."""
-    folder = cache.root / "work" / f"{pid}-abc"
+    whose = f"{host}~{pid}~1"
+    folder = cache.root / "work" / f"{whose}.abc"
     folder.mkdir()
-    paths = [folder / "audio.s16", cache.encodes / f".{pid}.{KEY}.mp4", cache.root / "scores" / "ab" / f".{pid}.x.npz"]
+    paths = [folder / "audio.s16", cache.encodes / f".{whose}.{KEY}.mp4", cache.root / "scores" / "ab" / f".{whose}.x"]
     for path in paths:
         path.parent.mkdir(exist_ok=True)
         path.write_text("half")
@@ -135,6 +137,13 @@ def test_leftovers_of_the_dead_are_removed(cache, dead_pid):
 
 def test_leftovers_of_the_living_are_kept(cache):
     left = leave_behind(cache, os.getpid()) + leave_behind(cache, 1)  # process 1 lives, and may be another user's
+    cache.remove_leftovers()
+    assert all(path.exists() for path in left)
+
+
+def test_leftovers_of_another_machine_are_kept(cache, dead_pid):
+    """Whether its processes live cannot be seen from here, and a cache may be shared."""
+    left = leave_behind(cache, dead_pid, host="other-machine")
     cache.remove_leftovers()
     assert all(path.exists() for path in left)
 

@@ -19,10 +19,10 @@ import pytest
 
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.features.cache import Cache
-from abr_alloc.features.extract import ExtractOptions, Progress, extract
-from abr_alloc.features.pool import worker_pool
+from abr_alloc.features.extract import ExtractOptions, FailedTitle, Progress, extract, join_tables
 from abr_alloc.features.table import FeatureTable, write_features
 from abr_alloc.media.grid import load_grid
+from abr_alloc.workers.local import LocalWorkers
 
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p")
 PICTURE = "lavfi:testsrc2=size=96x64:rate=12:duration=2"
@@ -34,10 +34,21 @@ ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 
 def run_extract(sources, ffmpeg, cache, options):
     """The table, and the progress on the way to it."""
-    *progress, table = extract(sources, ffmpeg, cache, options)
-    assert isinstance(table, FeatureTable)
+    with LocalWorkers(1) as workers:
+        steps = list(extract(sources, ffmpeg, cache, options, workers))
+    tables = [step for step in steps if isinstance(step, FeatureTable)]
+    assert len(tables) == len(sources)
+    progress = [step for step in steps if not isinstance(step, FeatureTable)]
     assert all(isinstance(step, Progress) for step in progress)
-    return table, progress
+    return join_tables(tables), progress
+
+
+def run_and_fail(sources, ffmpeg, cache, options):
+    """Titles that failed, with their errors, in the order in which they were told; and those that were measured."""
+    with LocalWorkers(1) as workers:
+        steps = list(extract(sources, ffmpeg, cache, options, workers))
+    failed = {step.name: step.error for step in steps if isinstance(step, FailedTitle)}
+    return failed, [step for step in steps if isinstance(step, FeatureTable)]
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -165,7 +176,7 @@ def test_metadata_tells_where_the_numbers_come_from(corpus, ffmpeg, corpus_sourc
 
 
 def test_progress_rises_to_its_total(corpus):
-    measuring = [step for step in corpus[1] if "looking for cuts" not in step.label]
+    measuring = [step for step in corpus[1] if "looking" not in step.label]
     done = [step.done for step in measuring]
     assert done == sorted(done)
     assert done[-1] == pytest.approx(measuring[-1].total)
@@ -195,11 +206,7 @@ def test_whole_titles_reuse_the_measured_video(corpus, corpus_sources, ffmpeg, c
     options = replace(corpus_options, detect_scenes=False)
     cut = corpus_sources[0]
     table, progress = run_extract([cut], ffmpeg, corpus_cache, options)
-    assert {step.label for step in progress} == {
-        "cut.mp4: decoding audio",
-        "cut.mp4: aac b=48k",
-        "cut: audio of scene 0",
-    }
+    assert {step.label for step in progress} == {"cut.mp4: audio"}
     assert table.frame["end_s"].tolist() == [4.0, 4.0, 4.0]
     parts = rows_of(corpus[0].frame, "cut", "video").groupby("height_px")["bitrate_kbps"].mean()
     whole = table.of_kind("video").set_index("height_px")["bitrate_kbps"]
@@ -286,16 +293,44 @@ def test_sources_are_named_before_any_work(ffmpeg, corpus_options, clip, tmp_pat
     text = tmp_path / "notes.mp4"
     text.write_text("not media\n")
     cache = Cache(tmp_path / "cache")
-    with pytest.raises(UnsupportedMediaError, match=r"notes\.mp4 is text"):
-        list(extract([clip, text], ffmpeg, cache, replace(corpus_options, audio_only=audio_only)))
+    with LocalWorkers(1) as workers:
+        steps = extract([clip, text], ffmpeg, cache, replace(corpus_options, audio_only=audio_only), workers)
+        told = next(step for step in steps if isinstance(step, FailedTitle))
+        assert files_below(cache.root / "scores") == []
+    assert told.name == "notes"
+    assert "notes.mp4 is text" in str(told.error)
+
+
+def test_a_source_that_is_not_there_is_refused_before_any_work(ffmpeg, corpus_options, clip, tmp_path):
+    cache = Cache(tmp_path / "cache")
+    with (
+        LocalWorkers(1) as workers,
+        pytest.raises(UnsupportedMediaError, match=r"gone\.mp4 does not exist; check the path"),
+    ):
+        list(extract([clip, tmp_path / "gone.mp4"], ffmpeg, cache, corpus_options, workers))
     assert files_below(cache.root) == []
+
+
+def test_a_title_that_fails_fails_alone(ffmpeg, corpus_options, clip, corpus_sources, tmp_path):
+    """The head of a film is whole, so only its scan finds that the rest is missing."""
+    whole = corpus_sources[0].read_bytes()
+    cut_off = tmp_path / "cut_off.mkv"
+    subprocess.run(
+        [ffmpeg.path, "-v", "error", "-i", corpus_sources[0], "-c", "copy", tmp_path / "whole.mkv"], check=True
+    )
+    whole = (tmp_path / "whole.mkv").read_bytes()
+    cut_off.write_bytes(whole[: len(whole) // 2])
+    failed, measured = run_and_fail([cut_off, clip], ffmpeg, Cache(tmp_path / "cache"), corpus_options)
+    assert list(failed) == ["cut_off"]
+    assert "only" in str(failed["cut_off"])
+    assert [table.frame["title"].iloc[0] for table in measured] == ["clip"]
 
 
 def test_two_sources_of_one_name_are_refused(ffmpeg, corpus_options, clip, tmp_path):
     twin = tmp_path / clip.name
     shutil.copy(clip, twin)
-    with pytest.raises(UnsupportedMediaError, match=r"two sources are named clip\.mp4"):
-        list(extract([clip, twin], ffmpeg, Cache(tmp_path / "cache"), corpus_options))
+    with LocalWorkers(1) as workers, pytest.raises(UnsupportedMediaError, match=r"two sources are named clip\.mp4"):
+        list(extract([clip, twin], ffmpeg, Cache(tmp_path / "cache"), corpus_options, workers))
 
 
 def test_a_title_is_named_by_its_file_where_stems_meet(ffmpeg, corpus_options, clip, make_media, tmp_path):
@@ -313,27 +348,23 @@ def test_audio_only_measures_audio_alone(ffmpeg, corpus_options, make_media, tmp
     assert table.frame["end_s"].tolist() == [2.0]
 
 
-def test_a_failing_task_takes_away_what_a_stopped_worker_left(ffmpeg, corpus_options, clip, tmp_path, monkeypatch):
+def test_the_end_takes_away_what_a_stopped_worker_left(ffmpeg, corpus_options, clip, tmp_path):
     cache = Cache(tmp_path / "cache")
     ended = subprocess.Popen(["true"])
     ended.wait()
-
-    def pool_with_a_leftover(jobs):
-        (cache.encodes / f".{ended.pid}.half.mp4").touch()  # as if its worker had been stopped in the middle
-        return worker_pool(jobs)
-
-    monkeypatch.setattr("abr_alloc.features.extract.worker_pool", pool_with_a_leftover)
-    with pytest.raises(MediaError):
-        list(extract([clip], ffmpeg, cache, replace(corpus_options, preset="no-such-preset")))
+    with LocalWorkers(1) as workers:
+        for _ in extract([clip], ffmpeg, cache, replace(corpus_options, preset="no-such-preset"), workers):
+            (cache.encodes / f".{ended.pid}.half.mp4").touch()  # as if its worker had been stopped in the middle
     assert not list(cache.encodes.glob(".*"))
 
 
 def test_a_failing_task_ends_the_run_and_leaves_nothing_half_done(ffmpeg, corpus_options, clip, tmp_path):
     cache = Cache(tmp_path / "cache")
-    with pytest.raises(MediaError):
-        list(extract([clip], ffmpeg, cache, replace(corpus_options, preset="no-such-preset")))
+    failed, measured = run_and_fail([clip], ffmpeg, cache, replace(corpus_options, preset="no-such-preset"))
+    assert isinstance(failed["clip"], MediaError)
+    assert measured == []
     assert [path for path in files_below(cache.root) if path.name.startswith(".")] == []
-    assert codec_types(cache.encodes) in ([], ["audio"])  # audio that was finished serves the next run
+    assert codec_types(cache.encodes) == []
     assert list((cache.root / "work").iterdir()) == []
 
 

@@ -15,6 +15,7 @@ from abr_alloc.errors import MediaError, ToolFailedError
 from abr_alloc.features.video import FRAME_METRICS, frame_kbps, measure_video, pool_scene, score_frames
 from abr_alloc.media.encode import encode_video
 from abr_alloc.media.grid import VideoTarget
+from abr_alloc.media.part import Part
 from abr_alloc.media.probe import probe, read_packets
 from abr_alloc.media.scenes import find_cuts, split_scenes
 
@@ -124,7 +125,7 @@ def measured(ffmpeg, make_media, tmp_path_factory):
     encode_video(ffmpeg, info, target, encode)
     log_dir = folder / "log"
     log_dir.mkdir()
-    return info, num_frames, cuts, encode, measure_video(ffmpeg, info, encode, num_frames, log_dir).values
+    return info, num_frames, cuts, encode, measure_video(ffmpeg, info, encode, Part.whole(num_frames), log_dir).values
 
 
 def test_a_rendition_has_scores_for_every_frame_of_its_source(measured):
@@ -148,7 +149,7 @@ def test_bits_of_scenes_add_up_to_the_stream(measured):
 def test_another_number_of_frames_is_refused(ffmpeg, measured, tmp_path):
     info, num_frames, _, encode, _ = measured
     with pytest.raises(MediaError, match="40 frames but the source 41"):
-        measure_video(ffmpeg, info, encode, num_frames + 1, tmp_path)
+        measure_video(ffmpeg, info, encode, Part.whole(num_frames + 1), tmp_path)
 
 
 # Pooling.

@@ -1,0 +1,75 @@
+"""A part is cut from a title at its very frames, for an encode and for its reference alike."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from abr_alloc.features.video import measure_video
+from abr_alloc.media.coding import SAMPLE_RATE_HZ
+from abr_alloc.media.encode import decode_audio, encode_video
+from abr_alloc.media.grid import VideoTarget
+from abr_alloc.media.part import Part
+from abr_alloc.media.probe import probe, read_packets
+from abr_alloc.media.scenes import Scene
+
+FPS = Fraction(12)
+H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p", "-g", "20")
+
+
+@pytest.fixture(scope="module", params=["mp4", "mkv"])
+def film(request, make_media):
+    """Every frame is another shade, so that it tells its number; the sound rises in steps of half a second."""
+    shade = "lavfi:color=black:size=64x48:rate=12:duration=6,format=yuv420p,geq=lum='20+3*N':cb=128:cr=128"
+    steps = "lavfi:aevalsrc='0.02*(1+floor(2*t))|0.02*(1+floor(2*t))':s=48000:d=6"
+    return make_media(
+        f"shades.{request.param}", shade, steps, *H264, "-c:a", "pcm_s16le" if request.param == "mkv" else "alac"
+    )
+
+
+def shades(ffmpeg, path, chain, *seek):
+    """Number of each frame, by its shade."""
+    raw = ffmpeg.run([*seek, "-i", path, "-vf", f"{chain},format=gray", "-f", "rawvideo", "-"])
+    means = np.frombuffer(raw, np.uint8).reshape(-1, 48 * 64).mean(axis=1)
+    return np.round((means - 20) / 3).astype(int).tolist()
+
+
+@pytest.mark.parametrize("first, num", [(0, 12), (1, 5), (24, 30), (37, 11)])
+def test_a_part_holds_its_own_frames(ffmpeg, film, first, num):
+    info = probe(film)
+    part = Part(first_frame=first, num_frames=num, is_whole=False)
+    found = shades(ffmpeg, film, part.chain(info), *part.seek(info.fps))
+    black = shades(ffmpeg, film, Part.whole(72).chain(info))
+    assert len(black) == 72
+    assert found == black[first : first + num]
+
+
+def test_a_parts_encode_pairs_with_the_source_frame_by_frame(ffmpeg, film, tmp_path):
+    info = probe(film)
+    part = Part(first_frame=31, num_frames=20, is_whole=False)
+    target = VideoTarget(codec="h264", width_px=64, height_px=48, target="crf=10", preset="ultrafast")
+    encode_video(ffmpeg, info, target, tmp_path / "encode.mp4", part)
+    assert len(read_packets(tmp_path / "encode.mp4").size_bytes) == 20
+    (tmp_path / "logs").mkdir()
+    scores = measure_video(ffmpeg, info, tmp_path / "encode.mp4", part, tmp_path / "logs")
+    assert len(scores.values) == 20
+    assert scores.values[:, 7].min() > 80  # a pair that is one frame off has another shade
+
+
+def test_a_parts_audio_begins_where_the_part_does(ffmpeg, film, tmp_path):
+    decode_audio(ffmpeg, probe(film), 1.0, tmp_path / "audio.s16", start_s=2.5)
+    samples = np.fromfile(tmp_path / "audio.s16", dtype="<i2").reshape(-1, 2)
+    assert len(samples) == SAMPLE_RATE_HZ
+    levels = (samples[:, 0] / 32768 / 0.02).round().astype(int)
+    half, blurred = SAMPLE_RATE_HZ // 2, SAMPLE_RATE_HZ // 50  # Matroska's clock and packets leave some milliseconds
+    assert (levels[blurred : half - blurred] == 6).all()
+    assert (levels[half + blurred : -blurred] == 7).all()
+
+
+def test_a_scene_is_a_part_of_its_frames():
+    scene = Scene(title="t", index=3, start_s=31 / 12, end_s=51 / 12)
+    part = Part.of_scene(scene, FPS)
+    assert (part.first_frame, part.num_frames, part.is_whole) == (31, 20, False)
+    assert (part.start_s(FPS), part.duration_s(FPS)) == pytest.approx((31 / 12, 20 / 12))
