@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,8 @@ __all__ = [
     "VideoRendition",
     "build_surfaces",
     "by_title",
+    "narrow",
+    "require_present",
     "select",
 ]
 
@@ -133,38 +135,96 @@ def select(
         FeatureTableError: a filter leaves nothing, and names what there is.
     """
     frame = table.frame
-    kind = frame["kind"]
-    keep = pd.Series(True, index=frame.index)
-    for column, wanted, of_kind in (
-        ("title", titles, None),
-        ("scene", scenes, None),
-        ("codec", video_codecs, "video"),
-        ("codec", audio_codecs, "audio"),
-    ):
-        if not wanted:
-            continue
-        concerned = pd.Series(True, index=frame.index) if of_kind is None else kind == of_kind
-        present = frame.loc[concerned, column].unique().tolist()
-        for value in wanted:
-            if value not in present:
-                what = column if of_kind is None else f"{of_kind} codec"
-                listed = ", ".join(map(str, sorted(present)[:10])) + (", ..." if len(present) > 10 else "")
-                raise FeatureTableError(f"the table has no {what} {value!r}; it has {listed}", column=column)
-        keep &= ~concerned | frame[column].isin(list(wanted))
+    require_present(
+        set(frame["title"]) if titles else set(),
+        set(frame["scene"]) if scenes else set(),
+        {name: set(table.of_kind(name)["codec"]) for name in ("video", "audio")},
+        titles=titles,
+        scenes=scenes,
+        video_codecs=video_codecs,
+        audio_codecs=audio_codecs,
+    )
+    selected = narrow(
+        table,
+        titles=titles,
+        scenes=scenes,
+        video_codecs=video_codecs,
+        audio_codecs=audio_codecs,
+        max_height_px=max_height_px,
+    )
+    if selected is not None:
+        return selected
     if max_height_px is not None:
-        tall = (frame["height_px"] > max_height_px).fillna(False).astype(bool)
-        keep &= ~tall
-        if not (keep & (kind == "video")).any():
-            lowest = int(frame.loc[keep | tall, "height_px"].min())
+        chosen = frame["title"].isin(titles or frame["title"]) & frame["scene"].isin(scenes or frame["scene"])
+        chosen &= frame["codec"].isin(video_codecs or frame["codec"]) & (frame["kind"] == "video")
+        if chosen.any() and (lowest := int(frame.loc[chosen, "height_px"].min())) > max_height_px:
             raise FeatureTableError(
                 f"no video rendition is at most {max_height_px} px high; the lowest has {lowest}", column="height_px"
             )
-    chosen = frame[keep]
-    if chosen.empty:
-        raise FeatureTableError("the filters leave no rows; loosen --title, --scene or the codecs")
-    selected = FeatureTable.checked(chosen.reset_index(drop=True), table.metadata)
-    if len(chosen) < len(frame):
-        _require_both_kinds(table, selected)
+    raise FeatureTableError("the filters leave no rows; loosen --title, --scene or the codecs")
+
+
+def require_present(
+    has_titles: Collection[str],
+    has_scenes: Collection[int],
+    has_codecs: Mapping[str, Collection[str]],
+    *,
+    titles: tuple[str, ...],
+    scenes: tuple[int, ...],
+    video_codecs: tuple[str, ...],
+    audio_codecs: tuple[str, ...],
+) -> None:
+    """Refuse a filter that asks for what is not there.
+
+    Raises:
+        FeatureTableError: names the value and what there is.
+    """
+    for what, column, wanted, present in (
+        ("title", "title", titles, has_titles),
+        ("scene", "scene", scenes, has_scenes),
+        ("video codec", "codec", video_codecs, has_codecs["video"]),
+        ("audio codec", "codec", audio_codecs, has_codecs["audio"]),
+    ):
+        for value in wanted:
+            if value not in present:
+                listed = ", ".join(map(str, sorted(present)[:10])) + (", ..." if len(present) > 10 else "")  # type: ignore[type-var]
+                raise FeatureTableError(f"the table has no {what} {value!r}; it has {listed}", column=column)
+
+
+def narrow(
+    table: FeatureTable,
+    *,
+    titles: tuple[str, ...] = (),
+    scenes: tuple[int, ...] = (),
+    video_codecs: tuple[str, ...] = (),
+    audio_codecs: tuple[str, ...] = (),
+    max_height_px: int | None = None,
+) -> FeatureTable | None:
+    """The rows that pass; None where there are none, or no video row within the height.
+
+    Raises:
+        FeatureTableError: the filters leave a scene without one kind of rows.
+    """
+    frame = table.frame
+    kind = frame["kind"]
+    keep = pd.Series(True, index=frame.index)
+    if titles:
+        keep &= frame["title"].isin(list(titles))
+    if scenes:
+        keep &= frame["scene"].isin(list(scenes))
+    for wanted, of_kind in ((video_codecs, "video"), (audio_codecs, "audio")):
+        if wanted:
+            keep &= (kind != of_kind) | frame["codec"].isin(list(wanted))
+    if max_height_px is not None:
+        keep &= ~(frame["height_px"] > max_height_px).fillna(False).astype(bool)
+        if not (keep & (kind == "video")).any():
+            return None
+    if keep.all():
+        return table
+    if not keep.any():
+        return None
+    selected = FeatureTable.checked(frame[keep].reset_index(drop=True), table.metadata)
+    _require_both_kinds(table, selected)
     return selected
 
 

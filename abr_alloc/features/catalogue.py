@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,7 +25,16 @@ from abr_alloc.features.columns import RowColumns, plausible
 from abr_alloc.features.table import COLUMNS, FeatureTable, TableMetadata, check_schema, frame_of, open_table
 from abr_alloc.location import is_remote, list_files, parse_location
 
-__all__ = ["CHUNK_ROWS", "Catalogue", "Chunk", "find_tables", "open_catalogue", "read_columns", "read_table"]
+__all__ = [
+    "CHUNK_ROWS",
+    "Catalogue",
+    "Chunk",
+    "find_tables",
+    "open_catalogue",
+    "read_columns",
+    "read_narrow",
+    "read_table",
+]
 
 CHUNK_ROWS = 16_384
 """Rows of a chunk, at least, where its file goes on: 32 MiB of audio vectors were all of them audio."""
@@ -247,6 +257,11 @@ def _read(chunk: Chunk, columns: Sequence[str] = tuple(COLUMNS)) -> pa.Table:
     if len(parts) > 1 or chunk.after_title is None:
         parts[-1] = parts[-1].filter(pc.less_equal(parts[-1]["title"], chunk.last_title))
     return pa.concat_tables(parts)
+
+
+def read_narrow(chunk: Chunk, columns: Sequence[str]) -> pd.DataFrame:
+    """Some columns of the rows of a chunk, unchecked; `title` must be one of them."""
+    return _read(chunk, columns).to_pandas()
 
 
 def read_columns(chunk: Chunk) -> RowColumns:

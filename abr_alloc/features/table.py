@@ -49,6 +49,7 @@ __all__ = [
     "file_schema",
     "frame_of",
     "is_feature_table",
+    "join_tables",
     "open_table",
     "range_of",
     "read_features",
@@ -177,6 +178,15 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
         num_scenes = len(frame[["title", "scene"]].drop_duplicates())
         logger.info("read %s: %d titles, %d scenes, %d rows", path, frame["title"].nunique(), num_scenes, len(frame))
     return found
+
+
+def join_tables(tables: Sequence[FeatureTable], metadata: TableMetadata) -> FeatureTable:
+    """Checked tables of different titles as one, sorted by title."""
+    if len(tables) == 1:
+        return tables[0]
+    frame = pd.concat([table.frame for table in tables], ignore_index=True)
+    frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
+    return FeatureTable.checked(frame, metadata)
 
 
 @contextlib.contextmanager
