@@ -247,14 +247,14 @@ def _span(file: pq.ParquetFile, group: int) -> tuple[str, str]:
 def _read_group(path: str, group: int, columns: tuple[str, ...]) -> pa.Table:
     """One row group. The last one stays: a title that goes on into the next chunk does not cost a second reading."""
     with open_table(path) as file:
-        return file.read_row_group(group, columns=list(columns))
+        return file.read_row_group(group, columns=list(columns), use_threads=False)
 
 
 def _read(chunk: Chunk, columns: Sequence[str] = tuple(COLUMNS)) -> pa.Table:
     parts = [_read_group(chunk.path, group, tuple(columns)) for group in chunk.row_groups]
-    if chunk.after_title is not None:
+    if chunk.after_title is not None and pc.min(parts[0]["title"]).as_py() <= chunk.after_title:
         parts[0] = parts[0].filter(pc.greater(parts[0]["title"], chunk.after_title))
-    if len(parts) > 1 or chunk.after_title is None:
+    if pc.max(parts[-1]["title"]).as_py() > chunk.last_title:
         parts[-1] = parts[-1].filter(pc.less_equal(parts[-1]["title"], chunk.last_title))
     return pa.concat_tables(parts)
 

@@ -82,15 +82,11 @@ class RowColumns:
         scene = _number(table["scene"])
         kind_rank = np.array([_KINDS.index(word) if word in _KINDS else 2 for word in kind.words] or [2])[kind.code]
         order: npt.NDArray[np.intp] | None = np.lexsort((kind.code, scene, title.code))
-        vectors = table["audio_features"].combine_chunks()
+        audio, has_vector = _vectors(table["audio_features"])
         if (order[1:] > order[:-1]).all():
             order = None
         else:
-            vectors = vectors.take(pa.array(order))
-        present = vectors.drop_null()
-        flat = present.flatten() if not isinstance(present, pa.ChunkedArray) else present.combine_chunks().flatten()
-        audio = flat.to_numpy(zero_copy_only=False).reshape(len(present), AUDIO_DIM)
-        has_vector = vectors.is_valid().to_numpy(zero_copy_only=False)
+            audio, has_vector = audio[(np.cumsum(has_vector) - 1)[order[has_vector[order]]]], has_vector[order]
 
         def put(values: npt.NDArray) -> npt.NDArray:  # type: ignore[type-arg]
             return values if order is None else values[order]
@@ -127,6 +123,20 @@ class RowColumns:
         if not columns:
             return np.empty((int(rows.sum()), 0), dtype=np.float32)
         return np.column_stack(columns).astype(np.float32)
+
+
+def _vectors(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """The audio vectors, (n_a, 512), and which rows have one, (n,). Arrow keeps room for the other rows too."""
+    found, valid = [], []
+    for part in column.chunks:
+        has_vector = part.is_valid().to_numpy(zero_copy_only=False)
+        numbers = part.values.slice(part.offset * AUDIO_DIM, len(part) * AUDIO_DIM)
+        if numbers.null_count and part.drop_null().flatten().null_count:
+            return np.full((1, AUDIO_DIM), np.nan, dtype=np.float32), has_vector  # refused, row by row, elsewhere
+        buffer = np.frombuffer(numbers.buffers()[1], dtype=np.float32, count=len(numbers), offset=4 * numbers.offset)
+        found.append(buffer.reshape(-1, AUDIO_DIM)[has_vector])
+        valid.append(has_vector)
+    return np.concatenate(found), np.concatenate(valid)
 
 
 def _number(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:

@@ -34,7 +34,7 @@ _ATANH_ERF = tuple(
         + (7.9788421614e-1,),
     )
 )
-_BLOCK_PAIRS = 192  # a block's activations, 384 KiB, stay in a core's second-level cache
+_BLOCK_PAIRS = 288  # a block's activations, 576 KiB, stay in a core's second-level cache
 _LEAST = np.float32(1e-3)  # where a power transform begins to fall without end
 
 
