@@ -61,6 +61,10 @@ class Filters:
     def __bool__(self) -> bool:
         return self != Filters()
 
+    def as_arguments(self) -> dict[str, Any]:
+        """What `surface.narrow` takes."""
+        return dataclasses.asdict(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nowhere:
@@ -80,7 +84,7 @@ def chunk_surfaces(
     chunk: Chunk, model: Model, filters: Filters, overhead: float
 ) -> tuple[FeatureTable | None, Iterator[QualitySurface]]:
     """The rows of a chunk that pass, and their surfaces; None where no row does."""
-    table = narrow(read_table(chunk), **dataclasses.asdict(filters))
+    table = narrow(read_table(chunk), **filters.as_arguments())
     return table, iter(()) if table is None else build_surfaces(table, model, overhead=overhead)
 
 

@@ -92,7 +92,7 @@ def check_filters(catalogue: Catalogue, filters: Filters) -> None:
         scenes |= {int(scene) for scene in frame["scene"].unique()}
         for kind, codec in frame[["kind", "codec"]].drop_duplicates().itertuples(index=False):
             codecs.setdefault(kind, set()).add(codec)
-    wanted = dataclasses.asdict(filters)
+    wanted = filters.as_arguments()
     wanted.pop("max_height_px")
     require_present(titles, scenes, codecs, **wanted)
 
