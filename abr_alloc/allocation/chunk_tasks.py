@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +19,7 @@ from abr_alloc.allocation.batch import BatchPlan, plan_columns
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.plan import plan_surfaces
 from abr_alloc.allocation.record import FLAT_TYPES, Plan
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, narrow
+from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, narrow
 from abr_alloc.allocation.title import Limits, plan_titles
 from abr_alloc.features.catalogue import Chunk, read_columns, read_table
 from abr_alloc.features.table import FeatureTable
@@ -125,13 +126,22 @@ class PlanTask:
             rows = read_columns(self.chunk)
             return plan_columns(rows, model, self.budgets_kbps, self.limits, overhead=self.overhead)
         _, found = chunk_surfaces(self.chunk, model, self.filters, self.overhead)
-        surfaces = [interpolate(s, overhead=self.overhead) for s in found] if self.interpolated else list(found)
+        surfaces = (interpolate(s, overhead=self.overhead) for s in found) if self.interpolated else found
         plan = plan_titles if self.per_title else plan_surfaces
-        return [_as_batch(plan(surfaces, [budget], model, self.limits)) for budget in self.budgets_kbps]
+        plans: list[list[Plan]] = [[] for _ in self.budgets_kbps]
+        for scenes in by_title(surfaces):
+            for own, budget in zip(plans, self.budgets_kbps, strict=True):
+                own.append(plan(scenes, [budget], model, self.limits))
+        return [_joined(own) for own in plans]
 
 
-def _as_batch(plan: Plan) -> BatchPlan:
-    return BatchPlan(rows=plan.to_frame(), infeasible=plan.infeasible)
+def _joined(plans: Sequence[Plan]) -> BatchPlan:
+    """Plans of titles one after the other. A title is planned by itself (see `prediction.py`)."""
+    together = Plan(
+        allocations=tuple(itertools.chain(*(plan.allocations for plan in plans))),
+        infeasible=tuple(itertools.chain(*(plan.infeasible for plan in plans))),
+    )
+    return BatchPlan(rows=together.to_frame(), infeasible=together.infeasible)
 
 
 RELEVANCE_COLUMNS = {
@@ -169,7 +179,7 @@ class RelevanceTask:
         """
         model = shared_model(self.model)
         _, surfaces = chunk_surfaces(self.chunk, model, self.filters, self.overhead)
-        plan = plan_surfaces(surfaces, [self.budget_kbps], model)
+        plans = [plan_surfaces(scenes, [self.budget_kbps], model) for scenes in by_title(surfaces)]
         rows = [
             {
                 "title": a.title,
@@ -186,9 +196,13 @@ class RelevanceTask:
                 "audio_change_norm": (a.relevance.change_norm or {}).get("audio"),
                 "video_change_norm": (a.relevance.change_norm or {}).get("video"),
             }
+            for plan in plans
             for a in plan.allocations
         ]
-        return BatchPlan(rows=pd.DataFrame(rows, columns=list(RELEVANCE_COLUMNS)), infeasible=plan.infeasible)
+        return BatchPlan(
+            rows=pd.DataFrame(rows, columns=list(RELEVANCE_COLUMNS)),
+            infeasible=tuple(itertools.chain(*(plan.infeasible for plan in plans))),
+        )
 
 
 T = TypeVar("T", bound="Task")
