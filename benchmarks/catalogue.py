@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,8 @@ from abr_alloc.allocation import batch
 from abr_alloc.allocation.title import Limits
 from abr_alloc.features.catalogue import open_catalogue, read_columns
 from abr_alloc.features.columns import RowColumns
-from abr_alloc.features.table import COLUMNS, ROW_GROUP_ROWS, VIDEO_FEATURES, TableMetadata, file_schema, read_features
+from abr_alloc.features.parquet import COLUMNS, ROW_GROUP_ROWS, file_schema
+from abr_alloc.features.table import VIDEO_FEATURES, read_features
 from abr_alloc.models.checkpoint import Model, load_model
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
@@ -42,15 +42,26 @@ def synthesise(path: Path, num_scenes: int) -> None:
     for _, rows in table.frame.groupby(["title", "scene"]):
         video = rows[rows["kind"] == "video"].sort_values("bitrate_kbps")
         audio = rows[rows["kind"] == "audio"].sort_values("bitrate_kbps")
-        spread = [frame.iloc[np.linspace(0, len(frame) - 1, n).round().astype(int)] for frame, n in
-                  ((audio, NUM_AUDIO), (video, NUM_VIDEO))]
-        scenes.append(pa.concat_tables(pa.Table.from_pandas(f, schema=pa.schema(list(COLUMNS.items())),
-                                                            preserve_index=False) for f in spread))
+        spread = [
+            frame.iloc[np.linspace(0, len(frame) - 1, n).round().astype(int)]
+            for frame, n in ((audio, NUM_AUDIO), (video, NUM_VIDEO))
+        ]
+        scenes.append(
+            pa.concat_tables(
+                pa.Table.from_pandas(f, schema=pa.schema(list(COLUMNS.items())), preserve_index=False) for f in spread
+            )
+        )
     per_scene, per_block = NUM_VIDEO + NUM_AUDIO, ROW_GROUP_ROWS // (NUM_VIDEO + NUM_AUDIO) // 10 * 10 + 10
     rng = np.random.default_rng(7)
     metadata = replace(table.metadata, source_hashes={}, credits={})
-    with pq.ParquetWriter(path, file_schema(metadata), compression="zstd", compression_level=1,
-                          use_dictionary=[n for n in COLUMNS if n != "audio_features"], write_page_checksum=True) as out:
+    with pq.ParquetWriter(
+        path,
+        file_schema(metadata),
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[n for n in COLUMNS if n != "audio_features"],
+        write_page_checksum=True,
+    ) as out:
         for first in range(0, num_scenes, per_block):
             number = np.arange(first, min(first + per_block, num_scenes))
             block = pa.concat_tables(scenes[i] for i in number % len(scenes)).combine_chunks()
@@ -63,7 +74,8 @@ def perturbed(block: pa.Table, number: np.ndarray, per_scene: int, rng: np.rando
     scene = np.repeat(number, per_scene)
     columns = {name: block[name].combine_chunks() for name in COLUMNS}
     columns["title"] = pa.array([f"title-{i // SCENES_PER_TITLE:07d}" for i in number]).take(
-        pa.array(np.repeat(np.arange(len(number)), per_scene)))
+        pa.array(np.repeat(np.arange(len(number)), per_scene))
+    )
     columns["scene"] = pa.array(scene % SCENES_PER_TITLE, pa.int32())
     for name in ("bitrate_kbps", *VIDEO_FEATURES):
         values = columns[name].to_numpy(zero_copy_only=False)
@@ -73,8 +85,7 @@ def perturbed(block: pa.Table, number: np.ndarray, per_scene: int, rng: np.rando
     flat = vectors.drop_null().flatten().to_numpy().reshape(-1, 512)
     own = np.zeros((n, 512), np.float32)
     own[is_audio] = np.round(flat * rng.uniform(0.99, 1.0, flat.shape).astype(np.float32), 6)
-    columns["audio_features"] = pa.FixedSizeListArray.from_arrays(
-        pa.array(own.ravel()), 512, mask=pa.array(~is_audio))
+    columns["audio_features"] = pa.FixedSizeListArray.from_arrays(pa.array(own.ravel()), 512, mask=pa.array(~is_audio))
     return pa.table(list(columns.values()), names=list(columns))
 
 
@@ -169,7 +180,8 @@ def unfolded_seconds() -> dict[str, float]:
             return t.reshape(*t.shape[:-1], self.num_heads, -1).transpose(1, 2)
 
         heads = torch.nn.functional.scaled_dot_product_attention(
-            split(self.query(x)), split(self.key(context)), split(self.value(context)))
+            split(self.query(x)), split(self.key(context)), split(self.value(context))
+        )
         return self.out(heads.transpose(1, 2).flatten(-2))
 
     shortened = MultiHeadAttention.forward
@@ -204,8 +216,10 @@ def main() -> None:
         print(f"{options.scenes} scenes, {table.stat().st_size / 1e6:.0f} MB")
         for command in filter(None, options.commands.split(",")):
             found = run(command, table, folder)
-            print(f"{command}: {found['seconds']:.1f} s, {options.scenes / found['seconds']:.0f} scenes/s, "
-                  f"{found['max_rss_mib']:.0f} MiB resident at most, {found['rows']:.0f} rows")
+            print(
+                f"{command}: {found['seconds']:.1f} s, {options.scenes / found['seconds']:.0f} scenes/s, "
+                f"{found['max_rss_mib']:.0f} MiB resident at most, {found['rows']:.0f} rows"
+            )
             seconds[command] = found["seconds"]
             ratios[f"{command}: MiB resident"] = found["max_rss_mib"]
         model = load_model()
@@ -220,13 +234,17 @@ def main() -> None:
     pairs, renditions = NUM_VIDEO * NUM_AUDIO, NUM_VIDEO + NUM_AUDIO
     products = renditions + 2 * (pairs + renditions) + 2
     one = matrix_seconds()
-    print(f"  all      {1e6 * total:7.1f} us/scene, {1 / total:.0f} scenes/s; {products} products per scene at "
-          f"{2 * 512 * 512 / one / 1e9:.0f} GFLOP/s are {1e6 * products * one:.1f} us: ratio {total / products / one:.2f}")
+    print(
+        f"  all      {1e6 * total:7.1f} us/scene, {1 / total:.0f} scenes/s; {products} products per scene at "
+        f"{2 * 512 * 512 / one / 1e9:.0f} GFLOP/s are {1e6 * products * one:.1f} us: ratio {total / products / one:.2f}"
+    )
     ratios["plan / its matrix products"] = total / products / one
     for what, cost in unfolded_seconds().items():
         whole = (pairs + renditions) * cost
-        print(f"{what}: {1e6 * cost:.1f} us/pair; {1e6 * whole:.0f} us for the {pairs + renditions} predictions of a "
-              f"scene: {whole / total:.1f} x plan, {whole / (spent['parts'] + spent['head']):.1f} x its predictions")
+        print(
+            f"{what}: {1e6 * cost:.1f} us/pair; {1e6 * whole:.0f} us for the {pairs + renditions} predictions of a "
+            f"scene: {whole / total:.1f} x plan, {whole / (spent['parts'] + spent['head']):.1f} x its predictions"
+        )
         ratios[f"{what} / plan"] = whole / total
         seconds[f"{what}, per pair"] = cost
     if options.json:

@@ -34,7 +34,7 @@ DOORS = {
     "av": {"media.probe", "media.bitstream"},
     "tomllib": {"allocation.reference", "media.grid"},
     "imageio_ffmpeg": {"media.ffmpeg"},
-    "pyarrow": {"features.table", "features.catalogue", "features.columns", "features.row_writer"},
+    "pyarrow": {"features.parquet", "features.table", "features.catalogue", "features.columns", "features.row_writer"},
     "visqol": {"features.audio"},
     "multiprocessing": {"workers.local"},
     "distributed": {"workers.cluster"},

@@ -246,7 +246,7 @@ def command(
             only = features_object(table, found.ladder.title)
             text = _json(ladder_document([found], provenance | {"features": only}))
             write_or_print(text, folder / names.of(found.ladder.title))
-    elif suffix == ".parquet":
+    elif output is not None and suffix == ".parquet":
         write_frame(ladder_frame(ladders), output)
     elif as_json or suffix == ".json":
         write_or_print(_json(ladder_document(ladders, provenance)), output)

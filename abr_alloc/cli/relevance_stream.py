@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+import numpy.typing as npt
 
 from abr_alloc.allocation.chunk_tasks import RELEVANCE_COLUMNS, Filters, RelevanceTask, shared_model
 from abr_alloc.allocation.plan import middle_of_kbps
@@ -79,7 +80,8 @@ def relevance_catalogue(
 
 def _middling_budget_kbps(catalogue: Catalogue, filters: Filters, overhead: float) -> float:
     """`plan.middling_budget_kbps` from the rates alone."""
-    least, most = [], []
+    least: list[npt.NDArray[np.float64]] = []
+    most: list[npt.NDArray[np.float64]] = []
     for chunk in chunks_of(catalogue, filters, None):
         frame = read_narrow(chunk, _RATES)
         table = narrow(FeatureTable.checked(frame, catalogue.metadata), **filters.as_arguments())

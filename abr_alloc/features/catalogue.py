@@ -8,6 +8,7 @@ is sorted when it is read.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import glob
 import os
@@ -22,7 +23,8 @@ import pyarrow.parquet as pq
 
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.columns import RowColumns, plausible
-from abr_alloc.features.table import COLUMNS, FeatureTable, TableMetadata, check_schema, frame_of, open_table
+from abr_alloc.features.parquet import COLUMNS, TableMetadata, check_schema, open_table
+from abr_alloc.features.table import FeatureTable, frame_of
 from abr_alloc.location import is_remote, list_files, parse_location
 
 __all__ = [
@@ -157,13 +159,15 @@ def _agree(first: TableMetadata, first_path: str, other: TableMetadata, path: st
                 "extract one of them again",
                 path=path,
             )
-    words = ("libvmaf_version", "visqol_version", "ffmpeg_version", "grid", "grid_hash")
-    return TableMetadata(
-        video_feature_version=first.video_feature_version,
-        audio_feature_version=first.audio_feature_version,
+    words: dict[str, str] = {
+        name: getattr(first, name) if getattr(first, name) == getattr(other, name) else ""
+        for name in ("libvmaf_version", "visqol_version", "ffmpeg_version", "grid", "grid_hash")
+    }
+    return dataclasses.replace(
+        first,
         source_hashes={**first.source_hashes, **other.source_hashes},
         credits={**first.credits, **other.credits},
-        **{name: getattr(first, name) if getattr(first, name) == getattr(other, name) else "" for name in words},
+        **words,
     )
 
 

@@ -81,15 +81,14 @@ class RowColumns:
         title, kind = Words.of(table["title"]), Words.of(table["kind"])
         scene = _number(table["scene"])
         kind_rank = np.array([_KINDS.index(word) if word in _KINDS else 2 for word in kind.words] or [2])[kind.code]
-        order: npt.NDArray[np.intp] | None = np.lexsort((kind.code, scene, title.code))
+        order = np.lexsort((kind.code, scene, title.code))
         audio, has_vector = _vectors(table["audio_features"])
-        if (order[1:] > order[:-1]).all():
-            order = None
-        else:
+        is_sorted = bool((order[1:] > order[:-1]).all())
+        if not is_sorted:
             audio, has_vector = audio[(np.cumsum(has_vector) - 1)[order[has_vector[order]]]], has_vector[order]
 
         def put(values: npt.NDArray) -> npt.NDArray:  # type: ignore[type-arg]
-            return values if order is None else values[order]
+            return values if is_sorted else values[order]
 
         codec, target = Words.of(table["codec"]), Words.of(table["target"])
         is_video = put(kind_rank) == 1

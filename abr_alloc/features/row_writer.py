@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abr_alloc.errors import OutputError
-from abr_alloc.features.table import WRITER_OPTIONS
+from abr_alloc.features.parquet import WRITER_OPTIONS
 from abr_alloc.location import is_remote, partial_name, scratch_dir, send
 
 __all__ = ["ROW_GROUP_ROWS", "RowWriter", "csv_text"]

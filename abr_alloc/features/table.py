@@ -1,4 +1,4 @@
-"""The feature table: one row per rendition per scene, and the one door to Parquet.
+"""The feature table: one row per rendition per scene.
 
 `FeatureTable` is a pandas frame with the columns of `COLUMNS` plus what is known about their origin. Nothing gets in
 unchecked: columns, types, ranges, NaN, duplicates and missing kinds are refused by column and row. The columns are
@@ -7,14 +7,12 @@ described in docs/formats.md.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +21,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abr_alloc.errors import FeatureTableError, OutputError
+from abr_alloc.features.parquet import (
+    COLUMNS,
+    METADATA_KEY,
+    ROW_GROUP_ROWS,
+    SCHEMA_VERSION,
+    TableMetadata,
+    check_schema,
+    file_schema,
+    open_table,
+    parquet_bytes,
+)
 from abr_alloc.features.schema import (
     AUDIO_DIM,
     AUDIO_FEATURES,
@@ -33,7 +42,7 @@ from abr_alloc.features.schema import (
     range_of,
     stack_audio,
 )
-from abr_alloc.location import is_remote, open_binary, parse_location, write_bytes
+from abr_alloc.location import open_binary, parse_location, write_bytes
 
 __all__ = [
     "AUDIO_DIM",
@@ -43,14 +52,11 @@ __all__ = [
     "VIDEO_FEATURES",
     "FeatureTable",
     "TableMetadata",
-    "check_schema",
     "columns_of",
     "feature_columns",
-    "file_schema",
     "frame_of",
     "is_feature_table",
     "join_tables",
-    "open_table",
     "range_of",
     "read_features",
     "replace_file",
@@ -59,60 +65,7 @@ __all__ = [
     "write_frame",
 ]
 
-SCHEMA_VERSION = 1
-WRITER_OPTIONS: Mapping[str, Any] = {"compression": "zstd", "compression_level": 9, "write_page_checksum": True}
-"""How every Parquet file of the program is written."""
-COLUMNS: dict[str, pa.DataType] = {
-    "title": pa.string(),
-    "scene": pa.int32(),
-    "start_s": pa.float64(),
-    "end_s": pa.float64(),
-    "kind": pa.string(),
-    "codec": pa.string(),
-    "width_px": pa.int32(),
-    "height_px": pa.int32(),
-    "fps": pa.float64(),
-    "channels": pa.int32(),
-    "target": pa.string(),
-    "bitrate_kbps": pa.float64(),
-    **dict.fromkeys(VIDEO_FEATURES, pa.float64()),
-    "frame_diff": pa.float64(),
-    "vmaf": pa.float64(),
-    "visqol_mos": pa.float64(),
-    "audio_mos": pa.float64(),
-    "audio_features": pa.list_(pa.float32(), AUDIO_DIM),
-}
-"""Every column with its type, in order."""
-
 logger = logging.getLogger(__name__)
-
-_METADATA_KEY = b"abr_alloc"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableMetadata:
-    """Where a table's numbers come from."""
-
-    schema_version: int = SCHEMA_VERSION
-    """Version of the columns."""
-    video_feature_version: str = ""
-    """Which video features (VMAF model and pooling)."""
-    audio_feature_version: str = ""
-    """Which audio features (ViSQOL and views)."""
-    libvmaf_version: str = ""
-    """libvmaf's own version word."""
-    visqol_version: str = ""
-    """Version of visqol-python."""
-    ffmpeg_version: str = ""
-    """ffmpeg's own version word."""
-    grid: str = ""
-    """Name of the probing grid."""
-    grid_hash: str = ""
-    """SHA-256 of the grid's text."""
-    source_hashes: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of each title's source file."""
-    credits: Mapping[str, str] = field(default_factory=dict)
-    """Attribution of each title, where its licence asks for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,40 +142,6 @@ def join_tables(tables: Sequence[FeatureTable], metadata: TableMetadata) -> Feat
     return FeatureTable.checked(frame, metadata)
 
 
-@contextlib.contextmanager
-def open_table(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
-    """A Parquet file, whose pages are checked as they are read; what its bytes do not allow is told with its name.
-
-    Raises:
-        FeatureTableError: there is none, or it cannot be read.
-    """
-    place = parse_location(path)
-    try:
-        with open_binary(place) if is_remote(place) else pa.OSFile(os.fspath(place)) as source:
-            yield pq.ParquetFile(source, page_checksum_verification=True)
-    except FileNotFoundError:
-        raise FeatureTableError(f"{path} does not exist; make it with `abr-alloc extract`", path=str(path)) from None
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise FeatureTableError(
-            f"{path} is not a readable Parquet file ({reason}); make it with `abr-alloc extract`", path=str(path)
-        ) from error
-
-
-def check_schema(schema: pa.Schema, path: str | os.PathLike[str]) -> TableMetadata:
-    """What a file says of its origin, once its columns are those of a feature table.
-
-    Raises:
-        FeatureTableError: they are not, or it says nothing; the message names the file and the column.
-    """
-    try:
-        metadata = _read_metadata(schema.metadata or {})
-        _check_columns(schema)
-    except FeatureTableError as error:
-        raise FeatureTableError(f"{path}: {error}", path=str(path), column=error.column) from None
-    return metadata
-
-
 def frame_of(table: pa.Table, path: str | os.PathLike[str], *, first_row: int = 0) -> pd.DataFrame:
     """Checked rows as a frame, sorted by title, scene and kind.
 
@@ -254,46 +173,13 @@ def is_feature_table(path: str | os.PathLike[str]) -> bool:
         raise FeatureTableError(f"{path} does not exist", path=str(path))
     try:
         with open_binary(path) as source:
-            return _METADATA_KEY in (pq.read_schema(source).metadata or {})
+            return METADATA_KEY in (pq.read_schema(source).metadata or {})
     except (OSError, pa.ArrowException):
         return False
 
 
 # Nullable integers stay integers; strings stay Python objects, which compare fastest at this size.
 _PANDAS_TYPES = {pa.int32(): pd.Int32Dtype()}
-
-
-def _check_columns(schema: pa.Schema) -> None:
-    twice = [name for name in COLUMNS if schema.names.count(name) > 1]
-    if twice:
-        raise FeatureTableError(f"column {twice[0]} is there twice; extract the table again", column=twice[0])
-    missing = [name for name in COLUMNS if name not in schema.names]
-    if missing:
-        raise FeatureTableError(f"column {missing[0]} is missing; extract the table again", column=missing[0])
-    extra = [name for name in schema.names if name not in COLUMNS]
-    if extra:
-        raise FeatureTableError(f"column {extra[0]} is not part of the schema; drop it", column=extra[0])
-    for name, expected in COLUMNS.items():
-        if schema.field(name).type != expected:
-            raise FeatureTableError(
-                f"column {name} has type {schema.field(name).type}, not {expected}; extract the table again",
-                column=name,
-            )
-
-
-def _read_metadata(raw: Mapping[bytes, bytes]) -> TableMetadata:
-    try:
-        found = json.loads(raw[_METADATA_KEY])
-        known = {item.name for item in fields(TableMetadata)}
-        metadata = TableMetadata(**{key: value for key, value in found.items() if key in known})
-    except (KeyError, ValueError, TypeError, AttributeError):
-        raise FeatureTableError("the file carries no abr_alloc metadata; make it with `abr-alloc extract`") from None
-    if metadata.schema_version != SCHEMA_VERSION:
-        raise FeatureTableError(
-            f"the table has schema version {metadata.schema_version}, this program reads {SCHEMA_VERSION}; "
-            "extract it again"
-        )
-    return metadata
 
 
 def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
@@ -309,13 +195,7 @@ def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
         for name, kind in COLUMNS.items()
     ]
     arrow = pa.table(arrays, schema=file_schema(table.metadata))
-    _write_parquet(arrow, parse_location(path), _whole_titles(table.frame["title"].to_numpy()))
-
-
-def file_schema(metadata: TableMetadata) -> pa.Schema:
-    """Columns and origin as a file holds them."""
-    text = json.dumps(asdict(metadata), sort_keys=True)
-    return pa.schema(list(COLUMNS.items()), metadata={_METADATA_KEY: text.encode()})
+    replace_file(parse_location(path), parquet_bytes(arrow, _whole_titles(table.frame["title"].to_numpy())))
 
 
 def write_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -324,11 +204,8 @@ def write_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: the place cannot be written to.
     """
-    _write_parquet(pa.Table.from_pandas(frame, preserve_index=False), parse_location(path), [len(frame)])
-
-
-ROW_GROUP_ROWS = 4096
-"""Rows of a row group of a feature table, at least: what is read at once, 8 MiB of audio vectors at most."""
+    content = parquet_bytes(pa.Table.from_pandas(frame, preserve_index=False), [len(frame)])
+    replace_file(parse_location(path), content)
 
 
 def _whole_titles(titles: npt.NDArray[np.object_]) -> list[int]:
@@ -340,16 +217,6 @@ def _whole_titles(titles: npt.NDArray[np.object_]) -> list[int]:
             sizes.append(int(end) - start)
             start = int(end)
     return sizes
-
-
-def _write_parquet(table: pa.Table, path: Path, row_groups: Sequence[int]) -> None:
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, table.schema, **WRITER_OPTIONS) as writer:
-        start = 0
-        for size in row_groups:
-            writer.write_table(table.slice(start, size), row_group_size=max(size, 1))
-            start += size
-    replace_file(path, sink.getvalue().to_pybytes())
 
 
 def replace_file(path: Path, content: bytes, *, log_level: int = logging.INFO) -> None:
