@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -25,7 +26,7 @@ from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.columns import RowColumns, plausible
 from abr_alloc.features.parquet import COLUMNS, TableMetadata, check_schema, open_table
 from abr_alloc.features.table import FeatureTable, frame_of
-from abr_alloc.location import is_remote, list_files, parse_location
+from abr_alloc.location import fingerprint, is_remote, list_files, parse_location
 
 __all__ = [
     "CHUNK_ROWS",
@@ -159,7 +160,7 @@ def _agree(first: TableMetadata, first_path: str, other: TableMetadata, path: st
                 "extract one of them again",
                 path=path,
             )
-    words: dict[str, str] = {
+    words: dict[str, Any] = {
         name: getattr(first, name) if getattr(first, name) == getattr(other, name) else ""
         for name in ("libvmaf_version", "visqol_version", "ffmpeg_version", "grid", "grid_hash")
     }
@@ -191,6 +192,9 @@ def _chunks(path: str, file: pq.ParquetFile) -> Iterator[Chunk]:
         return
     start, after = 0, None
     while start < len(groups):
+        if after is not None and spans[start][1] <= after:  # it ends a title that was begun before
+            start += 1
+            continue
         stop, held = start + 1, rows[start]
         while stop < len(groups) and held + rows[stop] <= CHUNK_ROWS:
             held, stop = held + rows[stop], stop + 1
@@ -198,16 +202,15 @@ def _chunks(path: str, file: pq.ParquetFile) -> Iterator[Chunk]:
         through = stop  # the last title may go on in the next groups
         while through < len(groups) and spans[through][0] == last:
             through += 1
-        if after is None or last > after:
-            yield Chunk(
-                path=path,
-                row_groups=tuple(groups[start:through]),
-                after_title=after,
-                last_title=last,
-                first_title=spans[start][0],
-                first_row=sum(rows[:start]),
-                num_rows=sum(rows[start:through]),
-            )
+        yield Chunk(
+            path=path,
+            row_groups=tuple(groups[start:through]),
+            after_title=after,
+            last_title=last,
+            first_title=spans[start][0],
+            first_row=sum(rows[:start]),
+            num_rows=sum(rows[start:through]),
+        )
         start, after = stop, last
 
 
@@ -248,14 +251,27 @@ def _span(file: pq.ParquetFile, group: int) -> tuple[str, str]:
 
 
 @functools.lru_cache(maxsize=1)
-def _read_group(path: str, group: int, columns: tuple[str, ...]) -> pa.Table:
+def _read_group(path: str, group: int, columns: tuple[str, ...], version: object) -> pa.Table:
     """One row group. The last one stays: a title that goes on into the next chunk does not cost a second reading."""
     with open_table(path) as file:
         return file.read_row_group(group, columns=list(columns), use_threads=False)
 
 
+def _version(path: str) -> object:
+    """What changes when a file is replaced under its name."""
+    place = parse_location(path)
+    try:
+        if is_remote(place):
+            return fingerprint(place)
+        about = place.stat()
+    except OSError:
+        return None  # opening it says why
+    return about.st_ino, about.st_size, about.st_mtime_ns
+
+
 def _read(chunk: Chunk, columns: Sequence[str] = tuple(COLUMNS)) -> pa.Table:
-    parts = [_read_group(chunk.path, group, tuple(columns)) for group in chunk.row_groups]
+    version = _version(chunk.path)
+    parts = [_read_group(chunk.path, group, tuple(columns), version) for group in chunk.row_groups]
     if chunk.after_title is not None and pc.min(parts[0]["title"]).as_py() <= chunk.after_title:
         parts[0] = parts[0].filter(pc.greater(parts[0]["title"], chunk.after_title))
     if pc.max(parts[-1]["title"]).as_py() > chunk.last_title:
