@@ -53,7 +53,7 @@ def test_parquet_and_csv_hold_the_parts_one_after_the_other(tmp_path) -> None:
 def test_an_interrupted_file_leaves_the_old_one_and_nothing_else(tmp_path, suffix) -> None:
     path = tmp_path / f"t{suffix}"
     path.write_text("what was there")
-    with pytest.raises(KeyboardInterrupt), RowWriter(path, COLUMNS, 2) as writer:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), RowWriter(path, COLUMNS, 2) as writer:
         writer.write(0, rows(1))
         writer.write(1, rows(1))
         raise KeyboardInterrupt
