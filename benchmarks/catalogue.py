@@ -64,7 +64,7 @@ def synthesise(path: Path, num_scenes: int) -> None:
     ) as out:
         for first in range(0, num_scenes, per_block):
             number = np.arange(first, min(first + per_block, num_scenes))
-            block = pa.concat_tables(scenes[i] for i in number % len(scenes)).combine_chunks()
+            block = pa.concat_tables(scenes[i] for i in number // SCENES_PER_TITLE % len(scenes)).combine_chunks()
             out.write_table(perturbed(block, number, per_scene, rng), row_group_size=len(block))
 
 
