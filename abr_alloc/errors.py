@@ -262,8 +262,16 @@ class InfeasibleLimits:
 class InfeasibleBudgetError(AbrAllocError):
     """Some scene or title has no choice within its budget and limits."""
 
-    def __init__(self, scenes: Sequence[InfeasibleScene | InfeasibleLimits]) -> None:
+    def __init__(self, scenes: Sequence[InfeasibleScene | InfeasibleLimits], *, number: int | None = None) -> None:
+        """Tell of some scenes or titles.
+
+        Args:
+            scenes: all of them, or the first.
+            number: how many there are; as many as are given when absent.
+        """
         first = scenes[0]
-        more = f" (and {len(scenes) - 1} more)" if len(scenes) > 1 else ""
+        number = len(scenes) if number is None else number
+        more = f" (and {number - 1} more)" if number > 1 else ""
         super().__init__(f"{first}{more}; {first.hint}")
         self.scenes = tuple(scenes)
+        self.number = number

@@ -1,43 +1,69 @@
 """Start-up: whole commands beside the imports that they cannot do without, in turn, in one run.
 
-python benchmarks/startup.py [RUNS]
+python benchmarks/startup.py [--runs N] [--json FILE]
+
+Bytecode is kept in a folder of the benchmark's own, for the commands and the floor alike, as an installation keeps it.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
-ABR_ALLOC = Path(sys.executable).with_name("abr-alloc")
+ROOT = Path(__file__).parents[1]
+EXAMPLE = str(ROOT / "examples" / "clip_features.parquet")
+LADDER = str(ROOT / "ladders" / "titles" / "bbb-rabbit-wakes-720p.json")
 FLOOR = [sys.executable, "-c", "import numpy, pandas, pyarrow.parquet"]
 COMMANDS = {
-    "plan (example, 2000k)": [str(ABR_ALLOC), "plan", str(EXAMPLE), "--budget", "2000k"],
-    "plan --json": [str(ABR_ALLOC), "plan", str(EXAMPLE), "--budget", "2000k", "--json"],
-    "relevance (text)": [str(ABR_ALLOC), "relevance", str(EXAMPLE)],
-    "--help": [str(ABR_ALLOC), "--help"],
+    "--help": ["--help"],
+    "plan": ["plan", EXAMPLE, "--budget", "2000k"],
+    "plan --json": ["plan", EXAMPLE, "--budget", "2000k", "--json"],
+    "plan --csv": ["plan", EXAMPLE, "--budget", "2000k", "--csv"],
+    "relevance": ["relevance", EXAMPLE],
+    "ladder": ["ladder", EXAMPLE],
+    "export": ["export", LADDER, "--format", "hls", "-o", "{folder}/master.m3u8"],
+    "compare --help": ["compare", "--help"],
+    "lint --help": ["lint", "--help"],
+    "doctor --help": ["doctor", "--help"],
 }
 
 
-def seconds(command: list[str]) -> float:
+def seconds(command: list[str], environment: dict[str, str]) -> float:
     started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     return time.perf_counter() - started
 
 
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 9
-    for command in (FLOOR, *COMMANDS.values()):
-        seconds(command)  # warm the file cache
-    print(f"floor: {' '.join(FLOOR[1:])}; median of {runs} runs, each command run right after the floor")
-    for name, command in COMMANDS.items():
-        pairs = [(seconds(FLOOR), seconds(command)) for _ in range(runs)]
-        ratio = statistics.median(own / floor for floor, own in pairs)
-        floor, own = (statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"{name:24} {own:6.3f} s   floor {floor:6.3f} s   ratio {ratio:5.2f}")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    ratios: dict[str, float] = {}
+    spent: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"PYTHONPYCACHEPREFIX": folder, "PYTHONPATH": str(ROOT)}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        own = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
+        commands = {name: own + [word.format(folder=folder) for word in words] for name, words in COMMANDS.items()}
+        for command in (FLOOR, *commands.values()):
+            seconds(command, environment)  # warm the file cache, and compile
+        print(f"floor: {' '.join(FLOOR[1:])}; median of {options.runs} runs, each command run right after the floor")
+        for name, command in commands.items():
+            pairs = [(seconds(FLOOR, environment), seconds(command, environment)) for _ in range(options.runs)]
+            ratios[name] = statistics.median(ours / floor for floor, ours in pairs)
+            floor, spent[name] = (statistics.median(column) for column in zip(*pairs, strict=True))
+            print(f"{name:16} {spent[name]:6.3f} s   floor {floor:6.3f} s   ratio {ratios[name]:5.2f}")
+    if options.json:
+        document = {"name": "startup", "ratios": ratios, "seconds": spent}
+        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ measured somewhere once, not the audience of a service. A service's own distribu
 from __future__ import annotations
 
 import csv
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -72,14 +73,19 @@ def lognormal(median_kbps: float, sigma: float, network: str = "") -> Audience:
     for name, value in (("median", median_kbps), ("sigma", sigma)):
         if not 0.0 < value < math.inf:
             raise AudienceError(f"a lognormal network with {name} {value:g}: it must be positive and finite")
+    return Audience(
+        network=network or f"lognormal:median={median_kbps:g}k,sigma={sigma:g}",
+        share_with=functools.partial(_lognormal_share, median_kbps, sigma),
+    )
 
-    def share_with(kbps: Floats) -> Floats:
-        from scipy.special import ndtr  # lazily: SciPy would slow the start of commands that need no audience
 
-        result: Floats = ndtr((math.log(median_kbps) - np.log(kbps)) / sigma)
-        return result
+def _lognormal_share(median_kbps: float, sigma: float, kbps: Floats) -> Floats:
+    # The C library's normal distribution: SciPy's is the same and takes longer to import than a ladder to design.
+    z = (math.log(median_kbps) - np.log(kbps)) / sigma
+    return np.asarray(_erfc(-z * math.sqrt(0.5)) / 2.0, dtype=np.float64)
 
-    return Audience(network=network or f"lognormal:median={median_kbps:g}k,sigma={sigma:g}", share_with=share_with)
+
+_erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
 def weighted(kbps: Floats, weights: Floats, network: str) -> Audience:
@@ -105,12 +111,12 @@ def weighted(kbps: Floats, weights: Floats, network: str) -> Audience:
         raise AudienceError(f"all weights of the network {network} are 0; give at least one positive weight")
     # tail[i] is the share at kbps[i] and above.
     tail = np.append(np.cumsum(weights[::-1])[::-1] / weights.sum(), 0.0)
+    return Audience(network=network, share_with=functools.partial(_weighted_share, kbps, tail))
 
-    def share_with(rate: Floats) -> Floats:
-        result: Floats = tail[np.searchsorted(kbps, rate * (1.0 - 1e-12), side="left")]
-        return result
 
-    return Audience(network=network, share_with=share_with)
+def _weighted_share(kbps: Floats, tail: Floats, rate: Floats) -> Floats:
+    result: Floats = tail[np.searchsorted(kbps, rate * (1.0 - 1e-12), side="left")]
+    return result
 
 
 def read_audience(text: str) -> Audience:

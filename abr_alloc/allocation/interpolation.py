@@ -1,7 +1,7 @@
 """Surfaces between probes: an encoder can hit any rate, so AVQ is interpolated between the measured ones.
 
 For one codec, one size and one audio rendition, AVQ over the logarithm of the video rate is a shape-preserving
-piecewise cubic through the probes (PCHIP; Fritsch and Carlson, SIAM J. Numer. Anal. 17, 1980; SciPy's): where the
+piecewise cubic through the probes (PCHIP; Fritsch and Carlson, SIAM J. Numer. Anal. 17, 1980): where the
 probes rise it rises, and it never swings beyond two neighbours. Nothing is extrapolated: a size offers rates from its
 cheapest to its dearest probe and no others. Across sizes the best one at each rate counts, the upper envelope; where
 the best size changes is a crossover. docs/allocation.md has the measured error.
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.allocation.pchip import pchip
 from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, Probe, QualitySurface, VideoRendition
 
 __all__ = ["Crossover", "SizeCurve", "find_crossovers", "interpolate", "lattice_kbps", "size_curves"]
@@ -62,11 +63,7 @@ class SizeCurve:
         if len(self.kbps) == 1:
             same = np.isclose(kbps, self.kbps[0], rtol=_SAME_RATE, atol=0.0)
             return np.where(same[:, None], self.avq_mos[0], np.nan)
-        from scipy.interpolate import PchipInterpolator  # a third of a plan's start: only where it is needed
-
-        curve = PchipInterpolator(np.log(self.kbps), self.avq_mos, axis=0, extrapolate=False)
-        result: npt.NDArray[np.float64] = curve(np.log(kbps))
-        return result
+        return pchip(np.log(self.kbps), self.avq_mos, np.log(kbps))
 
     def around(self, kbps: float) -> tuple[Probe, Probe]:
         """The probes below and above a rate within the range."""

@@ -12,6 +12,7 @@ import numbers
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.record import Allocation, Certificate, Choice, Plan, allocate
@@ -27,6 +28,8 @@ __all__ = [
     "Limits",
     "Plan",
     "best_pair",
+    "choose_pair",
+    "middle_of_kbps",
     "middling_budget_kbps",
     "plan",
     "plan_surfaces",
@@ -105,7 +108,7 @@ def plan_surfaces(
     infeasible: list[list[InfeasibleScene | InfeasibleLimits]] = [[] for _ in budgets_kbps]
     for surface in surfaces:
         for i, budget_kbps in enumerate(budgets_kbps):
-            found = _choose(surface, budget_kbps, limits)
+            found = choose_pair(surface, budget_kbps, limits)
             if isinstance(found, Choice):
                 choices[i].append(found)
             else:
@@ -121,14 +124,22 @@ def plan_surfaces(
 def middling_budget_kbps(surfaces: Sequence[QualitySurface]) -> float:
     """A budget in the middle of what a table holds: the median over scenes of the geometric mean of the cheapest and
     the dearest pair, never below the dearest scene's cheapest pair; rounded up to two digits."""
-    middle = float(np.median([np.sqrt(s.total_kbps.min() * s.total_kbps.max()) for s in surfaces]))
-    least = max(float(s.total_kbps.min()) for s in surfaces)
-    value = max(middle, least)
+    return middle_of_kbps(
+        np.array([s.total_kbps.min() for s in surfaces]), np.array([s.total_kbps.max() for s in surfaces])
+    )
+
+
+def middle_of_kbps(least: npt.NDArray[np.float64], most: npt.NDArray[np.float64]) -> float:
+    """The same from the rates of every scene's cheapest and dearest pair, (S,) each, kbps."""
+    value = max(float(np.median(np.sqrt(least * most))), float(least.max()))
     unit = 10.0 ** (np.floor(np.log10(value)) - 1)
     return float(np.ceil(value / unit) * unit)
 
 
-def _choose(surface: QualitySurface, budget_kbps: float, limits: Limits) -> Choice | InfeasibleScene | InfeasibleLimits:
+def choose_pair(
+    surface: QualitySurface, budget_kbps: float, limits: Limits
+) -> Choice | InfeasibleScene | InfeasibleLimits:
+    """The best pair of one scene under one budget, or why there is none."""
     most_kbps = min(budget_kbps, limits.max_rate_kbps)
     pair = best_pair(surface, most_kbps)
     if pair is None:

@@ -13,7 +13,17 @@ from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import Relevance, SceneShares, estimate_relevance, scene_shares
 
-__all__ = ["Allocation", "Certificate", "Choice", "Indistinguishable", "Plan", "allocate", "find_indistinguishable"]
+__all__ = [
+    "FLAT_COLUMNS",
+    "FLAT_TYPES",
+    "Allocation",
+    "Certificate",
+    "Choice",
+    "Indistinguishable",
+    "Plan",
+    "allocate",
+    "find_indistinguishable",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +120,7 @@ class Plan:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per allocation, flat: for pandas, CSV and tables."""
-        return pd.DataFrame([_flatten(allocation) for allocation in self.allocations], columns=_FLAT_COLUMNS)
+        return pd.DataFrame([_flatten(allocation) for allocation in self.allocations], columns=FLAT_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,20 +195,17 @@ def find_indistinguishable(surface: QualitySurface, avq_mos: float, difference_m
     )
 
 
-_FLAT_COLUMNS = [
-    *("title", "scene", "start_s", "end_s", "budget_kbps", "video_codec", "width_px", "height_px", "video_target"),
-    *("video_kbps", "audio_codec", "channels", "audio_target", "audio_kbps", "total_kbps", "avq_mos", "avq_low_mos"),
-    *(
-        "avq_high_mos",
-        "audio_share",
-        "eq8_audio_share",
-        "extra_budget_gain_mos",
-        "num_pairs",
-        "num_feasible",
-        "interpolated",
-    ),
-    *("indistinguishable_kbps", "num_indistinguishable"),
-]
+FLAT_TYPES = {
+    **{"title": "str", "scene": "int", "start_s": "float", "end_s": "float", "budget_kbps": "float"},
+    **{"video_codec": "str", "width_px": "int", "height_px": "int", "video_target": "str", "video_kbps": "float"},
+    **{"audio_codec": "str", "channels": "int", "audio_target": "str", "audio_kbps": "float", "total_kbps": "float"},
+    **{"avq_mos": "float", "avq_low_mos": "float", "avq_high_mos": "float"},
+    **{"audio_share": "float", "eq8_audio_share": "float", "extra_budget_gain_mos": "float"},
+    **{"num_pairs": "int", "num_feasible": "int", "interpolated": "bool"},
+    **{"indistinguishable_kbps": "float", "num_indistinguishable": "int"},
+}
+"""Columns of a plan as rows, with their types."""
+FLAT_COLUMNS = list(FLAT_TYPES)
 
 
 def _flatten(a: Allocation) -> dict[str, object]:

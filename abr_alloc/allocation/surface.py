@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.allocation.prediction import pair_up, predict_title
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
@@ -26,6 +27,8 @@ __all__ = [
     "VideoRendition",
     "build_surfaces",
     "by_title",
+    "narrow",
+    "require_present",
     "select",
 ]
 
@@ -139,38 +142,96 @@ def select(
         FeatureTableError: a filter leaves nothing, and names what there is.
     """
     frame = table.frame
-    kind = frame["kind"]
-    keep = pd.Series(True, index=frame.index)
-    for column, wanted, of_kind in (
-        ("title", titles, None),
-        ("scene", scenes, None),
-        ("codec", video_codecs, "video"),
-        ("codec", audio_codecs, "audio"),
-    ):
-        if not wanted:
-            continue
-        concerned = pd.Series(True, index=frame.index) if of_kind is None else kind == of_kind
-        present = frame.loc[concerned, column].unique().tolist()
-        for value in wanted:
-            if value not in present:
-                what = column if of_kind is None else f"{of_kind} codec"
-                listed = ", ".join(map(str, sorted(present)[:10])) + (", ..." if len(present) > 10 else "")
-                raise FeatureTableError(f"the table has no {what} {value!r}; it has {listed}", column=column)
-        keep &= ~concerned | frame[column].isin(list(wanted))
+    require_present(
+        set(frame["title"]) if titles else set(),
+        set(frame["scene"]) if scenes else set(),
+        {name: set(table.of_kind(name)["codec"]) for name in ("video", "audio")},
+        titles=titles,
+        scenes=scenes,
+        video_codecs=video_codecs,
+        audio_codecs=audio_codecs,
+    )
+    selected = narrow(
+        table,
+        titles=titles,
+        scenes=scenes,
+        video_codecs=video_codecs,
+        audio_codecs=audio_codecs,
+        max_height_px=max_height_px,
+    )
+    if selected is not None:
+        return selected
     if max_height_px is not None:
-        tall = (frame["height_px"] > max_height_px).fillna(False).astype(bool)
-        keep &= ~tall
-        if not (keep & (kind == "video")).any():
-            lowest = int(frame.loc[keep | tall, "height_px"].min())
+        chosen = frame["title"].isin(titles or frame["title"]) & frame["scene"].isin(scenes or frame["scene"])
+        chosen &= frame["codec"].isin(video_codecs or frame["codec"]) & (frame["kind"] == "video")
+        if chosen.any() and (lowest := int(frame.loc[chosen, "height_px"].min())) > max_height_px:
             raise FeatureTableError(
                 f"no video rendition is at most {max_height_px} px high; the lowest has {lowest}", column="height_px"
             )
-    chosen = frame[keep]
-    if chosen.empty:
-        raise FeatureTableError("the filters leave no rows; loosen --title, --scene or the codecs")
-    selected = FeatureTable(chosen.reset_index(drop=True), table.metadata)
-    if len(chosen) < len(frame):
-        _require_both_kinds(table, selected)
+    raise FeatureTableError("the filters leave no rows; loosen --title, --scene or the codecs")
+
+
+def require_present(
+    has_titles: Collection[str],
+    has_scenes: Collection[int],
+    has_codecs: Mapping[str, Collection[str]],
+    *,
+    titles: tuple[str, ...],
+    scenes: tuple[int, ...],
+    video_codecs: tuple[str, ...],
+    audio_codecs: tuple[str, ...],
+) -> None:
+    """Refuse a filter that asks for what is not there.
+
+    Raises:
+        FeatureTableError: names the value and what there is.
+    """
+    for what, column, wanted, present in (
+        ("title", "title", titles, has_titles),
+        ("scene", "scene", scenes, has_scenes),
+        ("video codec", "codec", video_codecs, has_codecs["video"]),
+        ("audio codec", "codec", audio_codecs, has_codecs["audio"]),
+    ):
+        for value in wanted:
+            if value not in present:
+                listed = ", ".join(map(str, sorted(present)[:10])) + (", ..." if len(present) > 10 else "")  # type: ignore[type-var]
+                raise FeatureTableError(f"the table has no {what} {value!r}; it has {listed}", column=column)
+
+
+def narrow(
+    table: FeatureTable,
+    *,
+    titles: tuple[str, ...] = (),
+    scenes: tuple[int, ...] = (),
+    video_codecs: tuple[str, ...] = (),
+    audio_codecs: tuple[str, ...] = (),
+    max_height_px: int | None = None,
+) -> FeatureTable | None:
+    """The rows that pass; None where there are none, or no video row within the height.
+
+    Raises:
+        FeatureTableError: the filters leave a scene without one kind of rows.
+    """
+    frame = table.frame
+    kind = frame["kind"]
+    keep = pd.Series(True, index=frame.index)
+    if titles:
+        keep &= frame["title"].isin(list(titles))
+    if scenes:
+        keep &= frame["scene"].isin(list(scenes))
+    for wanted, of_kind in ((video_codecs, "video"), (audio_codecs, "audio")):
+        if wanted:
+            keep &= (kind != of_kind) | frame["codec"].isin(list(wanted))
+    if max_height_px is not None:
+        keep &= ~(frame["height_px"] > max_height_px).fillna(False).astype(bool)
+        if not (keep & (kind == "video")).any():
+            return None
+    if keep.all():
+        return table
+    if not keep.any():
+        return None
+    selected = FeatureTable.checked(frame[keep].reset_index(drop=True), table.metadata)
+    _require_both_kinds(table, selected)
     return selected
 
 
@@ -207,32 +268,55 @@ def build_surfaces(
     model.check_table(table)
     table.require_pairs()
     num_scenes = num_pairs = 0
-    for (title, scene), rows in table.frame.groupby(["title", "scene"], sort=False):
-        video, audio = rows[rows["kind"] == "video"], rows[rows["kind"] == "audio"]
-        x_v, x_a = model.video_inputs(video), model.audio_inputs(audio)
-        video_kbps, audio_kbps = video["bitrate_kbps"].to_numpy(), audio["bitrate_kbps"].to_numpy()
-        num_scenes, num_pairs = num_scenes + 1, num_pairs + len(video) * len(audio)
+    for title, rows in table.frame.groupby("title", sort=False):
+        for surface in _title_surfaces(rows, model, overhead, table.metadata.weights_s.get(title, {})):
+            num_scenes, num_pairs = num_scenes + 1, num_pairs + surface.avq_mos.size
+            yield surface
+    logger.info("model %s predicted %d pairs of %d scenes", model.name, num_pairs, num_scenes)
+
+
+def _title_surfaces(
+    rows: pd.DataFrame, model: Model, overhead: float, weights_s: Mapping[str, float]
+) -> Iterator[QualitySurface]:
+    """The scenes of one title, which are predicted together."""
+    is_video = (rows["kind"] == "video").to_numpy()
+    video, audio = rows[is_video], rows[~is_video]
+    x_v, x_a = model.video_inputs(video), model.audio_inputs(audio)
+    scene = rows["scene"].to_numpy(dtype=np.int64)
+    first = np.flatnonzero(np.concatenate([[True], scene[1:] != scene[:-1]]))
+    num_video = np.add.reduceat(is_video, first, dtype=np.intp)
+    num_audio = np.add.reduceat(~is_video, first, dtype=np.intp)
+    pairs = pair_up(num_video, num_audio)
+    avq = predict_title(model.predictor, x_a, x_v, pairs.audio, pairs.video).pairs_mos
+    video_renditions = [
+        VideoRendition(codec=codec, width_px=int(w), height_px=int(h), target=target, bitrate_kbps=float(kbps))
+        for codec, w, h, target, kbps in zip(
+            *(video[c] for c in ("codec", "width_px", "height_px", "target", "bitrate_kbps")), strict=True
+        )
+    ]
+    audio_renditions = [
+        AudioRendition(codec=codec, channels=int(channels), target=target, bitrate_kbps=float(kbps))
+        for codec, channels, target, kbps in zip(
+            *(audio[c] for c in ("codec", "channels", "target", "bitrate_kbps")), strict=True
+        )
+    ]
+    start_s, end_s = rows["start_s"].to_numpy(), rows["end_s"].to_numpy()
+    title = str(rows["title"].iloc[0])
+    stop_v, stop_a = np.cumsum(num_video), np.cumsum(num_audio)
+    for s, row in enumerate(first.tolist()):
+        v, a = slice(stop_v[s] - num_video[s], stop_v[s]), slice(stop_a[s] - num_audio[s], stop_a[s])
+        own_video, own_audio = tuple(video_renditions[v]), tuple(audio_renditions[a])
+        video_kbps, audio_kbps = ([r.bitrate_kbps for r in own] for own in (own_video, own_audio))
         yield QualitySurface(
             title=title,
-            scene=int(scene),
-            start_s=float(rows["start_s"].iloc[0]),
-            end_s=float(rows["end_s"].iloc[0]),
-            video=tuple(
-                VideoRendition(codec=codec, width_px=int(w), height_px=int(h), target=target, bitrate_kbps=float(kbps))
-                for codec, w, h, target, kbps in zip(
-                    *(video[c] for c in ("codec", "width_px", "height_px", "target", "bitrate_kbps")), strict=True
-                )
-            ),
-            audio=tuple(
-                AudioRendition(codec=codec, channels=int(channels), target=target, bitrate_kbps=float(kbps))
-                for codec, channels, target, kbps in zip(
-                    *(audio[c] for c in ("codec", "channels", "target", "bitrate_kbps")), strict=True
-                )
-            ),
-            avq_mos=model.predictor.predict_grid(x_a, x_v),
+            scene=int(scene[row]),
+            start_s=float(start_s[row]),
+            end_s=float(end_s[row]),
+            video=own_video,
+            audio=own_audio,
+            avq_mos=avq[pairs.first[s] : pairs.first[s + 1]].reshape(len(own_video), len(own_audio)),
             total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead),
-            x_v=x_v,
-            x_a=x_a,
-            stands_for_s=table.metadata.weights_s.get(title, {}).get(str(int(scene))),
+            x_v=x_v[v],
+            x_a=x_a[a],
+            stands_for_s=weights_s.get(str(int(scene[row]))),
         )
-    logger.info("model %s predicted %d pairs of %d scenes", model.name, num_pairs, num_scenes)

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, streaming
 from abr_alloc.cli.completion import complete_network, complete_reference
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from abr_alloc.allocation.reference import ReferenceLadder
-    from abr_alloc.features.table import FeatureTable
 
 __all__ = ["command"]
 
@@ -68,8 +63,8 @@ class _Sizes(click.ParamType):
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    metavar="LADDER.json|.csv|DIR",
-    help="A ladder file (docs/formats.md), CSV, or an existing folder for a ladder file per title.",
+    metavar="LADDER.json|.csv|.parquet|DIR",
+    help="A ladder file (docs/formats.md), rows, or an existing folder for a ladder file per title.",
 )
 @click.option("--rungs", type=_Rungs(), default="6", show_default=True, help="Or auto: as many as are worth having.")
 @click.option(
@@ -133,6 +128,8 @@ class _Sizes(click.ParamType):
     help="Hold it against a fixed ladder: apple-hls-avc, apple-hls-hevc, or a ladder file.",
 )
 @options.planning
+@options.catalogue_jobs_option
+@options.cluster_option
 @click.option("--json", "as_json", is_flag=True, help="Print the ladder file instead of tables.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per rung.")  # fmt: skip
 def command(
@@ -155,11 +152,15 @@ def command(
     overhead: float,
     as_json: bool,
     as_csv: bool,
+    jobs: int,
+    scheduler: str | None,
     **filters: Any,
 ) -> None:
     """Design, for every title of FEATURES, the ladder of audio/video pairs with the highest expected AVQ over an
     audience whose players take the highest rung that their bandwidth allows. Rates between the measured ones are
     interpolated. The answer is exact over the candidate pairs.
+
+    FEATURES is a feature table, a folder of them, or a quoted pattern like "tables/*.parquet".
 
     Exit code 3 when the constraints leave no ladder.
     """
@@ -167,25 +168,29 @@ def command(
         raise click.UsageError("--json and --csv exclude each other; give one")
     folder = output if output is not None and output.is_dir() else None
     suffix = output.suffix.lower() if output is not None and folder is None else ""
-    if output is not None and folder is None and suffix not in (".json", ".csv"):
-        raise click.UsageError(f"the output {output} must end in .json or .csv, or be an existing folder")
-    if (as_json and suffix == ".csv") or (as_csv and suffix == ".json"):
+    if output is not None and folder is None and suffix not in (".json", ".csv", ".parquet"):
+        raise click.UsageError(f"the output {output} must end in .json, .csv or .parquet, or be an existing folder")
+    if (as_json and suffix in (".csv", ".parquet")) or (as_csv and suffix in (".json", ".parquet")):
         raise click.UsageError(f"--{'json' if as_json else 'csv'} does not fit the output {output}; rename it")
     if folder is None:
         options.check_output(output, [features, Path(network), Path(reference_name or network)])
     elif as_csv:
         raise click.UsageError(f"--csv does not fit the folder {output}: ladder files are JSON; name a .csv file")
 
+    streaming.one_blas_thread()
+
     from abr_alloc.allocation.audience import PRESETS, read_audience
+    from abr_alloc.allocation.chunk_tasks import Filters, shared_model
     from abr_alloc.allocation.design import DesignOptions, design_catalogue, design_titles
     from abr_alloc.allocation.rung import LadderRules
     from abr_alloc.allocation.surface import build_surfaces, select
-    from abr_alloc.cli.ladder_table import ladder_csv, ladder_text
+    from abr_alloc.cli.ladder_stream import FileNames, LadderTask, design_catalogue_titles, features_object
+    from abr_alloc.cli.ladder_table import ladder_csv, ladder_frame, ladder_text
     from abr_alloc.cli.plan import model_object
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.export.ladder_json import ladder_document
-    from abr_alloc.features.table import read_features
-    from abr_alloc.models.checkpoint import load_model
+    from abr_alloc.features.catalogue import open_catalogue
+    from abr_alloc.features.table import write_frame
 
     audience = read_audience(network)
     rules = LadderRules(
@@ -198,8 +203,9 @@ def command(
         sides_px=sides_px,
     )
     reference = None if reference_name is None else _reference(reference_name)
-    table = select(read_features(features), **filters)
-    model = load_model(model_name)
+    catalogue = open_catalogue(features)
+    streaming.check_place(catalogue, output)
+    model = shared_model(model_name)
     wanted = DesignOptions(
         num_rungs=None if isinstance(rungs, str) else rungs,
         jnd_mos=jnd_mos,
@@ -208,38 +214,46 @@ def command(
         overhead=overhead,
         interval_mos=model.interval_mos,
     )
+    described = " = ".join([network, *PRESETS.get(network, ())[:1]])
+    provenance = {
+        "model": model_object(model),
+        "features": {},
+        "options": _options_object(wanted, described, reference_name, shared),
+    }
+    streams = suffix == ".parquet" or not catalogue.is_one_table
+    if streams and not (shared or as_json or suffix == ".json" or (as_csv and output is None)):
+        task = LadderTask(
+            chunk=catalogue.chunks[0],
+            model=model_name,
+            audience=audience,
+            options=wanted,
+            reference=reference,
+            provenance=provenance if folder is not None else {},
+            filters=Filters(**filters),
+        )
+        design_catalogue_titles(task, catalogue, output if folder is None else None, folder, jobs, scheduler)
+        return
+    table = select(streaming.read_whole(catalogue), **filters)
     surfaces = build_surfaces(table, model, overhead=overhead)
     if shared:
         ladders = [design_catalogue(surfaces, audience, wanted, reference)]
     else:
         ladders = design_titles(surfaces, audience, wanted, reference)
-    described = " = ".join([network, *PRESETS.get(network, ())[:1]])
-    provenance = {
-        "model": model_object(model),
-        "features": _features_object(table),
-        "options": _options_object(wanted, described, reference_name, shared),
-    }
+    provenance["features"] = features_object(table)
     if folder is not None:
-        for found, name in zip(ladders, _file_names([found.ladder.title for found in ladders]), strict=True):
-            path = folder / name
-            only = _features_object(table, found.ladder.title)
-            write_or_print(_json(ladder_document([found], provenance | {"features": only})), path)
+        names = FileNames()
+        for found in ladders:
+            only = features_object(table, found.ladder.title)
+            text = _json(ladder_document([found], provenance | {"features": only}))
+            write_or_print(text, folder / names.of(found.ladder.title))
+    elif output is not None and suffix == ".parquet":
+        write_frame(ladder_frame(ladders), output)
     elif as_json or suffix == ".json":
         write_or_print(_json(ladder_document(ladders, provenance)), output)
     elif as_csv or suffix == ".csv":
         write_or_print(ladder_csv(ladders), output)
     if not (as_json or as_csv) or output is not None:
         click.echo(ladder_text(ladders, described, model.name, free_number=wanted.num_rungs is None), nl=False)
-
-
-def _file_names(titles: Sequence[str]) -> list[str]:
-    """A name per title, without what a file system may not take; numbered where two would be equal."""
-    names: list[str] = []
-    for title in titles:
-        stem = re.sub(r"[^\w.-]+", "-", title).strip(".") or "title"
-        choices = itertools.chain([f"{stem}.json"], (f"{stem}-{i}.json" for i in itertools.count(2)))
-        names.append(next(name for name in choices if name.casefold() not in map(str.casefold, names)))
-    return names
 
 
 def _json(document: dict[str, Any]) -> str:
@@ -259,33 +273,6 @@ def _reference(name: str) -> ReferenceLadder:
             f"{name} holds {len(found)} ladders; compare with a file of one (-o FOLDER writes them)"
         )
     return as_reference(found[0], Path(name).stem)
-
-
-def _features_object(table: FeatureTable, title: str | None = None) -> dict[str, Any]:
-    about = table.metadata
-    titles = set(table.frame["title"]) if title is None or title not in about.source_hashes else {title}
-    return {
-        "grid": about.grid,
-        "grid_hash": about.grid_hash,
-        "libvmaf_version": about.libvmaf_version,
-        "visqol_version": about.visqol_version,
-        "ffmpeg_version": about.ffmpeg_version,
-        "source_hashes": {name: value for name, value in about.source_hashes.items() if name in titles},
-        "credits": {name: value for name, value in about.credits.items() if name in titles},
-        "titles": {
-            name: _title_object(rows, about.weights_s.get(name, {}))
-            for name, rows in table.frame.groupby("title")
-            if name in titles
-        },
-    }
-
-
-def _title_object(rows: pd.DataFrame, weights_s: Mapping[str, float]) -> dict[str, Any]:
-    """What exporting and verifying need to know of a title beside its rungs."""
-    spans = rows[["scene", "start_s", "end_s"]].drop_duplicates("scene").sort_values("scene")
-    found = {"fps": float(rows["fps"].max()), "scenes_s": spans[["start_s", "end_s"]].to_numpy().tolist()}
-    # Of a digest: the title's time that each scene stands for.
-    return found | ({"weights_s": [weights_s[str(scene)] for scene in spans["scene"]]} if weights_s else {})
 
 
 def _options_object(wanted: Any, network: str, reference: str | None, shared: bool) -> dict[str, Any]:

@@ -15,7 +15,16 @@ from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.cli.tables import audio_text, only_audio_codec, video_text
 from abr_alloc.cli.verbosity import notes
 
-__all__ = ["ladder_csv", "ladder_frame", "ladder_text"]
+__all__ = ["LADDER_COLUMNS", "ladder_csv", "ladder_frame", "ladder_text"]
+
+
+LADDER_COLUMNS = {
+    **{"title": "str", "rung": "int", "video_codec": "str", "width_px": "int", "height_px": "int"},
+    **{"video_target": "str", "video_kbps": "float", "audio_codec": "str", "channels": "int", "audio_target": "str"},
+    **dict.fromkeys(("audio_kbps", "total_kbps", "avq_mos", "avq_low_mos", "avq_high_mos", "played_share"), "float"),
+    "interpolated": "bool",
+}
+"""Columns of ladders as rows, with their types."""
 
 
 def ladder_text(ladders: Sequence[TitleLadder], network: str, model_name: str, *, free_number: bool) -> str:
@@ -147,7 +156,6 @@ def ladder_frame(ladders: Sequence[TitleLadder]) -> pd.DataFrame:
         for found in ladders
         for i, r in enumerate(found.ladder.rungs, 1)
     ]
-    frame = pd.DataFrame(rows)
-    whole = dict.fromkeys(("rung", "width_px", "height_px", "channels"), "int64")
-    real = {name: "float64" for name in frame if name.endswith(("_kbps", "_mos", "_share"))}
-    return frame.astype(whole | real)
+    types = {"int": "int64", "float": "float64"}
+    frame = pd.DataFrame(rows, columns=list(LADDER_COLUMNS))
+    return frame.astype({name: types[kind] for name, kind in LADDER_COLUMNS.items() if kind in types})

@@ -91,7 +91,7 @@ def main() -> None:
         shown = error.scenes[:_MAX_INFEASIBLE]
         for scene in shown[:-1]:
             click.echo(f"infeasible: {scene}", err=True)
-        rest = len(error.scenes) - len(shown)
+        rest = error.number - len(shown)
         more = f" (and {rest} more)" if rest else ""
         last = f"{shown[-1]}{more}; {shown[-1].hint}"
         _end(last, EXIT_INFEASIBLE, debug, word="infeasible")

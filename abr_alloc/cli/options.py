@@ -24,6 +24,7 @@ __all__ = [
     "SECONDS",
     "FiniteRange",
     "cache_option",
+    "catalogue_jobs_option",
     "check_output",
     "cluster_option",
     "features_argument",
@@ -156,6 +157,11 @@ jobs_option = click.option(
 cluster_option = click.option(
     "--scheduler", metavar="tcp://HOST:PORT",
     help="Work on the Dask cluster of this scheduler instead of processes of this machine (docs/cluster.md).",
+)  # fmt: skip
+
+catalogue_jobs_option = click.option(
+    "--jobs", type=click.IntRange(1, 256), default=1, show_default=True,
+    help="Processes for what is written as it comes (docs/catalogue.md).",
 )  # fmt: skip
 
 tolerance_option = click.option(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, streaming
 
 if TYPE_CHECKING:
     from abr_alloc.allocation.record import Plan
@@ -66,11 +66,13 @@ _FIGURES = (".png", ".svg")
     help="What the budget buys: AVQ, price and split of each title over all budgets; -o may be .png or .svg.",
 )
 @options.planning
+@options.catalogue_jobs_option
+@options.cluster_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per scene and budget.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path),
-    help="Write to a file; .json and .csv choose the format.",
+    "-o", "--output", type=options.LOCATION,
+    help="Write to a file; .json, .csv and .parquet choose the format.",
 )  # fmt: skip
 def command(
     features: Path,
@@ -88,10 +90,14 @@ def command(
     as_json: bool,
     as_csv: bool,
     output: Path | None,
+    jobs: int,
+    scheduler: str | None,
     **filters: Any,
 ) -> None:
     """Choose, for every scene of FEATURES, the pair of renditions with the highest predicted audio-visual quality (AVQ)
     whose video + audio + overhead fits the budget. The answer is exact.
+
+    FEATURES is a feature table, a folder of them, or a quoted pattern like "tables/*.parquet".
 
     With --per title the budget is for the title's mean rate: scenes may spend more or less, and each title ends with a
     certificate, the proof of how close to the optimum its allocation is.
@@ -101,6 +107,9 @@ def command(
     _check_usage(budgets_kbps, per, audio, pool, time_limit_s, sensitivity)
     options.check_output(output, [features])
     as_json, as_csv = _check_format(as_json, as_csv, output, figures=sensitivity)
+    as_parquet = output is not None and output.suffix.lower() == ".parquet"
+
+    streaming.one_blas_thread()
 
     from abr_alloc.allocation.interpolation import interpolate as between
     from abr_alloc.allocation.plan import plan_surfaces
@@ -108,14 +117,10 @@ def command(
     from abr_alloc.allocation.title import Limits, plan_titles
     from abr_alloc.cli.tables import plan_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
-    from abr_alloc.features.table import read_features
-    from abr_alloc.models.checkpoint import load_model
+    from abr_alloc.features.catalogue import open_catalogue
 
-    table = select(read_features(features), **filters)
-    model = load_model(model_name)
-    surfaces: Iterator[QualitySurface] = build_surfaces(table, model, overhead=overhead)
-    if interpolate:
-        surfaces = (between(surface, overhead=overhead) for surface in surfaces)
+    catalogue = open_catalogue(features)
+    streaming.check_place(catalogue, output)
     limits = Limits(
         audio=audio or "shared",
         pool=pool or "mean",
@@ -123,6 +128,36 @@ def command(
         min_avq_mos=-math.inf if min_avq_mos is None else min_avq_mos,
         time_limit_s=time_limit_s or math.inf,
     )
+    as_rows = as_csv or as_parquet
+    if not sensitivity and not as_json and (as_rows or not (catalogue.is_one_table or _is_text(output))):
+        from abr_alloc.allocation.chunk_tasks import Filters, PlanTask
+        from abr_alloc.cli.plan_stream import plan_catalogue, plan_text
+
+        task = PlanTask(
+            chunk=catalogue.chunks[0],
+            model=model_name,
+            budgets_kbps=tuple(dict.fromkeys(budgets_kbps)),
+            per_title=per == "title",
+            limits=limits,
+            interpolated=interpolate,
+            overhead=overhead,
+            filters=Filters(**filters),
+        )
+        if catalogue.is_one_table and not as_parquet:
+            text, infeasible = plan_text(task, catalogue)
+            write_or_print(text, output)
+            infeasible.end(num_planned=text.count("\n") - 1)
+        else:
+            plan_catalogue(task, catalogue, output, to_stdout=as_csv and output is None, jobs=jobs, scheduler=scheduler)
+        return
+
+    from abr_alloc.allocation.chunk_tasks import shared_model
+
+    table = select(streaming.read_whole(catalogue), **filters)
+    model = shared_model(model_name)
+    surfaces: Iterator[QualitySurface] = build_surfaces(table, model, overhead=overhead)
+    if interpolate:
+        surfaces = (between(surface, overhead=overhead) for surface in surfaces)
     if sensitivity:
         _sweep(surfaces, limits, model, overhead, as_json, as_csv, output)
         return
@@ -131,8 +166,6 @@ def command(
     )
     if as_json:
         text = json.dumps(plan_document(plan, model, overhead, per_title=per == "title"), indent=2) + "\n"
-    elif as_csv:
-        text = plan.to_frame().to_csv(index=False, float_format="%.6g", lineterminator="\n")
     else:
         text = plan_table(plan, model, table)
     if text:
@@ -171,10 +204,15 @@ def _check_format(as_json: bool, as_csv: bool, output: Path | None, *, figures: 
         raise click.UsageError(f"the output {output} is a picture; only --sensitivity draws one")
     if figures and suffix not in ("", ".txt", ".json", ".csv", *_FIGURES):
         raise click.UsageError(f"the output {output} must end in .png, .svg, .json, .csv or .txt")
-    wrong = {".csv", *_FIGURES} if as_json else {".json", *_FIGURES} if as_csv else set()
+    wrong = {".csv", ".parquet", *_FIGURES} if as_json else {".json", ".parquet", *_FIGURES} if as_csv else set()
     if suffix in wrong:
         raise click.UsageError(f"--{'json' if as_json else 'csv'} does not fit the output {output}; rename it")
     return as_json or suffix == ".json", as_csv or suffix == ".csv"
+
+
+def _is_text(output: Path | None) -> bool:
+    """Whether tables of text are to be written to a file, however many."""
+    return output is not None and output.suffix.lower() not in (".csv", ".parquet")
 
 
 def _sweep(

@@ -9,18 +9,19 @@ from typing import Any
 
 import click
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, streaming
 
 __all__ = ["command"]
 
-_FORMATS = (".png", ".svg", ".json")
+_FORMATS = (".png", ".svg", ".json", ".csv", ".parquet")
+_ROWS = (".csv", ".parquet")
 
 
 @click.command("relevance", short_help="Estimate how much audio and video matter per scene.")
 @options.features_argument
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.png|.svg|.json",
-    help="A picture, or JSON; a text table is printed when absent.",
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.png|.svg|.json|.csv|.parquet",
+    help="A picture, JSON, or rows; a text table is printed when absent.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
 @click.option(
@@ -28,6 +29,8 @@ _FORMATS = (".png", ".svg", ".json")
     help="Operating point: relevance is that of the pair planned at this budget. A middling budget when absent.",
 )  # fmt: skip
 @options.planning
+@options.catalogue_jobs_option
+@options.cluster_option
 def command(
     features: Path,
     output: Path | None,
@@ -35,10 +38,14 @@ def command(
     budget_kbps: float | None,
     model_name: str,
     overhead: float,
+    jobs: int,
+    scheduler: str | None,
     **filters: Any,
 ) -> None:
     """Estimate, for every scene of FEATURES, the share of the judgement that rests on audio and on video, at the pair
     that `plan` chooses under a budget.
+
+    FEATURES is a feature table, a folder of them, or a quoted pattern like "tables/*.parquet".
     """
     if output is not None and output.suffix.lower() not in _FORMATS:
         raise click.UsageError(f"the output {output} must end in {', '.join(_FORMATS)}")
@@ -46,14 +53,25 @@ def command(
         raise click.UsageError(f"--json does not fit the output {output}; name it .json, or drop --json")
     options.check_output(output, [features])
 
+    streaming.one_blas_thread()
+
     from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces
     from abr_alloc.allocation.surface import build_surfaces, select
     from abr_alloc.cli.tables import relevance_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
-    from abr_alloc.features.table import read_features, replace_file
+    from abr_alloc.features.catalogue import open_catalogue
+    from abr_alloc.features.table import replace_file
     from abr_alloc.models.checkpoint import load_model
 
-    table = select(read_features(features), **filters)
+    catalogue = open_catalogue(features)
+    streaming.check_place(catalogue, output)
+    suffix = "" if output is None else output.suffix.lower()
+    if suffix in _ROWS or not (catalogue.is_one_table or as_json or suffix):
+        from abr_alloc.cli.relevance_stream import relevance_catalogue
+
+        relevance_catalogue(catalogue, output, budget_kbps, model_name, overhead, filters, jobs, scheduler)
+        return
+    table = select(streaming.read_whole(catalogue), **filters)
     model = load_model(model_name)
     surfaces = list(build_surfaces(table, model, overhead=overhead))
     budget = budget_kbps or middling_budget_kbps(surfaces)

@@ -13,6 +13,8 @@ from abr_alloc.errors import FeatureTableError
 __all__ = [
     "AUDIO_DIM",
     "AUDIO_FEATURES",
+    "CODECS",
+    "KEY",
     "VIDEO_FEATURES",
     "check_frame",
     "columns_of",
@@ -32,7 +34,7 @@ _ONLY = {
     "video": ("width_px", "height_px", "fps", *VIDEO_FEATURES, "frame_diff", "vmaf"),
     "audio": ("channels", "visqol_mos", "audio_mos", "audio_features"),
 }
-_CODECS = {"video": ("h264", "hevc", "av1"), "audio": ("aac", "heaac", "heaacv2", "opus", "ac3", "eac3")}
+CODECS = {"video": ("h264", "hevc", "av1"), "audio": ("aac", "heaac", "heaacv2", "opus", "ac3", "eac3")}
 _TINY = 1e-6
 # Closed ranges. VIF and ADM may pass 1 a little on near-identical frames.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -52,7 +54,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "visqol_mos": (1, 5),
     "audio_mos": (1, 5),
 }
-_KEY = ("title", "scene", "kind", "codec", "width_px", "height_px", "target")
+KEY = ("title", "scene", "kind", "codec", "width_px", "height_px", "target")
 
 
 def columns_of(kind: str) -> set[str]:
@@ -82,48 +84,53 @@ def feature_columns(rows: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[np.
     return np.column_stack(columns).astype(np.float32) if columns else np.empty((len(rows), 0), dtype=np.float32)
 
 
-def _refuse(frame: pd.DataFrame, bad: npt.NDArray[np.bool_], column: str, what: str) -> None:
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise FeatureTableError(
-            f"row {row} (title {frame['title'].iloc[row]!r}), column {column}: {what}; extract the table again",
-            column=column,
-            row=row,
-        )
-
-
-def check_frame(frame: pd.DataFrame) -> None:
+def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
     """Refuse a frame that breaks the schema.
+
+    Args:
+        frame: the rows.
+        first_row: rows of the file before these, for the message.
 
     Raises:
         FeatureTableError: names the column and the row.
     """
     if frame.empty:
         raise FeatureTableError("the feature table has no rows; extract at least one source")
+
+    def refuse(bad: npt.NDArray[np.bool_], column: str, what: str) -> None:
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            title = frame["title"].iloc[row]
+            raise FeatureTableError(
+                f"row {first_row + row} (title {title!r}), column {column}: {what}; extract the table again",
+                column=column,
+                row=first_row + row,
+            )
+
     for column in ("title", "kind", "codec", "target"):
         values = frame[column]
-        _refuse(frame, values.isna().to_numpy() | (values == "").to_numpy(dtype=bool), column, "is empty")
+        refuse(values.isna().to_numpy() | (values == "").to_numpy(dtype=bool), column, "is empty")
     kind = frame["kind"].to_numpy()
-    _refuse(frame, ~np.isin(kind, ("video", "audio")), "kind", "is neither video nor audio")
-    for name, codecs in _CODECS.items():
+    refuse(~np.isin(kind, ("video", "audio")), "kind", "is neither video nor audio")
+    for name, codecs in CODECS.items():
         strange = (kind == name) & ~np.isin(frame["codec"].to_numpy(), codecs)
-        _refuse(frame, strange, "codec", f"is no {name} codec out of {', '.join(codecs)}")
+        refuse(strange, "codec", f"is no {name} codec out of {', '.join(codecs)}")
     for column, (low, high) in _RANGES.items():
         mask = _expected(kind, column)
         values = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        _refuse(frame, mask & ~np.isfinite(values), column, "is missing, NaN or infinite")
-        _refuse(frame, mask & ((values < low) | (values > high)), column, f"is outside {low:g}..{high:g}")
-        _refuse(frame, ~mask & np.isfinite(values), column, "must be null for this kind of row")
-    _refuse(frame, (frame["end_s"] <= frame["start_s"]).to_numpy(), "end_s", "is not after start_s")
+        refuse(mask & ~np.isfinite(values), column, "is missing, NaN or infinite")
+        refuse(mask & ((values < low) | (values > high)), column, f"is outside {low:g}..{high:g}")
+        refuse(~mask & np.isfinite(values), column, "must be null for this kind of row")
+    refuse((frame["end_s"] <= frame["start_s"]).to_numpy(), "end_s", "is not after start_s")
     vectors = frame["audio_features"]
     lengths = np.array([-1 if v is None else len(v) for v in vectors])
-    _refuse(frame, (kind == "audio") & (lengths != AUDIO_DIM), "audio_features", f"does not hold {AUDIO_DIM} numbers")
-    _refuse(frame, (kind == "video") & (lengths != -1), "audio_features", "must be null for this kind of row")
+    refuse((kind == "audio") & (lengths != AUDIO_DIM), "audio_features", f"does not hold {AUDIO_DIM} numbers")
+    refuse((kind == "video") & (lengths != -1), "audio_features", "must be null for this kind of row")
     finite = np.ones(len(frame), dtype=bool)
     if (kind == "audio").any():
         finite[kind == "audio"] = np.isfinite(stack_audio(frame[kind == "audio"])).all(axis=1)
-    _refuse(frame, ~finite, "audio_features", "holds NaN or infinite numbers")
-    _refuse(frame, frame.duplicated(list(_KEY)).to_numpy(), "target", "repeats an earlier row")
+    refuse(~finite, "audio_features", "holds NaN or infinite numbers")
+    refuse(frame.duplicated(list(KEY)).to_numpy(), "target", "repeats an earlier row")
     spans = frame.groupby(["title", "scene"], sort=False)[["start_s", "end_s"]].nunique()
     if (spans > 1).to_numpy().any():
         title, scene = spans.index[(spans > 1).any(axis=1).to_numpy()][0]

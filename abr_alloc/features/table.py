@@ -1,4 +1,4 @@
-"""The feature table: one row per rendition per scene, and the one door to Parquet.
+"""The feature table: one row per rendition per scene.
 
 `FeatureTable` is a pandas frame with the columns of `COLUMNS` plus what is known about their origin. Nothing gets in
 unchecked: columns, types, ranges, NaN, duplicates and missing kinds are refused by column and row. The columns are
@@ -7,13 +7,12 @@ described in docs/formats.md.
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abr_alloc.errors import FeatureTableError, OutputError
+from abr_alloc.features.parquet import (
+    COLUMNS,
+    METADATA_KEY,
+    ROW_GROUP_ROWS,
+    SCHEMA_VERSION,
+    TableMetadata,
+    check_schema,
+    file_schema,
+    open_table,
+    parquet_bytes,
+)
 from abr_alloc.features.schema import (
     AUDIO_DIM,
     AUDIO_FEATURES,
@@ -32,7 +42,7 @@ from abr_alloc.features.schema import (
     range_of,
     stack_audio,
 )
-from abr_alloc.location import is_remote, open_binary, parse_location, write_bytes
+from abr_alloc.location import open_binary, parse_location, write_bytes
 
 __all__ = [
     "AUDIO_DIM",
@@ -44,7 +54,9 @@ __all__ = [
     "TableMetadata",
     "columns_of",
     "feature_columns",
+    "frame_of",
     "is_feature_table",
+    "join_tables",
     "range_of",
     "read_features",
     "replace_file",
@@ -53,60 +65,7 @@ __all__ = [
     "write_frame",
 ]
 
-SCHEMA_VERSION = 1
-COLUMNS: dict[str, pa.DataType] = {
-    "title": pa.string(),
-    "scene": pa.int32(),
-    "start_s": pa.float64(),
-    "end_s": pa.float64(),
-    "kind": pa.string(),
-    "codec": pa.string(),
-    "width_px": pa.int32(),
-    "height_px": pa.int32(),
-    "fps": pa.float64(),
-    "channels": pa.int32(),
-    "target": pa.string(),
-    "bitrate_kbps": pa.float64(),
-    **dict.fromkeys(VIDEO_FEATURES, pa.float64()),
-    "frame_diff": pa.float64(),
-    "vmaf": pa.float64(),
-    "visqol_mos": pa.float64(),
-    "audio_mos": pa.float64(),
-    "audio_features": pa.list_(pa.float32(), AUDIO_DIM),
-}
-"""Every column with its type, in order."""
-
 logger = logging.getLogger(__name__)
-
-_METADATA_KEY = b"abr_alloc"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableMetadata:
-    """Where a table's numbers come from."""
-
-    schema_version: int = SCHEMA_VERSION
-    """Version of the columns."""
-    video_feature_version: str = ""
-    """Which video features (VMAF model and pooling)."""
-    audio_feature_version: str = ""
-    """Which audio features (ViSQOL and views)."""
-    libvmaf_version: str = ""
-    """libvmaf's own version word."""
-    visqol_version: str = ""
-    """Version of visqol-python."""
-    ffmpeg_version: str = ""
-    """ffmpeg's own version word."""
-    grid: str = ""
-    """Name of the probing grid."""
-    grid_hash: str = ""
-    """SHA-256 of the grid's text."""
-    source_hashes: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of each title's source file."""
-    credits: Mapping[str, str] = field(default_factory=dict)
-    """Attribution of each title, where its licence asks for one."""
-    weights_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Of each title that was measured as a digest: seconds of the title that each scene (as text) stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +79,14 @@ class FeatureTable:
 
     def __post_init__(self) -> None:
         check_frame(self.frame)
+
+    @classmethod
+    def checked(cls, frame: pd.DataFrame, metadata: TableMetadata) -> Self:
+        """A table of rows that `frame_of` has looked at, or some of them: they are not looked at again."""
+        table = object.__new__(cls)
+        object.__setattr__(table, "frame", frame)
+        object.__setattr__(table, "metadata", metadata)
+        return table
 
     def of_kind(self, kind: str) -> pd.DataFrame:
         """Rows of one kind, `video` or `audio`."""
@@ -155,29 +122,44 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
     Raises:
         FeatureTableError: not a Parquet file, or it breaks the schema; the message names the column and the row.
     """
-    try:
-        path = parse_location(path)
-        with open_binary(path) if is_remote(path) else pa.OSFile(os.fspath(path)) as source:
-            table = pq.read_table(source, page_checksum_verification=True)
-    except FileNotFoundError:
-        raise FeatureTableError(f"{path} does not exist; make it with `abr-alloc extract`", path=str(path)) from None
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise FeatureTableError(
-            f"{path} is not a readable Parquet file ({reason}); make it with `abr-alloc extract`", path=str(path)
-        ) from error
-    try:
-        metadata = _read_metadata(table.schema.metadata or {})
-        _check_columns(table.schema)
-        frame = table.select(list(COLUMNS)).to_pandas(types_mapper=_PANDAS_TYPES.get)
-        frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
-        found = FeatureTable(frame, metadata)
-    except FeatureTableError as error:
-        raise FeatureTableError(f"{path}: {error}", path=str(path), column=error.column, row=error.row) from None
+    with open_table(path) as file:
+        metadata = check_schema(file.schema_arrow, path)
+        table = file.read(columns=list(COLUMNS))
+    frame = frame_of(table, path)
+    found = FeatureTable.checked(frame, metadata)
     if logger.isEnabledFor(logging.INFO):
         num_scenes = len(frame[["title", "scene"]].drop_duplicates())
         logger.info("read %s: %d titles, %d scenes, %d rows", path, frame["title"].nunique(), num_scenes, len(frame))
     return found
+
+
+def join_tables(tables: Sequence[FeatureTable], metadata: TableMetadata) -> FeatureTable:
+    """Checked tables of different titles as one, sorted by title."""
+    if len(tables) == 1:
+        return tables[0]
+    frame = pd.concat([table.frame for table in tables], ignore_index=True)
+    frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
+    return FeatureTable.checked(frame, metadata)
+
+
+def frame_of(table: pa.Table, path: str | os.PathLike[str], *, first_row: int = 0) -> pd.DataFrame:
+    """Checked rows as a frame, sorted by title, scene and kind.
+
+    Args:
+        table: columns as in `COLUMNS`, in any order of rows.
+        path: the file, for messages.
+        first_row: rows of the file before these, for messages.
+
+    Raises:
+        FeatureTableError: a row breaks the schema; the message names file, column and row.
+    """
+    frame = table.select(list(COLUMNS)).to_pandas(types_mapper=_PANDAS_TYPES.get)
+    frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
+    try:
+        check_frame(frame, first_row=first_row)
+    except FeatureTableError as error:
+        raise FeatureTableError(f"{path}: {error}", path=str(path), column=error.column, row=error.row) from None
+    return frame
 
 
 def is_feature_table(path: str | os.PathLike[str]) -> bool:
@@ -189,7 +171,7 @@ def is_feature_table(path: str | os.PathLike[str]) -> bool:
     path = parse_location(path)
     try:
         with open_binary(path) as source:
-            return _METADATA_KEY in (pq.read_schema(source).metadata or {})
+            return METADATA_KEY in (pq.read_schema(source).metadata or {})
     except FileNotFoundError:
         raise FeatureTableError(f"{path} does not exist", path=str(path)) from None
     except (OSError, pa.ArrowException):
@@ -198,42 +180,6 @@ def is_feature_table(path: str | os.PathLike[str]) -> bool:
 
 # Nullable integers stay integers; strings stay Python objects, which compare fastest at this size.
 _PANDAS_TYPES = {pa.int32(): pd.Int32Dtype()}
-
-
-def _check_columns(schema: pa.Schema) -> None:
-    missing = [name for name in COLUMNS if name not in schema.names]
-    if missing:
-        raise FeatureTableError(f"column {missing[0]} is missing; extract the table again", column=missing[0])
-    extra = [name for name in schema.names if name not in COLUMNS]
-    if extra:
-        raise FeatureTableError(f"column {extra[0]} is not part of the schema; drop it", column=extra[0])
-    for name, expected in COLUMNS.items():
-        if schema.field(name).type != expected:
-            raise FeatureTableError(
-                f"column {name} has type {schema.field(name).type}, not {expected}; extract the table again",
-                column=name,
-            )
-
-
-def _read_metadata(raw: Mapping[bytes, bytes]) -> TableMetadata:
-    try:
-        found = json.loads(raw[_METADATA_KEY])
-        known = {item.name for item in fields(TableMetadata)}
-        metadata = TableMetadata(**{key: value for key, value in found.items() if key in known})
-        for title, weights in metadata.weights_s.items():
-            for scene, weight_s in weights.items():
-                if not 0.0 < weight_s < math.inf or not scene.isdecimal():
-                    raise FeatureTableError(
-                        f"title {title!r} scene {scene} stands for {weight_s} s; extract the table again"
-                    )
-    except (KeyError, ValueError, TypeError, AttributeError):
-        raise FeatureTableError("the file carries no abr_alloc metadata; make it with `abr-alloc extract`") from None
-    if metadata.schema_version != SCHEMA_VERSION:
-        raise FeatureTableError(
-            f"the table has schema version {metadata.schema_version}, this program reads {SCHEMA_VERSION}; "
-            "extract it again"
-        )
-    return metadata
 
 
 def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
@@ -248,9 +194,8 @@ def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
         else pa.Array.from_pandas(table.frame[name], type=kind)
         for name, kind in COLUMNS.items()
     ]
-    text = json.dumps(asdict(table.metadata), sort_keys=True)
-    arrow = pa.table(arrays, schema=pa.schema(list(COLUMNS.items()), metadata={_METADATA_KEY: text.encode()}))
-    _write_parquet(arrow, parse_location(path))
+    arrow = pa.table(arrays, schema=file_schema(table.metadata))
+    replace_file(parse_location(path), parquet_bytes(arrow, _whole_titles(table.frame["title"].to_numpy())))
 
 
 def write_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
@@ -259,13 +204,19 @@ def write_frame(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: the place cannot be written to.
     """
-    _write_parquet(pa.Table.from_pandas(frame, preserve_index=False), parse_location(path))
+    content = parquet_bytes(pa.Table.from_pandas(frame, preserve_index=False), [len(frame)])
+    replace_file(parse_location(path), content)
 
 
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", compression_level=9, write_page_checksum=True)
-    replace_file(path, sink.getvalue().to_pybytes())
+def _whole_titles(titles: npt.NDArray[np.object_]) -> list[int]:
+    """Sizes of row groups that hold whole titles, each of at least `ROW_GROUP_ROWS` but the last."""
+    ends = [*np.flatnonzero(titles[1:] != titles[:-1]) + 1, len(titles)]
+    sizes, start = [], 0
+    for end in ends:
+        if end - start >= ROW_GROUP_ROWS or end == len(titles):
+            sizes.append(int(end) - start)
+            start = int(end)
+    return sizes
 
 
 def replace_file(path: Path, content: bytes, *, log_level: int = logging.INFO) -> None:

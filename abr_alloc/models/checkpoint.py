@@ -20,7 +20,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.errors import CheckpointError, OutputError
-from abr_alloc.features.table import AUDIO_FEATURES, FeatureTable, columns_of, feature_columns, replace_file
+from abr_alloc.features.table import (
+    AUDIO_FEATURES,
+    FeatureTable,
+    TableMetadata,
+    columns_of,
+    feature_columns,
+    replace_file,
+)
 from abr_alloc.models.conformal import Intervals
 from abr_alloc.models.predictor import Predictor, restore_predictor
 from abr_alloc.models.relevance import RelevanceRanges
@@ -81,6 +88,14 @@ class Model:
         Raises:
             CheckpointError: names the first column or version that differs.
         """
+        self.check_versions(table.metadata)
+
+    def check_versions(self, metadata: TableMetadata) -> None:
+        """Refuse tables of an origin whose features are not those that the model was trained on.
+
+        Raises:
+            CheckpointError: names the first column or version that differs.
+        """
         for kind, names in (("video", self.video_features), ("audio", self.audio_features)):
             known = columns_of(kind) | (set(AUDIO_FEATURES) if kind == "audio" else set())
             for column in names:
@@ -91,7 +106,7 @@ class Model:
                     )
         for kind in ("video", "audio"):
             trained = self.card.get(f"{kind}_feature_version")
-            found = getattr(table.metadata, f"{kind}_feature_version")
+            found = getattr(metadata, f"{kind}_feature_version")
             if trained is not None and trained != found:
                 raise CheckpointError(
                     f"model {self.name!r} was trained on {kind} features {trained!r} but the table holds {found!r}; "

@@ -15,7 +15,7 @@ from abr_alloc.models.baselines import FittedVideoQuality, P1203Integration, Wei
 from abr_alloc.models.folded import FusionEnsemble
 from abr_alloc.models.svr import SupportVectors
 
-__all__ = ["Predictor", "WithVideoQuality", "ablation", "restore_predictor"]
+__all__ = ["Predictor", "WithVideoQuality", "ablation", "predict_pairs", "restore_predictor"]
 
 Floats = npt.NDArray[np.floating]
 
@@ -64,6 +64,12 @@ class WithVideoQuality:
         """AVQ of every pair: (A, d_a), (V, d_v) -> (V, A) MOS."""
         return self.inner.predict_grid(x_a, self.quality(x_v))
 
+    def predict_pairs(
+        self, x_a: Floats, x_v: Floats, audio: npt.NDArray[np.intp], video: npt.NDArray[np.intp]
+    ) -> Floats:
+        """AVQ of pairs of renditions: (A, d_a), (V, d_v), indices (n,) of rows of each -> (n,) MOS."""
+        return predict_pairs(self.inner, x_a, self.quality(x_v), audio, video)
+
     def change_norm(self, x_a: Floats, x_v: Floats) -> tuple[Floats, Floats] | None:
         """The system's own, given Q_v."""
         return self.inner.change_norm(x_a, self.quality(x_v))
@@ -72,6 +78,19 @@ class WithVideoQuality:
         """Tensors and settings."""
         tensors, settings = self.inner.state()
         return tensors, {**settings, "video_quality": self.quality.settings()}
+
+
+def predict_pairs(
+    predictor: Predictor, x_a: Floats, x_v: Floats, audio: npt.NDArray[np.intp], video: npt.NDArray[np.intp]
+) -> Floats:
+    """AVQ of pairs of renditions: (A, d_a), (V, d_v), indices (n,) of rows of each -> (n,) MOS.
+
+    A network works out once what a rendition adds to all its pairs; for the other systems a pair is a stimulus.
+    """
+    own = getattr(predictor, "predict_pairs", None)
+    if own is not None:
+        return np.asarray(own(x_a, x_v, audio, video))
+    return predictor.predict(x_a[audio], x_v[video])
 
 
 def ablation(predictor: Predictor, x_a: Floats, x_v: Floats) -> tuple[Floats, Floats]:

@@ -109,7 +109,7 @@ def scene_shares(predictor: Predictor, surface: Floats, x_a: Floats, x_v: Floats
     no_audio = predictor.predict_grid(np.asarray(neutral_a)[None, :], x_v)  # (V, 1)
     no_video = predictor.predict_grid(x_a, np.asarray(neutral_v)[None, :])  # (1, A)
     scale = np.maximum(np.abs(surface), 1e-6)
-    ablated = [float(np.mean(np.abs(surface - without) / scale)) for without in (no_audio, no_video)]
+    ablated = [float(np.mean(np.abs(surface - without) / scale, dtype=np.float64)) for without in (no_audio, no_video)]
     return SceneShares(ablation=_share(*ablated), anova=_share(*surface_effects(np.asarray(surface, np.float64))))
 
 

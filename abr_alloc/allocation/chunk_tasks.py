@@ -1,0 +1,241 @@
+"""Planning a chunk of a catalogue as a task: what a worker reads, decides and sends back.
+
+A task is small (where to read, what to decide) and so is what it returns: rows of results, never features. Tasks return
+in the order in which they were made, whoever does them, so that results do not depend on the workers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pandas as pd
+
+from abr_alloc.allocation.batch import BatchPlan, plan_columns
+from abr_alloc.allocation.interpolation import interpolate
+from abr_alloc.allocation.plan import plan_surfaces
+from abr_alloc.allocation.record import FLAT_TYPES, Plan
+from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, narrow
+from abr_alloc.allocation.title import Limits, plan_titles
+from abr_alloc.features.catalogue import Chunk, read_columns, read_table
+from abr_alloc.features.table import FeatureTable
+from abr_alloc.models.checkpoint import Model, load_model
+
+if TYPE_CHECKING:
+    from abr_alloc.workers.task import Task, Workers
+
+__all__ = [
+    "PLAN_COLUMNS",
+    "RELEVANCE_COLUMNS",
+    "Filters",
+    "PlanTask",
+    "RelevanceTask",
+    "chunk_surfaces",
+    "in_order",
+    "shared_model",
+]
+
+
+PLAN_COLUMNS = FLAT_TYPES
+"""Columns of plans as rows, with their types."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which rows to choose from; empty filters let everything through."""
+
+    titles: tuple[str, ...] = ()
+    """Titles."""
+    scenes: tuple[int, ...] = ()
+    """Scenes."""
+    video_codecs: tuple[str, ...] = ()
+    """Video codecs."""
+    audio_codecs: tuple[str, ...] = ()
+    """Audio codecs."""
+    max_height_px: int | None = None
+    """Highest video rendition, pixels."""
+
+    def __bool__(self) -> bool:
+        return self != Filters()
+
+    def as_arguments(self) -> dict[str, Any]:
+        """What `surface.narrow` takes."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nowhere:
+    """The place of tasks that leave nothing behind."""
+
+    def remove_leftovers(self) -> None:
+        """There is nothing."""
+
+
+@functools.lru_cache(maxsize=2)
+def shared_model(name: str) -> Model:
+    """A model, loaded once per process."""
+    return load_model(name)
+
+
+def chunk_surfaces(
+    chunk: Chunk, model: Model, filters: Filters, overhead: float
+) -> tuple[FeatureTable | None, Iterator[QualitySurface]]:
+    """The rows of a chunk that pass, and their surfaces; None where no row does."""
+    table = narrow(read_table(chunk), **filters.as_arguments())
+    return table, iter(()) if table is None else build_surfaces(table, model, overhead=overhead)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanTask:
+    """Plan the titles of a chunk."""
+
+    chunk: Chunk
+    """Where they are."""
+    model: str
+    """Name or folder of the model."""
+    budgets_kbps: tuple[float, ...]
+    """Budgets."""
+    per_title: bool = False
+    """Whether a budget is for a title's mean."""
+    limits: Limits = field(default_factory=Limits)
+    """What else must hold."""
+    interpolated: bool = False
+    """Whether rates between the measured ones may be chosen."""
+    overhead: float = DEFAULT_OVERHEAD
+    """Container overhead as a share of the streams' rate."""
+    filters: Filters = field(default_factory=Filters)
+    """Which rows to choose from."""
+
+    @property
+    def label(self) -> str:
+        return f"plan {self.chunk.first_title}"
+
+    def run(self, _: Any) -> list[BatchPlan]:
+        """One plan per budget.
+
+        Raises:
+            FeatureTableError: a row breaks the schema, a scene lacks a kind of rows, or the scenes of a title share no
+                rendition.
+        """
+        model = shared_model(self.model)
+        if not (self.per_title or self.interpolated or self.filters):
+            rows = read_columns(self.chunk)
+            return plan_columns(rows, model, self.budgets_kbps, self.limits, overhead=self.overhead)
+        _, found = chunk_surfaces(self.chunk, model, self.filters, self.overhead)
+        surfaces = (interpolate(s, overhead=self.overhead) for s in found) if self.interpolated else found
+        plan = plan_titles if self.per_title else plan_surfaces
+        plans: list[list[Plan]] = [[] for _ in self.budgets_kbps]
+        for scenes in by_title(surfaces):
+            for own, budget in zip(plans, self.budgets_kbps, strict=True):
+                own.append(plan(scenes, [budget], model, self.limits))
+        return [_joined(own) for own in plans]
+
+
+def _joined(plans: Sequence[Plan]) -> BatchPlan:
+    """Plans of titles one after the other. A title is planned by itself (see `prediction.py`)."""
+    together = Plan(
+        allocations=tuple(itertools.chain(*(plan.allocations for plan in plans))),
+        infeasible=tuple(itertools.chain(*(plan.infeasible for plan in plans))),
+    )
+    return BatchPlan(rows=together.to_frame(), infeasible=together.infeasible)
+
+
+RELEVANCE_COLUMNS = {
+    **{"title": "str", "scene": "int", "start_s": "float", "end_s": "float", "budget_kbps": "float"},
+    **dict.fromkeys(("audio_share", "video_share", "anova_audio_share", "eq8_audio_share"), "float"),
+    **dict.fromkeys(("audio_ablation", "video_ablation", "audio_change_norm", "video_change_norm"), "float"),
+}
+"""Columns of relevance as rows, with their types."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelevanceTask:
+    """Estimate relevance in the scenes of a chunk, at the pairs planned for one budget."""
+
+    chunk: Chunk
+    """Where they are."""
+    model: str
+    """Name or folder of the model."""
+    budget_kbps: float
+    """The budget."""
+    overhead: float = DEFAULT_OVERHEAD
+    """Container overhead as a share of the streams' rate."""
+    filters: Filters = field(default_factory=Filters)
+    """Which rows to look at."""
+
+    @property
+    def label(self) -> str:
+        return f"relevance {self.chunk.first_title}"
+
+    def run(self, _: Any) -> BatchPlan:
+        """Relevance of every scene that something fits.
+
+        Raises:
+            FeatureTableError: a row breaks the schema, or a scene lacks a kind of rows.
+        """
+        model = shared_model(self.model)
+        _, surfaces = chunk_surfaces(self.chunk, model, self.filters, self.overhead)
+        plans = [plan_surfaces(scenes, [self.budget_kbps], model) for scenes in by_title(surfaces)]
+        rows = [
+            {
+                "title": a.title,
+                "scene": a.scene,
+                "start_s": a.start_s,
+                "end_s": a.end_s,
+                "budget_kbps": a.budget_kbps,
+                "audio_share": a.relevance.audio_share,
+                "video_share": a.relevance.video_share,
+                "anova_audio_share": a.relevance.anova_audio_share,
+                "eq8_audio_share": a.relevance.eq8_audio_share,
+                "audio_ablation": a.relevance.ablation["audio"],
+                "video_ablation": a.relevance.ablation["video"],
+                "audio_change_norm": (a.relevance.change_norm or {}).get("audio"),
+                "video_change_norm": (a.relevance.change_norm or {}).get("video"),
+            }
+            for plan in plans
+            for a in plan.allocations
+        ]
+        return BatchPlan(
+            rows=pd.DataFrame(rows, columns=list(RELEVANCE_COLUMNS)),
+            infeasible=tuple(itertools.chain(*(plan.infeasible for plan in plans))),
+        )
+
+
+T = TypeVar("T", bound="Task")
+
+
+def in_order(tasks: Sequence[T], workers: Workers | None) -> Iterator[tuple[T, Any]]:
+    """Every task with its result, in the given order; in this process where there are no workers.
+
+    No more tasks are handed over than are soon to be done, so that results never pile up behind a slow one.
+
+    Raises:
+        AbrAllocError: a task failed; the others are given up.
+    """
+    if workers is None:
+        for task in tasks:
+            yield task, task.run(Nowhere())
+        return
+    place, done, told, handed_over = Nowhere(), {}, 0, 0
+
+    def hand_over() -> None:
+        nonlocal handed_over
+        while handed_over < min(len(tasks), told + 4 * max(1, workers.num_workers)):
+            workers.submit(tasks[handed_over], place)
+            handed_over += 1
+
+    hand_over()
+    for finished in workers.finished():
+        if finished is None:
+            continue
+        if finished.error is not None:
+            raise finished.error
+        done[id(finished.task)] = finished.result
+        while told < len(tasks) and id(tasks[told]) in done:
+            yield tasks[told], done.pop(id(tasks[told]))
+            told += 1
+        hand_over()

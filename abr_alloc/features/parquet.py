@@ -1,0 +1,183 @@
+"""Feature tables as Parquet files: columns and their types, where the numbers come from, opening and writing.
+
+What rows may hold is `schema.py`'s matter; this module looks at what a file says of itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from abr_alloc.errors import FeatureTableError
+from abr_alloc.features.schema import AUDIO_DIM, VIDEO_FEATURES
+from abr_alloc.location import is_remote, open_binary, parse_location
+
+__all__ = [
+    "COLUMNS",
+    "METADATA_KEY",
+    "ROW_GROUP_ROWS",
+    "SCHEMA_VERSION",
+    "WRITER_OPTIONS",
+    "TableMetadata",
+    "check_schema",
+    "file_schema",
+    "open_table",
+    "parquet_bytes",
+]
+
+SCHEMA_VERSION = 1
+WRITER_OPTIONS: Mapping[str, Any] = {"compression": "zstd", "compression_level": 9, "write_page_checksum": True}
+"""How every Parquet file of the program is written."""
+COLUMNS: dict[str, pa.DataType] = {
+    "title": pa.string(),
+    "scene": pa.int32(),
+    "start_s": pa.float64(),
+    "end_s": pa.float64(),
+    "kind": pa.string(),
+    "codec": pa.string(),
+    "width_px": pa.int32(),
+    "height_px": pa.int32(),
+    "fps": pa.float64(),
+    "channels": pa.int32(),
+    "target": pa.string(),
+    "bitrate_kbps": pa.float64(),
+    **dict.fromkeys(VIDEO_FEATURES, pa.float64()),
+    "frame_diff": pa.float64(),
+    "vmaf": pa.float64(),
+    "visqol_mos": pa.float64(),
+    "audio_mos": pa.float64(),
+    "audio_features": pa.list_(pa.float32(), AUDIO_DIM),
+}
+"""Every column with its type, in order."""
+
+ROW_GROUP_ROWS = 4096
+"""Rows of a row group of a feature table, at least: what is read at once, 8 MiB of audio vectors at most."""
+
+
+METADATA_KEY = b"abr_alloc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableMetadata:
+    """Where a table's numbers come from."""
+
+    schema_version: int = SCHEMA_VERSION
+    """Version of the columns."""
+    video_feature_version: str = ""
+    """Which video features (VMAF model and pooling)."""
+    audio_feature_version: str = ""
+    """Which audio features (ViSQOL and views)."""
+    libvmaf_version: str = ""
+    """libvmaf's own version word."""
+    visqol_version: str = ""
+    """Version of visqol-python."""
+    ffmpeg_version: str = ""
+    """ffmpeg's own version word."""
+    grid: str = ""
+    """Name of the probing grid."""
+    grid_hash: str = ""
+    """SHA-256 of the grid's text."""
+    source_hashes: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each title's source file."""
+    credits: Mapping[str, str] = field(default_factory=dict)
+    """Attribution of each title, where its licence asks for one."""
+    weights_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Of each title that was measured as a digest: seconds of the title that each scene (as text) stands for."""
+
+
+@contextlib.contextmanager
+def open_table(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, whose pages are checked as they are read; what its bytes do not allow is told with its name.
+
+    Raises:
+        FeatureTableError: there is none, or it cannot be read.
+    """
+    place = parse_location(path)
+    try:
+        with open_binary(place) if is_remote(place) else pa.OSFile(os.fspath(place)) as source:
+            yield pq.ParquetFile(source, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise FeatureTableError(f"{path} does not exist; make it with `abr-alloc extract`", path=str(path)) from None
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise FeatureTableError(
+            f"{path} is not a readable Parquet file ({reason}); make it with `abr-alloc extract`", path=str(path)
+        ) from error
+
+
+def check_schema(schema: pa.Schema, path: str | os.PathLike[str]) -> TableMetadata:
+    """What a file says of its origin, once its columns are those of a feature table.
+
+    Raises:
+        FeatureTableError: they are not, or it says nothing; the message names the file and the column.
+    """
+    try:
+        metadata = _read_metadata(schema.metadata or {})
+        _check_columns(schema)
+    except FeatureTableError as error:
+        raise FeatureTableError(f"{path}: {error}", path=str(path), column=error.column) from None
+    return metadata
+
+
+def _check_columns(schema: pa.Schema) -> None:
+    twice = [name for name in COLUMNS if schema.names.count(name) > 1]
+    if twice:
+        raise FeatureTableError(f"column {twice[0]} is there twice; extract the table again", column=twice[0])
+    missing = [name for name in COLUMNS if name not in schema.names]
+    if missing:
+        raise FeatureTableError(f"column {missing[0]} is missing; extract the table again", column=missing[0])
+    extra = [name for name in schema.names if name not in COLUMNS]
+    if extra:
+        raise FeatureTableError(f"column {extra[0]} is not part of the schema; drop it", column=extra[0])
+    for name, expected in COLUMNS.items():
+        if schema.field(name).type != expected:
+            raise FeatureTableError(
+                f"column {name} has type {schema.field(name).type}, not {expected}; extract the table again",
+                column=name,
+            )
+
+
+def _read_metadata(raw: Mapping[bytes, bytes]) -> TableMetadata:
+    try:
+        found = json.loads(raw[METADATA_KEY])
+        known = {item.name for item in fields(TableMetadata)}
+        metadata = TableMetadata(**{key: value for key, value in found.items() if key in known})
+        for title, weights in metadata.weights_s.items():
+            for scene, weight_s in weights.items():
+                if not 0.0 < weight_s < math.inf or not scene.isdecimal():
+                    raise FeatureTableError(
+                        f"title {title!r} scene {scene} stands for {weight_s} s; extract the table again"
+                    )
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise FeatureTableError("the file carries no abr_alloc metadata; make it with `abr-alloc extract`") from None
+    if metadata.schema_version != SCHEMA_VERSION:
+        raise FeatureTableError(
+            f"the table has schema version {metadata.schema_version}, this program reads {SCHEMA_VERSION}; "
+            "extract it again"
+        )
+    return metadata
+
+
+def file_schema(metadata: TableMetadata) -> pa.Schema:
+    """Columns and origin as a file holds them."""
+    text = json.dumps(asdict(metadata), sort_keys=True)
+    return pa.schema(list(COLUMNS.items()), metadata={METADATA_KEY: text.encode()})
+
+
+def parquet_bytes(table: pa.Table, row_groups: Sequence[int]) -> bytes:
+    """A file with row groups of so many rows."""
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, **WRITER_OPTIONS) as writer:
+        start = 0
+        for size in row_groups:
+            writer.write_table(table.slice(start, size), row_group_size=max(size, 1))
+            start += size
+    return bytes(sink.getvalue().to_pybytes())

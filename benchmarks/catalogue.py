@@ -1,0 +1,256 @@
+"""Planning a catalogue: a table of many scenes, made of the example's real rows, planned whole.
+
+OPENBLAS_NUM_THREADS=1 python benchmarks/catalogue.py [--scenes N] [--commands plan,ladder,relevance] [--json FILE]
+
+Every scene has 6 video and 3 audio renditions of a real scene, spread over its rates and slightly perturbed; ten scenes
+are a title. Reported are the largest resident memory of each command, scenes per second, where the time of `plan` goes,
+and the same pairs by the unfolded network (torch, one thread) on the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from abr_alloc.allocation import batch
+from abr_alloc.allocation.title import Limits
+from abr_alloc.features.catalogue import open_catalogue, read_columns
+from abr_alloc.features.columns import RowColumns
+from abr_alloc.features.parquet import COLUMNS, ROW_GROUP_ROWS, file_schema
+from abr_alloc.features.table import VIDEO_FEATURES, read_features
+from abr_alloc.models.checkpoint import Model, load_model
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
+NUM_VIDEO, NUM_AUDIO, SCENES_PER_TITLE = 6, 3, 10
+BUDGET = "600k"
+
+
+def synthesise(path: Path, num_scenes: int) -> None:
+    """Write the table, a few thousand scenes at a time."""
+    table = read_features(EXAMPLE)
+    scenes = []
+    for _, rows in table.frame.groupby(["title", "scene"]):
+        video = rows[rows["kind"] == "video"].sort_values("bitrate_kbps")
+        audio = rows[rows["kind"] == "audio"].sort_values("bitrate_kbps")
+        spread = [
+            frame.iloc[np.linspace(0, len(frame) - 1, n).round().astype(int)]
+            for frame, n in ((audio, NUM_AUDIO), (video, NUM_VIDEO))
+        ]
+        scenes.append(
+            pa.concat_tables(
+                pa.Table.from_pandas(f, schema=pa.schema(list(COLUMNS.items())), preserve_index=False) for f in spread
+            )
+        )
+    per_scene, per_block = NUM_VIDEO + NUM_AUDIO, ROW_GROUP_ROWS // (NUM_VIDEO + NUM_AUDIO) // 10 * 10 + 10
+    rng = np.random.default_rng(7)
+    metadata = replace(table.metadata, source_hashes={}, credits={})
+    with pq.ParquetWriter(
+        path,
+        file_schema(metadata),
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[n for n in COLUMNS if n != "audio_features"],
+        write_page_checksum=True,
+    ) as out:
+        for first in range(0, num_scenes, per_block):
+            number = np.arange(first, min(first + per_block, num_scenes))
+            block = pa.concat_tables(scenes[i] for i in number // SCENES_PER_TITLE % len(scenes)).combine_chunks()
+            out.write_table(perturbed(block, number, per_scene, rng), row_group_size=len(block))
+
+
+def perturbed(block: pa.Table, number: np.ndarray, per_scene: int, rng: np.random.Generator) -> pa.Table:
+    """The rows of some scenes under their own titles, every measurement one percent off."""
+    n = len(block)
+    scene = np.repeat(number, per_scene)
+    columns = {name: block[name].combine_chunks() for name in COLUMNS}
+    columns["title"] = pa.array([f"title-{i // SCENES_PER_TITLE:07d}" for i in number]).take(
+        pa.array(np.repeat(np.arange(len(number)), per_scene))
+    )
+    columns["scene"] = pa.array(scene % SCENES_PER_TITLE, pa.int32())
+    for name in ("bitrate_kbps", *VIDEO_FEATURES):
+        values = columns[name].to_numpy(zero_copy_only=False)
+        columns[name] = pa.array(np.round(values * rng.uniform(0.99, 1.0, n), 6), pa.float64(), from_pandas=True)
+    vectors = columns["audio_features"]
+    is_audio = vectors.is_valid().to_numpy(zero_copy_only=False)
+    flat = vectors.drop_null().flatten().to_numpy().reshape(-1, 512)
+    own = np.zeros((n, 512), np.float32)
+    own[is_audio] = np.round(flat * rng.uniform(0.99, 1.0, flat.shape).astype(np.float32), 6)
+    columns["audio_features"] = pa.FixedSizeListArray.from_arrays(pa.array(own.ravel()), 512, mask=pa.array(~is_audio))
+    return pa.table(list(columns.values()), names=list(columns))
+
+
+def run(command: str, table: Path, folder: Path) -> dict[str, float]:
+    """Seconds and largest resident memory of a command, in a process of its own."""
+    output = folder / f"{command}.parquet"
+    words = ["--budget", BUDGET] if command == "plan" else []
+    code = f"""
+import resource, sys
+from abr_alloc.cli import main
+sys.argv = ["abr-alloc", "-q", {command!r}, {str(table)!r}, *{words!r}, "-o", {str(output)!r}]
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (0, 3), end.code
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    started = time.perf_counter()
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    seconds = time.perf_counter() - started
+    rows = pq.read_metadata(output).num_rows
+    size = sum(path.stat().st_size for path in folder.glob(f"{command}*") if path != table)
+    output.unlink()
+    return {"seconds": seconds, "max_rss_mib": int(found.stdout.split()[-1]) / 1024, "rows": rows, "output_bytes": size}
+
+
+def shares(table: Path, folder: Path, model: Model, num_chunks: int) -> dict[str, float]:
+    """Seconds per scene of each stage of `plan`, over the first chunks of a table."""
+    from abr_alloc.allocation.chunk_tasks import PLAN_COLUMNS
+    from abr_alloc.features.row_writer import RowWriter
+
+    chunks = open_catalogue(table).chunks[:num_chunks]
+    member = model.predictor.members[0]
+    spent = dict.fromkeys(("reading", "parts", "head", "solver", "writing"), 0.0)
+    num_scenes = 0
+    clock = time.perf_counter
+    original = member._parts, member.predict_pairs
+
+    def parts(x_a, x_v):  # type: ignore[no-untyped-def]
+        started = clock()
+        found = original[0](x_a, x_v)
+        spent["parts"] += clock() - started
+        return found
+
+    def pairs(*arguments):  # type: ignore[no-untyped-def]
+        started, before = clock(), spent["parts"]
+        found = original[1](*arguments)
+        spent["head"] += clock() - started - (spent["parts"] - before)
+        return found
+
+    member._parts, member.predict_pairs = parts, pairs
+    try:
+        with RowWriter(folder / "shares.parquet", PLAN_COLUMNS, 1) as writer:
+            for chunk in chunks:
+                started = clock()
+                rows: RowColumns = read_columns(chunk)
+                spent["reading"] += clock() - started
+                started, before = clock(), spent["parts"] + spent["head"]
+                (plan,) = batch.plan_columns(rows, model, [600.0], Limits(), overhead=0.02)
+                spent["solver"] += clock() - started - (spent["parts"] + spent["head"] - before)
+                started = clock()
+                writer.write(0, plan.rows)
+                spent["writing"] += clock() - started
+                num_scenes += len(rows.scene_starts())
+    finally:
+        del member._parts, member.predict_pairs
+    return {name: seconds / num_scenes for name, seconds in spent.items()}
+
+
+def matrix_seconds(rows: int = 135) -> float:
+    """Seconds of a (rows, 512) x (512, 512) product per row: the head's shape for a title of this table."""
+    rng = np.random.default_rng(0)
+    x, w = rng.random((rows, 512), np.float32), rng.random((512, 512), np.float32)
+    out = np.empty_like(x)
+    return min(timed(lambda: np.matmul(x, w.T, out=out)) for _ in range(200)) / rows
+
+
+def unfolded_seconds() -> dict[str, float]:
+    """Seconds per pair of the network as published (queries, keys and softmax included), and as `FusionNet` runs it at
+    N = 1, in batches of 512 pairs."""
+    import torch
+
+    from abr_alloc.models.fusionnet import FusionNet, MultiHeadAttention
+
+    torch.set_num_threads(1)
+    network = FusionNet().eval()
+    x_a, x_v = torch.rand(512, 512), torch.rand(512, 6)
+
+    def published(self: MultiHeadAttention, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        def split(t: torch.Tensor) -> torch.Tensor:
+            return t.reshape(*t.shape[:-1], self.num_heads, -1).transpose(1, 2)
+
+        heads = torch.nn.functional.scaled_dot_product_attention(
+            split(self.query(x)), split(self.key(context)), split(self.value(context))
+        )
+        return self.out(heads.transpose(1, 2).flatten(-2))
+
+    shortened = MultiHeadAttention.forward
+    with torch.inference_mode():
+        found = {"unfolded, softmax of one key skipped": min(timed(lambda: network(x_a, x_v)) for _ in range(7)) / 512}
+        MultiHeadAttention.forward = published  # type: ignore[method-assign]
+        try:
+            found["unfolded, as published"] = min(timed(lambda: network(x_a, x_v)) for _ in range(7)) / 512
+        finally:
+            MultiHeadAttention.forward = shortened  # type: ignore[method-assign]
+    return found
+
+
+def timed(function) -> float:  # type: ignore[no-untyped-def]
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scenes", type=int, default=10_000)
+    parser.add_argument("--commands", default="plan")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    seconds: dict[str, float] = {}
+    ratios: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        table = folder / "table.parquet"
+        synthesise(table, options.scenes)
+        print(f"{options.scenes} scenes, {table.stat().st_size / 1e6:.0f} MB")
+        for command in filter(None, options.commands.split(",")):
+            found = run(command, table, folder)
+            print(
+                f"{command}: {found['seconds']:.1f} s, {options.scenes / found['seconds']:.0f} scenes/s, "
+                f"{found['max_rss_mib']:.0f} MiB resident at most, {found['rows']:.0f} rows"
+            )
+            seconds[command] = found["seconds"]
+            ratios[f"{command}: MiB resident"] = found["max_rss_mib"]
+        model = load_model()
+        shares(table, folder, model, 1)
+        spent = shares(table, folder, model, 8)
+    total = sum(spent.values())
+    for stage, cost in spent.items():
+        print(f"  {stage:8} {1e6 * cost:7.1f} us/scene  {100 * cost / total:3.0f} %")
+        seconds[f"plan, {stage}, per scene"] = cost
+    # Products of a row with a 512 x 512 matrix: parts of h1, the head's two layers for pairs and for ablated
+    # renditions, and the two maps of Eq. 7 at the chosen pair.
+    pairs, renditions = NUM_VIDEO * NUM_AUDIO, NUM_VIDEO + NUM_AUDIO
+    products = renditions + 2 * (pairs + renditions) + 2
+    one = matrix_seconds()
+    print(
+        f"  all      {1e6 * total:7.1f} us/scene, {1 / total:.0f} scenes/s; {products} products per scene at "
+        f"{2 * 512 * 512 / one / 1e9:.0f} GFLOP/s are {1e6 * products * one:.1f} us: ratio {total / products / one:.2f}"
+    )
+    ratios["plan / its matrix products"] = total / products / one
+    for what, cost in unfolded_seconds().items():
+        whole = (pairs + renditions) * cost
+        print(
+            f"{what}: {1e6 * cost:.1f} us/pair; {1e6 * whole:.0f} us for the {pairs + renditions} predictions of a "
+            f"scene: {whole / total:.1f} x plan, {whole / (spent['parts'] + spent['head']):.1f} x its predictions"
+        )
+        ratios[f"{what} / plan"] = whole / total
+        seconds[f"{what}, per pair"] = cost
+    if options.json:
+        document = {"name": "catalogue", "ratios": ratios, "seconds": seconds}
+        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
