@@ -143,10 +143,11 @@ class VideoTask:
         if not encode.is_file():
             encode_video(self.ffmpeg, info, self.target, encode, self.part)
         packets = read_packets(encode)
-        if len(packets.size_bytes) != self.part.num_frames:
+        num_frames = self.part.num_frames + self.part.tail_frames
+        if len(packets.size_bytes) != num_frames:
             raise MediaError(
                 f"{self.info.path}: the {self.target.codec} encode {self.target.target} has {len(packets.size_bytes)} "
-                f"frames but the source {self.part.num_frames}; please report this source",
+                f"frames but the source {num_frames}; please report this source",
                 path=str(self.info.path),
             )
         with cache.work_dir() as work_dir:
@@ -155,7 +156,7 @@ class VideoTask:
             self.key,
             {
                 "values": scores.values,
-                "size_bytes": packets.size_bytes,
+                "size_bytes": packets.size_bytes[: self.part.num_frames],
                 "libvmaf_version": np.array(scores.libvmaf_version),
             },
         )
@@ -177,10 +178,10 @@ class AudioTask:
     source_hash: str
     targets: tuple[AudioTarget, ...]
     part: Part
-    fps: float
-    """Frames per second that the part counts in."""
+    start_s: float
+    """Where what is encoded begins in the title, seconds."""
     duration_s: float
-    """Length of the part, seconds."""
+    """How much is encoded, seconds: the part, and of a stretch a little before and beyond it."""
     scenes: tuple[Scene, ...]
     """Scenes of the part."""
     feature_version: str
@@ -189,11 +190,6 @@ class AudioTask:
     @property
     def label(self) -> str:
         return f"{self.info.path.name}: audio"
-
-    @property
-    def start_s(self) -> float:
-        """Where the part begins in the title, seconds."""
-        return self.part.first_frame / self.fps
 
     @property
     def work(self) -> float:

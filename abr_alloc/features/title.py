@@ -35,6 +35,7 @@ __all__ = ["ExtractOptions", "ProbeChooser", "TitleMeasurement", "TitleTask"]
 logger = logging.getLogger(__name__)
 
 _AUDIO_ONLY_FPS = Fraction(100)
+_AUDIO_MARGIN_S = 0.5
 
 TitleTask = LookTask | ScanTask | VideoTask | AudioTask
 Measurement = VideoTask | AudioTask
@@ -144,8 +145,9 @@ class TitleMeasurement:
         stretches = choose_stretches(units, scan["complexity"], options.digest_s)
         if len(stretches) == len(units):
             return self._measure_whole(num_frames, cuts)
+        self._title_s = float(num_frames / self._fps)
         self._weights_s = {str(stretch.scene.index): stretch.weight_s for stretch in stretches}
-        return self._measure({Part.of_scene(s.scene, self._fps): [s.scene] for s in stretches})
+        return self._measure({Part.of_scene(s.scene, self._fps, num_frames): [s.scene] for s in stretches})
 
     def _measure_whole(self, num_frames: int, cuts: Sequence[int]) -> Sequence[TitleTask]:
         scenes = split_scenes(self.name, num_frames, cuts, self._fps, max_scene_s=self._options.max_scene_s)
@@ -159,12 +161,13 @@ class TitleMeasurement:
                 **self._shared(),
                 targets=tuple(self._audio_targets),
                 part=part,
-                fps=float(self._fps),
-                duration_s=part.duration_s(self._fps),
+                start_s=start_s,
+                duration_s=end_s - start_s,
                 scenes=tuple(scenes),
                 feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
             )
             for part, scenes in parts.items()
+            for start_s, end_s in [self._audio_span(part)]
         ]
         first = self._candidates if prober is None else prober.first_probes(self._candidates)
         waiting = self._open([*self._audios, *self._probe(first)])
@@ -174,6 +177,13 @@ class TitleMeasurement:
             len(self._audios) + len(parts) * len(first) - len(waiting),
         )
         return waiting or self._next_round()
+
+    def _audio_span(self, part: Part) -> tuple[float, float]:
+        """What of the audio is encoded for a part, seconds: an encode's first frames are worse than others."""
+        start_s, end_s = part.start_s(self._fps), part.start_s(self._fps) + part.duration_s(self._fps)
+        if part.is_whole:
+            return start_s, end_s
+        return max(0.0, start_s - _AUDIO_MARGIN_S), min(self._title_s, end_s + _AUDIO_MARGIN_S)
 
     def _next_round(self) -> Sequence[TitleTask]:
         """The probes that follow from those measured; none where nobody chooses, or these are enough."""

@@ -159,6 +159,8 @@ def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, 
         f"settb={info.fps.denominator}/{info.fps.numerator},setpts=N,"
         f"scale={info.width_px}:{info.height_px}:flags=bicubic,format={info.pixel_format},setsar=1"
     )
+    if part.tail_frames:
+        distorted = f"trim=end_frame={part.num_frames},{distorted}"
     inputs: list[list[str | Path]] = [
         [*ONE_THREAD, *INPUT_GUARD, "-i", rendition],
         [*ONE_THREAD, *INPUT_GUARD, *part.seek(info.fps), "-i", info.path.resolve()],

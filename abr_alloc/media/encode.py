@@ -100,7 +100,7 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
             rate += ["-maxrate", f"{PEAK_RATIO * kbps:g}k", "-bufsize", f"{VBV_RATIO * kbps:g}k"]
     # Players decode 8-bit H.264 only; the other codecs keep the source's depth.
     pixel_format = "yuv420p" if target.codec == "h264" else info.pixel_format
-    chain = part.chain(info) if part else video_chain(info)
+    chain = part.chain(info, with_tail=True) if part else video_chain(info)
     partial = partial_name(path)
     try:
         ffmpeg.run(

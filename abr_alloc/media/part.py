@@ -12,7 +12,10 @@ from fractions import Fraction
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene, video_chain
 
-__all__ = ["Part"]
+__all__ = ["TAIL_S", "Part"]
+
+TAIL_S = 1.5
+"""What is encoded beyond a part, seconds: more than the 30 to 40 frames that x264 and x265 look ahead at 24 fps."""
 
 _BEFORE_FRAME = Fraction(1, 4)  # of a frame: a seek to a frame's own time might miss it by rounding
 
@@ -27,6 +30,8 @@ class Part:
     """How many frames it has."""
     is_whole: bool
     """Whether it is the whole title; nothing is sought or cut then."""
+    tail_frames: int = 0
+    """Frames that are encoded beyond it and not scored: what an encoder spends on a frame depends on those to come."""
 
     @classmethod
     def whole(cls, num_frames: int) -> Part:
@@ -34,15 +39,18 @@ class Part:
         return cls(first_frame=0, num_frames=num_frames, is_whole=True)
 
     @classmethod
-    def of_scene(cls, scene: Scene, fps: Fraction) -> Part:
-        """The part that is one scene."""
+    def of_scene(cls, scene: Scene, fps: Fraction, title_frames: int) -> Part:
+        """The part that is one scene of a title of so many frames, with as much beyond it as encoders look ahead."""
         frames = scene.frames(fps)
-        return cls(first_frame=frames.start, num_frames=frames.stop - frames.start, is_whole=False)
+        tail = min(round(TAIL_S * fps), title_frames - frames.stop)
+        return cls(
+            first_frame=frames.start, num_frames=frames.stop - frames.start, is_whole=False, tail_frames=max(0, tail)
+        )
 
     @property
     def facts(self) -> dict[str, list[int]]:
         """What it adds to the facts that determine a measurement: nothing where it is the whole."""
-        return {} if self.is_whole else {"part": [self.first_frame, self.num_frames]}
+        return {} if self.is_whole else {"part": [self.first_frame, self.num_frames, self.tail_frames]}
 
     def start_s(self, fps: Fraction) -> float:
         """First instant, seconds."""
@@ -58,7 +66,7 @@ class Part:
             return []
         return ["-ss", f"{float((self.first_frame - _BEFORE_FRAME) / fps):.6f}"]
 
-    def chain(self, info: MediaInfo) -> str:
-        """The filters that give its frames, numbered from 0."""
-        whole = video_chain(info)
-        return whole if self.is_whole else f"{whole},trim=end_frame={self.num_frames}"
+    def chain(self, info: MediaInfo, *, with_tail: bool = False) -> str:
+        """The filters that give its frames, numbered from 0; with its tail, as it is encoded, or without."""
+        whole, num_frames = video_chain(info), self.num_frames + (self.tail_frames if with_tail else 0)
+        return whole if self.is_whole else f"{whole},trim=end_frame={num_frames}"

@@ -373,10 +373,8 @@ def test_a_source_without_video_is_refused(refuse_source, make_media):
     assert "has no video track" in refuse_source(make_media("sound.wav", "lavfi:sine=d=1"))
 
 
-def test_one_bad_source_among_good_ones_stops_all(refuse_source, clip, tmp_path):
-    path = tmp_path / "empty.mp4"
-    path.touch()
-    assert "empty.mp4 is empty" in refuse_source(clip, path)
+def test_a_source_that_is_not_there_stops_all_before_any_work(refuse_source, clip, tmp_path):
+    assert "none.mp4 does not exist" in refuse_source(clip, tmp_path / "none.mp4")
 
 
 def test_a_source_under_a_second_is_refused(run_command, make_media, tiny_grid, tmp_path):

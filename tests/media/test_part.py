@@ -46,12 +46,13 @@ def test_a_part_holds_its_own_frames(ffmpeg, film, first, num):
     assert found == black[first : first + num]
 
 
-def test_a_parts_encode_pairs_with_the_source_frame_by_frame(ffmpeg, film, tmp_path):
+@pytest.mark.parametrize("tail_frames", [0, 18])
+def test_a_parts_encode_pairs_with_the_source_frame_by_frame(ffmpeg, film, tmp_path, tail_frames):
     info = probe(film)
-    part = Part(first_frame=31, num_frames=20, is_whole=False)
+    part = Part(first_frame=31, num_frames=20, is_whole=False, tail_frames=tail_frames)
     target = VideoTarget(codec="h264", width_px=64, height_px=48, target="crf=10", preset="ultrafast")
     encode_video(ffmpeg, info, target, tmp_path / "encode.mp4", part)
-    assert len(read_packets(tmp_path / "encode.mp4").size_bytes) == 20
+    assert len(read_packets(tmp_path / "encode.mp4").size_bytes) == 20 + tail_frames
     (tmp_path / "logs").mkdir()
     scores = measure_video(ffmpeg, info, tmp_path / "encode.mp4", part, tmp_path / "logs")
     assert len(scores.values) == 20
@@ -70,6 +71,7 @@ def test_a_parts_audio_begins_where_the_part_does(ffmpeg, film, tmp_path):
 
 def test_a_scene_is_a_part_of_its_frames():
     scene = Scene(title="t", index=3, start_s=31 / 12, end_s=51 / 12)
-    part = Part.of_scene(scene, FPS)
-    assert (part.first_frame, part.num_frames, part.is_whole) == (31, 20, False)
+    part = Part.of_scene(scene, FPS, 100)
+    assert (part.first_frame, part.num_frames, part.is_whole, part.tail_frames) == (31, 20, False, 18)
+    assert Part.of_scene(scene, FPS, 53).tail_frames == 2
     assert (part.start_s(FPS), part.duration_s(FPS)) == pytest.approx((31 / 12, 20 / 12))
