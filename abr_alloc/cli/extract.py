@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+_MAX_SCENE_S = 60.0  # the memory of comparing audio goes with a scene's length, 8 MiB a second
 _DIGEST_S = 40.0
 _DIGEST_ABOVE_S = 120.0
 
@@ -74,7 +75,10 @@ class _Written:
     "--scenes/--whole", "detect_scenes", default=True, show_default=True,
     help="Cut at scene changes (scenes under 1 s are merged), or take each title whole.",
 )  # fmt: skip
-@click.option("--max-scene", "max_scene_s", type=options.SECONDS, help="Cut longer scenes evenly, e.g. 10s.")
+@click.option(
+    "--max-scene", "max_scene_s", type=options.SECONDS,
+    help="Cut longer scenes evenly, e.g. 10s. [default: 1min; with --whole no limit]",
+)  # fmt: skip
 @click.option("--video-codec", type=click.Choice(["h264", "hevc", "av1"]), default="h264", show_default=True)
 @click.option(
     "--audio-codec", "audio_codecs", type=click.Choice(["aac", "opus", "heaac", "heaacv2"]), multiple=True,
@@ -148,7 +152,7 @@ def command(
         audio_codecs=audio_codecs,
         preset=preset,
         detect_scenes=detect_scenes,
-        max_scene_s=max_scene_s,
+        max_scene_s=max_scene_s or (_MAX_SCENE_S if detect_scenes else None),
         audio_only=audio_only,
         keep_encodes=keep_encodes,
         digest_s=None if full or audio_only or not detect_scenes else digest_s or _DIGEST_S,

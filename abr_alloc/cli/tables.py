@@ -212,6 +212,14 @@ def _trust(plan: Plan, model: Model, features: FeatureTable, *, probes_shown: bo
     if any(a.video.interpolated for a in plan.allocations):
         probes = "the two probes named" if probes_shown else "two probes (--json names them)"
         told.append(f"~: a rate between {probes}, where AVQ is interpolated (docs/allocation.md).")
+    stretches = [a.title for a in plan.allocations if a.title in features.metadata.weights_s]
+    if stretches:
+        told.append(
+            "Measured as a digest: the scenes shown are stretches that stand for all of their title "
+            "(docs/measure-less.md); extract --full measures every scene."
+        )
+    if features.metadata.probes == "auto" and not any(a.video.interpolated for a in plan.allocations):
+        told.append("Few renditions were measured (--probes auto): add --interpolate for the rates between them.")
     outside = outside_validity(
         (a.video for a in plan.allocations), (a.audio for a in plan.allocations), model, features
     )

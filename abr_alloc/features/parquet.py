@@ -89,6 +89,8 @@ class TableMetadata:
     """SHA-256 of each title's source file."""
     credits: Mapping[str, str] = field(default_factory=dict)
     """Attribution of each title, where its licence asks for one."""
+    probes: str = "all"
+    """Which video renditions of the grid were measured: `all`, or `auto` where they were chosen."""
     weights_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Of each title that was measured as a digest: seconds of the title that each scene (as text) stands for."""
 

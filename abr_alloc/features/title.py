@@ -249,6 +249,7 @@ class TitleMeasurement:
             ffmpeg_version=self._ffmpeg.version,
             grid=grid.name,
             grid_hash=hashlib.sha256(grid.text.encode()).hexdigest(),
+            probes="all" if self._options.prober is None else "auto",
             source_hashes={self.name: self._title.source_hash},
             weights_s={self.name: self._weights_s} if self._weights_s else {},
         )

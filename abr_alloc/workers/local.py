@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from abr_alloc.errors import AbrAllocError, MediaError, ToolFailedError
-from abr_alloc.media.ffmpeg import stop_children
+from abr_alloc.media.ffmpeg import end_children_with_their_thread, stop_children
 from abr_alloc.workers.task import Finished, Place, Task, Workers
 
 __all__ = ["LocalWorkers", "run_all", "told_of"]
@@ -38,6 +38,7 @@ def _start_worker(parent: int) -> None:
     os.environ["NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING"] = "1"
     # Ctrl-C stays blocked (see `_interrupt_held`): the parent decides, and then sends SIGTERM.
     signal.signal(signal.SIGTERM, _stop)
+    end_children_with_their_thread()  # where the kernel kills a worker for want of memory, say
 
     def watch() -> None:
         while os.getppid() == parent:
