@@ -23,7 +23,8 @@ ARGUMENTS = {
 def make(kind: type[errors.AbrAllocError]) -> errors.AbrAllocError:
     """An error with every attribute that it can have."""
     names = [p.name for p in inspect.signature(kind.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return kind(*ARGUMENTS.get(kind, ("what happened; what to do",)), **{name: f"its {name}" for name in names})
+    values: dict[str, object] = {name: f"its {name}" for name in names} | ({"number": 7} if "number" in names else {})
+    return kind(*ARGUMENTS.get(kind, ("what happened; what to do",)), **values)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 
 from abr_alloc.allocation.batch import BatchPlan, plan_columns
+from abr_alloc.allocation.filters import narrow
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.plan import plan_surfaces
 from abr_alloc.allocation.record import FLAT_TYPES, Plan
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, narrow
+from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title
 from abr_alloc.allocation.title import Limits, plan_titles
 from abr_alloc.features.catalogue import Chunk, read_columns, read_table
 from abr_alloc.features.table import FeatureTable
@@ -63,7 +64,7 @@ class Filters:
         return self != Filters()
 
     def as_arguments(self) -> dict[str, Any]:
-        """What `surface.narrow` takes."""
+        """What `filters.narrow` takes."""
         return dataclasses.asdict(self)
 
 

@@ -78,7 +78,8 @@ def command(
         raise click.UsageError("--ladder is for the kind ladder; leave it out")
     options.check_output(output, [features, *([ladder_path] if ladder_path else [])])
 
-    from abr_alloc.allocation.surface import build_surfaces, select
+    from abr_alloc.allocation.filters import select
+    from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.errors import InfeasibleBudgetError
     from abr_alloc.features.table import read_features, replace_file
     from abr_alloc.models.checkpoint import load_model

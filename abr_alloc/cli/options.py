@@ -190,7 +190,7 @@ _PLANNING = (
 
 
 def planning(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that plans: model, overhead, and what `surface.select` filters by."""
+    """The options of every command that plans: model, overhead, and what `filters.select` filters by."""
     for option in reversed(_PLANNING):
         command = option(command)
     return command

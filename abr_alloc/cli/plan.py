@@ -111,9 +111,10 @@ def command(
 
     streaming.one_blas_thread()
 
+    from abr_alloc.allocation.filters import select
     from abr_alloc.allocation.interpolation import interpolate as between
     from abr_alloc.allocation.plan import plan_surfaces
-    from abr_alloc.allocation.surface import build_surfaces, select
+    from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.allocation.title import Limits, plan_titles
     from abr_alloc.cli.tables import plan_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError

@@ -55,8 +55,9 @@ def command(
 
     streaming.one_blas_thread()
 
+    from abr_alloc.allocation.filters import select
     from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces
-    from abr_alloc.allocation.surface import build_surfaces, select
+    from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.cli.tables import relevance_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
     from abr_alloc.features.catalogue import open_catalogue

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.chunk_tasks import RELEVANCE_COLUMNS, Filters, RelevanceTask, shared_model
+from abr_alloc.allocation.filters import narrow
 from abr_alloc.allocation.plan import middle_of_kbps
-from abr_alloc.allocation.surface import narrow
 from abr_alloc.cli.layout import wrap
 from abr_alloc.cli.streaming import Infeasible, check_filters, chunks_of, results_of, write_streams
 from abr_alloc.errors import FeatureTableError

@@ -66,9 +66,10 @@ def command(
         raise click.UsageError(f"the output {output} must end in .html")
     options.check_output(output, [features, *sources, *([ladder_path] if ladder_path else [])])
 
+    from abr_alloc.allocation.filters import select
     from abr_alloc.allocation.interpolation import interpolate as between
     from abr_alloc.allocation.plan import middling_budget_kbps
-    from abr_alloc.allocation.surface import build_surfaces, by_title, select
+    from abr_alloc.allocation.surface import build_surfaces, by_title
     from abr_alloc.cli.designed import find_ladders
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform

@@ -80,7 +80,7 @@ def check_filters(catalogue: Catalogue, filters: Filters) -> None:
     """
     if not filters:
         return
-    from abr_alloc.allocation.surface import require_present
+    from abr_alloc.allocation.filters import require_present
     from abr_alloc.features.catalogue import read_narrow
 
     titles: set[str] = set()

@@ -12,9 +12,10 @@ import pytest
 import abr_alloc.allocation.design
 from abr_alloc.allocation.audience import read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_catalogue, design_titles
+from abr_alloc.allocation.filters import select
 from abr_alloc.allocation.reference import load_reference
 from abr_alloc.allocation.rung import LadderRules, keeps_rules
-from abr_alloc.allocation.surface import QualitySurface, build_surfaces, select
+from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.features.table import read_features

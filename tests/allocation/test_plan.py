@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 import abr_alloc
 import abr_alloc.errors
+from abr_alloc.allocation.filters import select
 from abr_alloc.allocation.plan import Limits, best_pair, middling_budget_kbps, plan_surfaces
-from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces, select
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces
 from abr_alloc.errors import FeatureTableError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "clip_features.parquet"

@@ -307,7 +307,7 @@ def test_quiet_takes_warnings_and_the_closing_line(run_command, make_media, tiny
     assert "WARNING: " in loud.stderr and "mixed down" in loud.stderr and "1 audio rows" in loud.stderr
     quiet = run_command(*words, "-q")
     assert (quiet.code, quiet.stdout, quiet.stderr) == (0, "", "")
-    assert "1 of 1 measurements are in the cache" in run_command("-v", *words).stderr
+    assert "1 measurements to begin with, 1 of them in the cache" in run_command("-v", *words).stderr
 
 
 def test_debug_before_the_command_goes_with_either_flag(run_command, monkeypatch):
