@@ -108,12 +108,20 @@ def run_floor(ffmpeg: FFmpeg, info: MediaInfo, video: list, audio: list, folder:
         return time.perf_counter() - started
 
 
-def run_extract(clip: Path, grid: str, folder: Path, jobs: int) -> float:
-    started = time.perf_counter()
+def processor_s() -> float:
+    """Processor time of all children that have ended, seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run_extract(clip: Path, grid: str, folder: Path, jobs: int) -> tuple[float, float]:
+    """Seconds, and cores busy on average."""
+    started, before = time.perf_counter(), processor_s()
     words = ["extract", clip, "-o", folder / f"{jobs}.parquet", "--grid", grid, "--whole"]
     words += ["--cache", folder / f"cache{jobs}", "--jobs", jobs]
     subprocess.run([*COMMAND, *map(str, words)], check=True, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    return seconds, (processor_s() - before) / seconds
 
 
 def main() -> None:
@@ -134,20 +142,28 @@ def main() -> None:
             synthesise(ffmpeg, clip, args.seconds)
         info = probe(clip)
         video, audio = grid.video(info, "h264"), grid.audio(info)
-        many = run_extract(clip, args.grid, folder, args.jobs)
+        many, many_cores = run_extract(clip, args.grid, folder, args.jobs)
         floor = run_floor(ffmpeg, info, video, audio, folder, args.jobs)
-        one = run_extract(clip, args.grid, folder, 1)
+        one, one_cores = run_extract(clip, args.grid, folder, 1)
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"{clip.name}: {info.width_px}x{info.height_px}, {info.duration_s:.1f} s; grid {args.grid}: ", end="")
     print(f"{len(video)} video and {len(audio)} audio renditions; {args.jobs} jobs")
     print(f"extract {many:.1f} s, floor {floor:.1f} s, ratio {many / floor:.2f}")
-    print(f"one job {one:.1f} s, speed-up {one / many:.2f}; largest process {peak_mb:.0f} MB")
+    print(f"one job {one:.1f} s, speed-up {one / many:.2f}; ", end="")
+    print(
+        f"cores busy {one_cores:.2f} with one job, {many_cores:.2f} with {args.jobs}; largest process {peak_mb:.0f} MB"
+    )
     write_results(
         args.json,
         "extraction",
         {"extract / floor": many / floor, "speed-up from one job": one / many},
         {"extract": many, "floor": floor, "one job": one},
-        {"seconds of video": info.duration_s, "largest process, MB": peak_mb},
+        {
+            "seconds of video": info.duration_s,
+            "largest process, MB": peak_mb,
+            "cores busy, one job": one_cores,
+            "cores busy, many jobs": many_cores,
+        },
     )
 
 
