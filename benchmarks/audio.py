@@ -17,7 +17,6 @@ The difference is the largest over all features and both MOS, before rounding to
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -30,6 +29,7 @@ for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     os.environ[variable] = "1"
 
 import numpy as np  # noqa: E402 (after the threads are set)
+from results import write_results  # noqa: E402
 
 from abr_alloc.features.audio import AudioReference  # noqa: E402
 from abr_alloc.media.encode import decode_audio, encode_audio, read_pcm_bytes  # noqa: E402
@@ -190,14 +190,13 @@ def main() -> None:
     for method, (empty, filled) in cold.items():
         print(f"{method:28} {empty:8.2f} s in a fresh process, {filled:.2f} s once compiled (one second of sound)")
     print(f"largest difference of a feature or MOS: {difference:.1e}")
-    if args.json:
-        ratios = {f"{method} / ours": took / per_view["ours"] for method, took in per_view.items() if method != "ours"}
-        ratios |= {
-            f"cold start, {state}: visqol-python / ours": cold["visqol-python"][i] / cold["ours"][i]
-            for i, state in enumerate(("compiling", "compiled"))
-        }
-        record = {"name": "audio", "ratios": ratios, "seconds": per_view, "largest_difference": difference}
-        args.json.write_text(json.dumps(record, indent=2) + "\n")
+    own_s = per_view["ours"]
+    ratios = {f"faster than {method}": took / own_s for method, took in per_view.items() if method != "ours"}
+    ratios |= {
+        f"faster than visqol-python in a fresh process, {state}": cold["visqol-python"][i] / cold["ours"][i]
+        for i, state in enumerate(("compiling", "compiled"))
+    }
+    write_results(args.json, "audio", ratios, per_view, {"largest difference": difference})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ and the same pairs by the unfolded network (torch, one thread) on the same machi
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from results import write_results
 
 from abr_alloc.allocation import batch
 from abr_alloc.allocation.title import Limits
@@ -209,6 +209,7 @@ def main() -> None:
     options = parser.parse_args()
     seconds: dict[str, float] = {}
     ratios: dict[str, float] = {}
+    figures: dict[str, float] = {"scenes": options.scenes}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         table = folder / "table.parquet"
@@ -221,7 +222,7 @@ def main() -> None:
                 f"{found['max_rss_mib']:.0f} MiB resident at most, {found['rows']:.0f} rows"
             )
             seconds[command] = found["seconds"]
-            ratios[f"{command}: MiB resident"] = found["max_rss_mib"]
+            figures[f"{command}: MiB resident"] = found["max_rss_mib"]
         model = load_model()
         shares(table, folder, model, 1)
         spent = shares(table, folder, model, 8)
@@ -245,11 +246,9 @@ def main() -> None:
             f"{what}: {1e6 * cost:.1f} us/pair; {1e6 * whole:.0f} us for the {pairs + renditions} predictions of a "
             f"scene: {whole / total:.1f} x plan, {whole / (spent['parts'] + spent['head']):.1f} x its predictions"
         )
-        ratios[f"{what} / plan"] = whole / total
+        ratios[f"plan faster than {what}"] = whole / total
         seconds[f"{what}, per pair"] = cost
-    if options.json:
-        document = {"name": "catalogue", "ratios": ratios, "seconds": seconds}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_results(options.json, "catalogue", ratios, seconds, figures)
 
 
 if __name__ == "__main__":

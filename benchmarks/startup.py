@@ -8,7 +8,6 @@ Bytecode is kept in a folder of the benchmark's own, for the commands and the fl
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -16,6 +15,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from results import write_results
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = str(ROOT / "examples" / "clip_features.parquet")
@@ -61,9 +62,7 @@ def main() -> None:
             ratios[name] = statistics.median(ours / floor for floor, ours in pairs)
             floor, spent[name] = (statistics.median(column) for column in zip(*pairs, strict=True))
             print(f"{name:16} {spent[name]:6.3f} s   floor {floor:6.3f} s   ratio {ratios[name]:5.2f}")
-    if options.json:
-        document = {"name": "startup", "ratios": ratios, "seconds": spent}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_results(options.json, "startup", {f"{name} / floor": ratio for name, ratio in ratios.items()}, spent)
 
 
 if __name__ == "__main__":
