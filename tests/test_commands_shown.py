@@ -39,7 +39,6 @@ NOT_RUN = {
     "abr-alloc extract s3://": CLUSTER,
     "abr-alloc plan s3://": CLUSTER,
     "abr-alloc extract AUDIO...": CLIPS,
-    "abr-alloc extract cartoon-veo-carnival-720p.mp4": CLIPS,
     "python benchmarks/units.py": "its table is measured on clips that do not ship",
     "python benchmarks/delivery.py": "minutes of timing, on films that do not ship",
     "python benchmarks/report.py": "half a minute to two minutes of timing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -127,3 +128,46 @@ def test_a_folder_gets_a_table_per_title(extract, clip, tmp_path):
     assert outcome.stderr.endswith("tables: 2 titles, 2 scenes, 4 video and 2 audio rows\n")
     titles = {path.name: set(read_features(path).frame["title"]) for path in (tmp_path / "tables").iterdir()}
     assert titles == {"clip.parquet": {"clip"}, "other.parquet": {"other"}}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--digest", "4s", "--full"), "--digest and --full exclude each other"),
+        (("--digest", "4s", "--whole"), "--digest and --whole exclude each other"),
+        (("--digest", "4s", "--audio-only"), "--digest and --audio-only exclude each other"),
+        (("--probes", "auto", "--audio-only"), "--probes auto chooses video renditions"),
+        (("--model", "attentive"), "--model is for --probes auto"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(extract, clip, tmp_path, words, told):
+    outcome = extract(clip, "-o", tmp_path / "f.parquet", *words)
+    assert outcome.code == 2
+    assert told in outcome.stderr
+    assert not (tmp_path / "f.parquet").exists()
+
+
+def test_a_digest_and_chosen_probes_make_a_ladder_that_says_what_its_scenes_stand_for(
+    run_command, make_media, caches, tmp_path
+):
+    halves = [f"lavfi:testsrc2=size=160x90:rate=12:duration=3,hue=h={hue}" for hue in (0, 90)]
+    film = make_media(
+        "two.mp4", *halves, "lavfi:anoisesrc=r=48000:d=6:a=0.2:seed=7",
+        *("-filter_complex", "[0:v:0][1:v:0]concat=n=2:v=1:a=0[v]", "-map", "[v]", "-map", "2:a"),
+        *("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+    )  # fmt: skip
+    grid = tmp_path / "grid.toml"
+    grid.write_text('[video]\nsizes = [60]\n[video.crf]\nh264 = [20, 26, 32, 38, 44]\n[audio]\naac = ["48k"]\n')
+    table, ladder = tmp_path / "f.parquet", tmp_path / "ladder.json"
+    words = (film, "-o", table, "--grid", grid, "--cache", caches, "--digest", "3s", "--probes", "auto", "--jobs", "1")
+    outcome = run_command("extract", *words)
+    assert outcome.code == 0, outcome.stderr
+    features = read_features(table)
+    assert len(features.of_kind("video")[["height_px", "target"]].drop_duplicates()) < 10
+    plan = run_command("plan", table, "--budget", "2000k")
+    assert "Measured as a digest" in plan.stdout
+    assert "--probes auto" in plan.stdout
+    assert run_command("ladder", table, "--rungs", "1", "-o", ladder).code == 0
+    (title,) = json.loads(ladder.read_text())["features"]["titles"].values()
+    assert sum(title["weights_s"]) == pytest.approx(6.0)
+    assert len(title["weights_s"]) == len(title["scenes_s"])

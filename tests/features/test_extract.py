@@ -495,3 +495,57 @@ def test_an_interrupt_while_workers_start_ends_the_run_with_one_line(longer_argu
     _, stderr = child.communicate(timeout=30)
     assert stderr.lstrip() == "error: interrupted; run the same command again to go on where it stopped\n"
     assert child.returncode == 130
+
+
+# Measuring less.
+
+
+@pytest.fixture(scope="module")
+def long_film(make_media) -> Path:
+    """Six scenes of two seconds: three still ones that are alike, three of noise that are alike."""
+    still = "lavfi:color=gray:size=96x64:rate=12:duration=2"
+    noise = "lavfi:color=gray:size=96x64:rate=12:duration=2,noise=alls=90:allf=t+u:all_seed=5,format=yuv420p"
+    inputs = [still, noise] * 3
+    graph = "".join(f"[{i}:v:0]" for i in range(6)) + "concat=n=6:v=1:a=0[v]"
+    return make_media(
+        "long.mp4", *inputs, "lavfi:anoisesrc=r=48000:d=12:a=0.2:seed=7",
+        *("-filter_complex", graph, "-map", "[v]", "-map", "6:a"), *H264, "-c:a", "aac",
+    )  # fmt: skip
+
+
+def test_a_digest_measures_stretches_that_stand_for_the_whole_title(ffmpeg, corpus_options, long_film, tmp_path):
+    options = replace(corpus_options, digest_s=4.5)
+    table, _ = run_extract([long_film], ffmpeg, Cache(tmp_path / "cache"), options)
+    spans = table.frame[["scene", "start_s", "end_s"]].drop_duplicates("scene")
+    weights = table.metadata.weights_s["long"]
+    assert (spans["end_s"] - spans["start_s"]).sum() <= 4.5
+    assert {str(scene) for scene in spans["scene"]} == set(weights)
+    assert sum(weights.values()) == pytest.approx(12.0)
+    assert {scene % 2 for scene in spans["scene"]} == {0, 1}  # one of the still and one of the noisy
+
+
+def test_titles_no_longer_than_asked_are_measured_whole(ffmpeg, corpus_options, long_film, tmp_path):
+    options = replace(corpus_options, digest_s=4.5, digest_above_s=20.0)
+    table, _ = run_extract([long_film], ffmpeg, Cache(tmp_path / "cache"), options)
+    assert table.metadata.weights_s == {}
+    assert table.frame["end_s"].max() == 12.0
+
+
+class OneMore:
+    """Chooses the first candidate, then the last, then no more."""
+
+    def first_probes(self, candidates):
+        return candidates[:1]
+
+    def next_probes(self, measured, candidates):
+        assert len(measured.of_kind("audio")) > 0
+        done = set(measured.of_kind("video")["target"])
+        return [] if len(done) > 1 else [candidates[-1]]
+
+
+def test_probes_are_chosen_round_by_round_and_the_table_says_so(ffmpeg, clip, longer_grid, tmp_path):
+    options = ExtractOptions(grid=load_grid(str(longer_grid)), prober=OneMore())
+    table, progress = run_extract([clip], ffmpeg, Cache(tmp_path / "cache"), options)
+    assert set(table.of_kind("video")["target"]) == {"crf=22", "crf=46"}
+    assert table.metadata.probes == "auto"
+    assert progress[-1].done == pytest.approx(progress[-1].total)
