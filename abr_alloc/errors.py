@@ -120,8 +120,9 @@ class FailedTitlesError(AbrAllocError):
     def __init__(self, failures: Sequence[tuple[str, str]], num_titles: int) -> None:
         names = ", ".join(name for name, _ in failures[:5]) + (", ..." if len(failures) > 5 else "")
         super().__init__(
-            f"{len(failures)} of {num_titles} titles failed ({names}); the others are measured: correct these and run "
-            "the same command again"
+            f"{len(failures)} of {num_titles} titles failed ({names}); "
+            + ("the others are measured: " if len(failures) < num_titles else "")
+            + "correct these and run the same command again"
         )
         self.failures = tuple(failures)
         self.num_titles = num_titles

@@ -53,7 +53,7 @@ def select(
             raise FeatureTableError(
                 f"no video rendition is at most {max_height_px} px high; the lowest has {lowest}", column="height_px"
             )
-    raise FeatureTableError("the filters leave no rows; loosen --title, --scene or the codecs")
+    raise FeatureTableError("the filters leave no rows; loosen --title, --scene, --max-height or the codecs")
 
 
 def require_present(

@@ -20,9 +20,9 @@ __all__ = ["command"]
 
 
 @click.command("compare", short_help="Train and test systems on the same held-out contents.")
-@click.argument("data_paths", metavar="DATA...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("data_paths", metavar="DATA...", type=options.PATH, nargs=-1, required=True)
 @click.option(
-    "-o", "--output", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    "-o", "--output", "folder", type=options.PATH, required=True, metavar="DIR",
     help="Folder for the table (Markdown, CSV, JSON), the predictions and the scatter plots.",
 )  # fmt: skip
 @click.option(

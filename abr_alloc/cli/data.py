@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from abr_alloc.cli import options
+
 if TYPE_CHECKING:
     from abr_alloc.features.table import FeatureTable
     from abr_alloc.models.dataset import TrainingSet
@@ -33,7 +35,7 @@ _DESCRIBING = (
         help="Rating scale; 1 5 and 0 100 are recognised.",
     ),
     click.option(
-        "--contents", type=click.Path(path_type=Path), metavar="FILE.csv",
+        "--contents", type=options.PATH, metavar="FILE.csv",
         help="Columns title, content: which titles of feature tables are parts of one content and must not be split "
         "over folds.",
     ),
@@ -41,7 +43,7 @@ _DESCRIBING = (
 
 
 video_ratings_option = click.option(
-    "--video-ratings", type=click.Path(path_type=Path), metavar="FILE.csv",
+    "--video-ratings", type=options.PATH, metavar="FILE.csv",
     help="A second table of video ratings (mos 1-5, vif_scale0..3, motion2) for attentive-product's form.",
 )  # fmt: skip
 

@@ -53,13 +53,13 @@ def standard_language(text: str) -> str | None:
 
 
 @click.command("encode", short_help="Encode a ladder and package it as HLS and DASH.")
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=options.PATH)
 @click.option(
-    "--ladder", "ladder_path", type=click.Path(path_type=Path), required=True, metavar="LADDER.json",
+    "--ladder", "ladder_path", type=options.PATH, required=True, metavar="LADDER.json",
     help="A ladder file of `abr-alloc ladder -o`.",
 )  # fmt: skip
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    "-o", "--output", type=options.PATH, required=True, metavar="DIR",
     help="A new or empty folder; or one where this very encode was interrupted.",
 )  # fmt: skip
 @click.option("--title", help="Which ladder of the file; the source's own when absent.")

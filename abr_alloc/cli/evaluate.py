@@ -21,10 +21,10 @@ __all__ = ["command"]
 
 @click.command("evaluate", short_help="Measure how far a model agrees with ratings.")
 @click.argument("model_name", metavar="MODEL", shell_complete=complete_model)
-@click.argument("data_path", metavar="DATA", type=click.Path(path_type=Path))
+@click.argument("data_path", metavar="DATA", type=options.PATH)
 @describing
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.json", help="Write the JSON to a file.")
+@click.option("-o", "--output", type=options.PATH, metavar="FILE.json", help="Write the JSON to a file.")
 def command(
     model_name: str,
     data_path: Path,

@@ -41,12 +41,12 @@ class _FrameRate(click.ParamType):
 
 
 @click.command("export", short_help="Hand a ladder to other programs.")
-@click.argument("ladder", type=click.Path(path_type=Path))
+@click.argument("ladder", type=options.PATH)
 @click.option("--format", "form", type=click.Choice(_FORMATS), required=True, help="What to write.")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     metavar="FILE|DIR",
     help="Where to; standard output when absent. A folder for shaka-streamer.",
 )

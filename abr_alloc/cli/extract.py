@@ -48,17 +48,20 @@ class _Written:
     def __init__(self) -> None:
         self.num_titles = self.num_scenes = 0
         self.num_rows = {"video": 0, "audio": 0}
+        self.num_digests = 0
 
     def add(self, table: FeatureTable) -> None:
         frame = table.frame
         self.num_titles += frame["title"].nunique()
         self.num_scenes += len(frame[["title", "scene"]].drop_duplicates())
+        self.num_digests += len(table.metadata.weights_s)
         for kind in self.num_rows:
             self.num_rows[kind] += int((frame["kind"] == kind).sum())
 
     def __str__(self) -> str:
         video, audio = self.num_rows["video"], self.num_rows["audio"]
-        return f"{self.num_titles} titles, {self.num_scenes} scenes, {video} video and {audio} audio rows"
+        digests = f"; {self.num_digests} measured as a digest (--full: all of them)" if self.num_digests else ""
+        return f"{self.num_titles} titles, {self.num_scenes} scenes, {video} video and {audio} audio rows{digests}"
 
 
 @click.command("extract", short_help="Measure sources: encode a grid of renditions and write the feature table.")

@@ -30,7 +30,7 @@ _WITH_BUDGET = ("relevance", "surface")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     required=True,
     metavar="FILE.svg|.png",
     help="The picture to write.",

@@ -62,7 +62,7 @@ class _Sizes(click.ParamType):
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     metavar="LADDER.json|.csv|.parquet|DIR",
     help="A ladder file (docs/formats.md), rows, or an existing folder for a ladder file per title.",
 )

@@ -22,7 +22,7 @@ from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_title
 from abr_alloc.allocation.reference import ReferenceLadder
 from abr_alloc.allocation.surface import by_title
 from abr_alloc.cli.ladder_table import LADDER_COLUMNS, ladder_frame
-from abr_alloc.cli.streaming import check_filters, chunks_of, results_of
+from abr_alloc.cli.streaming import NO_ROWS, check_filters, chunks_of, results_of
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.export.ladder_json import ladder_document
 from abr_alloc.features.catalogue import Chunk
@@ -184,6 +184,8 @@ def design_catalogue_titles(
                     writer.write(0, found.rows)
                 if folder is not None:
                     replace_file(folder / names.of(found.title), found.document.encode(), log_level=logging.DEBUG)
+        if not (num_ladders or num_without):
+            raise FeatureTableError(NO_ROWS)  # before what was there is replaced
     if num_ladders:
         click.echo(
             f"{num_ladders} ladders, {num_rungs / num_ladders:.1f} rungs and an expected AVQ of "
@@ -194,5 +196,3 @@ def design_catalogue_titles(
     if reasons:
         more = f" (and {num_without - len(reasons)} more)" if num_without > len(reasons) else ""
         raise InfeasibleLadderError(reasons[-1] + more)
-    if not num_ladders:
-        raise FeatureTableError("the filters leave no rows; loosen --title, --scene or the codecs")

@@ -21,6 +21,7 @@ __all__ = [
     "BITRATE",
     "KBPS",
     "LOCATION",
+    "PATH",
     "SECONDS",
     "FiniteRange",
     "cache_option",
@@ -130,9 +131,22 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class _LocalPath(click.Path):
+    """A path of this machine; a URL would come to be one with a strange name."""
+
+    def __init__(self, *, exists: bool = False) -> None:
+        super().__init__(path_type=Path, exists=exists)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and "://" in value:
+            self.fail(f"{value} is a URL, and this takes files of this machine (docs/cluster.md)", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 BITRATE = _Bitrate()
 KBPS = _Kbps()
 LOCATION = _Location()
+PATH = _LocalPath()
 SECONDS = _Seconds()
 
 cache_option = click.option(
@@ -145,7 +159,7 @@ ffmpeg_option = click.option(
 features_argument = click.argument("features", type=LOCATION)
 
 ladder_option = click.option(
-    "--ladder", "ladder_path", type=click.Path(path_type=Path), metavar="LADDER.json|DIR",
+    "--ladder", "ladder_path", type=PATH, metavar="LADDER.json|DIR",
     help="Ladders of `abr-alloc ladder -o`; designed with its defaults when absent.",
 )  # fmt: skip
 

@@ -146,8 +146,9 @@ def command(
         )
         if catalogue.is_one_table and not as_parquet:
             text, infeasible = plan_text(task, catalogue)
+            infeasible.require_any(text.count("\n") - 1)
             write_or_print(text, output)
-            infeasible.end(num_planned=text.count("\n") - 1)
+            infeasible.end()
         else:
             plan_catalogue(task, catalogue, output, to_stdout=as_csv and output is None, jobs=jobs, scheduler=scheduler)
         return

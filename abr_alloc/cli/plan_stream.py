@@ -101,13 +101,14 @@ def plan_catalogue(
                 write(i, plan.rows, plan.infeasible)
                 tally.add(plan)
                 infeasible.add(plan.infeasible)
+        infeasible.require_any(sum(tally.num_scenes for tally in tallies))
     if not to_stdout:
         lines = [
             tally.line(budget, per_title=task.per_title)
             for budget, tally in zip(task.budgets_kbps, tallies, strict=True)
         ]
         click.echo("\n".join([*lines, *_where(output, infeasible)]))
-    infeasible.end(sum(tally.num_scenes for tally in tallies))
+    infeasible.end()
 
 
 def _where(output: Path | None, infeasible: Infeasible) -> Sequence[str]:

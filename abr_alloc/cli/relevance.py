@@ -20,7 +20,7 @@ _ROWS = (".csv", ".parquet")
 @click.command("relevance", short_help="Estimate how much audio and video matter per scene.")
 @options.features_argument
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.png|.svg|.json|.csv|.parquet",
+    "-o", "--output", type=options.PATH, metavar="FILE.png|.svg|.json|.csv|.parquet",
     help="A picture, JSON, or rows; a text table is printed when absent.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")

@@ -67,6 +67,7 @@ def relevance_catalogue(
             num_scenes += len(found.rows)
             share = found.rows["audio_share"].to_numpy(dtype=np.float64)
             shares += share.sum(), (share < 0.25).sum(), (share > 0.5).sum()
+        infeasible.require_any(num_scenes)
     if num_scenes:
         mean, low, high = 100 * shares / num_scenes
         click.echo(
@@ -75,7 +76,7 @@ def relevance_catalogue(
                 f"under 25 % in {low:.0f} % of the scenes, over 50 % in {high:.0f} %"
             )
         )
-    infeasible.end(num_scenes)
+    infeasible.end()
 
 
 def _middling_budget_kbps(catalogue: Catalogue, filters: Filters, overhead: float) -> float:
@@ -90,5 +91,5 @@ def _middling_budget_kbps(catalogue: Catalogue, filters: Filters, overhead: floa
             for bounds, end in ((least, "min"), (most, "max")):
                 bounds.append((rates[end, "video"] + rates[end, "audio"]).to_numpy(dtype=np.float64) * (1.0 + overhead))
     if not least:
-        raise FeatureTableError("the filters leave no rows; loosen --title, --scene or the codecs")
+        raise FeatureTableError("the filters leave no rows; loosen --title, --scene, --max-height or the codecs")
     return middle_of_kbps(np.concatenate(least), np.concatenate(most))

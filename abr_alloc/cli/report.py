@@ -22,14 +22,12 @@ __all__ = ["command"]
 
 @click.command("report", short_help="Make a page with budget slider, relevance and ladder.")
 @options.features_argument
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="REPORT.html", help="The page to write."
-)
+@click.option("-o", "--output", type=options.PATH, required=True, metavar="REPORT.html", help="The page to write.")
 @options.ladder_option
 @click.option(
     "--source",
     "sources",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     multiple=True,
     metavar="FILE|DIR",
     help="A title's source, for thumbnails, or a folder of them (repeatable).",

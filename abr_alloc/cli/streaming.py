@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
-from abr_alloc.location import is_remote, scratch_dir
+from abr_alloc.location import is_remote, make_scratch_dir
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from abr_alloc.workers.task import Task
 
 __all__ = [
+    "NO_ROWS",
     "Infeasible",
     "check_filters",
     "check_place",
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 INFEASIBLE_COLUMNS = {"title": "str", "scene": "int", "budget_kbps": "float", "needed_kbps": "float", "reason": "str"}
+NO_ROWS = "the filters leave no rows; loosen --title, --scene, --max-height or the codecs"
 _MOST_TOLD = 20
 _T = TypeVar("_T", bound="Task")
 
@@ -142,17 +144,23 @@ class Infeasible:
         self.number += len(scenes)
         self.first += scenes[: _MOST_TOLD - len(self.first)]
 
-    def end(self, num_planned: int) -> None:
+    def require_any(self, num_planned: int) -> None:
+        """Refuse to go on without anything, before what was there is replaced.
+
+        Raises:
+            FeatureTableError: there was nothing at all.
+        """
+        if not (self.number or num_planned):
+            raise FeatureTableError(NO_ROWS)
+
+    def end(self) -> None:
         """End the command as what was found asks for.
 
         Raises:
             InfeasibleBudgetError: something has no result.
-            FeatureTableError: there was nothing at all.
         """
         if self.number:
             raise InfeasibleBudgetError(self.first, number=self.number)
-        if not num_planned:
-            raise FeatureTableError("the filters leave no rows; loosen --title, --scene or the codecs")
 
 
 def rows_of(scenes: Sequence[InfeasibleScene | InfeasibleLimits]) -> pd.DataFrame:
@@ -178,7 +186,7 @@ def write_streams(output: Path | None, *, to_stdout: bool, columns: Mapping[str,
     if output is None and not to_stdout:
         yield lambda part, rows, infeasible: None
         return
-    target = output if output is not None else scratch_dir() / f"{os.getpid()}.stdout.csv"
+    target = output if output is not None else make_scratch_dir() / f"{os.getpid()}.stdout.csv"
     try:
         with contextlib.ExitStack() as stack:
             writer = stack.enter_context(RowWriter(target, columns, num_parts))

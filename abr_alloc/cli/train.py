@@ -18,12 +18,10 @@ __all__ = ["command"]
 
 
 @click.command("train", short_help="Train a model on feature tables or on your own ratings.")
-@click.argument("features", metavar="[DATA]...", type=click.Path(path_type=Path), nargs=-1)
+@click.argument("features", metavar="[DATA]...", type=options.PATH, nargs=-1)
+@click.option("-o", "--output", type=options.PATH, required=True, metavar="DIR", help="Checkpoint folder.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Checkpoint folder."
-)
-@click.option(
-    "--ratings", type=click.Path(path_type=Path), metavar="FILE",
+    "--ratings", type=options.PATH, metavar="FILE",
     help="Rated stimuli to train on (content, mos and feature columns); the same as giving FILE as DATA.",
 )  # fmt: skip
 @click.option(
@@ -33,7 +31,7 @@ __all__ = ["command"]
 @describing
 @video_ratings_option
 @click.option(
-    "--settings", type=click.Path(path_type=Path), metavar="FILE.json",
+    "--settings", type=options.PATH, metavar="FILE.json",
     help="Settings of a network, as `abr-alloc tune` writes them.",
 )  # fmt: skip
 @click.option("--hidden-layers", type=click.IntRange(1, 5), help="Hidden layers of a network's head.")

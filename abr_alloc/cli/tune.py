@@ -20,9 +20,9 @@ __all__ = ["command"]
 
 
 @click.command("tune", short_help="Search the paper's settings of a network.")
-@click.argument("data_paths", metavar="DATA...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("data_paths", metavar="DATA...", type=options.PATH, nargs=-1, required=True)
 @click.option(
-    "-o", "--output", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR",
+    "-o", "--output", "folder", type=options.PATH, required=True, metavar="DIR",
     help="Folder of the study: its journal, trials.csv, report.md, settings.json.",
 )  # fmt: skip
 @click.option(

@@ -28,9 +28,9 @@ __all__ = ["command"]
 
 
 @click.command("verify", short_help="Measure a delivered ladder beside what was predicted.")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=options.PATH)
 @click.option(
-    "--source", "source_path", type=click.Path(path_type=Path), metavar="SOURCE",
+    "--source", "source_path", type=options.PATH, metavar="SOURCE",
     help="What was encoded; looked for where it was then when absent.",
 )  # fmt: skip
 @click.option(

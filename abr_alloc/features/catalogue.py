@@ -98,6 +98,8 @@ def find_tables(source: str | os.PathLike[str]) -> list[str]:
     """
     text = str(source)
     place = parse_location(text)
+    if is_remote(place) and any(sign in text for sign in _MAGIC):
+        raise FeatureTableError(f"{text} is a pattern, and patterns are of files here; give the folder", path=text)
     if is_remote(place) and place.suffix == ".parquet":
         return [text]
     if not is_remote(place) and place.is_file():

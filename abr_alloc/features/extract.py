@@ -20,7 +20,7 @@ from abr_alloc.errors import AbrAllocError, MediaError, ToolMissingError, Unsupp
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.features.title import ExtractOptions, TitleMeasurement, TitleTask
-from abr_alloc.location import exists
+from abr_alloc.location import exists, is_remote
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.workers.task import Finished, Workers
 
@@ -102,7 +102,10 @@ class _Extraction:
             source = next(self._sources, None)
             if source is None:
                 return
-            title = TitleMeasurement(*source, self._ffmpeg, self._cache, self._options)
+            name, path = source
+            if not (self._workers.is_local or is_remote(path)):
+                path = path.absolute()  # workers run in other folders
+            title = TitleMeasurement(name, path, self._ffmpeg, self._cache, self._options)
             look = title.begin()
             self._unfinished[title] = {}
             self._note(title, look)
@@ -188,6 +191,8 @@ def _name_titles(sources: Sequence[Path]) -> list[tuple[str, Path]]:
     names = [path.stem if stems[path.stem] == 1 else path.name for path in sources]
     counts = Counter(names)
     for name, path in zip(names, sources, strict=True):
+        if counts[name] > 1 and list(sources).count(path) > 1:
+            raise UnsupportedMediaError(f"{path} is given twice; give it once", path=str(path))
         if counts[name] > 1:
             raise UnsupportedMediaError(
                 f"two sources are named {name}, and a title's name is its file's; rename {path}", path=str(path)

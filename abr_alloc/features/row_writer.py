@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from abr_alloc.errors import OutputError
 from abr_alloc.features.parquet import WRITER_OPTIONS
-from abr_alloc.location import is_remote, partial_name, scratch_dir, send
+from abr_alloc.location import is_remote, make_scratch_dir, partial_name, send
 
 __all__ = ["ROW_GROUP_ROWS", "RowWriter", "csv_text"]
 
@@ -49,7 +49,7 @@ class RowWriter:
         """
         self._path, self._columns = path, dict(columns)
         open_part = self._parquet if path.suffix.lower() == ".parquet" else self._csv
-        home = scratch_dir() / path.name if is_remote(path) else path
+        home = make_scratch_dir() / path.name if is_remote(path) else path
         self._paths = [partial_name(home.with_name(f"{i}.{home.name}")) for i in range(num_parts)]
         self._parts: list[_ParquetPart | _CsvPart] = []
         self._guard(lambda: self._parts.extend(open_part(part, i) for i, part in enumerate(self._paths)))

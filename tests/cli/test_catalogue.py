@@ -137,3 +137,28 @@ def test_a_filter_for_what_no_file_holds_is_refused(run_command, folder) -> None
     outcome = run_command("plan", folder, "--budget", "300k", "--title", "nobody", "--csv")
     assert outcome.code == 1
     assert "the table has no title 'nobody'; it has bbb-rabbit-wakes-720p" in outcome.stderr
+
+
+@pytest.mark.parametrize("command", [("plan", "--budget", "300k"), ("ladder",), ("relevance",)], ids=lambda c: c[0])
+def test_filters_that_leave_nothing_leave_what_was_there(run_command, folder, tmp_path, command) -> None:
+    output = tmp_path / "rows.csv"
+    output.write_text("kept\n")
+    outcome = run_command(*command[:1], folder, *command[1:], "--max-height", "2", "-o", output)
+    assert outcome.code == 1
+    assert outcome.stdout == ""
+    assert "--max-height" in outcome.error_line()
+    assert output.read_text() == "kept\n"
+    assert [path.name for path in tmp_path.iterdir() if "rows" in path.name] == ["rows.csv"]
+
+
+def test_csv_of_a_folder_goes_to_stdout_on_a_fresh_machine(run_command, folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("ABR_ALLOC_SCRATCH", str(tmp_path / "new" / "scratch"))
+    outcome = run_command("plan", folder, "--budget", "300k", "--csv")
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stdout.startswith("title,scene,")
+
+
+def test_a_url_is_refused_where_only_files_are_taken(run_command, example) -> None:
+    outcome = run_command("ladder", example, "-o", "s3://results/ladder.json")
+    assert outcome.code == 2
+    assert "s3://results/ladder.json is a URL" in outcome.stderr

@@ -162,6 +162,7 @@ def test_a_digest_and_chosen_probes_make_a_ladder_that_says_what_its_scenes_stan
     words = (film, "-o", table, "--grid", grid, "--cache", caches, "--digest", "3s", "--probes", "auto", "--jobs", "1")
     outcome = run_command("extract", *words)
     assert outcome.code == 0, outcome.stderr
+    assert outcome.stderr.endswith("; 1 measured as a digest (--full: all of them)\n")
     features = read_features(table)
     assert len(features.of_kind("video")[["height_px", "target"]].drop_duplicates()) < 10
     plan = run_command("plan", table, "--budget", "2000k")

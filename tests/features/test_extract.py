@@ -326,6 +326,11 @@ def test_a_title_that_fails_fails_alone(ffmpeg, corpus_options, clip, corpus_sou
     assert [table.frame["title"].iloc[0] for table in measured] == ["clip"]
 
 
+def test_a_source_that_is_given_twice_is_refused(ffmpeg, corpus_options, clip, tmp_path):
+    with LocalWorkers(1) as workers, pytest.raises(UnsupportedMediaError, match="is given twice; give it once"):
+        list(extract([clip, clip], ffmpeg, Cache(tmp_path / "cache"), corpus_options, workers))
+
+
 def test_two_sources_of_one_name_are_refused(ffmpeg, corpus_options, clip, tmp_path):
     twin = tmp_path / clip.name
     shutil.copy(clip, twin)
