@@ -19,6 +19,7 @@ import secrets
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -254,7 +255,9 @@ def _connect(address: str, timeout_s: float) -> distributed.Client:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what it would say is said by ClusterError
     try:
         # First by hand: a client that could not connect says so once more, with a traceback, when it is thrown away.
-        who = asyncio.run(_ask_who(address, timeout_s))
+        # In a thread of its own: the caller's may have an event loop, as a notebook's has.
+        with ThreadPoolExecutor(1) as asking:
+            who = asking.submit(lambda: asyncio.run(_ask_who(address, timeout_s))).result()
         if who != "Scheduler":
             raise ClusterError(f"{address} is a Dask {who}; give its scheduler's address", address=address)
         with warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -239,3 +240,14 @@ def test_the_factory_takes_processes_of_this_machine_without_a_scheduler(cluster
         assert isinstance(workers, LocalWorkers)
     with open_workers(2, cluster.address) as workers:
         assert isinstance(workers, ClusterWorkers)
+
+
+def test_a_cluster_can_be_asked_for_where_an_event_loop_runs(cluster, tasks, folder):
+    """As in a notebook."""
+
+    async def ask() -> list[int]:
+        with ClusterWorkers(cluster.address) as workers:
+            workers.submit(tasks.Square(3), folder)
+            return [told.result for told in workers.finished()]
+
+    assert asyncio.run(ask()) == [9]
