@@ -8,7 +8,7 @@ Axes: S scenes, V video and A audio renditions of all scenes, P pairs of all sce
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,16 +85,43 @@ class _Scenes:
 
 
 def plan_columns(
-    rows: RowColumns, model: Model, budgets_kbps: Sequence[float], limits: Limits, *, overhead: float
+    rows: RowColumns,
+    model: Model,
+    budgets_kbps: Sequence[float],
+    limits: Limits,
+    *,
+    overhead: float,
+    weights_s: Mapping[str, Mapping[str, float]],
 ) -> list[BatchPlan]:
     """Plan every scene of some rows under every budget. Of the limits, the largest rate and the least AVQ apply.
+
+    Args:
+        rows: whole scenes.
+        model: who predicts.
+        budgets_kbps: of every scene, kbps.
+        limits: what else must hold.
+        overhead: container overhead as a share of the streams' rate.
+        weights_s: of titles measured as a digest, as `TableMetadata.weights_s`.
 
     Raises:
         FeatureTableError: a scene lacks audio or video rows.
     """
     scenes = _predict(rows, model, overhead)
     shares = _audio_shares(scenes)
-    return [_plan(scenes, model, shares, float(budget), limits) for budget in budgets_kbps]
+    weight_s = _weights_s(rows, scenes.start, weights_s)
+    return [_plan(scenes, model, shares, weight_s, float(budget), limits) for budget in budgets_kbps]
+
+
+def _weights_s(
+    rows: RowColumns, start: Indices, weights_s: Mapping[str, Mapping[str, float]]
+) -> npt.NDArray[np.float64]:
+    """Time of its title that every scene stands for, (S,)."""
+    own = rows.numbers["end_s"][start] - rows.numbers["start_s"][start]
+    if not weights_s:
+        return own
+    titles, scenes = rows.title.take(start), rows.numbers["scene"][start].astype(np.int64)
+    given = [weights_s.get(title, {}).get(str(scene)) for title, scene in zip(titles, scenes, strict=True)]
+    return np.array([length if weight is None else weight for weight, length in zip(given, own, strict=True)])
 
 
 def _predict(rows: RowColumns, model: Model, overhead: float) -> _Scenes:
@@ -162,7 +189,12 @@ def _best_pairs(scenes: _Scenes, most_kbps: float) -> Indices:
 
 
 def _plan(
-    scenes: _Scenes, model: Model, shares: npt.NDArray[np.float64], budget_kbps: float, limits: Limits
+    scenes: _Scenes,
+    model: Model,
+    shares: npt.NDArray[np.float64],
+    weight_s: npt.NDArray[np.float64],
+    budget_kbps: float,
+    limits: Limits,
 ) -> BatchPlan:
     most_kbps = min(budget_kbps, limits.max_rate_kbps)
     num_pairs = len(scenes.avq_mos)
@@ -186,6 +218,7 @@ def _plan(
         "scene": numbers["scene"][first].astype(np.int64),
         "start_s": numbers["start_s"][first],
         "end_s": numbers["end_s"][first],
+        "weight_s": weight_s[good],
         "budget_kbps": budget_kbps,
         "video_codec": rows.codec.take(video),
         "width_px": numbers["width_px"][video].astype(np.int64),

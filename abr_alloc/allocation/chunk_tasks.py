@@ -6,7 +6,6 @@ in the order in which they were made, whoever does them, so that results do not 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
@@ -16,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 
 from abr_alloc.allocation.batch import BatchPlan, plan_columns
-from abr_alloc.allocation.filters import narrow
+from abr_alloc.allocation.filters import Filters, narrow
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.plan import plan_surfaces
 from abr_alloc.allocation.record import FLAT_TYPES, Plan
 from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title
 from abr_alloc.allocation.title import Limits, plan_titles
-from abr_alloc.features.catalogue import Chunk, read_columns, read_table
+from abr_alloc.features.catalogue import Chunk, read_columns, read_metadata, read_table
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model, load_model
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = [
     "PLAN_COLUMNS",
     "RELEVANCE_COLUMNS",
-    "Filters",
     "PlanTask",
     "RelevanceTask",
     "chunk_surfaces",
@@ -43,29 +41,6 @@ __all__ = [
 
 PLAN_COLUMNS = FLAT_TYPES
 """Columns of plans as rows, with their types."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """Which rows to choose from; empty filters let everything through."""
-
-    titles: tuple[str, ...] = ()
-    """Titles."""
-    scenes: tuple[int, ...] = ()
-    """Scenes."""
-    video_codecs: tuple[str, ...] = ()
-    """Video codecs."""
-    audio_codecs: tuple[str, ...] = ()
-    """Audio codecs."""
-    max_height_px: int | None = None
-    """Highest video rendition, pixels."""
-
-    def __bool__(self) -> bool:
-        return self != Filters()
-
-    def as_arguments(self) -> dict[str, Any]:
-        """What `filters.narrow` takes."""
-        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +61,7 @@ def chunk_surfaces(
     chunk: Chunk, model: Model, filters: Filters, overhead: float
 ) -> tuple[FeatureTable | None, Iterator[QualitySurface]]:
     """The rows of a chunk that pass, and their surfaces; None where no row does."""
-    table = narrow(read_table(chunk), **filters.as_arguments())
+    table = narrow(read_table(chunk), filters)
     return table, iter(()) if table is None else build_surfaces(table, model, overhead=overhead)
 
 
@@ -124,8 +99,14 @@ class PlanTask:
         """
         model = shared_model(self.model)
         if not (self.per_title or self.interpolated or self.filters):
-            rows = read_columns(self.chunk)
-            return plan_columns(rows, model, self.budgets_kbps, self.limits, overhead=self.overhead)
+            return plan_columns(
+                read_columns(self.chunk),
+                model,
+                self.budgets_kbps,
+                self.limits,
+                overhead=self.overhead,
+                weights_s=read_metadata(self.chunk).weights_s,
+            )
         _, found = chunk_surfaces(self.chunk, model, self.filters, self.overhead)
         surfaces = (interpolate(s, overhead=self.overhead) for s in found) if self.interpolated else found
         plan = plan_titles if self.per_title else plan_surfaces

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import FeatureTable
 
-__all__ = ["narrow", "require_present", "select"]
+__all__ = ["Filters", "narrow", "require_present", "select"]
 
 
-def select(
-    table: FeatureTable,
-    *,
-    titles: tuple[str, ...] = (),
-    scenes: tuple[int, ...] = (),
-    video_codecs: tuple[str, ...] = (),
-    audio_codecs: tuple[str, ...] = (),
-    max_height_px: int | None = None,
-) -> FeatureTable:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which rows to choose from; empty filters let everything through."""
+
+    titles: tuple[str, ...] = ()
+    """Titles."""
+    scenes: tuple[int, ...] = ()
+    """Scenes."""
+    video_codecs: tuple[str, ...] = ()
+    """Video codecs."""
+    audio_codecs: tuple[str, ...] = ()
+    """Audio codecs."""
+    max_height_px: int | None = None
+    """Highest video rendition, pixels."""
+
+    def __bool__(self) -> bool:
+        return self != Filters()
+
+
+def select(table: FeatureTable, filters: Filters) -> FeatureTable:
     """The rows that a user wants to choose from; empty filters let everything through.
 
     Raises:
@@ -28,43 +41,30 @@ def select(
     """
     frame = table.frame
     require_present(
-        set(frame["title"]) if titles else set(),
-        set(frame["scene"]) if scenes else set(),
+        filters,
+        set(frame["title"]) if filters.titles else set(),
+        set(frame["scene"]) if filters.scenes else set(),
         {name: set(table.of_kind(name)["codec"]) for name in ("video", "audio")},
-        titles=titles,
-        scenes=scenes,
-        video_codecs=video_codecs,
-        audio_codecs=audio_codecs,
     )
-    selected = narrow(
-        table,
-        titles=titles,
-        scenes=scenes,
-        video_codecs=video_codecs,
-        audio_codecs=audio_codecs,
-        max_height_px=max_height_px,
-    )
+    selected = narrow(table, filters)
     if selected is not None:
         return selected
-    if max_height_px is not None:
-        chosen = frame["title"].isin(titles or frame["title"]) & frame["scene"].isin(scenes or frame["scene"])
-        chosen &= frame["codec"].isin(video_codecs or frame["codec"]) & (frame["kind"] == "video")
-        if chosen.any() and (lowest := int(frame.loc[chosen, "height_px"].min())) > max_height_px:
+    highest = filters.max_height_px
+    if highest is not None:
+        others = narrow(table, dataclasses.replace(filters, max_height_px=None))
+        heights = pd.Series(dtype=int) if others is None else others.of_kind("video")["height_px"]
+        if len(heights) and (lowest := int(heights.min())) > highest:
             raise FeatureTableError(
-                f"no video rendition is at most {max_height_px} px high; the lowest has {lowest}", column="height_px"
+                f"no video rendition is at most {highest} px high; the lowest has {lowest}", column="height_px"
             )
     raise FeatureTableError("the filters leave no rows; loosen --title, --scene, --max-height or the codecs")
 
 
 def require_present(
+    filters: Filters,
     has_titles: Collection[str],
     has_scenes: Collection[int],
     has_codecs: Mapping[str, Collection[str]],
-    *,
-    titles: tuple[str, ...],
-    scenes: tuple[int, ...],
-    video_codecs: tuple[str, ...],
-    audio_codecs: tuple[str, ...],
 ) -> None:
     """Refuse a filter that asks for what is not there.
 
@@ -72,10 +72,10 @@ def require_present(
         FeatureTableError: names the value and what there is.
     """
     for what, column, wanted, present in (
-        ("title", "title", titles, has_titles),
-        ("scene", "scene", scenes, has_scenes),
-        ("video codec", "codec", video_codecs, has_codecs["video"]),
-        ("audio codec", "codec", audio_codecs, has_codecs["audio"]),
+        ("title", "title", filters.titles, has_titles),
+        ("scene", "scene", filters.scenes, has_scenes),
+        ("video codec", "codec", filters.video_codecs, has_codecs["video"]),
+        ("audio codec", "codec", filters.audio_codecs, has_codecs["audio"]),
     ):
         for value in wanted:
             if value not in present:
@@ -83,15 +83,7 @@ def require_present(
                 raise FeatureTableError(f"the table has no {what} {value!r}; it has {listed}", column=column)
 
 
-def narrow(
-    table: FeatureTable,
-    *,
-    titles: tuple[str, ...] = (),
-    scenes: tuple[int, ...] = (),
-    video_codecs: tuple[str, ...] = (),
-    audio_codecs: tuple[str, ...] = (),
-    max_height_px: int | None = None,
-) -> FeatureTable | None:
+def narrow(table: FeatureTable, filters: Filters) -> FeatureTable | None:
     """The rows that pass; None where there are none, or no video row within the height.
 
     Raises:
@@ -100,15 +92,15 @@ def narrow(
     frame = table.frame
     kind = frame["kind"]
     keep = pd.Series(True, index=frame.index)
-    if titles:
-        keep &= frame["title"].isin(list(titles))
-    if scenes:
-        keep &= frame["scene"].isin(list(scenes))
-    for wanted, of_kind in ((video_codecs, "video"), (audio_codecs, "audio")):
+    if filters.titles:
+        keep &= frame["title"].isin(list(filters.titles))
+    if filters.scenes:
+        keep &= frame["scene"].isin(list(filters.scenes))
+    for wanted, of_kind in ((filters.video_codecs, "video"), (filters.audio_codecs, "audio")):
         if wanted:
             keep &= (kind != of_kind) | frame["codec"].isin(list(wanted))
-    if max_height_px is not None:
-        keep &= ~(frame["height_px"] > max_height_px).fillna(False).astype(bool)
+    if filters.max_height_px is not None:
+        keep &= ~(frame["height_px"] > filters.max_height_px).fillna(False).astype(bool)
         if not (keep & (kind == "video")).any():
             return None
     if keep.all():

@@ -54,6 +54,8 @@ class Allocation:
     """First instant, seconds."""
     end_s: float
     """First instant after it, seconds."""
+    weight_s: float
+    """Time of the title that the scene stands for, seconds: its length, or what a digest gives it."""
     budget_kbps: float
     """What the pair, or the title's mean, may cost with overhead, kbps."""
     video: VideoRendition
@@ -167,6 +169,7 @@ def _write_out(c: Choice, budget_kbps: float, model: Model, relevance: Relevance
         scene=surface.scene,
         start_s=surface.start_s,
         end_s=surface.end_s,
+        weight_s=surface.weight_s,
         budget_kbps=budget_kbps,
         video=surface.video[c.video],
         audio=surface.audio[c.audio],
@@ -196,7 +199,8 @@ def find_indistinguishable(surface: QualitySurface, avq_mos: float, difference_m
 
 
 FLAT_TYPES = {
-    **{"title": "str", "scene": "int", "start_s": "float", "end_s": "float", "budget_kbps": "float"},
+    **{"title": "str", "scene": "int", "start_s": "float", "end_s": "float", "weight_s": "float"},
+    **{"budget_kbps": "float"},
     **{"video_codec": "str", "width_px": "int", "height_px": "int", "video_target": "str", "video_kbps": "float"},
     **{"audio_codec": "str", "channels": "int", "audio_target": "str", "audio_kbps": "float", "total_kbps": "float"},
     **{"avq_mos": "float", "avq_low_mos": "float", "avq_high_mos": "float"},
@@ -214,6 +218,7 @@ def _flatten(a: Allocation) -> dict[str, object]:
         "scene": a.scene,
         "start_s": a.start_s,
         "end_s": a.end_s,
+        "weight_s": a.weight_s,
         "budget_kbps": a.budget_kbps,
         "video_codec": a.video.codec,
         "width_px": a.video.width_px,

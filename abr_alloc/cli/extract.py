@@ -143,8 +143,8 @@ def command(
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.errors import FailedTitlesError
     from abr_alloc.features.cache import Cache, default_cache_dir
-    from abr_alloc.features.extract import ExtractOptions, FailedTitle, Progress, extract, join_tables
-    from abr_alloc.features.table import write_features
+    from abr_alloc.features.extract import ExtractOptions, FailedTitle, Progress, extract
+    from abr_alloc.features.table import join_tables, write_features
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.media.grid import load_grid
     from abr_alloc.workers.choose import open_workers

@@ -78,14 +78,14 @@ def command(
         raise click.UsageError("--ladder is for the kind ladder; leave it out")
     options.check_output(output, [features, *([ladder_path] if ladder_path else [])])
 
-    from abr_alloc.allocation.filters import select
+    from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.errors import InfeasibleBudgetError
     from abr_alloc.features.table import read_features, replace_file
     from abr_alloc.models.checkpoint import load_model
     from abr_alloc.report.style import render
 
-    table = select(read_features(features), **filters)
+    table = select(read_features(features), Filters(**filters))
     model = load_model(model_name)
     surfaces = list(build_surfaces(table, model, overhead=overhead))
     figure: Figure | None

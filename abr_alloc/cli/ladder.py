@@ -180,9 +180,9 @@ def command(
     streaming.one_blas_thread()
 
     from abr_alloc.allocation.audience import PRESETS, read_audience
-    from abr_alloc.allocation.chunk_tasks import Filters, shared_model
+    from abr_alloc.allocation.chunk_tasks import shared_model
     from abr_alloc.allocation.design import DesignOptions, design_catalogue, design_titles
-    from abr_alloc.allocation.filters import select
+    from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.rung import LadderRules
     from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.cli.ladder_stream import FileNames, LadderTask, design_catalogue_titles, features_object
@@ -234,7 +234,7 @@ def command(
         )
         design_catalogue_titles(task, catalogue, output if folder is None else None, folder, jobs, scheduler)
         return
-    table = select(streaming.read_whole(catalogue), **filters)
+    table = select(streaming.read_whole(catalogue), Filters(**filters))
     surfaces = build_surfaces(table, model, overhead=overhead)
     if shared:
         ladders = [design_catalogue(surfaces, audience, wanted, reference)]

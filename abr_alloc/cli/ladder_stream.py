@@ -17,8 +17,9 @@ import click
 import pandas as pd
 
 from abr_alloc.allocation.audience import Audience
-from abr_alloc.allocation.chunk_tasks import Filters, chunk_surfaces, shared_model
+from abr_alloc.allocation.chunk_tasks import chunk_surfaces, shared_model
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
+from abr_alloc.allocation.filters import Filters
 from abr_alloc.allocation.reference import ReferenceLadder
 from abr_alloc.allocation.surface import by_title
 from abr_alloc.cli.ladder_table import LADDER_COLUMNS, ladder_frame

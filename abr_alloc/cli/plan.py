@@ -111,7 +111,7 @@ def command(
 
     streaming.one_blas_thread()
 
-    from abr_alloc.allocation.filters import select
+    from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.interpolation import interpolate as between
     from abr_alloc.allocation.plan import plan_surfaces
     from abr_alloc.allocation.surface import build_surfaces
@@ -131,7 +131,7 @@ def command(
     )
     as_rows = as_csv or as_parquet
     if not sensitivity and not as_json and (as_rows or not (catalogue.is_one_table or _is_text(output))):
-        from abr_alloc.allocation.chunk_tasks import Filters, PlanTask
+        from abr_alloc.allocation.chunk_tasks import PlanTask
         from abr_alloc.cli.plan_stream import plan_catalogue, plan_text
 
         task = PlanTask(
@@ -155,7 +155,7 @@ def command(
 
     from abr_alloc.allocation.chunk_tasks import shared_model
 
-    table = select(streaming.read_whole(catalogue), **filters)
+    table = select(streaming.read_whole(catalogue), Filters(**filters))
     model = shared_model(model_name)
     surfaces: Iterator[QualitySurface] = build_surfaces(table, model, overhead=overhead)
     if interpolate:

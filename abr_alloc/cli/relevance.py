@@ -55,7 +55,7 @@ def command(
 
     streaming.one_blas_thread()
 
-    from abr_alloc.allocation.filters import select
+    from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces
     from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.cli.tables import relevance_table, write_or_print
@@ -72,7 +72,7 @@ def command(
 
         relevance_catalogue(catalogue, output, budget_kbps, model_name, overhead, filters, jobs, scheduler)
         return
-    table = select(streaming.read_whole(catalogue), **filters)
+    table = select(streaming.read_whole(catalogue), Filters(**filters))
     model = load_model(model_name)
     surfaces = list(build_surfaces(table, model, overhead=overhead))
     budget = budget_kbps or middling_budget_kbps(surfaces)

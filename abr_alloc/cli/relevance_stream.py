@@ -13,8 +13,8 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.allocation.chunk_tasks import RELEVANCE_COLUMNS, Filters, RelevanceTask, shared_model
-from abr_alloc.allocation.filters import narrow
+from abr_alloc.allocation.chunk_tasks import RELEVANCE_COLUMNS, RelevanceTask, shared_model
+from abr_alloc.allocation.filters import Filters, narrow
 from abr_alloc.allocation.plan import middle_of_kbps
 from abr_alloc.cli.layout import wrap
 from abr_alloc.cli.streaming import Infeasible, check_filters, chunks_of, results_of, write_streams
@@ -85,7 +85,7 @@ def _middling_budget_kbps(catalogue: Catalogue, filters: Filters, overhead: floa
     most: list[npt.NDArray[np.float64]] = []
     for chunk in chunks_of(catalogue, filters, None):
         frame = read_narrow(chunk, _RATES)
-        table = narrow(FeatureTable.checked(frame, catalogue.metadata), **filters.as_arguments())
+        table = narrow(FeatureTable.checked(frame, catalogue.metadata), filters)
         if table is not None:
             rates = table.frame.groupby(["title", "scene", "kind"])["bitrate_kbps"].agg(["min", "max"]).unstack("kind")
             for bounds, end in ((least, "min"), (most, "max")):

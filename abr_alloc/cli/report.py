@@ -64,7 +64,7 @@ def command(
         raise click.UsageError(f"the output {output} must end in .html")
     options.check_output(output, [features, *sources, *([ladder_path] if ladder_path else [])])
 
-    from abr_alloc.allocation.filters import select
+    from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.interpolation import interpolate as between
     from abr_alloc.allocation.plan import middling_budget_kbps
     from abr_alloc.allocation.surface import build_surfaces, by_title
@@ -78,7 +78,7 @@ def command(
     from abr_alloc.report.page import render_page
     from abr_alloc.report.stops import budget_stops
 
-    table = select(read_features(features), **filters)
+    table = select(read_features(features), Filters(**filters))
     model = load_model(model_name)
     measured = list(build_surfaces(table, model, overhead=overhead))
     surfaces = [between(surface, overhead=overhead) for surface in measured] if interpolate else measured
@@ -103,7 +103,7 @@ def command(
                     overhead=overhead,
                     ladder=designed,
                     thumbnails=_thumbnails(files[title], scenes, ffmpeg_path) if title in files else {},
-                    warnings=_warnings(scenes, designed, model, select(table, titles=(title,))),
+                    warnings=_warnings(scenes, designed, model, select(table, Filters(titles=(title,)))),
                 )
             )
             update(len(pages), len(titles), title)

@@ -19,7 +19,7 @@ from abr_alloc.location import is_remote, make_scratch_dir
 if TYPE_CHECKING:
     import pandas as pd
 
-    from abr_alloc.allocation.chunk_tasks import Filters
+    from abr_alloc.allocation.filters import Filters
     from abr_alloc.features.catalogue import Catalogue, Chunk
     from abr_alloc.features.table import FeatureTable
     from abr_alloc.workers.task import Task
@@ -94,16 +94,14 @@ def check_filters(catalogue: Catalogue, filters: Filters) -> None:
         scenes |= {int(scene) for scene in frame["scene"].unique()}
         for kind, codec in frame[["kind", "codec"]].drop_duplicates().itertuples(index=False):
             codecs.setdefault(kind, set()).add(codec)
-    wanted = filters.as_arguments()
-    wanted.pop("max_height_px")
-    require_present(titles, scenes, codecs, **wanted)
+    require_present(filters, titles, scenes, codecs)
 
 
 def read_whole(catalogue: Catalogue) -> FeatureTable:
     """All rows in memory, sorted by title, for what needs them together."""
     from abr_alloc.features.table import join_tables, read_features
 
-    return join_tables([read_features(path) for path in catalogue.paths], catalogue.metadata)
+    return join_tables([read_features(path) for path in catalogue.paths])
 
 
 @contextlib.contextmanager

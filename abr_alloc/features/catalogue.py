@@ -8,14 +8,12 @@ is sorted when it is read.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -162,16 +160,7 @@ def _agree(first: TableMetadata, first_path: str, other: TableMetadata, path: st
                 "extract one of them again",
                 path=path,
             )
-    words: dict[str, Any] = {
-        name: getattr(first, name) if getattr(first, name) == getattr(other, name) else ""
-        for name in ("libvmaf_version", "visqol_version", "ffmpeg_version", "grid", "grid_hash")
-    }
-    return dataclasses.replace(
-        first,
-        source_hashes={**first.source_hashes, **other.source_hashes},
-        credits={**first.credits, **other.credits},
-        **words,
-    )
+    return first.joined(other)
 
 
 def _chunks(path: str, file: pq.ParquetFile) -> Iterator[Chunk]:
@@ -286,6 +275,12 @@ def read_narrow(chunk: Chunk, columns: Sequence[str]) -> pd.DataFrame:
     return _read(chunk, columns).to_pandas()
 
 
+def read_metadata(chunk: Chunk) -> TableMetadata:
+    """What the file of a chunk says of its origin."""
+    with open_table(chunk.path) as file:
+        return check_schema(file.schema_arrow, chunk.path)
+
+
 def read_columns(chunk: Chunk) -> RowColumns:
     """The checked rows of a chunk as arrays.
 
@@ -305,6 +300,5 @@ def read_table(chunk: Chunk) -> FeatureTable:
     Raises:
         FeatureTableError: a row breaks the schema; the message names file, column and row.
     """
-    with open_table(chunk.path) as file:
-        metadata = check_schema(file.schema_arrow, chunk.path)
+    metadata = read_metadata(chunk)
     return FeatureTable.checked(frame_of(_read(chunk), chunk.path, first_row=chunk.first_row), metadata)

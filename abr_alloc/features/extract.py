@@ -10,11 +10,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from abr_alloc.errors import AbrAllocError, MediaError, ToolMissingError, UnsupportedMediaError
 from abr_alloc.features.cache import Cache
@@ -24,7 +22,7 @@ from abr_alloc.location import exists, is_remote
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.workers.task import Finished, Workers
 
-__all__ = ["ExtractOptions", "FailedTitle", "Progress", "extract", "join_tables"]
+__all__ = ["ExtractOptions", "FailedTitle", "Progress", "extract"]
 
 logger = logging.getLogger(__name__)
 
@@ -167,17 +165,6 @@ class _Extraction:
         """Of titles that nobody knows yet, as much work is expected as of the others."""
         mean_work = self._known_work / self._num_known if self._num_known else 1.0
         return Progress(done=self._done_work, total=self._known_work + mean_work * self._num_unknown, label=label)
-
-
-def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
-    """One table of several titles' own, in the order of their names."""
-    tables = sorted(tables, key=lambda table: str(table.frame["title"].iloc[0]))
-    about = [table.metadata for table in tables]
-    hashes = {name: value for one in about for name, value in one.source_hashes.items()}
-    weights_s = {name: value for one in about for name, value in one.weights_s.items()}
-    libvmaf = next((one.libvmaf_version for one in about if one.libvmaf_version), "")
-    frame = pd.concat([table.frame for table in tables], ignore_index=True)
-    return FeatureTable(frame, replace(about[0], libvmaf_version=libvmaf, source_hashes=hashes, weights_s=weights_s))
 
 
 def _name_titles(sources: Sequence[Path]) -> list[tuple[str, Path]]:

@@ -10,8 +10,8 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -93,6 +93,19 @@ class TableMetadata:
     """Which video renditions of the grid were measured: `all`, or `auto` where they were chosen."""
     weights_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Of each title that was measured as a digest: seconds of the title that each scene (as text) stands for."""
+
+    def joined(self, other: Self) -> Self:
+        """What two tables of different titles say together; where their words differ, nothing."""
+        words = ("libvmaf_version", "visqol_version", "ffmpeg_version", "grid", "grid_hash")
+        unlike: dict[str, Any] = {name: "" for name in words if getattr(self, name) != getattr(other, name)}
+        return replace(
+            self,
+            **unlike,
+            probes="auto" if "auto" in (self.probes, other.probes) else "all",
+            source_hashes={**self.source_hashes, **other.source_hashes},
+            credits={**self.credits, **other.credits},
+            weights_s={**self.weights_s, **other.weights_s},
+        )
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ described in docs/formats.md.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Sequence
@@ -133,13 +134,13 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
     return found
 
 
-def join_tables(tables: Sequence[FeatureTable], metadata: TableMetadata) -> FeatureTable:
-    """Checked tables of different titles as one, sorted by title."""
+def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
+    """Checked tables of different titles, with features of one version, as one, sorted by title."""
     if len(tables) == 1:
         return tables[0]
     frame = pd.concat([table.frame for table in tables], ignore_index=True)
     frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
-    return FeatureTable.checked(frame, metadata)
+    return FeatureTable.checked(frame, functools.reduce(TableMetadata.joined, (table.metadata for table in tables)))
 
 
 def frame_of(table: pa.Table, path: str | os.PathLike[str], *, first_row: int = 0) -> pd.DataFrame:

@@ -28,7 +28,7 @@ def test_arrays_decide_what_scenes_decide(example: Path, name: str, limits: Limi
     model, table = load_model(name), read_features(example)
     one_by_one = plan_surfaces(build_surfaces(table, model), [budget_kbps], model, limits)
     (chunk,) = open_catalogue(example).chunks
-    (together,) = plan_columns(read_columns(chunk), model, [budget_kbps], limits, overhead=0.02)
+    (together,) = plan_columns(read_columns(chunk), model, [budget_kbps], limits, overhead=0.02, weights_s={})
     assert together.infeasible == one_by_one.infeasible
     expected = one_by_one.to_frame()
     assert list(together.rows) == FLAT_COLUMNS
@@ -68,3 +68,19 @@ def test_pairs_stand_scene_after_scene_video_after_video() -> None:
     assert pairs.first.tolist() == [0, 4, 7]
     assert pairs.video.tolist() == [0, 0, 1, 1, 2, 2, 2]
     assert pairs.audio.tolist() == [0, 1, 0, 1, 2, 3, 4]
+
+
+def test_scenes_of_a_digest_carry_the_time_that_they_stand_for_in_either_form(example: Path, tmp_path: Path) -> None:
+    model, table = load_model(), read_features(example)
+    title = str(table.frame["title"].iloc[0])
+    about = dataclasses.replace(table.metadata, weights_s={title: {"0": 100.0, "1": 7.5}})
+    write_features(FeatureTable(table.frame, about), tmp_path / "digest.parquet")
+    (chunk,) = open_catalogue(tmp_path / "digest.parquet").chunks
+    one_by_one = plan_surfaces(build_surfaces(read_features(tmp_path / "digest.parquet"), model), [2000.0], model)
+    (together,) = PlanTask(chunk=chunk, model="attentive", budgets_kbps=(2000.0,)).run(None)
+    for rows in (one_by_one.to_frame(), together.rows):
+        weights = rows.set_index(["title", "scene"])["weight_s"]
+        assert weights[(title, 0)] == 100.0
+        assert weights[(title, 1)] == 7.5
+        others = rows[rows["title"] != title]
+        assert others["weight_s"].tolist() == pytest.approx((others["end_s"] - others["start_s"]).tolist())

@@ -12,7 +12,7 @@ import pytest
 import abr_alloc.allocation.design
 from abr_alloc.allocation.audience import read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_catalogue, design_titles
-from abr_alloc.allocation.filters import select
+from abr_alloc.allocation.filters import Filters, select
 from abr_alloc.allocation.reference import load_reference
 from abr_alloc.allocation.rung import LadderRules, keeps_rules
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
@@ -156,7 +156,7 @@ def test_a_size_that_was_probed_can_be_asked_for_from_its_cheapest_probe_on(scen
 
 def test_the_python_door_designs_the_same(example, designed) -> None:
     own = designed[2].ladder
-    table = select(read_features(example), titles=(own.title,))
+    table = select(read_features(example), Filters(titles=(own.title,)))
     (found,) = abr_alloc.allocation.design.ladder(table, "lognormal:median=1M,sigma=0.9")
     assert found.ladder.expected_avq_mos == own.expected_avq_mos
     low, high = load_model().interval_mos

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import abr_alloc
 import abr_alloc.errors
-from abr_alloc.allocation.filters import select
+from abr_alloc.allocation.filters import Filters, select
 from abr_alloc.allocation.plan import Limits, best_pair, middling_budget_kbps, plan_surfaces
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces
 from abr_alloc.errors import FeatureTableError
@@ -154,7 +154,7 @@ def test_the_middling_budget_fits_every_scene(example: abr_alloc.FeatureTable, m
 
 def test_filters_keep_what_they_name(example: abr_alloc.FeatureTable) -> None:
     title = example.frame["title"].iloc[0]
-    chosen = select(example, titles=(title,), scenes=(0,), max_height_px=400)
+    chosen = select(example, Filters(titles=(title,), scenes=(0,), max_height_px=400))
     assert set(chosen.frame["title"]) == {title}
     assert set(chosen.frame["scene"]) == {0}
     assert chosen.of_kind("video")["height_px"].max() <= 400
@@ -168,14 +168,14 @@ def test_filters_keep_what_they_name(example: abr_alloc.FeatureTable) -> None:
 )
 def test_a_filter_that_leaves_nothing_says_what_there_is(example: abr_alloc.FeatureTable, wrong: dict) -> None:
     with pytest.raises(FeatureTableError):
-        select(example, **wrong)
+        select(example, Filters(**wrong))
 
 
 def test_a_filter_that_takes_a_scenes_last_rendition_is_named_as_the_cause(example: abr_alloc.FeatureTable) -> None:
     frame = example.frame.copy()
     frame.loc[(frame["title"] == frame["title"].iloc[0]) & (frame["kind"] == "video"), "codec"] = "hevc"
     with pytest.raises(FeatureTableError, match="filters leave title"):
-        select(abr_alloc.FeatureTable(frame, example.metadata), video_codecs=("h264",))
+        select(abr_alloc.FeatureTable(frame, example.metadata), Filters(video_codecs=("h264",)))
 
 
 @pytest.mark.parametrize("budget", [float("nan"), -5, 0, float("inf")])

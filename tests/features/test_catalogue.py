@@ -14,7 +14,7 @@ from abr_alloc.errors import FeatureTableError
 from abr_alloc.features import catalogue as module
 from abr_alloc.features.catalogue import find_tables, open_catalogue, read_columns, read_table
 from abr_alloc.features.columns import RowColumns, plausible
-from abr_alloc.features.table import FeatureTable, read_features, write_features
+from abr_alloc.features.table import FeatureTable, join_tables, read_features, write_features
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +182,18 @@ def test_of_many_row_groups_no_more_than_two_chunks_are_alive(table, example, tm
         most = max(most, pa.total_allocated_bytes() - before)
         del read
     assert most < 3 * rows.nbytes
+
+
+def test_what_stands_for_more_of_a_title_does_so_in_company_too(example: Path, tmp_path: Path) -> None:
+    table = read_features(example)
+    titles = sorted(table.frame["title"].unique())[:2]
+    for title in titles:
+        rows = table.frame[table.frame["title"] == title].reset_index(drop=True)
+        weights = {title: {str(scene): 9.0 for scene in rows["scene"].unique()}}
+        about = dataclasses.replace(table.metadata, weights_s=weights, probes="auto" if title == titles[1] else "all")
+        write_features(FeatureTable(rows, about), tmp_path / f"{title}.parquet")
+    catalogue = open_catalogue(tmp_path)
+    together = join_tables([read_features(path) for path in catalogue.paths])
+    for metadata in (catalogue.metadata, together.metadata):
+        assert set(metadata.weights_s) == set(titles)
+        assert metadata.probes == "auto"

@@ -19,8 +19,8 @@ import pytest
 
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.features.cache import Cache
-from abr_alloc.features.extract import ExtractOptions, FailedTitle, Progress, extract, join_tables
-from abr_alloc.features.table import FeatureTable, write_features
+from abr_alloc.features.extract import ExtractOptions, FailedTitle, Progress, extract
+from abr_alloc.features.table import FeatureTable, join_tables, write_features
 from abr_alloc.media.grid import load_grid
 from abr_alloc.workers.local import LocalWorkers
 

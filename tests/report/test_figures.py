@@ -18,6 +18,7 @@ def allocation(title: str, scene: int, start_s: float, end_s: float, share: floa
         scene=scene,
         start_s=start_s,
         end_s=end_s,
+        weight_s=end_s - start_s,
         budget_kbps=800.0,
         video=VIDEO,
         audio=AUDIO,

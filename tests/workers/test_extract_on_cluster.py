@@ -14,8 +14,8 @@ import pytest
 
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.copies import local_copy
-from abr_alloc.features.extract import ExtractOptions, FailedTitle, extract, join_tables
-from abr_alloc.features.table import FeatureTable, read_features, write_features
+from abr_alloc.features.extract import ExtractOptions, FailedTitle, extract
+from abr_alloc.features.table import FeatureTable, join_tables, read_features, write_features
 from abr_alloc.location import list_files, read_bytes, write_bytes
 from abr_alloc.media.grid import load_grid
 from abr_alloc.workers.choose import open_workers
