@@ -137,3 +137,13 @@ def test_the_number_of_points_can_be_chosen(scenes) -> None:
     assert [len(own) for own in of_titles(points)] == [3, 3]
     budgets = [p.budget_kbps for p in of_titles(points)[0]]
     assert budgets[1] == pytest.approx(math.sqrt(budgets[0] * budgets[2])), "evenly spaced in their logarithm"
+
+
+def test_a_stretch_of_a_digest_counts_like_a_scene_of_the_length_that_it_stands_for(scenes) -> None:
+    weights = [30.0 / (i + 1) for i in range(len(scenes))]
+    standing = [replace(s, stands_for_s=w) for s, w in zip(scenes, weights, strict=True)]
+    longer = [replace(s, start_s=0.0, end_s=w) for s, w in zip(scenes, weights, strict=True)]
+    assert sweep_budgets(standing, Limits()) == sweep_budgets(longer, Limits())
+    assert sweep_budgets(standing, Limits()) != sweep_budgets(scenes, Limits())
+    one, other = (plan_titles(found, [300.0], load_model(), Limits()) for found in (standing, longer))
+    assert one.certificates == other.certificates

@@ -172,3 +172,24 @@ def test_a_digest_and_chosen_probes_make_a_ladder_that_says_what_its_scenes_stan
     (title,) = json.loads(ladder.read_text())["features"]["titles"].values()
     assert sum(title["weights_s"]) == pytest.approx(6.0)
     assert len(title["weights_s"]) == len(title["scenes_s"])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), (60.0, 40.0, 120.0)),
+        (("--full",), (60.0, None, 120.0)),
+        (("--digest", "4s"), (60.0, 4.0, 4.0)),
+        (("--max-scene", "10s"), (10.0, 40.0, 120.0)),
+        (("--whole",), (None, None, 120.0)),
+        (("--audio-only",), (60.0, None, 120.0)),
+    ],
+)
+def test_scenes_are_cut_at_a_minute_and_titles_over_two_are_measured_in_part(
+    extract, clip, tmp_path, monkeypatch, words, expected
+):
+    asked = []
+    monkeypatch.setattr("abr_alloc.features.extract.extract", lambda s, f, c, options, w: asked.append(options) or ())
+    extract(clip, "-o", tmp_path / "f.parquet", *words)
+    (options,) = asked
+    assert (options.max_scene_s, options.digest_s, options.digest_above_s) == expected

@@ -16,7 +16,7 @@ from abr_alloc.features.table import read_features
 
 PLAN_KEYS = {
     *("title", "scene", "start_s", "end_s", "budget_kbps", "video", "audio", "total_kbps", "avq_mos", "interval_mos"),
-    *("relevance", "indistinguishable", "num_pairs", "num_feasible"),
+    *("relevance", "indistinguishable", "num_pairs", "num_feasible", "weight_s"),
 }
 
 

@@ -21,8 +21,11 @@ from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.extract import ExtractOptions, FailedTitle, Progress, extract
 from abr_alloc.features.table import FeatureTable, join_tables, write_features
+from abr_alloc.features.tasks import AudioTask, VideoTask
+from abr_alloc.features.title import TitleMeasurement
 from abr_alloc.media.grid import load_grid
 from abr_alloc.workers.local import LocalWorkers
+from abr_alloc.workers.task import Finished
 
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p")
 PICTURE = "lavfi:testsrc2=size=96x64:rate=12:duration=2"
@@ -554,3 +557,63 @@ def test_probes_are_chosen_round_by_round_and_the_table_says_so(ffmpeg, clip, lo
     assert set(table.of_kind("video")["target"]) == {"crf=22", "crf=46"}
     assert table.metadata.probes == "auto"
     assert progress[-1].done == pytest.approx(progress[-1].total)
+
+
+def test_a_stretch_is_encoded_with_what_surrounds_it(ffmpeg, corpus_options, long_film, tmp_path):
+    """Half a second of sound before and after it, a second and a half of picture after it, where there is so much."""
+    cache = Cache(tmp_path / "cache")
+    title = TitleMeasurement("long", long_film, ffmpeg, cache, replace(corpus_options, digest_s=4.5))
+    (scan,) = title.go_on(title.begin(), title.begin().run(cache))
+    scan.run(cache)
+    tasks = title.go_on(scan, None)
+    for task in tasks:
+        start_s = task.part.first_frame / 12
+        end_s = start_s + task.part.num_frames / 12
+        if isinstance(task, AudioTask):
+            assert task.start_s == pytest.approx(max(0.0, start_s - 0.5))
+            assert task.start_s + task.duration_s == pytest.approx(min(12.0, end_s + 0.5))
+        else:
+            assert task.part.tail_frames == min(18, 144 - task.part.first_frame - task.part.num_frames)
+    assert {type(task) for task in tasks} == {AudioTask, VideoTask}
+
+
+class Elsewhere:
+    """Workers that are not of this machine, and do nothing."""
+
+    is_local, num_workers = False, 2
+
+    def __init__(self):
+        self.submitted, self.taken_back = [], []
+
+    def submit(self, task, place):
+        self.submitted.append(task)
+
+    def take_back(self, tasks):
+        self.taken_back += tasks
+
+    def finished(self, *, tick_s=None):
+        yield from ()
+
+
+def test_workers_elsewhere_are_told_a_source_from_the_root(ffmpeg, corpus_options, clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(clip.parent)
+    workers = Elsewhere()
+    assert list(extract([Path(clip.name)], ffmpeg, Cache(tmp_path / "cache"), corpus_options, workers)) == []
+    assert [task.path for task in workers.submitted] == [clip]
+
+
+def test_what_a_failed_title_has_left_is_taken_back(ffmpeg, corpus_options, clip, tmp_path):
+    class OneFails(Elsewhere):
+        def finished(self, *, tick_s=None):
+            look = self.submitted[0]
+            yield Finished(task=look, result=look.run(cache))
+            scan = self.submitted[1]
+            scan.run(cache)
+            yield Finished(task=scan)
+            yield Finished(task=self.submitted[2], error=MediaError("it broke"))
+
+    cache, workers = Cache(tmp_path / "cache"), OneFails()
+    steps = list(extract([clip], ffmpeg, cache, corpus_options, workers))
+    assert [str(step.error) for step in steps if isinstance(step, FailedTitle)] == ["it broke"]
+    assert len(workers.submitted) > 3
+    assert workers.taken_back == workers.submitted[3:]

@@ -1,5 +1,6 @@
 """Stops of the slider hold what the planner chooses, and what more budget is worth."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -95,3 +96,15 @@ def test_beyond_saturation_more_budget_has_no_price(scenes) -> None:
         (stop,) = solve(scenes, [1e6])
         assert stop.price_mos_per_kbps == 0.0
         assert stop.extra_gain_mos == 0.0
+
+
+def test_a_stretch_of_a_digest_counts_like_a_scene_of_the_length_that_it_stands_for(scenes, model) -> None:
+    weights = [30.0 / (i + 1) for i in range(len(scenes))]
+    standing = [dataclasses.replace(s, stands_for_s=w) for s, w in zip(scenes, weights, strict=True)]
+    longer = [dataclasses.replace(s, start_s=0.0, end_s=w) for s, w in zip(scenes, weights, strict=True)]
+    for stops in (stops_per_scene, lambda found, budgets: stops_per_title(found, budgets)):
+        one, other, plain = (stops(found, BUDGETS) for found in (standing, longer, scenes))
+        assert one == other
+        assert one != plain
+    found = stops_per_title(standing, BUDGETS)[2]
+    assert mean_rates_kbps(standing, found) == mean_rates_kbps(longer, found) != mean_rates_kbps(scenes, found)

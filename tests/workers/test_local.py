@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import signal
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from abr_alloc.errors import MediaError, ToolFailedError
+from abr_alloc.media.ffmpeg import run_program
 from abr_alloc.workers.local import LocalWorkers, run_all
 
 
@@ -115,3 +121,44 @@ def test_what_is_taken_back_is_not_told_of_and_does_not_start():
             workers.take_back(unwanted)
     assert told == [wanted]
     assert time.monotonic() - began < 50
+
+
+@dataclass(frozen=True)
+class RunSleep:
+    """A task whose program takes long, and that says which process it is."""
+
+    seconds: str
+    folder: Path
+    label: str = "sleeping"
+
+    def run(self, place: object, /) -> None:
+        (self.folder / "pid").write_text(str(os.getpid()))
+        run_program(["sleep", self.seconds])
+
+
+def sleeping(seconds: str) -> list[Path]:
+    """Processes that sleep for so long."""
+    wanted = f"sleep\0{seconds}\0".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found += [entry] if (entry / "cmdline").read_bytes().endswith(wanted) else []
+    return found
+
+
+def wait_for(condition) -> bool:
+    until = time.monotonic() + 30
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+    return bool(condition())
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="the kernel is asked through setpriv (util-linux)")
+def test_a_worker_that_is_killed_outright_takes_its_program_along(tmp_path):
+    seconds = f"61.{os.getpid()}"
+    with pytest.raises(MediaError, match="a worker process died"), LocalWorkers(1) as workers:
+        workers.submit(RunSleep(seconds, tmp_path), Place())
+        assert wait_for(lambda: sleeping(seconds))
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        list(workers.finished())
+    assert wait_for(lambda: not sleeping(seconds))
