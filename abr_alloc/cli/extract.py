@@ -135,6 +135,8 @@ def command(
     _check_usage(digest_s, full, audio_only, detect_scenes, probes, model_name)
     folder = output if options.is_folder(output) else None
     if folder is None:
+        if output.suffix.lower() in (".csv", ".json", ".txt"):
+            raise click.UsageError(f"the output {output} is a feature table, which is Parquet; name it .parquet")
         options.check_output(output, sources)
     else:
         options.make_folder(folder)

@@ -187,8 +187,10 @@ def command(
     from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.cli.ladder_stream import FileNames, LadderTask, design_catalogue_titles, features_object
     from abr_alloc.cli.ladder_table import ladder_csv, ladder_frame, ladder_text
+    from abr_alloc.cli.layout import wrap
     from abr_alloc.cli.plan import model_object
-    from abr_alloc.cli.tables import write_or_print
+    from abr_alloc.cli.tables import DIGEST_NOTE, write_or_print
+    from abr_alloc.cli.verbosity import notes
     from abr_alloc.export.ladder_json import ladder_document
     from abr_alloc.features.catalogue import open_catalogue
     from abr_alloc.features.table import write_frame
@@ -234,7 +236,7 @@ def command(
         )
         design_catalogue_titles(task, catalogue, output if folder is None else None, folder, jobs, scheduler)
         return
-    table = select(streaming.read_whole(catalogue), Filters(**filters))
+    table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
     surfaces = build_surfaces(table, model, overhead=overhead)
     if shared:
         ladders = [design_catalogue(surfaces, audience, wanted, reference)]
@@ -255,6 +257,8 @@ def command(
         write_or_print(ladder_csv(ladders), output)
     if not (as_json or as_csv) or output is not None:
         click.echo(ladder_text(ladders, described, model.name, free_number=wanted.num_rungs is None), nl=False)
+        if set(table.frame["title"]) & set(table.metadata.weights_s):
+            click.echo(notes(f"{wrap(DIGEST_NOTE, '')}\n"), nl=False)
 
 
 def _json(document: dict[str, Any]) -> str:

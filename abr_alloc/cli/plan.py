@@ -145,6 +145,7 @@ def command(
             filters=Filters(**filters),
         )
         if catalogue.is_one_table and not as_parquet:
+            streaming.refuse_scheduler(scheduler)
             text, infeasible = plan_text(task, catalogue)
             infeasible.require_any(text.count("\n") - 1)
             write_or_print(text, output)
@@ -155,7 +156,7 @@ def command(
 
     from abr_alloc.allocation.chunk_tasks import shared_model
 
-    table = select(streaming.read_whole(catalogue), Filters(**filters))
+    table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
     model = shared_model(model_name)
     surfaces: Iterator[QualitySurface] = build_surfaces(table, model, overhead=overhead)
     if interpolate:

@@ -72,7 +72,7 @@ def command(
 
         relevance_catalogue(catalogue, output, budget_kbps, model_name, overhead, filters, jobs, scheduler)
         return
-    table = select(streaming.read_whole(catalogue), Filters(**filters))
+    table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
     model = load_model(model_name)
     surfaces = list(build_surfaces(table, model, overhead=overhead))
     budget = budget_kbps or middling_budget_kbps(surfaces)

@@ -146,6 +146,7 @@ def _warnings(
     scenes: Sequence[QualitySurface], designed: TitleLadder | str, model: Model, rows: FeatureTable
 ) -> list[str]:
     from abr_alloc.allocation.validity import outside_validity
+    from abr_alloc.cli.tables import DIGEST_NOTE
 
     outside = outside_validity((v for s in scenes for v in s.video), (a for s in scenes for a in s.audio), model, rows)
     found = []
@@ -154,6 +155,8 @@ def _warnings(
             "Some of the renditions leave the range that the model was made for: "
             f"{', '.join(outside)}. Trust those less."
         )
+    if scenes[0].title in rows.metadata.weights_s:
+        found.append(DIGEST_NOTE)
     if not isinstance(designed, str) and any(rung.video.interpolated for rung in designed.ladder.rungs):
         found.append("The ladder's rates lie between measured ones: AVQ is interpolated there.")
     return found

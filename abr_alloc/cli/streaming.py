@@ -33,6 +33,7 @@ __all__ = [
     "infeasible_path",
     "one_blas_thread",
     "read_whole",
+    "refuse_scheduler",
     "results_of",
     "write_streams",
 ]
@@ -97,8 +98,26 @@ def check_filters(catalogue: Catalogue, filters: Filters) -> None:
     require_present(filters, titles, scenes, codecs)
 
 
-def read_whole(catalogue: Catalogue) -> FeatureTable:
-    """All rows in memory, sorted by title, for what needs them together."""
+def refuse_scheduler(scheduler: str | None) -> None:
+    """Refuse a cluster for what is done here in one go.
+
+    Raises:
+        click.UsageError: one is given.
+    """
+    if scheduler is not None:
+        raise click.UsageError(
+            "--scheduler is for results that are written as they come: of a folder or pattern of tables, or with "
+            "-o FILE.parquet; leave it out"
+        )
+
+
+def read_whole(catalogue: Catalogue, scheduler: str | None) -> FeatureTable:
+    """All rows in memory, sorted by title, for what needs them together, and no cluster for it.
+
+    Raises:
+        click.UsageError: a cluster is asked for.
+    """
+    refuse_scheduler(scheduler)
     from abr_alloc.features.table import join_tables, read_features
 
     return join_tables([read_features(path) for path in catalogue.paths])

@@ -18,6 +18,7 @@ from abr_alloc.models.checkpoint import Model
 from abr_alloc.units import format_time
 
 __all__ = [
+    "DIGEST_NOTE",
     "audio_text",
     "certificate_line",
     "only_audio_codec",
@@ -30,6 +31,13 @@ __all__ = [
 ]
 
 _PROVEN_MOS = 1e-8  # a gap of no meaning: the search itself stops at a billionth
+
+
+DIGEST_NOTE = (
+    "Measured as a digest: its scenes are stretches that stand for all of their title (docs/measure-less.md); "
+    "extract --full measures every scene."
+)
+"""What is told of a title that was not measured whole."""
 
 
 def write_or_print(text: str, output: Path | None) -> None:
@@ -214,10 +222,7 @@ def _trust(plan: Plan, model: Model, features: FeatureTable, *, probes_shown: bo
         told.append(f"~: a rate between {probes}, where AVQ is interpolated (docs/allocation.md).")
     stretches = [a.title for a in plan.allocations if a.title in features.metadata.weights_s]
     if stretches:
-        told.append(
-            "Measured as a digest: the scenes shown are stretches that stand for all of their title "
-            "(docs/measure-less.md); extract --full measures every scene."
-        )
+        told.append(DIGEST_NOTE)
     if features.metadata.probes == "auto" and not any(a.video.interpolated for a in plan.allocations):
         told.append("Few renditions were measured (--probes auto): add --interpolate for the rates between them.")
     outside = outside_validity(

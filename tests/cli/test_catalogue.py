@@ -162,3 +162,10 @@ def test_a_url_is_refused_where_only_files_are_taken(run_command, example) -> No
     outcome = run_command("ladder", example, "-o", "s3://results/ladder.json")
     assert outcome.code == 2
     assert "s3://results/ladder.json is a URL" in outcome.stderr
+
+
+@pytest.mark.parametrize("words", [("plan", "--budget", "300k"), ("plan", "--budget", "300k", "--csv"), ("ladder",)])
+def test_a_cluster_is_refused_for_what_is_done_here_in_one_go(run_command, example, words) -> None:
+    outcome = run_command(words[0], example, *words[1:], "--scheduler", "tcp://127.0.0.1:1")
+    assert outcome.code == 2
+    assert "--scheduler is for results that are written as they come" in outcome.stderr

@@ -138,6 +138,7 @@ def test_a_folder_gets_a_table_per_title(extract, clip, tmp_path):
         (("--digest", "4s", "--audio-only"), "--digest and --audio-only exclude each other"),
         (("--probes", "auto", "--audio-only"), "--probes auto chooses video renditions"),
         (("--model", "attentive"), "--model is for --probes auto"),
+        (("-o", "f.csv"), "f.csv is a feature table, which is Parquet"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(extract, clip, tmp_path, words, told):
@@ -168,7 +169,12 @@ def test_a_digest_and_chosen_probes_make_a_ladder_that_says_what_its_scenes_stan
     plan = run_command("plan", table, "--budget", "2000k")
     assert "Measured as a digest" in plan.stdout
     assert "--probes auto" in plan.stdout
-    assert run_command("ladder", table, "--rungs", "1", "-o", ladder).code == 0
+    designed = run_command("ladder", table, "--rungs", "1", "-o", ladder)
+    assert designed.code == 0
+    assert "Measured as a digest" in designed.stdout
+    page = tmp_path / "report.html"
+    assert run_command("report", table, "--ladder", ladder, "-o", page).code == 0
+    assert "Measured as a digest" in page.read_text(encoding="utf-8")
     (title,) = json.loads(ladder.read_text())["features"]["titles"].values()
     assert sum(title["weights_s"]) == pytest.approx(6.0)
     assert len(title["weights_s"]) == len(title["scenes_s"])
