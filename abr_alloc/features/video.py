@@ -98,11 +98,13 @@ def _run_libvmaf(
     work_dir: Path,
 ) -> None:
     """Leave libvmaf's log in `vmaf.<log_format>` and signalstats' in `ydif.txt`."""
+    # One chain: with a branch of its own for the statistics, frames pile up as long as a title lasts. libvmaf hands
+    # the distorted frames on; the shorter input ends it, so that unlike counts show.
     graph = (
-        f"{_DISTORTED}{distorted_chain},split[main][stats];"
-        "[stats]signalstats,metadata=print:key=lavfi.signalstats.YDIF:file=ydif.txt,nullsink;"
-        f"{_REFERENCE}{reference_chain}[reference];"
-        f"[main][reference]libvmaf=model=version=vmaf_v0.6.1:log_fmt={log_format}:log_path=vmaf.{log_format}:n_threads=1"
+        f"{_DISTORTED}{distorted_chain}[main];{_REFERENCE}{reference_chain}[reference];"
+        f"[main][reference]libvmaf=model=version=vmaf_v0.6.1:log_fmt={log_format}:log_path=vmaf.{log_format}:"
+        "n_threads=1:shortest=1,"
+        "signalstats,metadata=print:key=lavfi.signalstats.YDIF:file=ydif.txt"
     )
     ffmpeg.run([*inputs[0], *inputs[1], "-lavfi", graph, "-an", "-f", "null", "-"], cwd=work_dir)
 
