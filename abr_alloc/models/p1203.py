@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["P1203_CODECS", "aac_mos", "p1203_audio_mos"]
+__all__ = ["P1203_CODECS", "aac_mos", "p1203_audio_mos", "p1203_quality_mos"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,7 +30,11 @@ def p1203_audio_mos(codec: str, kbps: Floats) -> Floats:
     Raises:
         KeyError: the Recommendation has no curve for the codec.
     """
-    a2, a3 = P1203_CODECS[codec]
+    return p1203_quality_mos(*P1203_CODECS[codec], kbps)
+
+
+def p1203_quality_mos(a2: float, a3: float, kbps: Floats) -> Floats:
+    """The Recommendation's form with any coefficients, at rates (n,); NaN at NaN."""
     q = 100.0 - (100.0 * np.exp(a2 * np.asarray(kbps, dtype=np.float64)) + a3)
     mos = 1.05 + 3.85 * q / 100.0 + q * (q - 60.0) * (100.0 - q) * 7e-6
     return np.where(q <= 0.0, 1.05, np.where(q >= 100.0, 4.9, mos))
