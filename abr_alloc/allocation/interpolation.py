@@ -65,6 +65,14 @@ class SizeCurve:
             return np.where(same[:, None], self.avq_mos[0], np.nan)
         return pchip(np.log(self.kbps), self.avq_mos, np.log(kbps))
 
+    def vmaf_at(self, kbps: float) -> float | None:
+        """VMAF at a rate, held beyond the probes, linear in its logarithm; it decides nothing and stands beside AVQ."""
+        scores = [probe.vmaf for probe in self.probes]
+        known = [score for score in scores if score is not None]
+        if len(known) < len(scores):
+            return None
+        return float(np.interp(np.log(kbps), np.log(self.kbps), known))
+
     def around(self, kbps: float) -> tuple[Probe, Probe]:
         """The probes below and above a rate within the range."""
         above = int(np.clip(np.searchsorted(self.kbps, kbps), 1, len(self.kbps) - 1))
@@ -104,7 +112,7 @@ def size_curves(surface: QualitySurface) -> list[SizeCurve]:
                 width_px=width,
                 height_px=height,
                 index=np.array(kept, dtype=np.intp),
-                probes=tuple(Probe(target=v.target, bitrate_kbps=v.bitrate_kbps) for v in chosen),
+                probes=tuple(Probe(target=v.target, bitrate_kbps=v.bitrate_kbps, vmaf=v.vmaf) for v in chosen),
                 kbps=np.array([v.bitrate_kbps for v in chosen]),
                 avq_mos=surface.avq_mos[kept].astype(np.float64),
             )
@@ -187,6 +195,7 @@ def _between(
                 target=f"b={kbps:g}k",
                 bitrate_kbps=kbps,
                 nearest_probes=curve.around(kbps),
+                vmaf=curve.vmaf_at(kbps),
             )
             yield curve, rendition, avq[c, r]
 

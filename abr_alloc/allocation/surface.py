@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import pandas as pd
 
 from abr_alloc.allocation.prediction import pair_up, predict_title
 from abr_alloc.features.table import FeatureTable
+from abr_alloc.models.audio_quality import transparent_kbps
 from abr_alloc.models.checkpoint import Model
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "VideoRendition",
     "build_surfaces",
     "by_title",
+    "drop_wasted_audio",
 ]
 
 logger = logging.getLogger(__name__)
@@ -42,6 +45,8 @@ class Probe:
     """What the encoder was asked for."""
     bitrate_kbps: float
     """Measured rate, kbps."""
+    vmaf: float | None = None
+    """Its VMAF; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,8 @@ class VideoRendition:
     """Measured rate, kbps; a rate between measured ones where it is interpolated."""
     nearest_probes: tuple[Probe, ...] = ()
     """The measured renditions below and above; empty where the rendition was measured itself."""
+    vmaf: float | None = None
+    """VMAF (vmaf_v0.6.1), interpolated where the rendition is; None where it is not known."""
 
     @property
     def interpolated(self) -> bool:
@@ -78,6 +85,8 @@ class AudioRendition:
     """What the encoder was asked for."""
     bitrate_kbps: float
     """Measured rate, kbps."""
+    quality_mos: float | None = None
+    """Audio quality as the models believe it (`models.audio_quality`), MOS; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +124,26 @@ class QualitySurface:
     def weight_s(self) -> float:
         """What it counts in a mean over the title's time, seconds."""
         return self.duration_s if self.stands_for_s is None else self.stands_for_s
+
+
+def drop_wasted_audio(surface: QualitySurface) -> QualitySurface:
+    """The surface without audio that is dearer than some rendition of its codec and channels that is transparent by
+    the codec's curve already (`audio_quality.transparent_kbps`): nobody hears what it costs."""
+    enough: dict[tuple[str, int], float] = {}
+    for a in surface.audio:
+        if a.bitrate_kbps >= transparent_kbps(a.codec, a.channels):
+            key = a.codec, a.channels
+            enough[key] = min(a.bitrate_kbps, enough.get(key, math.inf))
+    kept = [i for i, a in enumerate(surface.audio) if a.bitrate_kbps <= enough.get((a.codec, a.channels), math.inf)]
+    if len(kept) == len(surface.audio):
+        return surface
+    return replace(
+        surface,
+        audio=tuple(surface.audio[i] for i in kept),
+        avq_mos=surface.avq_mos[:, kept],
+        total_kbps=surface.total_kbps[:, kept],
+        x_a=surface.x_a[kept],
+    )
 
 
 def by_title(surfaces: Iterable[QualitySurface]) -> Iterator[list[QualitySurface]]:
@@ -161,15 +190,30 @@ def _title_surfaces(
     pairs = pair_up(num_video, num_audio)
     avq = predict_title(model.predictor, x_a, x_v, pairs.audio, pairs.video).pairs_mos
     video_renditions = [
-        VideoRendition(codec=codec, width_px=int(w), height_px=int(h), target=target, bitrate_kbps=float(kbps))
-        for codec, w, h, target, kbps in zip(
-            *(video[c] for c in ("codec", "width_px", "height_px", "target", "bitrate_kbps")), strict=True
+        VideoRendition(
+            codec=codec,
+            width_px=int(w),
+            height_px=int(h),
+            target=target,
+            bitrate_kbps=float(kbps),
+            vmaf=float(vmaf),
+        )
+        for codec, w, h, target, kbps, vmaf in zip(
+            *(video[c] for c in ("codec", "width_px", "height_px", "target", "bitrate_kbps", "vmaf")), strict=True
         )
     ]
     audio_renditions = [
-        AudioRendition(codec=codec, channels=int(channels), target=target, bitrate_kbps=float(kbps))
-        for codec, channels, target, kbps in zip(
-            *(audio[c] for c in ("codec", "channels", "target", "bitrate_kbps")), strict=True
+        AudioRendition(
+            codec=codec,
+            channels=int(channels),
+            target=target,
+            bitrate_kbps=float(kbps),
+            quality_mos=float(quality),
+        )
+        for codec, channels, target, kbps, quality in zip(
+            *(audio[c] for c in ("codec", "channels", "target", "bitrate_kbps")),
+            model.audio_quality(audio),
+            strict=True,
         )
     ]
     start_s, end_s = rows["start_s"].to_numpy(), rows["end_s"].to_numpy()

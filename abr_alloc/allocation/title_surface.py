@@ -59,6 +59,10 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
     def mean(parts: Sequence[Floats]) -> Floats:
         return np.asarray(sum(weight * part for weight, part in zip(share, parts, strict=True)))
 
+    def mean_or_none(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return None if len(known) < len(values) else float(share @ np.array(known))
+
     video_kbps = mean([np.array([s.video[i].bitrate_kbps for i in r]) for s, r in zip(scenes, rows, strict=True)])
     audio_kbps = mean([np.array([s.audio[i].bitrate_kbps for i in c]) for s, c in zip(scenes, columns, strict=True)])
     return dataclasses.replace(
@@ -66,12 +70,20 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
         scene=-1,
         end_s=scenes[-1].end_s,
         video=tuple(
-            dataclasses.replace(scenes[0].video[i], bitrate_kbps=float(kbps))
-            for i, kbps in zip(rows[0], video_kbps, strict=True)
+            dataclasses.replace(
+                scenes[0].video[i],
+                bitrate_kbps=float(kbps),
+                vmaf=mean_or_none([s.video[r[j]].vmaf for s, r in zip(scenes, rows, strict=True)]),
+            )
+            for j, (i, kbps) in enumerate(zip(rows[0], video_kbps, strict=True))
         ),
         audio=tuple(
-            dataclasses.replace(scenes[0].audio[i], bitrate_kbps=float(kbps))
-            for i, kbps in zip(columns[0], audio_kbps, strict=True)
+            dataclasses.replace(
+                scenes[0].audio[i],
+                bitrate_kbps=float(kbps),
+                quality_mos=mean_or_none([s.audio[c[j]].quality_mos for s, c in zip(scenes, columns, strict=True)]),
+            )
+            for j, (i, kbps) in enumerate(zip(columns[0], audio_kbps, strict=True))
         ),
         avq_mos=mean([s.avq_mos[np.ix_(r, c)] for s, r, c in zip(scenes, rows, columns, strict=True)]).astype(
             np.float32

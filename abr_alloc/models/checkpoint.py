@@ -28,6 +28,7 @@ from abr_alloc.features.table import (
     feature_columns,
     replace_file,
 )
+from abr_alloc.models.audio_quality import prior_mos
 from abr_alloc.models.conformal import Intervals
 from abr_alloc.models.predictor import Predictor, restore_predictor
 from abr_alloc.models.relevance import RelevanceRanges
@@ -128,6 +129,15 @@ class Model:
     def audio_inputs(self, rows: pd.DataFrame) -> npt.NDArray[np.float32]:
         """X_a of audio rows, (A, d_a)."""
         return feature_columns(rows, self.audio_features)
+
+    def audio_quality(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """`audio_quality_mos` of audio rows, (A,), MOS (`audio_quality.py`)."""
+        return prior_mos(
+            rows["codec"].to_list(),
+            rows["bitrate_kbps"].to_numpy(dtype=np.float64),
+            rows["channels"].to_numpy(dtype=np.float64),
+            np.full(len(rows), np.nan),
+        )
 
 
 def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:

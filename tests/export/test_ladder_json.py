@@ -97,7 +97,7 @@ def test_only_interpolated_renditions_name_their_probes(document) -> None:
     between, measured = (rung["video"] for rung in document["ladders"][0]["rungs"])
     assert between["interpolated"] is True
     assert [probe["target"] for probe in between["nearest_probes"]] == ["crf=30", "crf=20"]
-    assert measured.keys() == {"codec", "width_px", "height_px", "target", "bitrate_kbps"}
+    assert measured.keys() == {"codec", "width_px", "height_px", "target", "bitrate_kbps", "vmaf"}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
