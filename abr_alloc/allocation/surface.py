@@ -17,7 +17,7 @@ import pandas as pd
 
 from abr_alloc.allocation.prediction import pair_up, predict_title
 from abr_alloc.features.table import FeatureTable
-from abr_alloc.models.audio_quality import transparent_kbps
+from abr_alloc.models.audio_quality import quality_of_rows, transparent_kbps
 from abr_alloc.models.checkpoint import Model
 
 __all__ = [
@@ -212,7 +212,7 @@ def _title_surfaces(
         )
         for codec, channels, target, kbps, quality in zip(
             *(audio[c] for c in ("codec", "channels", "target", "bitrate_kbps")),
-            model.audio_quality(audio),
+            quality_of_rows(audio),
             strict=True,
         )
     ]

@@ -14,14 +14,31 @@ Axes: n audio renditions.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from abr_alloc.errors import UnitError
+from abr_alloc.features.table import AUDIO_FEATURES, feature_columns
 from abr_alloc.models.p1203 import P1203_CODECS, p1203_quality_mos
+from abr_alloc.units import parse_bitrate_kbps
 
-__all__ = ["AUDIO_QUALITY", "TRANSPARENT_MOS", "prior_mos", "transparent_kbps"]
+__all__ = [
+    "AUDIO_QUALITY",
+    "CURVES",
+    "TRANSPARENT_MOS",
+    "AudioHead",
+    "audio_quality_mos",
+    "load_head",
+    "prior_mos",
+    "quality_of_rows",
+    "transparent_kbps",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,6 +60,75 @@ TRANSPARENT_MOS = float(p1203_quality_mos(*CURVES["aac"], np.array([1e6]))[0])
 """Audio quality of AAC-LC at any rate, 4.56: what transparent audio has."""
 
 _NEAR_CEILING_MOS = 0.01
+
+
+_PRIOR_SHARE = 0.8
+_CLIP = 6.0  # standard deviations: a strange input cannot run away
+_WEIGHTS = "weights/audio_quality.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioHead:
+    """A_head: a ridge regression on the standardised statistics."""
+
+    mean: Floats
+    """Mean of each statistic over the training rows, (512,)."""
+    std: Floats
+    """Its standard deviation, (512,); 1 where it never varied."""
+    coefficients: Floats
+    """(512,), MOS per standard deviation."""
+    intercept: float
+    """MOS."""
+
+    def __call__(self, x_a: npt.NDArray[np.floating]) -> Floats:
+        """A_head of statistics, (n, 512) -> (n,), MOS 1-5."""
+        z = np.clip((np.asarray(x_a, dtype=np.float64) - self.mean) / self.std, -_CLIP, _CLIP)
+        return np.clip(z @ self.coefficients + self.intercept, 1.0, 5.0)
+
+
+@functools.cache
+def load_head() -> AudioHead:
+    """The head that ships (benchmarks/audio_head.py)."""
+    from safetensors.numpy import load
+
+    tensors = load(resources.files("abr_alloc.models").joinpath(_WEIGHTS).read_bytes())
+    return AudioHead(
+        mean=tensors["mean"],
+        std=tensors["std"],
+        coefficients=tensors["coefficients"],
+        intercept=float(tensors["intercept"][0]),
+    )
+
+
+def audio_quality_mos(prior: Floats, head: Floats) -> Floats:
+    """A of renditions, (n,): the prior corrected by the head, or the head alone where there is no prior."""
+    return np.where(np.isnan(prior), head, _PRIOR_SHARE * prior + (1.0 - _PRIOR_SHARE) * head)
+
+
+def quality_of_rows(rows: pd.DataFrame) -> Floats:
+    """`audio_quality_mos` of the audio rows of a feature table, (n,), MOS."""
+    if rows.empty:
+        return np.empty(0)
+    prior = prior_mos(
+        rows["codec"].to_list(),
+        *(rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("bitrate_kbps", "channels")),
+        target_kbps(rows["target"].to_list()),
+    )
+    return audio_quality_mos(prior, load_head()(feature_columns(rows, AUDIO_FEATURES)))
+
+
+def target_kbps(targets: Sequence[str]) -> Floats:
+    """Rates of targets `b=64k`, (n,), kbps; NaN where a target names no rate."""
+    known = {target: _target_kbps(target) for target in set(targets)}
+    return np.array([known[target] for target in targets])
+
+
+def _target_kbps(target: str) -> float:
+    kind, _, rate = target.partition("=")
+    try:
+        return parse_bitrate_kbps(rate) if kind == "b" else float("nan")
+    except UnitError:
+        return float("nan")
 
 
 def prior_mos(codec: Sequence[str], kbps: Floats, channels: Floats, target_kbps: Floats) -> Floats:

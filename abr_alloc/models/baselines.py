@@ -18,8 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.features.table import VIDEO_FEATURES
+from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.dataset import TrainingSet
-from abr_alloc.models.teacher import VIDEO_COLUMNS, Teacher, fit_teacher, scale_to_mos
+from abr_alloc.models.teacher import Teacher, fit_teacher, mos_of_points, points_of_mos, restore_teacher
 
 __all__ = ["FittedVideoQuality", "P1203Integration", "WeightedProduct", "fit_product", "fit_video_quality"]
 
@@ -121,10 +123,10 @@ class FittedVideoQuality:
     """Mean of its columns over the training stimuli."""
 
     def __call__(self, x_v: Floats) -> Floats:
-        """VMAF (n, 1), or `teacher.VIDEO_COLUMNS` (n, 5), -> (n, 1)."""
+        """VMAF (n, 1), or `VIDEO_FEATURES` (n, 6), -> (n, 1)."""
         if self.teacher is None:
-            return np.asarray(scale_to_mos(x_v[:, :1]), dtype=np.float32)
-        return np.asarray(scale_to_mos(self.teacher.c0 + self.teacher.video_gain(x_v))[:, None], dtype=np.float32)
+            return np.asarray(1.0 + x_v[:, :1] / 25.0, dtype=np.float32)
+        return np.asarray(mos_of_points(self.teacher.c0 + self.teacher.video_gain(x_v))[:, None], dtype=np.float32)
 
     def settings(self) -> dict[str, Any]:
         """For JSON: what `restore` takes."""
@@ -134,8 +136,7 @@ class FittedVideoQuality:
     def restore(cls, settings: Mapping[str, Any]) -> FittedVideoQuality:
         """The inverse of `settings`."""
         found = settings["teacher"]
-        fields: Any = {key: tuple(v) if isinstance(v, list) else v for key, v in found.items()} if found else None
-        return cls(teacher=Teacher(**fields) if fields else None, neutral=tuple(settings["neutral"]))
+        return cls(teacher=restore_teacher(found) if found else None, neutral=tuple(settings["neutral"]))
 
 
 def fit_video_quality(
@@ -144,7 +145,7 @@ def fit_video_quality(
     """Q_v for a training set, and the columns it is made of.
 
     Args:
-        data: with VMAF, or rated stimuli with `VIDEO_COLUMNS` and `audio_mos`.
+        data: with VMAF, or rated stimuli with `VIDEO_FEATURES` and `audio_quality_mos`.
         contents: contents whose rows and ratings count.
         video_ratings: a second table of video ratings for the product form (`teacher.fit_teacher`).
         use_vmaf: take VMAF where the data have it.
@@ -155,11 +156,12 @@ def fit_video_quality(
     columns: tuple[str, ...] = ("vmaf",)
     teacher = None
     if not use_vmaf or "vmaf" not in data.video_columns:
-        columns = VIDEO_COLUMNS
+        columns = VIDEO_FEATURES
         rows = data.pairs_of(contents)
         audio, video = data.pairs[rows].T
-        x_v, audio_mos = data.video(columns)[video], data.audio(["audio_mos"])[audio, 0]
-        teacher = fit_teacher(x_v, audio_mos, (data.mos[rows] - 1.0) * 25.0, video_ratings)
+        quality = data.audio([AUDIO_QUALITY])[audio, 0]
+        points = points_of_mos(data.mos[rows])
+        teacher = fit_teacher(data.video(columns)[video], quality, points, data.content[rows], video_ratings)
     kept = data.video(columns)[np.isin(data.content_v, list(contents))]
     return FittedVideoQuality(teacher=teacher, neutral=tuple(kept.mean(axis=0).tolist())), columns
 

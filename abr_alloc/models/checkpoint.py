@@ -28,7 +28,7 @@ from abr_alloc.features.table import (
     feature_columns,
     replace_file,
 )
-from abr_alloc.models.audio_quality import prior_mos
+from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
 from abr_alloc.models.conformal import Intervals
 from abr_alloc.models.predictor import Predictor, restore_predictor
 from abr_alloc.models.relevance import RelevanceRanges
@@ -36,7 +36,8 @@ from abr_alloc.shipped import model_names
 
 __all__ = ["DEFAULT_MODEL", "Model", "load_model", "save_model"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_OLD_SCALE = 2  # AVQ was LIVE-SJTU's points of 100 on the IBM scale, which ends at 4.1
 DEFAULT_MODEL = "attentive"
 
 _CARD, _WEIGHTS = "model.json", "model.safetensors"
@@ -98,7 +99,7 @@ class Model:
             CheckpointError: names the first column or version that differs.
         """
         for kind, names in (("video", self.video_features), ("audio", self.audio_features)):
-            known = columns_of(kind) | (set(AUDIO_FEATURES) if kind == "audio" else set())
+            known = columns_of(kind) | ({*AUDIO_FEATURES, AUDIO_QUALITY} if kind == "audio" else set())
             for column in names:
                 if column not in known:
                     raise CheckpointError(
@@ -128,16 +129,9 @@ class Model:
 
     def audio_inputs(self, rows: pd.DataFrame) -> npt.NDArray[np.float32]:
         """X_a of audio rows, (A, d_a)."""
+        if AUDIO_QUALITY in self.audio_features:
+            rows = rows.assign(**{AUDIO_QUALITY: quality_of_rows(rows)})
         return feature_columns(rows, self.audio_features)
-
-    def audio_quality(self, rows: pd.DataFrame) -> npt.NDArray[np.float64]:
-        """`audio_quality_mos` of audio rows, (A,), MOS (`audio_quality.py`)."""
-        return prior_mos(
-            rows["codec"].to_list(),
-            rows["bitrate_kbps"].to_numpy(dtype=np.float64),
-            rows["channels"].to_numpy(dtype=np.float64),
-            np.full(len(rows), np.nan),
-        )
 
 
 def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
@@ -190,6 +184,11 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not JSON ({error}); train it again with `abr-alloc train`") from error
     if not isinstance(card, dict) or "architecture" not in card or "weights_sha256" not in card:
         raise CheckpointError(f"{path} does not describe a model of this program; train one with `abr-alloc train`")
+    if card.get("format_version") == _OLD_SCALE:
+        raise CheckpointError(
+            f"{path} predicts AVQ on the scale of earlier versions, which ended at 4.1 (docs/method.md); train it again "
+            "with `abr-alloc train`"
+        )
     if card.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
             f"{path} has format version {card.get('format_version')}, this program reads {FORMAT_VERSION}; "

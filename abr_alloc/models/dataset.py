@@ -18,7 +18,8 @@ import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import AUDIO_FEATURES, VIDEO_FEATURES, FeatureTable, stack_audio
-from abr_alloc.models.teacher import TEACHER_SCALE, TEACHER_VALIDITY, VIDEO_COLUMNS, Teacher, scale_to_mos
+from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
+from abr_alloc.models.teacher import TEACHER_SCALE, TEACHER_VALIDITY, Teacher, mos_of_points
 
 __all__ = ["TrainingSet", "from_tables"]
 
@@ -107,7 +108,7 @@ class TrainingSet:
         """The teacher's MOS of any audio rows with any video rows, (n,), (n,) -> (n,)."""
         if self.teacher is None or self.video_terms is None or self.audio_terms is None:
             raise ValueError("only a teacher labels pairs that were not rated")
-        return scale_to_mos(self.teacher.c0 + self.video_terms[video] * self.audio_terms[audio])
+        return mos_of_points(self.teacher.c0 + self.video_terms[video] * self.audio_terms[audio])
 
     def row_sampler(self, side: str, contents: Sequence[str]) -> Callable[[int, np.random.Generator], Ints]:
         """Draws so many `audio` or `video` rows of some contents, each content as likely as any other.
@@ -167,9 +168,10 @@ def from_tables(tables: Sequence[FeatureTable], teacher: Teacher, contents: Mapp
     if joined.empty:
         raise FeatureTableError("no scene of the tables has both audio and video rows; there is nothing to validate on")
     pairs = joined[["audio_row", "video_row"]].to_numpy(dtype=np.intp)
-    video_terms = teacher.video_gain(video[list(VIDEO_COLUMNS)].to_numpy(dtype=np.float64))
-    audio_terms = teacher.audio_gain(audio["audio_mos"].to_numpy(dtype=np.float64))
-    audio_extras, video_extras = ("audio_mos", "bitrate_kbps"), ("frame_diff", "vmaf")
+    audio = audio.assign(**{AUDIO_QUALITY: quality_of_rows(audio)})
+    video_terms = teacher.video_gain(video[list(VIDEO_FEATURES)].to_numpy(dtype=np.float64))
+    audio_terms = teacher.audio_gain(audio[AUDIO_QUALITY].to_numpy(dtype=np.float64))
+    audio_extras, video_extras = (AUDIO_QUALITY, "audio_mos", "bitrate_kbps"), ("vmaf",)
     feature_versions = {
         kind: str(getattr(table.metadata, f"{kind}_feature_version"))
         for kind in ("audio", "video")
@@ -186,11 +188,11 @@ def from_tables(tables: Sequence[FeatureTable], teacher: Teacher, contents: Mapp
         content_a=audio["title"].map(lambda title: contents.get(title, title)).to_numpy(dtype=object),
         content_v=video["title"].map(lambda title: contents.get(title, title)).to_numpy(dtype=object),
         pairs=pairs,
-        mos=scale_to_mos(teacher.c0 + video_terms[pairs[:, 1]] * audio_terms[pairs[:, 0]]),
+        mos=mos_of_points(teacher.c0 + video_terms[pairs[:, 1]] * audio_terms[pairs[:, 0]]),
         teacher=teacher,
         video_terms=video_terms,
         audio_terms=audio_terms,
-        audio_names=AUDIO_FEATURES,
+        audio_names=(*AUDIO_FEATURES, AUDIO_QUALITY),
         video_names=VIDEO_FEATURES,
         condition_a=(audio["codec"] + " " + audio["target"]).to_numpy(dtype=object),
         condition_v=(video["codec"] + " " + video["target"] + " x" + size).to_numpy(dtype=object),

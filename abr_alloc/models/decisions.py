@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.features.table import FeatureTable, feature_columns
+from abr_alloc.features.table import VIDEO_FEATURES, FeatureTable, feature_columns
+from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
 from abr_alloc.models.evaluation import decision_regret, drops
 from abr_alloc.models.systems import TrainedSystem
-from abr_alloc.models.teacher import VIDEO_COLUMNS, Teacher
+from abr_alloc.models.teacher import Teacher
 
 __all__ = ["BUDGETS_KBPS", "Decisions", "Regret", "measure_decisions"]
 
@@ -88,9 +89,10 @@ def measure_decisions(
             system = system_of(title)
             if system is None or video.empty or audio.empty:
                 continue
+            audio = audio.assign(**{AUDIO_QUALITY: quality_of_rows(audio)})
             x_a, x_v = feature_columns(audio, system.audio_features), feature_columns(video, system.video_features)
             predicted = system.predictor.predict_grid(x_a, x_v)
-            truth = teacher.rate(video[list(VIDEO_COLUMNS)].to_numpy(np.float64), audio["audio_mos"].to_numpy())
+            truth = teacher.rate(video[list(VIDEO_FEATURES)].to_numpy(np.float64), audio[AUDIO_QUALITY].to_numpy())
             video_kbps, audio_kbps = video["bitrate_kbps"].to_numpy(), audio["bitrate_kbps"].to_numpy()
             video_group = (video["codec"] + video["height_px"].astype(str)).to_numpy(dtype=object)
             audio_group = audio["codec"].to_numpy(dtype=object)

@@ -1,7 +1,9 @@
 """Tables of rated stimuli: one row per stimulus, with its content, its MOS and its features.
 
 What every system needs beyond features is derived where it is missing: `bitrate_kbps` is `audio_kbps`; `audio_mos`,
-where the audio was not measured, is ITU-T P.1203.2's curve of the codec and rate.
+where the audio was not measured, is ITU-T P.1203.2's curve of the codec and rate; `audio_quality_mos` follows from codec,
+rate and the 512 statistics as in feature tables (`audio_quality.py`), or is `audio_mos` where none of them is known;
+`motion2` and `adm2` are estimated where a table has `frame_diff` instead (`imputation.py`).
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import AUDIO_DIM, AUDIO_FEATURES, VIDEO_FEATURES, range_of
+from abr_alloc.models.audio_quality import AUDIO_QUALITY, audio_quality_mos, load_head, prior_mos
 from abr_alloc.models.dataset import TrainingSet
+from abr_alloc.models.imputation import IMPUTED, READ, impute
 from abr_alloc.models.p1203 import P1203_CODECS, p1203_audio_mos
-from abr_alloc.models.teacher import VIDEO_COLUMNS
 
 __all__ = ["from_ratings", "read_contents", "read_ratings", "read_video_ratings"]
 
@@ -32,10 +35,10 @@ _LOWEST_TOP = 10.0  # ratings on 0-100 whose best is no better are on another sc
 
 # The first of these that the table has is what a network reads.
 _AUDIO_PATTERNS = (("audio_features_*",), ("vif1d_scale?",), ("audio_mos",))
-_VIDEO_PATTERNS = (VIDEO_FEATURES, VIDEO_COLUMNS)
+_VIDEO_PATTERNS = (VIDEO_FEATURES, READ)
 # Kept beside a network's features, where the table has them: what the other systems read.
-_AUDIO_EXTRAS = ("audio_mos", "bitrate_kbps")
-_VIDEO_EXTRAS = ("vmaf", *VIDEO_COLUMNS)
+_AUDIO_EXTRAS = (AUDIO_QUALITY, "audio_mos", "bitrate_kbps")
+_VIDEO_EXTRAS = ("vmaf", *VIDEO_FEATURES)
 
 Floats = npt.NDArray[np.float64]
 
@@ -65,13 +68,17 @@ def read_ratings(path: Path) -> pd.DataFrame:
 
 
 def read_video_ratings(path: Path) -> pd.DataFrame:
-    """Read the second table of the product form: video ratings, `mos` 1-5, `vif_scale0..3`, `motion2`.
+    """Read the second table of the product form: video ratings, `mos` 1-5, and the six VMAF features. Rows that the
+    table itself calls `broken` or `lowfps` are left out.
 
     Raises:
         FeatureTableError: it cannot be read, or a column is missing, not numeric or out of its range.
     """
     frame = read_ratings(path)
-    columns = ["mos", *VIDEO_COLUMNS[:4], "motion2"]
+    for flag in ("broken", "lowfps"):
+        if flag in frame.columns:
+            frame = frame[frame[flag] == 0].reset_index(drop=True)
+    columns = ["mos", *VIDEO_FEATURES]
     for column in columns:
         if column not in frame.columns:
             raise FeatureTableError(
@@ -111,7 +118,7 @@ def from_ratings(
     video = _choose(frame, video_columns, _VIDEO_PATTERNS, "video")
     if not video:
         raise FeatureTableError(
-            f"the ratings have neither {', '.join(VIDEO_FEATURES)} nor {', '.join(VIDEO_COLUMNS)}; name the video "
+            f"the ratings have neither {', '.join(VIDEO_FEATURES)} nor {', '.join(READ)}; name the video "
             "features with --video-columns"
         )
     for column in ("content", "mos"):
@@ -120,6 +127,9 @@ def from_ratings(
     shared = sorted(set(audio) & set(video))
     if shared:
         raise FeatureTableError(f"column {shared[0]!r} is named as audio and as video feature", column=shared[0])
+    if set(video) >= set(READ) and not set(IMPUTED) <= set(frame.columns):
+        logger.info("motion2 and adm2 are estimated from the VIF scales and frame_diff (docs/model.md)")
+        frame = impute(frame)
     every_audio = [*audio, *(c for c in _AUDIO_EXTRAS if c in frame.columns and c not in audio)]
     every_video = [*video, *(c for c in _VIDEO_EXTRAS if c in frame.columns and c not in video)]
     for column in ("mos", *every_audio, *every_video):
@@ -166,6 +176,25 @@ def _validity(frame: pd.DataFrame) -> dict[str, object]:
 
 
 def _derive(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add `bitrate_kbps`, `audio_mos` and `audio_quality_mos` where they follow from what is there."""
+    frame = _derive_rate(frame)
+    if AUDIO_QUALITY in frame.columns:
+        return frame
+    prior = np.full(len(frame), np.nan)
+    if "audio_kbps" in frame.columns:
+        codecs = frame["audio_codec"].astype(str) if "audio_codec" in frame.columns else ["aac"] * len(frame)
+        channels = _numbers(frame, "channels") if "channels" in frame.columns else np.full(len(frame), 2.0)
+        prior = prior_mos(list(codecs), frame["bitrate_kbps"].to_numpy(), channels, np.full(len(frame), np.nan))
+    if set(AUDIO_FEATURES) <= set(frame.columns):
+        quality = audio_quality_mos(prior, load_head()(frame[list(AUDIO_FEATURES)].to_numpy(dtype=np.float64)))
+    elif "audio_mos" in frame.columns:
+        quality = np.where(np.isnan(prior), _numbers(frame, "audio_mos"), prior)
+    else:
+        quality = prior
+    return frame if np.isnan(quality).any() else frame.assign(**{AUDIO_QUALITY: quality})
+
+
+def _derive_rate(frame: pd.DataFrame) -> pd.DataFrame:
     """Add `bitrate_kbps` and `audio_mos` where they follow from the audio's codec and rate."""
     if "audio_kbps" not in frame.columns:
         # A video-only table's rate is the video's: no system may take it for the audio's.

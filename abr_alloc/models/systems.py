@@ -3,7 +3,7 @@
 A system is anything with a name, a label and `fit`; what `fit` returns predicts the pairs of a training set.
 `registry.py` has those that ship, and finds one's own.
 
-Q_a is the `audio_mos` column. Q_v is VMAF on 1-5 where the data have it, and otherwise the product form's MOS under
+Q_a is the `audio_quality_mos` column (`audio_quality.py`). Q_v is VMAF on 1-5 where the data have it, and otherwise the product form's MOS under
 transparent audio, fitted to the ratings of the training contents alone (`baselines.fit_video_quality`).
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.baselines import P1203Integration, WeightedProduct, fit_product, fit_video_quality
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.predictor import Predictor, WithVideoQuality
@@ -120,11 +121,11 @@ class ProductSystem:
         """Fit Q_v and, where they are not given, the weights."""
         quality, columns = fit_video_quality(data, contents)
         audio, video, mos = _training_pairs(data, contents, seed, _MAX_SVR_PAIRS)
-        q_a, q_v = data.audio(["audio_mos"])[audio], quality(data.video(columns)[video])
+        q_a, q_v = data.audio([AUDIO_QUALITY])[audio], quality(data.video(columns)[video])
         w_a, w_v = self.weights or fit_product(q_a[:, 0], q_v[:, 0], mos)
         inner = WeightedProduct(audio_weight=w_a, video_weight=w_v, neutral=(q_a.mean(axis=0), q_v.mean(axis=0)))
         return TrainedSystem(
-            predictor=WithVideoQuality(inner, quality), audio_features=("audio_mos",), video_features=columns
+            predictor=WithVideoQuality(inner, quality), audio_features=(AUDIO_QUALITY,), video_features=columns
         )
 
 
@@ -142,10 +143,10 @@ class StandardSystem:
         """Fit Q_v; the integration is the standard's."""
         quality, columns = fit_video_quality(data, contents)
         audio, video, _ = _training_pairs(data, contents, seed, _MAX_SVR_PAIRS)
-        q_a, q_v = data.audio(["audio_mos"])[audio], quality(data.video(columns)[video])
+        q_a, q_v = data.audio([AUDIO_QUALITY])[audio], quality(data.video(columns)[video])
         inner = P1203Integration(neutral=(q_a.mean(axis=0), q_v.mean(axis=0)))
         return TrainedSystem(
-            predictor=WithVideoQuality(inner, quality), audio_features=("audio_mos",), video_features=columns
+            predictor=WithVideoQuality(inner, quality), audio_features=(AUDIO_QUALITY,), video_features=columns
         )
 
 
@@ -162,7 +163,7 @@ class SvrSystem:
 
     def fit(self, data: TrainingSet, contents: Sequence[str], seed: int) -> TrainedSystem:
         """Fit Q_v where it is read, then the regression, its settings chosen on the training contents."""
-        audio_names = ("audio_mos", "bitrate_kbps") if self.with_rate else ("audio_mos",)
+        audio_names = (AUDIO_QUALITY, "bitrate_kbps") if self.with_rate else (AUDIO_QUALITY,)
         audio, video, mos = _training_pairs(data, contents, seed, _MAX_SVR_PAIRS)
         x_a, content = data.audio(audio_names)[audio], data.content_v[video]
         if self.with_features:
@@ -203,11 +204,11 @@ class NetworkSystem:
             data,
             x_v=np.hstack([data.x_v, quality(data.video(columns))]),
             video_columns=(*data.video_columns, "video_quality"),
-            audio_names=("audio_mos",),
+            audio_names=(AUDIO_QUALITY,),
             video_names=("video_quality",),
         )
         predictor = WithVideoQuality(train_ensemble(rated, contents, config), quality)
-        return TrainedSystem(predictor=predictor, audio_features=("audio_mos",), video_features=columns)
+        return TrainedSystem(predictor=predictor, audio_features=(AUDIO_QUALITY,), video_features=columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

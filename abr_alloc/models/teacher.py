@@ -1,15 +1,19 @@
 """The teacher: a human-fitted formula that labels any pair of measured renditions with a MOS.
 
-    MOS100 = c0 + g_v(x_v) g_a(A)                                    0-100, as LIVE-SJTU's ratings
-    g_v    = G sigmoid(b + sum_k w_k t(vif_k) - d exp(-m / tau))      w_k >= 0, d >= 0
-    t(v)   = v^p + h ln((v + eps) / (1 + eps))
-    g_a    = monotone cubic (PCHIP) in an audio MOS A
-    MOS    = 1 + 4 MOS100 / 100                                      1-5, IBM scale transform
+    z_v    = b + sum_k w_k vif_k^p                 fidelity, w_k >= 0
+    z_a    = b_a + w_a adm2^q                      detail, w_a >= 0
+    z      = softmin(z_v, z_a) - d exp(-m / tau)   d >= 0
+    MOS100 = c0 + g_a(A) G sigmoid(l + s z)        0-100, as LIVE-SJTU's ratings
+    AVQ    = 1.1 + 0.0618 (MOS100 - 19.55)         1-5
 
-vif_k are libvmaf's four VIF scales and m is `frame_diff`, clipped to the range of the ratings. g_v rises with every
-VIF scale by construction, so a better encode never gets a lower label. Twelve numbers are fitted by least squares on
-LIVE-SJTU (240 audio-visual ratings), with AVT-VQDB-UHD-1 (756 video ratings) as a second, weaker term that shares w,
-p and tau: it holds the strong upscaling that LIVE-SJTU lacks. docs/model.md says how far to trust it.
+with softmin(x, y) = -(1/kappa) ln(e^(-kappa x) + e^(-kappa y)). Quality is limited by the worse of the two: VIF cannot see
+that a picture was scaled up, ADM can. m is `motion2`, clipped to the range of the ratings; A is `audio_quality_mos`
+(`audio_quality.py`), and g_a a monotone cubic (PCHIP) through three nodes. Every quality feature can only raise a label.
+
+One least-squares fit over LIVE-SJTU (240 audio-visual ratings) and two UHD panels (734 video ratings), where video
+alone is MOS = A_set + B_set sigmoid(z). Contents differ by more than features tell; an offset per content (a logit of
+LIVE-SJTU's, MOS of a UHD source) with a ridge keeps that out of the formula and is thrown away. docs/model.md says how
+far to trust it, docs/method.md where the scale is anchored.
 """
 
 from __future__ import annotations
@@ -32,40 +36,36 @@ __all__ = [
     "TEACHER_INTERVALS",
     "TEACHER_SCALE",
     "TEACHER_VALIDITY",
-    "VIDEO_COLUMNS",
     "Teacher",
     "fit_teacher",
     "load_teacher",
-    "scale_to_mos",
+    "mos_of_points",
+    "points_of_mos",
 ]
 
 Array = npt.NDArray[np.float64]
 
 AUDIO_NODES = (1.320, 3.643, 4.554)
-"""Audio MOS of AAC-LC at 8, 32 and 128 kbps (ITU-T P.1203.2, Eq. for AAC-LC)."""
+"""Audio quality of AAC-LC at 8, 32 and 128 kbps (ITU-T P.1203.2, Eq. for AAC-LC)."""
 
-VIDEO_COLUMNS = (*VIDEO_FEATURES[:4], "frame_diff")
-"""What g_v reads."""
-
-TEACHER_INTERVALS = Intervals(interval_mos=(-0.2270, 0.1953), difference_mos=0.2597)
-"""90 % of human minus teacher, MOS 1-5, leaving one content of LIVE-SJTU out (benchmarks/teacher.py)."""
+TEACHER_INTERVALS = Intervals(interval_mos=(-0.3169, 0.3331), difference_mos=0.3555)
+"""90 % of human minus teacher, AVQ, leaving one content of LIVE-SJTU out (benchmarks/teacher.py)."""
 
 TEACHER_SCALE = (1.0, 5.0)
 """The scale of `Teacher.rate`."""
 
 TEACHER_VALIDITY: Mapping[str, object] = {
-    "video_codecs": ["h264", "hevc"],
-    "audio_codecs": ["aac"],
+    "video_codecs": ["h264", "hevc", "av1"],
+    "audio_codecs": ["aac", "heaac", "heaacv2"],
     "audio_kbps": [8.0, 140.0],  # 128k as measured
-    "fps": [23.0, 31.0],
-    "max_height_px": 1080,
+    "fps": [23.0, 61.0],
+    "max_height_px": 2160,
 }
 """What the ratings behind the labels hold, or lies close to it."""
 
-# motion2 (blurred, a minimum of two differences) is about two thirds of frame_diff on the same material.
-_FRAME_DIFF_PER_MOTION2 = 1.5
-_AVT_WEIGHT = 3.0
-_H, _EPS = 0.10, 0.02
+# LIVE-SJTU's points are relative: rescaled z-scores, in which nothing reaches 100. These two numbers put transparent
+# picture and sound at 4.65, where panels on a five-point scale put their hidden references.
+_FOOT_POINTS, _FOOT_MOS, _MOS_PER_POINT = 19.55, 1.1, 0.0618
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,148 +78,215 @@ class Teacher:
     """G: what perfect video adds under perfect audio, points of 100."""
     audio_gains: tuple[float, float, float]
     """g_a at `AUDIO_NODES`."""
-    bias: float
+    link_bias: float
+    """l."""
+    link_slope: float
+    """s."""
+    fidelity_bias: float
     """b."""
-    vif_weights: tuple[float, float, float, float]
+    fidelity_weights: tuple[float, float, float, float]
     """w_0..w_3."""
-    power: float
+    fidelity_power: float
     """p."""
+    detail_bias: float
+    """b_a."""
+    detail_weight: float
+    """w_a."""
+    detail_power: float
+    """q."""
+    sharpness: float
+    """kappa: how much the worse of fidelity and detail decides alone."""
     motion_drop: float
     """d: how much lower still pictures stand, in logits."""
     motion_scale: float
-    """tau, 8-bit luma steps."""
-    frame_diff_range: tuple[float, float]
-    """Least and largest `frame_diff` of the ratings; beyond them it is clipped."""
+    """tau, `motion2`'s unit."""
+    motion_range: tuple[float, float]
+    """Least and largest `motion2` of the ratings; beyond them it is clipped."""
+
+    def video_logit(self, x_v: npt.NDArray[np.floating]) -> Array:
+        """z of `VIDEO_FEATURES`, (n, 6) -> (n,): orders pictures as people do."""
+        x = np.asarray(x_v, dtype=np.float64)
+        vif, detail = np.clip(x[:, :4], 0.0, 1.0), np.clip(x[:, 5], 0.0, 1.0)
+        z_v = self.fidelity_bias + vif**self.fidelity_power @ np.array(self.fidelity_weights)
+        z_a = self.detail_bias + self.detail_weight * detail**self.detail_power
+        motion = np.exp(-np.clip(x[:, 4], *self.motion_range) / self.motion_scale)
+        return np.asarray(_softmin(z_v, z_a, self.sharpness) - self.motion_drop * motion)
 
     def video_gain(self, x_v: npt.NDArray[np.floating]) -> Array:
-        """g_v of `VIDEO_COLUMNS`, (n, 5) -> (n,), points of 100."""
-        x = np.asarray(x_v, dtype=np.float64)
-        motion = np.exp(-np.clip(x[:, 4], *self.frame_diff_range) / self.motion_scale)
-        logit = self.bias + _transform(x[:, :4], self.power) @ np.array(self.vif_weights) - self.motion_drop * motion
-        return self.scale * _sigmoid(logit)
+        """G sigmoid(l + s z) of `VIDEO_FEATURES`, (n, 6) -> (n,), points of 100."""
+        return self.scale * _sigmoid(self.link_bias + self.link_slope * self.video_logit(x_v))
 
-    def audio_gain(self, audio_mos: npt.NDArray[np.floating]) -> Array:
-        """g_a of an audio MOS, (n,) -> (n,)."""
-        return _gain(audio_mos, self.audio_gains)
+    def audio_gain(self, audio_quality_mos: npt.NDArray[np.floating]) -> Array:
+        """g_a of an audio quality, (n,) -> (n,)."""
+        return _gain(audio_quality_mos, self.audio_gains)
 
-    def rate(self, x_v: npt.NDArray[np.floating], audio_mos: npt.NDArray[np.floating]) -> Array:
-        """MOS 1-5 of every pair: (V, 5), (A,) -> (V, A)."""
-        return scale_to_mos(self.c0 + np.outer(self.video_gain(x_v), self.audio_gain(audio_mos)))
+    def points(self, x_v: npt.NDArray[np.floating], audio_quality_mos: npt.NDArray[np.floating]) -> Array:
+        """Points of 100 of stimuli: (n, 6), (n,) -> (n,)."""
+        return np.asarray(self.c0 + self.video_gain(x_v) * self.audio_gain(audio_quality_mos))
+
+    def rate(self, x_v: npt.NDArray[np.floating], audio_quality_mos: npt.NDArray[np.floating]) -> Array:
+        """AVQ of every pair: (V, 6), (A,) -> (V, A)."""
+        return mos_of_points(self.c0 + np.outer(self.video_gain(x_v), self.audio_gain(audio_quality_mos)))
 
     def to_json(self) -> str:
         """As text, for `load_teacher`."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
 
-def scale_to_mos(mos100: npt.NDArray[np.floating]) -> Array:
-    """0-100 -> 1-5 (IBM scale transform)."""
-    return 1.0 + 4.0 * np.asarray(mos100, dtype=np.float64) / 100.0
+def mos_of_points(points: npt.NDArray[np.floating]) -> Array:
+    """LIVE-SJTU's points of 100 on the five-point scale of AVQ."""
+    return np.asarray(_FOOT_MOS + _MOS_PER_POINT * (np.asarray(points, dtype=np.float64) - _FOOT_POINTS))
 
 
-def _gain(audio_mos: npt.NDArray[np.floating], gains: Sequence[float]) -> Array:
-    """Monotone cubic through the gains at `AUDIO_NODES`."""
-    from scipy.interpolate import PchipInterpolator  # slow to import, and plans with networks never label
-
-    low, middle, high = gains
-    slope = (middle - low) / (AUDIO_NODES[1] - AUDIO_NODES[0])
-    # Below the ratings half their first slope; above them almost flat.
-    ends = (low - 0.5 * slope * (AUDIO_NODES[0] - 1.0), low, middle, high, high + 0.01)
-    curve = PchipInterpolator((1.0, *AUDIO_NODES, 5.0), ends)
-    return np.asarray(curve(np.clip(np.asarray(audio_mos, dtype=np.float64), 1.0, 5.0)))
+def points_of_mos(mos: npt.NDArray[np.floating]) -> Array:
+    """The inverse of `mos_of_points`."""
+    return np.asarray(_FOOT_POINTS + (np.asarray(mos, dtype=np.float64) - _FOOT_MOS) / _MOS_PER_POINT)
 
 
 def load_teacher() -> Teacher:
     """The teacher that ships."""
     text = resources.files("abr_alloc.models").joinpath("weights/teacher.json").read_text(encoding="utf-8")
-    numbers: dict[str, Any] = json.loads(text)
-    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in numbers.items()}
-    return Teacher(**fields)
+    return restore_teacher(json.loads(text))
+
+
+def restore_teacher(numbers: Mapping[str, Any]) -> Teacher:
+    """A teacher from its fields as JSON has them.
+
+    Raises:
+        TypeError: a field is missing or unknown.
+    """
+    return Teacher(**{key: tuple(v) if isinstance(v, list) else v for key, v in numbers.items()})
 
 
 def _sigmoid(z: Array) -> Array:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(z, -40.0, 40.0))))
 
 
-def _transform(vif: Array, power: float) -> Array:
-    """t, elementwise. The logarithm keeps a slope where v^p has none, so that very poor video is still ordered."""
-    v = np.clip(vif, 0.0, 1.0)
-    return np.asarray(v**power + _H * np.log((v + _EPS) / (1.0 + _EPS)))
+def _softmin(x: Array, y: Array, sharpness: float) -> Array:
+    return np.asarray(-np.logaddexp(-sharpness * x, -sharpness * y) / sharpness)
 
 
-# Parameters in fitting order, with prior, bounds and ridge weight: the formula's twelve, then four of the AVT term
-# (its scale, bias, steepness and motion drop) that are thrown away.
+def _gain(audio_quality_mos: npt.NDArray[np.floating], gains: Sequence[float]) -> Array:
+    """Monotone cubic through the gains at `AUDIO_NODES`."""
+    from scipy.interpolate import PchipInterpolator  # slow to import, and plans with networks never label
+
+    low, middle, high = gains
+    slope = (middle - low) / (AUDIO_NODES[1] - AUDIO_NODES[0])
+    # Below the ratings half their first slope; above them nothing: P.1203.2's curve ends 0.006 MOS higher.
+    ends = (low - 0.5 * slope * (AUDIO_NODES[0] - 1.0), low, middle, high, high)
+    curve = PchipInterpolator((1.0, *AUDIO_NODES, 5.0), ends)
+    return np.asarray(curve(np.clip(np.asarray(audio_quality_mos, dtype=np.float64), 1.0, 5.0)))
+
+
+# Parameters in fitting order, with where the fit starts, bounds, and the spread of a weak prior around the start.
 _PARAMETERS: Sequence[tuple[str, float, float, float, float]] = (
-    ("c0", 20.5, 5.0, 30.0, 0.0),
-    ("gain_8k", 0.469, 0.2, 0.8, 0.0),
-    ("gain_32k", 0.892, 0.5, 0.999, 0.0),
-    ("scale", 58.0, 40.0, 75.0, 0.0),
-    ("bias", -1.0, -30.0, 20.0, 0.0),
-    ("w0", 1.0, 0.0, 40.0, 1.0),
-    ("w1", 1.0, 0.0, 40.0, 1.0),
-    ("w2", 1.0, 0.0, 40.0, 1.0),
-    ("w3", 1.0, 0.0, 40.0, 1.0),
-    ("motion_drop", 1.5, 0.0, 15.0, 0.3),
-    ("log_power", 0.0, -1.5, 1.5, 1.0),
-    ("log_motion_scale", float(np.log(4.0)), float(np.log(1.5)), float(np.log(15.0)), 1.0),
-    ("avt_scale", 4.0, 2.0, 4.2, 0.0),
-    ("avt_bias", -2.0, -30.0, 20.0, 0.0),
-    ("avt_steepness", 1.0, 0.1, 10.0, 0.01),
-    ("avt_motion_drop", 1.5, 0.0, 15.0, 0.0),
+    ("c0", 20.0, 5.0, 30.0, 5.0),
+    ("scale", 58.0, 40.0, 90.0, 10.0),
+    ("gain_8k", 0.49, 0.2, 0.8, 1.0),
+    ("gain_32k", 0.89, 0.5, 0.999, 1.0),
+    ("link_bias", 0.5, -3.0, 5.0, 1.0),
+    ("link_slope", 1.0, 0.1, 3.0, 1.0),
+    ("fidelity_bias", -2.0, -12.0, 6.0, 3.0),
+    ("w0", 1.0, 0.0, 20.0, 3.0),
+    ("w1", 1.0, 0.0, 20.0, 3.0),
+    ("w2", 1.0, 0.0, 20.0, 3.0),
+    ("w3", 4.0, 0.0, 30.0, 3.0),
+    ("log_fidelity_power", float(np.log(1.5)), -1.5, 2.0, 0.7),
+    ("detail_bias", 1.5, -10.0, 10.0, 3.0),
+    ("detail_weight", 6.0, 0.0, 40.0, 6.0),
+    ("log_detail_power", float(np.log(8.0)), -0.7, float(np.log(12.0)), 1.0),
+    ("sharpness", 0.6, 0.1, 8.0, 1.0),
+    ("motion_drop", 2.0, 0.0, 8.0, 2.0),
+    ("log_motion_scale", float(np.log(4.0)), 0.0, float(np.log(20.0)), 0.7),
 )
+_PRIOR_WEIGHT = 0.1
+_LIVE_WEIGHT, _VIDEO_WEIGHT = 0.308, 1.5  # residuals of points and of MOS are both about one then
+_CONTENT_RIDGE, _SOURCE_RIDGE = 1.0, 1.0
 
 
 def fit_teacher(
     x_v: npt.NDArray[np.floating],
-    audio_mos: npt.NDArray[np.floating],
-    mos100: npt.NDArray[np.floating],
+    audio_quality_mos: npt.NDArray[np.floating],
+    points: npt.NDArray[np.floating],
+    content: Sequence[object] | npt.NDArray[np.object_],
     video_ratings: pd.DataFrame | None = None,
 ) -> Teacher:
     """Fit the formula to ratings.
 
     Args:
-        x_v: `VIDEO_COLUMNS` of the stimuli, (n, 5).
-        audio_mos: audio MOS of the stimuli, (n,).
-        mos100: their ratings, 0-100, (n,).
-        video_ratings: AVT-VQDB-UHD-1: columns `mos` (1-5), `vif_scale0..3`, `motion2`; None to do without.
+        x_v: `VIDEO_FEATURES` of the stimuli, (n, 6).
+        audio_quality_mos: audio quality of the stimuli, (n,).
+        points: their ratings, 0-100, (n,).
+        content: content of each, (n,).
+        video_ratings: ratings of video alone: columns `mos` (1-5), `VIDEO_FEATURES`, and `dataset` and `source` where
+            there are several; None to do without.
     """
     from scipy.optimize import least_squares
 
-    stimuli: Array = np.asarray(x_v, dtype=np.float64)
-    vif, frame_diff = stimuli[:, :4], stimuli[:, 4]
-    nodes, node_of = np.unique(np.asarray(audio_mos, dtype=np.float64), return_inverse=True)
     names = [name for name, *_ in _PARAMETERS]
-    prior, low, high, ridge = (np.array(column) for column in list(zip(*_PARAMETERS, strict=True))[1:])
+    start, low, high, spread = (np.array(column) for column in list(zip(*_PARAMETERS, strict=True))[1:])
+    features: Array = np.asarray(x_v, dtype=np.float64)
+    target = np.asarray(points, dtype=np.float64)
+    nodes, node_of = np.unique(np.asarray(audio_quality_mos, dtype=np.float64), return_inverse=True)
+    contents, content_of = np.unique(np.asarray(content, dtype=object).astype(str), return_inverse=True)
+    motions = [features[:, 4]]
     if video_ratings is not None:
-        avt_vif, avt_mos = video_ratings[list(VIDEO_COLUMNS[:4])].to_numpy(), video_ratings["mos"].to_numpy()
-        avt_motion = video_ratings["motion2"].to_numpy() * _FRAME_DIFF_PER_MOTION2
+        video_x = video_ratings[list(VIDEO_FEATURES)].to_numpy(dtype=np.float64)
+        video_mos = video_ratings["mos"].to_numpy(dtype=np.float64)
+        sets, set_of = _levels(video_ratings, ["dataset"])
+        sources, source_of = _levels(video_ratings, ["dataset", "source"])
+        motions.append(video_x[:, 4])
+    else:
+        sets = sources = 0
+    motion_range = float(np.concatenate(motions).min()), float(np.concatenate(motions).max())
+    cuts = np.cumsum([len(names), len(contents), 2 * sets, sources])
 
     def residuals(theta: Array) -> Array:
-        q = dict(zip(names, theta, strict=True))
-        weights, power, tau = theta[5:9], np.exp(q["log_power"]), np.exp(q["log_motion_scale"])
-        logit = q["bias"] + _transform(vif, power) @ weights - q["motion_drop"] * np.exp(-frame_diff / tau)
-        gain = _gain(nodes, (q["gain_8k"], max(q["gain_32k"], q["gain_8k"]), 1.0))[node_of]
-        parts = [q["c0"] + gain * q["scale"] * _sigmoid(logit) - mos100, np.sqrt(ridge) * (theta - prior)]
+        teacher = _teacher(dict(zip(names, theta, strict=False)), motion_range)
+        own, of_sets, of_sources = np.split(theta[cuts[0] : cuts[3]], cuts[1:3] - cuts[0])
+        logit = teacher.link_bias + teacher.link_slope * teacher.video_logit(features) + own[content_of]
+        gain = _gain(nodes, teacher.audio_gains)[node_of]
+        parts = [
+            _LIVE_WEIGHT * (teacher.c0 + gain * teacher.scale * _sigmoid(logit) - target),
+            _CONTENT_RIDGE * own,
+            _PRIOR_WEIGHT * (theta[: cuts[0]] - start) / spread,
+        ]
         if video_ratings is not None:
-            avt_logit = q["avt_steepness"] * (_transform(avt_vif, power) @ weights) + q["avt_bias"]
-            avt = 1.0 + q["avt_scale"] * _sigmoid(avt_logit - q["avt_motion_drop"] * np.exp(-avt_motion / tau))
-            parts.append(_AVT_WEIGHT * (avt - avt_mos))
+            foot, rise = of_sets.reshape(-1, 2)[set_of].T
+            alone = foot + rise * _sigmoid(teacher.video_logit(video_x)) + of_sources[source_of]
+            parts += [_VIDEO_WEIGHT * (alone - video_mos), _SOURCE_RIDGE * of_sources]
         return np.concatenate(parts)
 
-    starts = []
-    for log_power in (0.0, -0.7, 0.5):  # the one direction in which the fit has been seen to stick
-        start = prior.copy()
-        start[names.index("log_power")] = log_power
-        starts.append(least_squares(residuals, start, bounds=(low, high), max_nfev=400))
-    best = min(starts, key=lambda result: result.cost)
-    q: Mapping[str, float] = dict(zip(names, best.x.tolist(), strict=True))
+    theta = np.concatenate([start, np.zeros(len(contents)), np.tile([1.0, 3.7], sets), np.zeros(sources)])
+    lowest = np.concatenate([low, np.full(len(contents), -20.0), np.tile([-1.0, 1.0], sets), np.full(sources, -2.0)])
+    highest = np.concatenate([high, np.full(len(contents), 20.0), np.tile([3.0, 6.0], sets), np.full(sources, 2.0)])
+    found = least_squares(residuals, theta, bounds=(lowest, highest), x_scale="jac", max_nfev=200)
+    return _teacher(dict(zip(names, found.x.tolist(), strict=False)), motion_range)
+
+
+def _levels(frame: pd.DataFrame, columns: Sequence[str]) -> tuple[int, npt.NDArray[np.intp]]:
+    """Number of levels of some columns taken together, as far as they are there, and the level of every row."""
+    known = [frame[column].astype(str) for column in columns if column in frame.columns]
+    key = [" ".join(row) for row in zip(*known, strict=True)] if known else [""] * len(frame)
+    levels, level_of = np.unique(key, return_inverse=True)
+    return len(levels), level_of
+
+
+def _teacher(q: Mapping[str, float], motion_range: tuple[float, float]) -> Teacher:
     return Teacher(
         c0=q["c0"],
         scale=q["scale"],
-        audio_gains=(q["gain_8k"], q["gain_32k"], 1.0),
-        bias=q["bias"],
-        vif_weights=(q["w0"], q["w1"], q["w2"], q["w3"]),
-        power=float(np.exp(q["log_power"])),
+        audio_gains=(q["gain_8k"], max(q["gain_32k"], q["gain_8k"]), 1.0),
+        link_bias=q["link_bias"],
+        link_slope=q["link_slope"],
+        fidelity_bias=q["fidelity_bias"],
+        fidelity_weights=(q["w0"], q["w1"], q["w2"], q["w3"]),
+        fidelity_power=float(np.exp(q["log_fidelity_power"])),
+        detail_bias=q["detail_bias"],
+        detail_weight=q["detail_weight"],
+        detail_power=float(np.exp(q["log_detail_power"])),
+        sharpness=q["sharpness"],
         motion_drop=q["motion_drop"],
         motion_scale=float(np.exp(q["log_motion_scale"])),
-        frame_diff_range=(float(frame_diff.min()), float(frame_diff.max())),
+        motion_range=motion_range,
     )

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from abr_alloc.errors import CheckpointError
 from abr_alloc.features.table import AUDIO_FEATURES
+from abr_alloc.models.audio_quality import AUDIO_QUALITY, TRANSPARENT_MOS
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.conformal import measure_held
 from abr_alloc.models.dataset import TrainingSet
@@ -18,7 +19,8 @@ from abr_alloc.models.relevance import importance
 
 __all__ = ["Verdict", "evaluate", "transparent_audio"]
 
-_TRANSPARENT = {"audio_mos": 4.732101, "bitrate_kbps": 256.0}  # ViSQOL's score of a signal against itself
+# ViSQOL's score of a signal against itself, and a rate at which AAC-LC is transparent by its curve
+_TRANSPARENT = {AUDIO_QUALITY: TRANSPARENT_MOS, "audio_mos": 4.732101, "bitrate_kbps": 128.0}
 _NUM_BANDS = 32
 # fvnsim, fvnsim10 and fstdnsim of a signal against itself; fvdegenergy depends on the signal.
 _IDENTITY_STATISTICS = (1.0, 1.0, 0.0)
