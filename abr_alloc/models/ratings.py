@@ -19,6 +19,7 @@ from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import AUDIO_DIM, AUDIO_FEATURES, VIDEO_FEATURES, range_of
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.p1203 import P1203_CODECS, p1203_audio_mos
+from abr_alloc.models.panel import panel_of
 from abr_alloc.models.teacher import VIDEO_COLUMNS
 
 __all__ = ["from_ratings", "read_contents", "read_ratings", "read_video_ratings"]
@@ -106,7 +107,9 @@ def from_ratings(
             raise FeatureTableError(
                 f"the ratings have no column {column!r}; they need content, mos and features", column=column
             )
-    frame = _derive(frame.reset_index(drop=True))
+    frame = frame.reset_index(drop=True)
+    panel = panel_of(frame)
+    frame = _derive(frame)
     audio = _choose(frame, audio_columns, _AUDIO_PATTERNS, "audio")
     video = _choose(frame, video_columns, _VIDEO_PATTERNS, "video")
     if not video:
@@ -145,6 +148,7 @@ def from_ratings(
         condition_v=_conditions(frame, ("video_condition",), every_video),
         scale=scale,
         validity=_validity(frame),
+        panel=panel,
     )
 
 
@@ -159,8 +163,8 @@ def _validity(frame: pd.DataFrame) -> dict[str, object]:
             round(float(frame["audio_kbps"].min()), 1),
             round(1.1 * float(frame["audio_kbps"].max()), 1),
         ]
-    if "fps" in frame.columns:
-        fps = _numbers(frame, "fps")
+    if "fps" in frame.columns and frame["fps"].notna().any():
+        fps = _numbers(frame.assign(fps=frame["fps"].ffill().bfill()), "fps")  # known of some rows only
         found["fps"] = [float(fps.min()) - 1.0, float(fps.max()) + 1.0]
     return found
 
