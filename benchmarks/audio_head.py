@@ -1,4 +1,4 @@
-"""Fit A_head, the regression from ViSQOL's 512 statistics to what codec and rate say, and hold audio quality against people.
+"""Fit A_head, the regression from ViSQOL's statistics to what codec and rate say; hold audio quality against people.
 
     python benchmarks/audio_head.py audio_encoder_rows.parquet [FEATURES.parquet ...] [--write]
 

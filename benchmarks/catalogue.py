@@ -26,7 +26,7 @@ from abr_alloc.allocation import batch
 from abr_alloc.allocation.title import Limits
 from abr_alloc.features.catalogue import open_catalogue, read_columns
 from abr_alloc.features.columns import RowColumns
-from abr_alloc.features.parquet import COLUMNS, ROW_GROUP_ROWS, file_schema
+from abr_alloc.features.parquet import ROW_GROUP_ROWS, file_schema
 from abr_alloc.features.table import VIDEO_FEATURES, read_features
 from abr_alloc.models.checkpoint import Model, load_model
 
@@ -38,6 +38,7 @@ BUDGET = "600k"
 def synthesise(path: Path, num_scenes: int) -> None:
     """Write the table, a few thousand scenes at a time."""
     table = read_features(EXAMPLE)
+    schema = file_schema(replace(table.metadata, source_hashes={}, credits={}), table.frame.columns)
     scenes = []
     for _, rows in table.frame.groupby(["title", "scene"]):
         video = rows[rows["kind"] == "video"].sort_values("bitrate_kbps")
@@ -46,20 +47,15 @@ def synthesise(path: Path, num_scenes: int) -> None:
             frame.iloc[np.linspace(0, len(frame) - 1, n).round().astype(int)]
             for frame, n in ((audio, NUM_AUDIO), (video, NUM_VIDEO))
         ]
-        scenes.append(
-            pa.concat_tables(
-                pa.Table.from_pandas(f, schema=pa.schema(list(COLUMNS.items())), preserve_index=False) for f in spread
-            )
-        )
+        scenes.append(pa.concat_tables(pa.Table.from_pandas(f, schema=schema, preserve_index=False) for f in spread))
     per_scene, per_block = NUM_VIDEO + NUM_AUDIO, ROW_GROUP_ROWS // (NUM_VIDEO + NUM_AUDIO) // 10 * 10 + 10
     rng = np.random.default_rng(7)
-    metadata = replace(table.metadata, source_hashes={}, credits={})
     with pq.ParquetWriter(
         path,
-        file_schema(metadata),
+        schema,
         compression="zstd",
         compression_level=1,
-        use_dictionary=[n for n in COLUMNS if n != "audio_features"],
+        use_dictionary=[n for n in schema.names if n != "audio_features"],
         write_page_checksum=True,
     ) as out:
         for first in range(0, num_scenes, per_block):
@@ -72,7 +68,7 @@ def perturbed(block: pa.Table, number: np.ndarray, per_scene: int, rng: np.rando
     """The rows of some scenes under their own titles, every measurement one percent off."""
     n = len(block)
     scene = np.repeat(number, per_scene)
-    columns = {name: block[name].combine_chunks() for name in COLUMNS}
+    columns = {name: block[name].combine_chunks() for name in block.column_names}
     columns["title"] = pa.array([f"title-{i // SCENES_PER_TITLE:07d}" for i in number]).take(
         pa.array(np.repeat(np.arange(len(number)), per_scene))
     )

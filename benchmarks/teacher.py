@@ -2,9 +2,9 @@
 
     python benchmarks/teacher.py live_sjtu.csv uhd_video_ratings.csv [--write]
 
-The rating tables are research data and do not ship; docs/model.md names their sources. LIVE-SJTU's missing `motion2` and
-`adm2` are imputed by regressions that are fitted here first, on benchmarks/features/clips.parquet and the UHD table.
-`--write` stores both fits in abr_alloc/models/weights.
+The rating tables are research data and do not ship; docs/model.md names their sources. LIVE-SJTU's missing `motion2`
+and `adm2` are imputed by regressions that are fitted here first, on benchmarks/features/clips.parquet and the UHD
+table. `--write` stores both fits in abr_alloc/models/weights.
 """
 
 from __future__ import annotations

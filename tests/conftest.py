@@ -221,6 +221,32 @@ def make_ratings() -> Callable[..., pd.DataFrame]:
     return _make_ratings
 
 
+def _make_video_ratings() -> pd.DataFrame:
+    """Video ratings, 1-5, as panels give them: six contents of two data sets, three sizes at three rates each.
+
+    VMAF is right but for one content, whose pictures it judges by their size.
+    """
+    rng = np.random.default_rng(0)
+    rows = []
+    for c in range(6):
+        for height, limit in ((360, 3.0), (720, 4.0), (1080, 4.8)):
+            for kbps in (500.0, 1500.0, 4000.0):
+                mos = float(np.clip(limit - height / kbps + rng.normal(scale=0.05), 1.0, 5.0))
+                vmaf = 10.0 * height / 1080.0 if c == 0 else 20.0 * mos - 10.0
+                rows.append(
+                    {"content": f"c{c}", "dataset": "ab"[c % 2], "codec": "h264", "height": height}
+                    | {"bitrate_kbps": kbps, "mos": mos, "vmaf": vmaf, "motion2": 3.0 + c, "adm2": 0.2 * mos}
+                    | {f"vif_scale{i}": 0.2 * mos - 0.02 * i for i in range(4)}
+                )
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="session")
+def make_video_ratings() -> Callable[[], pd.DataFrame]:
+    """A maker of video ratings with sizes and rates."""
+    return _make_video_ratings
+
+
 def _cut(ffmpeg: FFmpeg, source: Path, folder: Path, segment_s: int, *options: str | Path) -> Timeline:
     """Encode one stream of a source into segments of fragmented MP4, and measure them."""
     folder.mkdir(parents=True)

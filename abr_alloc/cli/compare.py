@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from abr_alloc.cli import options
-from abr_alloc.cli.data import describing, estimate_object, load_data, number, video_ratings_option
+from abr_alloc.cli.data import describing, estimate_object, keep_flagged_option, load_data, number, video_ratings_option
 
 if TYPE_CHECKING:
     from abr_alloc.models.comparison import Result
     from abr_alloc.models.dataset import TrainingSet
+    from abr_alloc.models.judgement import Judgement
 
 __all__ = ["command"]
 
@@ -45,6 +47,7 @@ __all__ = ["command"]
 )  # fmt: skip
 @video_ratings_option
 @describing
+@keep_flagged_option
 def command(
     data_paths: tuple[Path, ...],
     folder: Path,
@@ -57,10 +60,12 @@ def command(
     video_columns: tuple[str, ...],
     mos_range: tuple[float, float] | None,
     contents: Path | None,
+    keep_flagged: bool,
 ) -> None:
     """Train and test systems on DATA: one table of rated stimuli (CSV or Parquet), or feature tables, whose labels
     are the teacher's. Folds never split a content. What a fold predicts is kept in DIR/folds: an interrupted
-    comparison goes on where it stopped.
+    comparison goes on where it stopped. VMAF, where DATA have it, is a row of its own: a score that learns nothing.
+    Ratings without audio are learned and judged at transparent audio.
     """
     options.refuse_file(folder)
 
@@ -68,8 +73,10 @@ def command(
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.models.comparison import NUM_FOLDS, check_trainable, compare, grouped_folds
+    from abr_alloc.models.judgement import judge_fixed
     from abr_alloc.models.ratings import read_video_ratings
     from abr_alloc.models.registry import SYSTEMS, find_systems
+    from abr_alloc.models.verdict import at_transparent_audio
 
     for path in data_paths:
         if str(path) in SYSTEMS and not path.exists():
@@ -83,12 +90,16 @@ def command(
         video_columns=video_columns,
         mos_range=mos_range,
         contents=contents,
+        keep_flagged=keep_flagged,
     )
     if least_audio_kbps is not None:
         data = data.without_audio_below(least_audio_kbps)
     fold_kind = fold_kind or ("content" if data.teacher else "leave-one-out")
     folds = grouped_folds(data.contents, NUM_FOLDS if fold_kind == "content" else None)
-    check_trainable(data)
+    transparent = not data.audio_columns
+    check_trainable(data, needs_audio=not transparent)
+    if transparent:
+        data = at_transparent_audio(data)
     options.make_folder(folder)
     results: list[Result] = []
     with progress("first fold") as update:
@@ -99,7 +110,7 @@ def command(
         for result in compare(systems, data, folds, num_seeds=num_seeds, store=folder / "folds", on_fold=on_fold):
             results.append(result)
             _draw(result, data, folder)
-    document = {
+    document: dict[str, Any] = {
         "schema_version": 1,
         "command": "compare",
         "data": {
@@ -111,12 +122,16 @@ def command(
             "audio_features": list(data.audio_names),
             "video_features": list(data.video_names),
             "exclude_audio_below_kbps": least_audio_kbps,
+            "transparent_audio": transparent,
         },
         "folds": {"kind": fold_kind, "num": len(folds), "contents": folds},
         "num_seeds": num_seeds,
         "systems": [_row(result) for result in results],
     }
-    _write_tables(document, results, data, folder)
+    vmaf = judge_fixed("vmaf", data)
+    if vmaf is not None:
+        document["systems"].append(_fixed_row("vmaf", "VMAF, as it is", vmaf))
+    _write_tables(document, _predictions(results, vmaf), data, folder)
     write_or_print(comparison_table(document), None)
 
 
@@ -129,20 +144,49 @@ def _split(names: tuple[str, ...]) -> list[str]:
 
 
 def _row(result: Result) -> dict[str, Any]:
+    from abr_alloc.cli.judged import choice_objects, dataset_objects
     from abr_alloc.models.judgement import METRICS, RELEVANCE_MEASURES
 
     scores = result.scores
     return {
         "name": result.name,
         "label": result.label,
+        **choice_objects(result.judgement),
         **{name: estimate_object(scores[name]) for name in METRICS},
         "relevance": {name: estimate_object(scores[f"relevance_spearman:{name}"]) for name in RELEVANCE_MEASURES},
         "coverage": {"ratings": number(result.coverage[0]), "differences": number(result.coverage[1])},
         "by_seed": [{name: number(seed[name]) for name in METRICS} for seed in result.by_seed],
+        "datasets": dataset_objects(result.judgement),
     }
 
 
-def _write_tables(document: dict[str, Any], results: list[Result], data: TrainingSet, folder: Path) -> None:
+def _fixed_row(name: str, label: str, judgement: Judgement) -> dict[str, Any]:
+    """The row of a score that learns nothing: what it has no scale for is null."""
+    from abr_alloc.cli.judged import choice_objects, dataset_objects
+    from abr_alloc.models.judgement import FIXED_METRICS, METRICS, RELEVANCE_MEASURES, score
+
+    scores, nothing = score(judgement), {"value": None, "low": None, "high": None}
+    return {
+        "name": name,
+        "label": label,
+        **choice_objects(judgement),
+        **{metric: estimate_object(scores[metric]) if metric in FIXED_METRICS else nothing for metric in METRICS},
+        "relevance": dict.fromkeys(RELEVANCE_MEASURES, nothing),
+        "coverage": {"ratings": None, "differences": None},
+        "by_seed": [],
+        "datasets": dataset_objects(judgement, on_scale=False),
+    }
+
+
+def _predictions(results: list[Result], vmaf: Judgement | None) -> dict[str, Judgement]:
+    """What every row predicts, by its name."""
+    found = {result.name: result.judgement for result in results}
+    return found if vmaf is None else {**found, "vmaf": vmaf}
+
+
+def _write_tables(
+    document: dict[str, Any], predictions: Mapping[str, Judgement], data: TrainingSet, folder: Path
+) -> None:
     import pandas as pd
 
     from abr_alloc.cli.agreement_table import comparison_markdown
@@ -151,25 +195,33 @@ def _write_tables(document: dict[str, Any], results: list[Result], data: Trainin
 
     rows = []
     for row in document["systems"]:
-        flat = {"system": row["name"]}
+        flat = {"system": row["name"], **_flat_choices(row)}
         for name in METRICS:
             flat |= {name: row[name]["value"], f"{name}_low": row[name]["low"], f"{name}_high": row[name]["high"]}
         rows.append({**flat, "coverage": row["coverage"]["ratings"]})
     audio, video = data.pairs.T
-    predictions = pd.DataFrame(
+    stimuli = pd.DataFrame(
         {
             "content": data.content,
             "video_condition": data.condition_v[video],
             "audio_condition": data.condition_a[audio],
-            "rated": results[0].judgement.target,
-            **{result.name: result.judgement.predicted for result in results},
+            "rated": next(iter(predictions.values())).target,
+            **{name: judgement.predicted for name, judgement in predictions.items()},
         }
     )
     csv = {"index": False, "float_format": "%.6g", "lineterminator": "\n"}
     replace_file(folder / "table.json", (json.dumps(document, indent=2) + "\n").encode())
     replace_file(folder / "table.md", comparison_markdown(document).encode())
     replace_file(folder / "table.csv", pd.DataFrame(rows).to_csv(**csv).encode())
-    replace_file(folder / "predictions.csv", predictions.to_csv(**csv).encode())
+    replace_file(folder / "predictions.csv", stimuli.to_csv(**csv).encode())
+
+
+def _flat_choices(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of `table.csv`; none where the stimuli leave no choice."""
+    regret, pairs = row["hull_regret"] or {}, row["right_pairs"] or {}
+    return {f"hull_regret_{key}": value for key, value in regret.items()} | {
+        f"right_pairs_{key}": value for key, value in pairs.items()
+    }
 
 
 def _draw(result: Result, data: TrainingSet, folder: Path) -> None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options
+from abr_alloc.cli.verbosity import inform
 
 if TYPE_CHECKING:
     from abr_alloc.features.table import FeatureTable
     from abr_alloc.models.dataset import TrainingSet
     from abr_alloc.models.judgement import Estimate
 
-__all__ = ["describing", "estimate_object", "load_data", "number", "video_ratings_option"]
+__all__ = ["describing", "estimate_object", "keep_flagged_option", "load_data", "number", "video_ratings_option"]
 
 _DESCRIBING = (
     click.option(
@@ -48,6 +49,12 @@ video_ratings_option = click.option(
 )  # fmt: skip
 
 
+keep_flagged_option = click.option(
+    "--keep-flagged", is_flag=True,
+    help="Keep rated stimuli that a column broken or lowfps flags: their features contradict their ratings.",
+)  # fmt: skip
+
+
 def describing(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of every command that reads DATA."""
     for option in reversed(_DESCRIBING):
@@ -62,8 +69,11 @@ def load_data(
     video_columns: Sequence[str],
     mos_range: tuple[float, float] | None,
     contents: Path | None,
+    keep_flagged: bool = False,
 ) -> tuple[TrainingSet, list[FeatureTable]]:
     """Read one table of rated stimuli, or feature tables with the teacher's labels.
+
+    Stimuli that the table flags (`panel.FLAGS`) are left out, which a line on stderr says, unless `keep_flagged`.
 
     Returns:
         The data, and the feature tables they were made of: none for ratings.
@@ -74,6 +84,7 @@ def load_data(
     """
     from abr_alloc.features.table import is_feature_table, read_features
     from abr_alloc.models.dataset import from_tables
+    from abr_alloc.models.panel import without_flagged
     from abr_alloc.models.ratings import from_ratings, read_contents, read_ratings
     from abr_alloc.models.teacher import load_teacher
 
@@ -82,6 +93,8 @@ def load_data(
         for name, value in (("--audio-columns", audio_columns), ("--video-columns", video_columns)):
             if value:
                 raise click.UsageError(f"{name} is for rated stimuli; a feature table's columns are known")
+        if keep_flagged:
+            raise click.UsageError("--keep-flagged is for rated stimuli; a feature table has no flags")
         if mos_range is not None:
             raise click.UsageError("--mos-range is for rated stimuli; a feature table has labels of 1-5")
         tables = [read_features(path) for path in paths]
@@ -90,7 +103,16 @@ def load_data(
         raise click.UsageError("give one table of rated stimuli, or feature tables only")
     if contents is not None:
         raise click.UsageError("--contents is for feature tables; rated stimuli have a column content")
-    return from_ratings(read_ratings(paths[0]), audio_columns, video_columns, mos_range), []
+    frame = read_ratings(paths[0])
+    if not keep_flagged:
+        num_rows = len(frame)
+        frame, flagged = without_flagged(frame)
+        if flagged:
+            inform(
+                f"{num_rows - len(frame)} of {num_rows} rated stimuli are left out: the table flags their features as "
+                f"contradicting their ratings ({', '.join(f'{name}: {num}' for name, num in flagged.items())})"
+            )
+    return from_ratings(frame, audio_columns, video_columns, mos_range), []
 
 
 def number(value: float, digits: int = 6) -> float | None:

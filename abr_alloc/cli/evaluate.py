@@ -10,7 +10,7 @@ import click
 
 from abr_alloc.cli import options
 from abr_alloc.cli.completion import complete_model
-from abr_alloc.cli.data import describing, estimate_object, load_data, number
+from abr_alloc.cli.data import describing, estimate_object, keep_flagged_option, load_data, number
 
 if TYPE_CHECKING:
     from abr_alloc.models.checkpoint import Model
@@ -23,6 +23,7 @@ __all__ = ["command"]
 @click.argument("model_name", metavar="MODEL", shell_complete=complete_model)
 @click.argument("data_path", metavar="DATA", type=options.PATH)
 @describing
+@keep_flagged_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
 @click.option("-o", "--output", type=options.PATH, metavar="FILE.json", help="Write the JSON to a file.")
 def command(
@@ -32,6 +33,7 @@ def command(
     video_columns: tuple[str, ...],
     mos_range: tuple[float, float] | None,
     contents: Path | None,
+    keep_flagged: bool,
     as_json: bool,
     output: Path | None,
 ) -> None:
@@ -39,13 +41,16 @@ def command(
     (CSV or Parquet), or a feature table, whose labels are the teacher's. Every figure comes with a bootstrap 95 %
     interval over contents.
 
-    Ratings without audio are judged at transparent audio.
+    Where the ratings say which stimuli are renditions of one content (columns codec, height and the video's rate), the
+    first figures are what choosing by the model costs, with VMAF beside it where the table has it. Ratings without
+    audio are judged at transparent audio.
     """
     if output is not None and output.suffix.lower() != ".json":
         raise click.UsageError(f"the output {output} must end in .json")
     options.check_output(output, [data_path])
 
     from abr_alloc.cli.agreement_table import evaluation_table
+    from abr_alloc.cli.judged import choice_objects, dataset_objects, fixed_object
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.models.checkpoint import load_model
     from abr_alloc.models.judgement import METRICS, RELEVANCE_MEASURES, score
@@ -58,6 +63,7 @@ def command(
         video_columns=video_columns,
         mos_range=mos_range,
         contents=contents,
+        keep_flagged=keep_flagged,
     )
     for table in tables:
         model.check_table(table)
@@ -68,9 +74,12 @@ def command(
         "command": "evaluate",
         "model": {"name": model.name, "labels": model.card["labels"], "weights_sha256": model.card["weights_sha256"]},
         "data": _describe(data, data_path),
+        **choice_objects(verdict.judgement),
         **{name: estimate_object(scores[name]) for name in METRICS},
         "relevance": {name: estimate_object(scores[f"relevance_spearman:{name}"]) for name in RELEVANCE_MEASURES},
         "coverage": {"ratings": number(verdict.coverage[0]), "differences": number(verdict.coverage[1])},
+        "datasets": dataset_objects(verdict.judgement),
+        "vmaf": None if verdict.vmaf is None else fixed_object(verdict.vmaf),
         "notes": _notes(model, data, verdict.transparent_audio),
     }
     if as_json or output is not None:

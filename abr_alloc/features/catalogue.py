@@ -245,7 +245,8 @@ def _span(file: pq.ParquetFile, group: int) -> tuple[str, str]:
 def _read_group(path: str, group: int, columns: tuple[str, ...], version: object) -> pa.Table:
     """One row group. The last one stays: a title that goes on into the next chunk does not cost a second reading."""
     with open_table(path) as file:
-        return file.read_row_group(group, columns=list(columns), use_threads=False)
+        present = [name for name in columns if name in file.schema_arrow.names]  # an optional one may not be there
+        return file.read_row_group(group, columns=present, use_threads=False)
 
 
 def _version(path: str) -> object:

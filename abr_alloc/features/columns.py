@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from abr_alloc.features.schema import AUDIO_DIM, AUDIO_FEATURES, CODECS, columns_of, range_of
+from abr_alloc.features.schema import AUDIO_DIM, AUDIO_FEATURES, CODECS, OPTIONAL, columns_of, range_of, require_columns
 
 __all__ = ["RowColumns", "Words", "plausible"]
 
@@ -98,7 +98,11 @@ class RowColumns:
             target=Words(put(target.code), target.words),
             is_video=is_video,
             known_kinds=bool((kind_rank < 2).all() and (has_vector != is_video).all()),
-            numbers={name: put(_number(table[name])) for name in _NUMBERS},
+            numbers={
+                name: put(_number(table[name]))
+                for name in _NUMBERS
+                if name not in OPTIONAL or name in table.column_names
+            },
             audio_features=audio,
         )
 
@@ -113,10 +117,15 @@ class RowColumns:
         return np.flatnonzero(new)
 
     def matrix(self, kind: str, names: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Columns of the rows of a kind by name, (n_v or n_a, len(names)); audio vectors are `AUDIO_FEATURES`."""
+        """Columns of the rows of a kind by name, (n_v or n_a, len(names)); audio vectors are `AUDIO_FEATURES`.
+
+        Raises:
+            FeatureTableError: the table does not have one of them.
+        """
         if tuple(names) == AUDIO_FEATURES:
             return self.audio_features
         places = {name: i for i, name in enumerate(AUDIO_FEATURES)}
+        require_columns([name for name in names if name not in places], self.numbers)
         rows = self.is_video if kind == "video" else ~self.is_video
         columns = [self.audio_features[:, places[n]] if n in places else self.numbers[n][rows] for n in names]
         if not columns:

@@ -9,7 +9,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abr_alloc.errors import FeatureTableError
-from abr_alloc.features.schema import AUDIO_DIM, VIDEO_FEATURES
+from abr_alloc.features.schema import AUDIO_DIM, OPTIONAL, VIDEO_FEATURES
 from abr_alloc.location import is_remote, open_binary, parse_location
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "WRITER_OPTIONS",
     "TableMetadata",
     "check_schema",
+    "columns_in",
     "file_schema",
     "open_table",
     "parquet_bytes",
@@ -56,7 +57,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "audio_mos": pa.float64(),
     "audio_features": pa.list_(pa.float32(), AUDIO_DIM),
 }
-"""Every column with its type, in order."""
+"""Every column with its type, in order; those of `schema.OPTIONAL` need not be there."""
 
 ROW_GROUP_ROWS = 4096
 """Rows of a row group of a feature table, at least: what is read at once, 8 MiB of audio vectors at most."""
@@ -142,20 +143,25 @@ def check_schema(schema: pa.Schema, path: str | os.PathLike[str]) -> TableMetada
     return metadata
 
 
+def columns_in(names: Collection[str]) -> list[str]:
+    """Those of `COLUMNS` that are there, in order."""
+    return [name for name in COLUMNS if name in names]
+
+
 def _check_columns(schema: pa.Schema) -> None:
     twice = [name for name in COLUMNS if schema.names.count(name) > 1]
     if twice:
         raise FeatureTableError(f"column {twice[0]} is there twice; extract the table again", column=twice[0])
-    missing = [name for name in COLUMNS if name not in schema.names]
+    missing = [name for name in COLUMNS if name not in schema.names and name not in OPTIONAL]
     if missing:
         raise FeatureTableError(f"column {missing[0]} is missing; extract the table again", column=missing[0])
     extra = [name for name in schema.names if name not in COLUMNS]
     if extra:
         raise FeatureTableError(f"column {extra[0]} is not part of the schema; drop it", column=extra[0])
-    for name, expected in COLUMNS.items():
-        if schema.field(name).type != expected:
+    for name in columns_in(schema.names):
+        if schema.field(name).type != COLUMNS[name]:
             raise FeatureTableError(
-                f"column {name} has type {schema.field(name).type}, not {expected}; extract the table again",
+                f"column {name} has type {schema.field(name).type}, not {COLUMNS[name]}; extract the table again",
                 column=name,
             )
 
@@ -181,10 +187,10 @@ def _read_metadata(raw: Mapping[bytes, bytes]) -> TableMetadata:
     return metadata
 
 
-def file_schema(metadata: TableMetadata) -> pa.Schema:
-    """Columns and origin as a file holds them."""
+def file_schema(metadata: TableMetadata, names: Collection[str]) -> pa.Schema:
+    """Columns, those of `COLUMNS` that are named, and origin as a file holds them."""
     text = json.dumps(asdict(metadata), sort_keys=True)
-    return pa.schema(list(COLUMNS.items()), metadata={METADATA_KEY: text.encode()})
+    return pa.schema([(name, COLUMNS[name]) for name in columns_in(names)], metadata={METADATA_KEY: text.encode()})
 
 
 def parquet_bytes(table: pa.Table, row_groups: Sequence[int]) -> bytes:

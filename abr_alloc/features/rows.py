@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from abr_alloc.features.table import COLUMNS
-from abr_alloc.features.video import frame_kbps, pool_scene
+from abr_alloc.features.table import COLUMNS, OPTIONAL
+from abr_alloc.features.video import current_metrics, frame_kbps, pool_scene
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
@@ -33,7 +33,7 @@ def video_row(
         "fps": float(info.fps),
         "target": target.target,
         "bitrate_kbps": frame_kbps(entry["size_bytes"], frames, info.fps),
-        **pool_scene(entry["values"], frames),
+        **pool_scene(current_metrics(entry["values"]), frames),
     }
 
 
@@ -69,7 +69,7 @@ def _scene_columns(scene: Scene) -> dict[str, Any]:
 
 def to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """All rows as a table's frame, in the order in which tables are written."""
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in OPTIONAL])
     for column in ("scene", "width_px", "height_px", "channels"):
         frame[column] = frame[column].astype("Int32")
     vectors = frame["audio_features"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ __all__ = [
     "AUDIO_FEATURES",
     "CODECS",
     "KEY",
+    "OPTIONAL",
     "VIDEO_FEATURES",
     "check_frame",
     "columns_of",
@@ -35,6 +36,9 @@ _ONLY = {
     "audio": ("channels", "visqol_mos", "audio_mos", "audio_features"),
 }
 CODECS = {"video": ("h264", "hevc", "av1"), "audio": ("aac", "heaac", "heaacv2", "opus", "ac3", "eac3")}
+OPTIONAL = frozenset({"frame_diff"})
+"""Columns that a table need not have; one that is there is filled like any other."""
+
 _TINY = 1e-6
 # Closed ranges. VIF and ADM may pass 1 a little on near-identical frames.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -58,7 +62,7 @@ KEY = ("title", "scene", "kind", "codec", "width_px", "height_px", "target")
 
 
 def columns_of(kind: str) -> set[str]:
-    """Columns that rows of a kind, `video` or `audio`, fill."""
+    """Columns that rows of a kind, `video` or `audio`, fill, as far as the table has them (`OPTIONAL`)."""
     return {*_BOTH, *_ONLY[kind]}
 
 
@@ -75,13 +79,32 @@ def stack_audio(rows: pd.DataFrame) -> npt.NDArray[np.float32]:
 
 
 def feature_columns(rows: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Columns of some rows by name, (n, len(names)); `AUDIO_FEATURES` name the numbers of `audio_features`."""
+    """Columns of some rows by name, (n, len(names)); `AUDIO_FEATURES` name the numbers of `audio_features`.
+
+    Raises:
+        FeatureTableError: the table does not have one of them.
+    """
     if tuple(names) == AUDIO_FEATURES:
         return stack_audio(rows)
     places = {name: i for i, name in enumerate(AUDIO_FEATURES)}
+    require_columns([name for name in names if name not in places], rows.columns)
     vectors = stack_audio(rows) if any(name in places for name in names) else None
     columns = [rows[name] if vectors is None or name not in places else vectors[:, places[name]] for name in names]
     return np.column_stack(columns).astype(np.float32) if columns else np.empty((len(rows), 0), dtype=np.float32)
+
+
+def require_columns(names: Sequence[str], present: Collection[str]) -> None:
+    """Refuse a table without a column that is read.
+
+    Raises:
+        FeatureTableError: names the first.
+    """
+    for name in names:
+        if name not in present:
+            raise FeatureTableError(
+                f"the table has no column {name!r}, which the model reads; choose a model that does without",
+                column=name,
+            )
 
 
 def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
@@ -116,6 +139,8 @@ def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
         strange = (kind == name) & ~np.isin(frame["codec"].to_numpy(), codecs)
         refuse(strange, "codec", f"is no {name} codec out of {', '.join(codecs)}")
     for column, (low, high) in _RANGES.items():
+        if column in OPTIONAL and column not in frame.columns:
+            continue
         mask = _expected(kind, column)
         values = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
         refuse(mask & ~np.isfinite(values), column, "is missing, NaN or infinite")

@@ -57,7 +57,7 @@ def check_plausible(info: MediaInfo, target: VideoTarget, values: Sequence[npt.N
     Args:
         info: the source.
         target: the encode.
-        values: scores of its parts, each (F, 8), columns as in `FRAME_METRICS`.
+        values: scores of its parts, each (F, 7), columns as in `FRAME_METRICS`.
 
     Raises:
         MediaError: it scores what no such encode does.

@@ -29,6 +29,7 @@ from abr_alloc.features.parquet import (
     SCHEMA_VERSION,
     TableMetadata,
     check_schema,
+    columns_in,
     file_schema,
     open_table,
     parquet_bytes,
@@ -36,6 +37,7 @@ from abr_alloc.features.parquet import (
 from abr_alloc.features.schema import (
     AUDIO_DIM,
     AUDIO_FEATURES,
+    OPTIONAL,
     VIDEO_FEATURES,
     check_frame,
     columns_of,
@@ -49,6 +51,7 @@ __all__ = [
     "AUDIO_DIM",
     "AUDIO_FEATURES",
     "COLUMNS",
+    "OPTIONAL",
     "SCHEMA_VERSION",
     "VIDEO_FEATURES",
     "FeatureTable",
@@ -74,7 +77,7 @@ class FeatureTable:
     """A checked feature table."""
 
     frame: pd.DataFrame
-    """Rows as in `COLUMNS`, sorted by title, scene and kind."""
+    """Rows as in `COLUMNS` (with or without those of `OPTIONAL`), sorted by title, scene and kind."""
     metadata: TableMetadata
     """Their origin."""
 
@@ -125,7 +128,7 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
     """
     with open_table(path) as file:
         metadata = check_schema(file.schema_arrow, path)
-        table = file.read(columns=list(COLUMNS))
+        table = file.read(columns=columns_in(file.schema_arrow.names))
     frame = frame_of(table, path)
     found = FeatureTable.checked(frame, metadata)
     if logger.isEnabledFor(logging.INFO):
@@ -135,10 +138,13 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
 
 
 def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
-    """Checked tables of different titles, with features of one version, as one, sorted by title."""
+    """Checked tables of different titles, with features of one version, as one, sorted by title.
+
+    An optional column stays where all of them have it.
+    """
     if len(tables) == 1:
         return tables[0]
-    frame = pd.concat([table.frame for table in tables], ignore_index=True)
+    frame = pd.concat([table.frame for table in tables], ignore_index=True, join="inner")
     frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
     return FeatureTable.checked(frame, functools.reduce(TableMetadata.joined, (table.metadata for table in tables)))
 
@@ -147,14 +153,14 @@ def frame_of(table: pa.Table, path: str | os.PathLike[str], *, first_row: int = 
     """Checked rows as a frame, sorted by title, scene and kind.
 
     Args:
-        table: columns as in `COLUMNS`, in any order of rows.
+        table: columns as in `COLUMNS` (with or without those of `OPTIONAL`), in any order of rows.
         path: the file, for messages.
         first_row: rows of the file before these, for messages.
 
     Raises:
         FeatureTableError: a row breaks the schema; the message names file, column and row.
     """
-    frame = table.select(list(COLUMNS)).to_pandas(types_mapper=_PANDAS_TYPES.get)
+    frame = table.select(columns_in(table.column_names)).to_pandas(types_mapper=_PANDAS_TYPES.get)
     frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
     try:
         check_frame(frame, first_row=first_row)
@@ -189,13 +195,14 @@ def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: the place cannot be written to.
     """
+    schema = file_schema(table.metadata, table.frame.columns)
     arrays = [
-        pa.array([None if v is None else v for v in table.frame[name]], type=kind)
-        if name == "audio_features"
-        else pa.Array.from_pandas(table.frame[name], type=kind)
-        for name, kind in COLUMNS.items()
+        pa.array([None if v is None else v for v in table.frame[column.name]], type=column.type)
+        if column.name == "audio_features"
+        else pa.Array.from_pandas(table.frame[column.name], type=column.type)
+        for column in schema
     ]
-    arrow = pa.table(arrays, schema=file_schema(table.metadata))
+    arrow = pa.table(arrays, schema=schema)
     replace_file(parse_location(path), parquet_bytes(arrow, _whole_titles(table.frame["title"].to_numpy())))
 
 

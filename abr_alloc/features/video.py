@@ -1,4 +1,4 @@
-"""Video features: libvmaf (vmaf_v0.6.1) and luma frame difference, per frame, then per scene.
+"""Video features: libvmaf (vmaf_v0.6.1), per frame, then per scene.
 
 Axes: F frames of the title. The distorted input comes first, both inputs stand at the source's size (the rendition
 scaled up, bicubic), and frames are paired by index. Logs are read line by line into flat arrays: two hours hold 170,000
@@ -29,6 +29,7 @@ __all__ = [
     "FRAME_METRICS",
     "VIDEO_FEATURE_VERSION",
     "FrameScores",
+    "current_metrics",
     "libvmaf_version",
     "measure_video",
     "pool_scene",
@@ -38,10 +39,12 @@ __all__ = [
 VIDEO_FEATURE_VERSION = "vmaf_v0.6.1/1"
 """Changes whenever the same media would give other numbers."""
 
-FRAME_METRICS = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2", "adm2", "frame_diff", "vmaf")
+FRAME_METRICS = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2", "adm2", "vmaf")
 """What is kept per frame, in the order of the columns of `FrameScores.values`."""
 
 _LIBVMAF_KEYS = tuple(f"integer_{name}" for name in FRAME_METRICS[:6]) + ("vmaf",)
+# What entries of a cache held before: the luma difference of successive frames took a quarter of the time of scoring.
+_EARLIER_METRICS = (*FRAME_METRICS[:6], "frame_diff", "vmaf")
 _DISTORTED, _REFERENCE = "[0:v:0]", "[1:v:0]"
 
 
@@ -50,7 +53,7 @@ class FrameScores:
     """Per-frame scores of one rendition."""
 
     values: npt.NDArray[np.float64]
-    """Shape (F, 8), columns as in `FRAME_METRICS`."""
+    """Shape (F, 7), columns as in `FRAME_METRICS`."""
     libvmaf_version: str
     """libvmaf's own version word."""
 
@@ -60,29 +63,23 @@ def score_frames(
     inputs: Sequence[Sequence[str | Path]],
     distorted_chain: str,
     reference_chain: str,
-    bit_depth: int,
     work_dir: Path,
 ) -> FrameScores:
-    """Run libvmaf and signalstats once over a distorted and a reference input.
+    """Run libvmaf once over a distorted and a reference input.
 
     Args:
         ffmpeg: the program.
         inputs: input options of the distorted and of the reference file, ending in `-i FILE`.
         distorted_chain: filters that bring the distorted frames to the reference's size and format.
         reference_chain: filters of the reference.
-        bit_depth: bits per sample of the compared frames; `frame_diff` is given in 8-bit steps.
-        work_dir: an empty folder for the logs.
+        work_dir: an empty folder for the log.
 
     Raises:
         ToolFailedError: ffmpeg failed.
         MediaError: libvmaf gave no number for some frame.
     """
     _run_libvmaf(ffmpeg, inputs, distorted_chain, reference_chain, "csv", work_dir)
-    metrics = _read_metrics(work_dir / "vmaf.csv")
-    frame_diff = _read_steps(work_dir / "ydif.txt") / 2 ** (bit_depth - 8)
-    if len(frame_diff) != len(metrics):
-        raise MediaError(f"libvmaf scored {len(metrics)} frames but {len(frame_diff)} were decoded")
-    values = np.column_stack([metrics[:, :6], frame_diff, metrics[:, 6]])
+    values = _read_metrics(work_dir / "vmaf.csv")
     if not np.isfinite(values).all():
         frame, column = np.argwhere(~np.isfinite(values))[0]
         raise MediaError(f"libvmaf gave no number for {FRAME_METRICS[column]} of frame {frame}")
@@ -97,14 +94,13 @@ def _run_libvmaf(
     log_format: str,
     work_dir: Path,
 ) -> None:
-    """Leave libvmaf's log in `vmaf.<log_format>` and signalstats' in `ydif.txt`."""
-    # One chain: with a branch of its own for the statistics, frames pile up as long as a title lasts. libvmaf hands
-    # the distorted frames on; the shorter input ends it, so that unlike counts show.
+    """Leave libvmaf's log in `vmaf.<log_format>`."""
+    # One chain: with a branch of its own for anything else, frames pile up as long as a title lasts. The shorter input
+    # ends it, so that unlike counts show.
     graph = (
         f"{_DISTORTED}{distorted_chain}[main];{_REFERENCE}{reference_chain}[reference];"
         f"[main][reference]libvmaf=model=version=vmaf_v0.6.1:log_fmt={log_format}:log_path=vmaf.{log_format}:"
-        "n_threads=1:shortest=1,"
-        "signalstats,metadata=print:key=lavfi.signalstats.YDIF:file=ydif.txt"
+        "n_threads=1:shortest=1"
     )
     ffmpeg.run([*inputs[0], *inputs[1], "-lavfi", graph, "-an", "-f", "null", "-"], cwd=work_dir)
 
@@ -121,11 +117,11 @@ def _read_metrics(log: Path) -> npt.NDArray[np.float64]:
     return np.array(numbers, dtype=np.float64).reshape(-1, len(columns))
 
 
-def _read_steps(log: Path) -> npt.NDArray[np.float64]:
-    """Mean luma step of every frame from the one before, from signalstats' log. Shape (F,)."""
-    with log.open(encoding="ascii") as file:
-        numbers = array("d", (float(line.partition("=")[2]) for line in file if line.startswith("lavfi.")))
-    return np.array(numbers, dtype=np.float64)
+def current_metrics(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Scores as a cache holds them, with the columns of `FRAME_METRICS`: (F, 7), or (F, 8) of earlier versions."""
+    if values.shape[1] == len(_EARLIER_METRICS):
+        return values[:, [_EARLIER_METRICS.index(name) for name in FRAME_METRICS]]
+    return values
 
 
 @functools.lru_cache(maxsize=4)
@@ -151,11 +147,11 @@ def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, 
         info: the source.
         rendition: an encode of it, as `media.encode.encode_video` makes it.
         part: which part of the normalised source; the rendition must have as many frames.
-        work_dir: an empty folder for the logs.
+        work_dir: an empty folder for the log.
 
     Raises:
         ToolFailedError: ffmpeg failed.
-        MediaError: the frame counts differ.
+        MediaError: not as many frames were scored as the part has.
     """
     distorted = (
         f"settb={info.fps.denominator}/{info.fps.numerator},setpts=N,"
@@ -167,7 +163,7 @@ def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, 
         [*ONE_THREAD, *INPUT_GUARD, "-i", rendition],
         [*ONE_THREAD, *INPUT_GUARD, *part.seek(info.fps), "-i", info.path.resolve()],
     ]
-    scores = score_frames(ffmpeg, inputs, distorted, part.chain(info), info.bit_depth, work_dir)
+    scores = score_frames(ffmpeg, inputs, distorted, part.chain(info), work_dir)
     if len(scores.values) != part.num_frames:
         raise MediaError(
             f"{info.path}: an encode has {len(scores.values)} frames but the source {part.num_frames}, so frames "
@@ -180,19 +176,16 @@ def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, 
 def pool_scene(values: npt.NDArray[np.float64], frames: slice) -> dict[str, float]:
     """Means over a scene's frames.
 
-    `motion2` of a title's first frame is 0 by definition and `frame_diff` of a scene's first frame is the cut itself:
-    both are left out, where another frame remains.
+    `motion2` of a title's first frame is 0 by definition and is left out, where another frame remains.
 
     Args:
-        values: shape (F, 8), columns as in `FRAME_METRICS`.
+        values: shape (F, 7), columns as in `FRAME_METRICS`.
         frames: the scene's frames.
     """
-    part = values[frames]  # (f, 8)
+    part = values[frames]  # (f, 7)
     means = dict(zip(FRAME_METRICS, part.mean(axis=0).tolist(), strict=True))
-    if len(part) > 1:
-        means["frame_diff"] = float(part[1:, FRAME_METRICS.index("frame_diff")].mean())
-        if frames.start == 0:
-            means["motion2"] = float(part[1:, FRAME_METRICS.index("motion2")].mean())
+    if len(part) > 1 and frames.start == 0:
+        means["motion2"] = float(part[1:, FRAME_METRICS.index("motion2")].mean())
     return means
 
 

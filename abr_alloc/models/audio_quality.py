@@ -4,8 +4,8 @@
     A_prior = P.1203.2's curve of the codec at k,    k = delivered kbps x 2 / channels
     A_head  = a regression of A_prior on the 512 ViSQOL statistics
 
-ViSQOL's own MOS is not people's: LIVE-SJTU's panel gives AAC-LC at 32 kbps 89 % of what transparent audio adds, at 8 kbps
-47 %, and ViSQOL scores the two alike, because it hates a low-pass. A gain known by rate alone comes far closer
+ViSQOL's own MOS is not people's: LIVE-SJTU's panel gives AAC-LC at 32 kbps 89 % of what transparent audio adds, at 8
+kbps 47 %, and ViSQOL scores the two alike, because it hates a low-pass. A gain known by rate alone comes far closer
 (docs/evaluation.md). `audio_mos` and `visqol_mos` of a feature table stay what was measured; `audio_quality_mos` is
 derived from a table when it is read, so that old tables have it too.
 
@@ -153,7 +153,7 @@ def prior_mos(codec: Sequence[str], kbps: Floats, channels: Floats, target_kbps:
 
 
 def transparent_kbps(codec: str, channels: int = 2) -> float:
-    """The rate from which on a codec's curve lies within 0.01 MOS of its ceiling, kbps; inf for a codec without a curve.
+    """The rate from which on a codec's curve lies within 0.01 MOS of its ceiling, kbps; inf for one without a curve.
 
     More audio rate than that buys nothing that people hear.
     """

@@ -186,8 +186,8 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} does not describe a model of this program; train one with `abr-alloc train`")
     if card.get("format_version") == _OLD_SCALE:
         raise CheckpointError(
-            f"{path} predicts AVQ on the scale of earlier versions, which ended at 4.1 (docs/method.md); train it again "
-            "with `abr-alloc train`"
+            f"{path} predicts AVQ on the scale of earlier versions, which ended at 4.1 (docs/method.md); train it "
+            "again with `abr-alloc train`"
         )
     if card.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(

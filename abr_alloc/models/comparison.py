@@ -94,13 +94,17 @@ def grouped_folds(contents: Sequence[str], num_folds: int | None, seed: int = 0)
     return [order[i::num_folds] for i in range(num_folds)]
 
 
-def check_trainable(data: TrainingSet) -> None:
+def check_trainable(data: TrainingSet, *, needs_audio: bool = True) -> None:
     """Refuse data that nothing can be learned from.
+
+    Args:
+        data: labels and columns.
+        needs_audio: whether data without audio are refused.
 
     Raises:
         FeatureTableError: there is no audio, the labels are all equal, or a feature that networks read never varies.
     """
-    if not data.audio_columns:
+    if needs_audio and not data.audio_columns:
         raise FeatureTableError("the ratings have no audio column; name them with --audio-columns", column="audio")
     if float(np.ptp(data.mos)) < 1e-9:
         raise FeatureTableError("column mos is the same in every row: there is nothing to learn", column="mos")

@@ -19,6 +19,7 @@ import pandas as pd
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import AUDIO_FEATURES, VIDEO_FEATURES, FeatureTable, stack_audio
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
+from abr_alloc.models.panel import Panel
 from abr_alloc.models.teacher import TEACHER_SCALE, TEACHER_VALIDITY, Teacher, mos_of_points
 
 __all__ = ["TrainingSet", "from_tables"]
@@ -68,6 +69,8 @@ class TrainingSet:
     """What the labels cover, as `plan` checks it: codecs, `audio_kbps`, `fps`, `max_height_px`."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Versions of the `audio` and `video` features; empty for ratings."""
+    panel: Panel | None = None
+    """Data set, size and rate of each rated stimulus, (P,); None for teacher labels."""
 
     @property
     def contents(self) -> list[str]:
@@ -134,7 +137,8 @@ class TrainingSet:
         kept = self.audio(["bitrate_kbps"])[self.pairs[:, 0], 0] >= 0.95 * kbps
         if not kept.any():
             raise FeatureTableError(f"no audio takes {kbps:g} kbps or more; lower --exclude-audio-below")
-        return replace(self, pairs=self.pairs[kept], mos=self.mos[kept])
+        panel = None if self.panel is None else self.panel.take(kept)
+        return replace(self, pairs=self.pairs[kept], mos=self.mos[kept], panel=panel)
 
 
 def from_tables(tables: Sequence[FeatureTable], teacher: Teacher, contents: Mapping[str, str]) -> TrainingSet:

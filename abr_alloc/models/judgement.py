@@ -1,5 +1,8 @@
 """A model judged by ratings or labels: every figure with its bootstrap interval over contents.
 
+What a ladder asks of a score comes first: what choosing by it costs (`hull.py`), where the table says which stimuli are
+renditions of one content. Then agreement over all stimuli.
+
 Axes: n stimuli, C contents. Groups are what is compared within: a content of a rated table, a scene of a feature table.
 """
 
@@ -7,22 +10,38 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.evaluation import agreement, ccc, correlation, map_logistic, trade_offs
+from abr_alloc.models.hull import Choices, judge_choices
+from abr_alloc.models.panel import Panel
 from abr_alloc.models.relevance import effect_sizes
 
-__all__ = ["METRICS", "RELEVANCE_MEASURES", "Estimate", "Judgement", "judge", "score"]
+__all__ = [
+    "FIXED_METRICS",
+    "METRICS",
+    "RELEVANCE_MEASURES",
+    "Estimate",
+    "Judgement",
+    "choices",
+    "judge",
+    "judge_fixed",
+    "of_dataset",
+    "score",
+]
 
 METRICS = ("plcc", "srcc", "rmse", "rmse_mapped", "ccc", "trade_off_order", "relevance_spearman")
 """What is reported, in order."""
 
 RELEVANCE_MEASURES = ("ablation", "eq8", "change_norm", "anova")
 """Measures of a model's relevance that are held against people's; `relevance_spearman` is that of the first."""
+
+FIXED_METRICS = ("plcc", "srcc", "rmse_mapped", "trade_off_order")
+"""What a score that is not on the ratings' scale can be judged by."""
 
 PREFERENCE_SHARE = 0.05
 """Part of the rating scale by which two ratings must differ to count as a preference."""
@@ -64,6 +83,8 @@ class Judgement:
     """Of each group, how many trade-offs are ordered right, and how many there are."""
     ratios: Mapping[str, Mapping[str, float]]
     """Audio against video, SS_audio / SS_video and the like: of each group, by `human` and by each measure."""
+    panel: Panel | None = None
+    """Data set, size and rate of each stimulus, (n,); None where the labels are not people's."""
 
 
 def judge(
@@ -125,6 +146,55 @@ def judge(
         group=group,
         trade_offs=orders,
         ratios=ratios,
+        panel=None if data.panel is None else data.panel.take(pairs),
+    )
+
+
+def judge_fixed(column: str, data: TrainingSet) -> Judgement | None:
+    """Hold a video column against the labels as it is, in its own unit: a score that learns nothing, such as `vmaf`.
+
+    Only `FIXED_METRICS` and choices can be read off it. None where the data do not have the column.
+    """
+    if column not in data.video_columns:
+        return None
+    every = np.arange(len(data.pairs))
+    raw = data.video([column])[data.pairs[:, 1], 0].astype(np.float64)
+    return replace(judge(raw, data, every), predicted=raw)
+
+
+def of_dataset(judgement: Judgement, name: str) -> Judgement:
+    """The stimuli of one data set alone, without trade-offs and relevance, which are kept per group."""
+    if judgement.panel is None:
+        raise ValueError("only rated stimuli are of a data set")
+    rows = np.flatnonzero(judgement.panel.dataset == name)
+    group = judgement.group[rows]
+    return replace(
+        judgement,
+        predicted=judgement.predicted[rows],
+        target=judgement.target[rows],
+        content=judgement.content[rows],
+        group=group,
+        trade_offs=dict.fromkeys(group.tolist(), (0, 0)),
+        ratios={},
+        panel=judgement.panel.take(rows),
+    )
+
+
+def choices(judgement: Judgement, *, resamples: int = 1000, seed: int = 0) -> Choices | None:
+    """What choosing renditions by the predictions costs; None where the stimuli leave no choice."""
+    panel = judgement.panel
+    if panel is None or not panel.has_choices:
+        return None
+    return judge_choices(
+        panel.group,
+        judgement.content,
+        panel.height_px,
+        panel.bitrate_kbps,
+        judgement.target,
+        judgement.predicted,
+        scale=judgement.scale,
+        resamples=resamples,
+        seed=seed,
     )
 
 

@@ -1,8 +1,8 @@
 """Tables of rated stimuli: one row per stimulus, with its content, its MOS and its features.
 
 What every system needs beyond features is derived where it is missing: `bitrate_kbps` is `audio_kbps`; `audio_mos`,
-where the audio was not measured, is ITU-T P.1203.2's curve of the codec and rate; `audio_quality_mos` follows from codec,
-rate and the 512 statistics as in feature tables (`audio_quality.py`), or is `audio_mos` where none of them is known;
+where the audio was not measured, is ITU-T P.1203.2's curve of the codec and rate; `audio_quality_mos` follows from
+codec, rate and the 512 statistics as in feature tables (`audio_quality.py`), or is `audio_mos` where none is known;
 `motion2` and `adm2` are estimated where a table has `frame_diff` instead (`imputation.py`).
 """
 
@@ -23,6 +23,7 @@ from abr_alloc.models.audio_quality import AUDIO_QUALITY, audio_quality_mos, loa
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.imputation import IMPUTED, READ, impute
 from abr_alloc.models.p1203 import P1203_CODECS, p1203_audio_mos
+from abr_alloc.models.panel import panel_of, without_flagged
 
 __all__ = ["from_ratings", "read_contents", "read_ratings", "read_video_ratings"]
 
@@ -69,15 +70,13 @@ def read_ratings(path: Path) -> pd.DataFrame:
 
 def read_video_ratings(path: Path) -> pd.DataFrame:
     """Read the second table of the product form: video ratings, `mos` 1-5, and the six VMAF features. Rows that the
-    table itself calls `broken` or `lowfps` are left out.
+    table itself flags (`panel.FLAGS`) are left out.
 
     Raises:
         FeatureTableError: it cannot be read, or a column is missing, not numeric or out of its range.
     """
     frame = read_ratings(path)
-    for flag in ("broken", "lowfps"):
-        if flag in frame.columns:
-            frame = frame[frame[flag] == 0].reset_index(drop=True)
+    frame, _ = without_flagged(frame)
     columns = ["mos", *VIDEO_FEATURES]
     for column in columns:
         if column not in frame.columns:
@@ -113,7 +112,9 @@ def from_ratings(
             raise FeatureTableError(
                 f"the ratings have no column {column!r}; they need content, mos and features", column=column
             )
-    frame = _derive(frame.reset_index(drop=True))
+    frame = frame.reset_index(drop=True)
+    panel = panel_of(frame)
+    frame = _derive(frame)
     audio = _choose(frame, audio_columns, _AUDIO_PATTERNS, "audio")
     video = _choose(frame, video_columns, _VIDEO_PATTERNS, "video")
     if not video:
@@ -155,6 +156,7 @@ def from_ratings(
         condition_v=_conditions(frame, ("video_condition",), every_video),
         scale=scale,
         validity=_validity(frame),
+        panel=panel,
     )
 
 
@@ -169,8 +171,8 @@ def _validity(frame: pd.DataFrame) -> dict[str, object]:
             round(float(frame["audio_kbps"].min()), 1),
             round(1.1 * float(frame["audio_kbps"].max()), 1),
         ]
-    if "fps" in frame.columns:
-        fps = _numbers(frame, "fps")
+    if "fps" in frame.columns and frame["fps"].notna().any():
+        fps = _numbers(frame.assign(fps=frame["fps"].ffill().bfill()), "fps")  # known of some rows only
         found["fps"] = [float(fps.min()) - 1.0, float(fps.max()) + 1.0]
     return found
 

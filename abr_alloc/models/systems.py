@@ -3,8 +3,9 @@
 A system is anything with a name, a label and `fit`; what `fit` returns predicts the pairs of a training set.
 `registry.py` has those that ship, and finds one's own.
 
-Q_a is the `audio_quality_mos` column (`audio_quality.py`). Q_v is VMAF on 1-5 where the data have it, and otherwise the product form's MOS under
-transparent audio, fitted to the ratings of the training contents alone (`baselines.fit_video_quality`).
+Q_a is the `audio_quality_mos` column (`audio_quality.py`). Q_v is VMAF on 1-5 where the data have it, and otherwise the
+product form's MOS under transparent audio, fitted to the ratings of the training contents alone
+(`baselines.fit_video_quality`).
 """
 
 from __future__ import annotations

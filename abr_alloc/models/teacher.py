@@ -6,9 +6,10 @@
     MOS100 = c0 + g_a(A) G sigmoid(l + s z)        0-100, as LIVE-SJTU's ratings
     AVQ    = 1.1 + 0.0618 (MOS100 - 19.55)         1-5
 
-with softmin(x, y) = -(1/kappa) ln(e^(-kappa x) + e^(-kappa y)). Quality is limited by the worse of the two: VIF cannot see
-that a picture was scaled up, ADM can. m is `motion2`, clipped to the range of the ratings; A is `audio_quality_mos`
-(`audio_quality.py`), and g_a a monotone cubic (PCHIP) through three nodes. Every quality feature can only raise a label.
+with softmin(x, y) = -(1/kappa) ln(e^(-kappa x) + e^(-kappa y)). Quality is limited by the worse of the two: VIF cannot
+see that a picture was scaled up, ADM can. m is `motion2`, clipped to the range of the ratings; A is
+`audio_quality_mos` (`audio_quality.py`), and g_a a monotone cubic (PCHIP) through three nodes. Every quality feature
+can only raise a label.
 
 One least-squares fit over LIVE-SJTU (240 audio-visual ratings) and two UHD panels (734 video ratings), where video
 alone is MOS = A_set + B_set sigmoid(z). Contents differ by more than features tell; an offset per content (a logit of
@@ -180,8 +181,8 @@ def _gain(audio_quality_mos: npt.NDArray[np.floating], gains: Sequence[float]) -
 
 # Parameters in fitting order, with where the fit starts, bounds, and the spread of a weak prior around the start.
 _PARAMETERS: Sequence[tuple[str, float, float, float, float]] = (
-    ("c0", 20.0, 5.0, 30.0, 5.0),
-    ("scale", 58.0, 40.0, 90.0, 10.0),
+    ("c0", 20.0, 0.0, 45.0, 5.0),
+    ("scale", 58.0, 20.0, 110.0, 10.0),
     ("gain_8k", 0.49, 0.2, 0.8, 1.0),
     ("gain_32k", 0.89, 0.5, 0.999, 1.0),
     ("link_bias", 0.5, -3.0, 5.0, 1.0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,11 @@ from abr_alloc.models.audio_quality import AUDIO_QUALITY, TRANSPARENT_MOS
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.conformal import measure_held
 from abr_alloc.models.dataset import TrainingSet
-from abr_alloc.models.judgement import Judgement, judge
+from abr_alloc.models.judgement import Judgement, judge, judge_fixed
 from abr_alloc.models.predictor import ablation
 from abr_alloc.models.relevance import importance
 
-__all__ = ["Verdict", "evaluate", "transparent_audio"]
+__all__ = ["Verdict", "at_transparent_audio", "evaluate", "transparent_audio"]
 
 # ViSQOL's score of a signal against itself, and a rate at which AAC-LC is transparent by its curve
 _TRANSPARENT = {AUDIO_QUALITY: TRANSPARENT_MOS, "audio_mos": 4.732101, "bitrate_kbps": 128.0}
@@ -32,6 +32,8 @@ class Verdict:
 
     judgement: Judgement
     """Predictions, ratings, trade-offs and relevance."""
+    vmaf: Judgement | None
+    """VMAF beside the same ratings, as it is; None where the data do not have it."""
     coverage: tuple[float, float]
     """Share of ratings inside the model's interval, and of rating differences inside that of differences."""
     transparent_audio: bool
@@ -68,8 +70,20 @@ def evaluate(model: Model, data: TrainingSet) -> Verdict:
     every = np.arange(len(data.pairs))
     return Verdict(
         judgement=judge(predicted, data, every, ablated=ablated, changed=changed, weight=weight),
+        vmaf=judge_fixed("vmaf", data),
         coverage=measure_held(data.mos - predicted, data.group, data.content, model.intervals),
         transparent_audio=transparent,
+    )
+
+
+def at_transparent_audio(data: TrainingSet) -> TrainingSet:
+    """Ratings without audio as if their audio equalled its source, so that systems which read audio learn from them."""
+    row = np.array([list(_TRANSPARENT.values())], dtype=np.float32)
+    return replace(
+        data,
+        x_a=np.repeat(row, len(data.x_a), axis=0),
+        audio_columns=tuple(_TRANSPARENT),
+        audio_names=(AUDIO_QUALITY,),
     )
 
 

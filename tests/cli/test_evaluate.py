@@ -96,3 +96,59 @@ def test_bad_input_is_one_line(run_command, model, rated, example, command, word
     outcome = run_command(*(places.get(part, part) for part in command))
     assert outcome.code in (1, 2)
     assert word in outcome.error_line()
+
+
+# Choices.
+
+
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory, make_video_ratings) -> Path:
+    path = tmp_path_factory.mktemp("panel") / "panel.csv"
+    make_video_ratings().to_csv(path, index=False)
+    return path
+
+
+def test_what_choosing_costs_comes_first_with_vmaf_beside_it(run_command, panel):
+    outcome = run_command("evaluate", "attentive", panel)
+    assert outcome.code == 0
+    lines = outcome.stdout.splitlines()
+    first = next(i for i, line in enumerate(lines) if "hull" in line)
+    assert first < next(i for i, line in enumerate(lines) if line.startswith("PLCC"))
+    assert [line.split()[:2] for line in lines[first + 2 : first + 8]] == [
+        *(["all", "attentive"], ["all", "VMAF"]),
+        *(["a", "attentive"], ["a", "VMAF"], ["b", "attentive"], ["b", "VMAF"]),
+    ]
+
+
+def test_json_has_choices_of_the_model_and_of_vmaf_for_all_and_each_data_set(run_command, panel):
+    document = json.loads(run_command("evaluate", "attentive", panel, "--json").stdout)
+    assert list(document).index("hull_regret") < list(document).index("plcc")
+    parts = [document, document["vmaf"], *document["datasets"], *document["vmaf"]["datasets"]]
+    for part in parts:
+        assert part["hull_regret"].keys() == {"mean", "low", "high", "p95", "worst", "num"}
+        assert part["right_pairs"].keys() == {"share", "low", "high", "num"}
+    assert [part["name"] for part in document["datasets"]] == ["a", "b"]
+    assert sum(part["hull_regret"]["num"] for part in document["datasets"]) == document["hull_regret"]["num"]
+    assert sum(part["num_stimuli"] for part in document["datasets"]) == document["data"]["num_stimuli"]
+    assert document["vmaf"]["plcc"] < 1 and document["vmaf"]["trade_off_order"] is None
+
+
+def test_flagged_stimuli_are_left_out_and_told_of(run_command, panel, tmp_path):
+    frame = pd.read_csv(panel).assign(broken=0)
+    frame.loc[frame["content"] == "c0", "broken"] = 1
+    frame.to_csv(tmp_path / "flagged.csv", index=False)
+    outcome = run_command("evaluate", "attentive", tmp_path / "flagged.csv", "--json")
+    assert "9 of 54 rated stimuli are left out" in outcome.stderr and "broken: 9" in outcome.stderr
+    assert json.loads(outcome.stdout)["data"]["num_stimuli"] == 45
+    kept = run_command("evaluate", "attentive", tmp_path / "flagged.csv", "--json", "--keep-flagged")
+    assert kept.stderr == ""
+    assert json.loads(kept.stdout)["data"]["num_stimuli"] == 54
+
+
+def test_ratings_without_choices_have_null_and_no_table_of_them(run_command, model, rated):
+    outcome = run_command("evaluate", model, rated, "--json")
+    document = json.loads(outcome.stdout)
+    assert document["hull_regret"] is document["right_pairs"] is document["vmaf"] is None
+    assert document["datasets"] == []
+    assert "NaN" not in outcome.stdout
+    assert "regret" not in run_command("evaluate", model, rated).stdout

@@ -197,3 +197,20 @@ def test_what_stands_for_more_of_a_title_does_so_in_company_too(example: Path, t
     for metadata in (catalogue.metadata, together.metadata):
         assert set(metadata.weights_s) == set(titles)
         assert metadata.probes == "auto"
+
+
+def test_tables_with_and_without_an_optional_column_are_one_catalogue(table, tmp_path) -> None:
+    first, second = titles_of(table)[:2]
+    old, new = part(table, first), part(table, second)
+    old = FeatureTable(old.frame.assign(frame_diff=old.frame["vmaf"] / 10), old.metadata)
+    new = FeatureTable(new.frame.drop(columns="frame_diff", errors="ignore"), new.metadata)
+    for name, one in (("1", old), ("2", new)):
+        write_features(one, tmp_path / f"{name}.parquet")
+    catalogue = open_catalogue(tmp_path)
+    with_it, without = (read_columns(chunk) for chunk in catalogue.chunks)
+    assert plausible(with_it) and plausible(without)
+    assert "frame_diff" in with_it.numbers and "frame_diff" not in without.numbers
+    assert ["frame_diff" in read_table(chunk).frame for chunk in catalogue.chunks] == [True, False]
+    assert np.array_equal(without.matrix("video", ["adm2"])[:, 0], new.video_matrix()[:, 5])
+    with pytest.raises(FeatureTableError, match="frame_diff"):
+        without.matrix("video", ["frame_diff"])

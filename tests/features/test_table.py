@@ -17,9 +17,12 @@ from abr_alloc.errors import FeatureTableError, OutputError
 from abr_alloc.features.table import (
     AUDIO_DIM,
     COLUMNS,
+    OPTIONAL,
     VIDEO_FEATURES,
     FeatureTable,
     TableMetadata,
+    feature_columns,
+    join_tables,
     read_features,
     write_features,
 )
@@ -154,6 +157,40 @@ def test_matrices_hold_the_features_in_order():
     assert table.video_matrix() == pytest.approx(np.array([[0, 0.1, 0.2, 0.3, 0.4, 0.5]]))
     assert table.video_matrix().dtype == table.audio_matrix().dtype == np.float32
     assert FeatureTable(frame_of(video_row()), METADATA).audio_matrix().shape == (0, AUDIO_DIM)
+
+
+# An optional column is there for all video rows, or not at all.
+
+
+def bare_table(title: str = "clip") -> FeatureTable:
+    """A table as it is extracted: no `frame_diff`."""
+    rows = frame_of(audio_row(title=title), video_row(title=title))
+    return FeatureTable(rows.drop(columns=sorted(OPTIONAL)), METADATA)
+
+
+def test_a_table_without_an_optional_column_comes_back_without_it(tmp_path):
+    write_features(bare_table(), tmp_path / "t.parquet")
+    assert "frame_diff" not in pq.read_schema(tmp_path / "t.parquet").names
+    assert list(read_features(tmp_path / "t.parquet").frame) == [name for name in COLUMNS if name not in OPTIONAL]
+
+
+def test_an_optional_column_is_kept_where_all_joined_tables_have_it():
+    other = FeatureTable(frame_of(audio_row(title="b"), video_row(title="b")), METADATA)
+    assert "frame_diff" in join_tables([sound_table(), other]).frame
+    mixed = join_tables([sound_table(), bare_table("b")]).frame
+    assert "frame_diff" not in mixed and len(mixed) == 5
+
+
+def test_an_optional_column_that_is_there_is_filled():
+    with pytest.raises(FeatureTableError, match="column frame_diff: is missing"):
+        FeatureTable(frame_of(audio_row(), video_row(frame_diff=None)), METADATA)
+
+
+def test_a_column_that_is_read_and_not_there_is_named():
+    assert feature_columns(sound_table().of_kind("video"), ["frame_diff"]).tolist() == [[3.0], [3.0]]
+    with pytest.raises(FeatureTableError, match="no column 'frame_diff'") as refused:
+        feature_columns(bare_table().of_kind("video"), ["adm2", "frame_diff"])
+    assert refused.value.column == "frame_diff"
 
 
 # What breaks the schema is refused, by column and row.
@@ -301,7 +338,7 @@ def test_a_folder_is_refused(tmp_path):
         read_features(tmp_path)
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", [name for name in COLUMNS if name not in OPTIONAL])
 def test_a_missing_column_is_refused_by_name(column, sound_file, tmp_path):
     path = tmp_path / "table.parquet"
     pq.write_table(pq.read_table(sound_file).drop_columns([column]), path)

@@ -1,10 +1,20 @@
 """Judgement: figures, their intervals, trade-offs and relevance within contents."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from abr_alloc.models.dataset import TrainingSet
-from abr_alloc.models.judgement import METRICS, RELEVANCE_MEASURES, Judgement, judge, score
+from abr_alloc.models.judgement import (
+    METRICS,
+    RELEVANCE_MEASURES,
+    Judgement,
+    choices,
+    judge,
+    judge_fixed,
+    of_dataset,
+    score,
+)
 from abr_alloc.models.ratings import from_ratings
 
 
@@ -100,3 +110,46 @@ def test_without_trade_offs_there_is_no_order(data: TrainingSet) -> None:
     found = score(judge(data.mos[best_audio], data, best_audio), resamples=10)
     assert np.isnan(found["trade_off_order"].value)
     assert np.isnan(found["relevance_spearman:anova"].value)
+
+
+# Choices.
+
+
+@pytest.fixture(scope="module")
+def panel_frame(make_video_ratings) -> pd.DataFrame:
+    return make_video_ratings()
+
+
+def test_people_choose_as_people_do_and_without_loss(panel_frame) -> None:
+    data = from_ratings(panel_frame)
+    found = choices(judge(data.mos, data, every(data)))
+    assert found is not None
+    assert (found.hull_regret.mean, found.hull_regret.worst) == pytest.approx((0, 0), abs=1e-9)
+    assert found.right_pairs.share == 1.0
+    assert found.right_pairs.num > 0
+
+
+def test_a_fixed_score_is_judged_in_its_own_unit(panel_frame) -> None:
+    data = from_ratings(panel_frame)
+    judged = judge_fixed("vmaf", data)
+    assert judged is not None
+    assert judged.predicted == pytest.approx(panel_frame["vmaf"].to_numpy(), rel=1e-6)
+    found = choices(judged)
+    assert found is not None
+    assert found.hull_regret.worst > 0.5  # the content whose pictures it judges by their size
+    assert judge_fixed("vmaf_neg", data) is None
+
+
+def test_data_sets_share_out_the_budgets_and_pairs(panel_frame) -> None:
+    data = from_ratings(panel_frame)
+    judged = judge_fixed("vmaf", data)
+    assert judged is not None and judged.panel is not None
+    whole, a, b = (choices(j) for j in (judged, of_dataset(judged, "a"), of_dataset(judged, "b")))
+    assert whole and a and b
+    assert whole.hull_regret.num == a.hull_regret.num + b.hull_regret.num
+    assert whole.hull_regret.worst == a.hull_regret.worst > b.hull_regret.worst
+    assert len(score(of_dataset(judged, "a"), resamples=0)) == len(score(judged, resamples=0))
+
+
+def test_ratings_without_size_and_rate_leave_no_choice(data: TrainingSet) -> None:
+    assert choices(judge(data.mos, data, every(data))) is None

@@ -153,3 +153,20 @@ def test_contents_need_both_columns(tmp_path: Path) -> None:
     path.write_text("title\na\n")
     with pytest.raises(FeatureTableError, match="content"):
         read_contents(path)
+
+
+def test_a_frame_rate_that_only_some_rows_have_is_read_where_it_is(make_ratings) -> None:
+    frame = make_ratings(2)
+    half = frame.assign(fps=[50.0, 60.0, *[np.nan] * (len(frame) - 2)])
+    assert from_ratings(half).validity["fps"] == [49.0, 61.0]
+    assert "fps" not in from_ratings(frame.assign(fps=np.nan)).validity
+    with pytest.raises(FeatureTableError, match=r"row 1 .*fps"):
+        from_ratings(frame.assign(fps=[50.0, "fast", *[np.nan] * (len(frame) - 2)]))
+
+
+def test_left_out_stimuli_take_their_size_and_rate_along(make_ratings) -> None:
+    frame = make_ratings(2).assign(codec="h264", height=720)
+    frame["video_kbps"] = 100.0 * (1 + np.arange(len(frame)))
+    loud = from_ratings(frame).without_audio_below(30)
+    assert loud.panel is not None
+    assert loud.panel.bitrate_kbps.tolist() == frame.loc[frame["audio_kbps"] > 30, "video_kbps"].tolist()

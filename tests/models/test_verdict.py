@@ -12,7 +12,7 @@ from abr_alloc.models.checkpoint import load_model
 from abr_alloc.models.ratings import from_ratings
 from abr_alloc.models.registry import find_systems
 from abr_alloc.models.systems import default_config
-from abr_alloc.models.verdict import evaluate, transparent_audio
+from abr_alloc.models.verdict import at_transparent_audio, evaluate, transparent_audio
 
 
 def test_transparent_audio_is_a_signal_against_itself() -> None:
@@ -55,3 +55,19 @@ def test_audio_without_a_known_transparent_value_is_refused(make_ratings, tmp_pa
     video_only = from_ratings(frame[["content", "mos", *(f"vif_scale{i}" for i in range(4)), "frame_diff"]])
     with pytest.raises(CheckpointError, match="loudness"):
         evaluate(load_model(str(tmp_path / "m")), video_only)
+
+
+def test_vmaf_is_beside_a_model_where_the_ratings_have_it(make_ratings) -> None:
+    frame = make_ratings(3)
+    assert evaluate(load_model("live-sjtu"), from_ratings(frame)).vmaf is None
+    vmaf = np.linspace(1, 99, len(frame))
+    beside = evaluate(load_model("live-sjtu"), from_ratings(frame.assign(vmaf=vmaf))).vmaf
+    assert beside is not None
+    assert beside.predicted == pytest.approx(vmaf, rel=1e-6)
+
+
+def test_ratings_at_transparent_audio_have_audio_that_never_varies(make_ratings) -> None:
+    silent = from_ratings(make_ratings(2)[["content", "mos", *(f"vif_scale{i}" for i in range(4)), "frame_diff"]])
+    heard = at_transparent_audio(silent)
+    assert heard.audio(heard.audio_names).shape == (len(silent.pairs), 1)
+    assert np.ptp(heard.x_a, axis=0).tolist() == [0.0, 0.0]
