@@ -109,11 +109,8 @@ def quality_of_rows(rows: pd.DataFrame) -> Floats:
     """`audio_quality_mos` of the audio rows of a feature table, (n,), MOS."""
     if rows.empty:
         return np.empty(0)
-    prior = prior_mos(
-        rows["codec"].to_list(),
-        *(rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("bitrate_kbps", "channels")),
-        target_kbps(rows["target"].to_list()),
-    )
+    kbps, channels = (rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("bitrate_kbps", "channels"))
+    prior = prior_mos(rows["codec"].to_list(), kbps, channels, target_kbps(rows["target"].to_list()))
     return audio_quality_mos(prior, load_head()(feature_columns(rows, AUDIO_FEATURES)))
 
 

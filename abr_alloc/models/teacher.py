@@ -156,7 +156,8 @@ def restore_teacher(numbers: Mapping[str, Any]) -> Teacher:
     Raises:
         TypeError: a field is missing or unknown.
     """
-    return Teacher(**{key: tuple(v) if isinstance(v, list) else v for key, v in numbers.items()})
+    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in numbers.items()}
+    return Teacher(**fields)
 
 
 def _sigmoid(z: Array) -> Array:

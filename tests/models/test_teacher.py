@@ -6,66 +6,93 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abr_alloc.models.teacher import AUDIO_NODES, VIDEO_COLUMNS, fit_teacher, load_teacher, scale_to_mos
+from abr_alloc.features.table import VIDEO_FEATURES
+from abr_alloc.models.audio_quality import TRANSPARENT_MOS
+from abr_alloc.models.teacher import AUDIO_NODES, fit_teacher, load_teacher, mos_of_points, points_of_mos
 
 TEACHER = load_teacher()
 unit = st.floats(0, 1)
 motion = st.floats(0, 40)
+QUALITIES = [i for i, name in enumerate(VIDEO_FEATURES) if name != "motion2"]
 
 
-@given(st.lists(unit, min_size=4, max_size=4), st.integers(0, 3), st.floats(0, 0.5), motion)
-def test_a_higher_vif_never_lowers_the_label(vif: list[float], scale: int, more: float, frame_diff: float) -> None:
-    better = list(vif)
-    better[scale] = min(1.0, better[scale] + more)
-    low, high = TEACHER.video_gain(np.array([[*vif, frame_diff], [*better, frame_diff]]))
-    assert high >= low
+def stack(vif: list[float], motion2: float, adm2: float) -> np.ndarray:
+    return np.array([[*vif, motion2, adm2]])
 
 
-@given(st.floats(1, 5), st.floats(0, 2))
-def test_better_audio_never_lowers_the_label(audio_mos: float, more: float) -> None:
-    low, high = TEACHER.audio_gain(np.array([audio_mos, min(5.0, audio_mos + more)]))
+@given(st.lists(unit, min_size=4, max_size=4), motion, unit, st.sampled_from(QUALITIES), st.floats(0, 0.5))
+def test_a_better_picture_by_any_feature_never_lowers_the_label(vif, motion2, adm2, feature, more) -> None:
+    worse = stack(vif, motion2, adm2)
+    better = worse.copy()
+    better[0, feature] = min(1.0, better[0, feature] + more)
+    low, high = TEACHER.video_gain(np.concatenate([worse, better]))
     assert high >= low - 1e-12
 
 
-@given(st.lists(unit, min_size=4, max_size=4), motion, st.floats(1, 5))
-def test_labels_stay_on_the_scale(vif: list[float], frame_diff: float, audio_mos: float) -> None:
-    mos = TEACHER.rate(np.array([[*vif, frame_diff]]), np.array([audio_mos]))
+def test_a_soft_picture_is_worse_however_faithful_its_vif() -> None:
+    faithful = [0.8, 0.9, 0.95, 0.97]
+    sharp, soft = TEACHER.rate(np.concatenate([stack(faithful, 3.0, 0.97), stack(faithful, 3.0, 0.75)]), AUDIO)[:, 0]
+    assert sharp - soft > 0.5
+
+
+AUDIO = np.array([TRANSPARENT_MOS])
+
+
+@given(st.floats(1, 5), st.floats(0, 2))
+def test_better_audio_never_lowers_the_label(quality: float, more: float) -> None:
+    low, high = TEACHER.audio_gain(np.array([quality, min(5.0, quality + more)]))
+    assert high >= low - 1e-12
+
+
+@given(st.lists(unit, min_size=4, max_size=4), motion, unit, st.floats(1, 5))
+def test_labels_stay_on_the_scale(vif, motion2, adm2, quality) -> None:
+    mos = TEACHER.rate(stack(vif, motion2, adm2), np.array([quality]))
     assert mos.shape == (1, 1)
     assert 1.0 <= mos[0, 0] <= 5.0
 
 
+def test_transparent_picture_and_sound_are_rated_as_panels_rate_hidden_references() -> None:
+    best = TEACHER.rate(stack([1.0] * 4, 5.0, 1.0), AUDIO)[0, 0]
+    assert 4.59 <= best <= 4.65
+
+
 def test_the_label_is_a_product_of_a_video_and_an_audio_term() -> None:
-    x_v = np.array([[0.2, 0.4, 0.5, 0.6, 5.0], [0.7, 0.9, 0.95, 0.97, 5.0]])
-    mos100 = (TEACHER.rate(x_v, np.array(AUDIO_NODES)) - 1.0) * 25.0 - TEACHER.c0
-    assert np.linalg.matrix_rank(mos100, tol=1e-9) == 1
+    x_v = np.concatenate([stack([0.2, 0.4, 0.5, 0.6], 5.0, 0.7), stack([0.7, 0.9, 0.95, 0.97], 5.0, 0.95)])
+    points = points_of_mos(TEACHER.rate(x_v, np.array(AUDIO_NODES))) - TEACHER.c0
+    assert np.linalg.matrix_rank(points, tol=1e-9) == 1
 
 
-def test_the_scale_transform_maps_0_to_1_and_100_to_5() -> None:
-    assert scale_to_mos(np.array([0.0, 50.0, 100.0])).tolist() == [1.0, 3.0, 5.0]
+def test_the_scale_is_affine_and_has_an_inverse() -> None:
+    points = np.array([0.0, 19.55, 50.0, 100.0])
+    assert mos_of_points(points)[1] == 1.1
+    assert points_of_mos(mos_of_points(points)) == pytest.approx(points)
+    assert np.ptp(np.diff(mos_of_points(points)) / np.diff(points)) < 1e-12
 
 
 @pytest.mark.parametrize("second", [True, False], ids=["with video ratings", "alone"])
 def test_fitting_finds_the_formula_that_made_the_ratings(second: bool) -> None:
     rng = np.random.default_rng(0)
     vif = np.sort(rng.uniform(0.05, 0.98, size=(120, 4)), axis=1)
-    frame_diff = rng.uniform(3.0, 20.0, size=120)
-    gains = TEACHER.audio_gain(np.array(AUDIO_NODES))[np.tile([0, 1, 2], 40)]
-    video = pd.DataFrame(vif, columns=list(VIDEO_COLUMNS[:4])).assign(frame_diff=frame_diff)
-    mos = TEACHER.c0 + TEACHER.video_gain(video.to_numpy()) * gains
-    other = video.assign(motion2=frame_diff / 1.5, mos=1.0 + 4.0 * TEACHER.video_gain(video.to_numpy()) / TEACHER.scale)
-    fitted = fit_teacher(
-        video.to_numpy(), np.array(AUDIO_NODES)[np.tile([0, 1, 2], 40)], mos, other if second else None
-    )
-    predicted = (
-        fitted.c0
-        + fitted.video_gain(video.to_numpy()) * fitted.audio_gain(np.array(AUDIO_NODES))[np.tile([0, 1, 2], 40)]
-    )
-    assert np.sqrt(np.mean((predicted - mos) ** 2)) < 1.0
+    x_v = np.column_stack([vif, rng.uniform(1.0, 15.0, size=120), rng.uniform(0.4, 0.99, size=120)])
+    quality = np.array(AUDIO_NODES)[np.tile([0, 1, 2], 40)]
+    offset = np.repeat(rng.normal(scale=0.2, size=8), 15)
+    points = TEACHER.points(x_v, quality) + offset
+    video = pd.DataFrame(x_v, columns=list(VIDEO_FEATURES))
+    alone = video.assign(mos=1.0 + 3.6 / (1.0 + np.exp(-TEACHER.video_logit(x_v))))
+    fitted = fit_teacher(x_v, quality, points, np.repeat(np.arange(8), 15), alone if second else None)
+    assert np.sqrt(np.mean((fitted.points(x_v, quality) - points) ** 2)) < 1.0
     assert fitted.audio_gains[2] == 1.0
 
 
-@pytest.mark.parametrize("column", VIDEO_COLUMNS)
-def test_the_formula_reads_columns_of_the_table(column: str) -> None:
-    from abr_alloc.features.table import COLUMNS
-
-    assert column in COLUMNS
+def test_what_a_content_adds_to_all_its_ratings_does_not_bend_the_formula() -> None:
+    """The contents with sharp pictures are liked less for other reasons: within every content people prefer them."""
+    rng = np.random.default_rng(1)
+    vif = np.sort(rng.uniform(0.2, 0.98, size=(160, 4)), axis=1)
+    content = np.repeat(np.arange(8), 20)
+    adm2 = np.clip(0.55 + 0.05 * content + rng.uniform(0.0, 0.08, size=160), 0.0, 1.0)
+    x_v = np.column_stack([vif, np.full(160, 5.0), adm2])
+    quality = np.array(AUDIO_NODES)[np.arange(160) % 3]
+    points = TEACHER.points(x_v, quality) - 2.5 * content
+    fitted = fit_teacher(x_v, quality, points, content)
+    within = points + 2.5 * content
+    assert np.corrcoef(fitted.points(x_v, quality), within)[0, 1] > 0.99
