@@ -22,12 +22,7 @@ from abr_alloc.allocation.rung import RATIO_ROUNDING, LadderRules
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
-__all__ = ["allowed_pairs", "short_sides_px"]
-
-
-def short_sides_px(surface: QualitySurface) -> npt.NDArray[np.int64]:
-    """The short side of every video rendition, pixels, (V,)."""
-    return np.array([min(v.width_px, v.height_px) for v in surface.video], dtype=np.int64)
+__all__ = ["allowed_pairs"]
 
 
 def allowed_pairs(surface: QualitySurface, rules: LadderRules) -> npt.NDArray[np.bool_]:
@@ -36,7 +31,7 @@ def allowed_pairs(surface: QualitySurface, rules: LadderRules) -> npt.NDArray[np
     Raises:
         InfeasibleLadderError: none may.
     """
-    side = short_sides_px(surface)
+    side = surface.video_side_px
     sized = np.array([not rules.sides_px or any(a <= s <= b for a, b in rules.sides_px) for s in side])
     if not sized.any():
         have = ", ".join(f"{s}p" for s in sorted(set(side.tolist())))
@@ -63,7 +58,7 @@ def allowed_pairs(surface: QualitySurface, rules: LadderRules) -> npt.NDArray[np
 def _worth_their_rate(surface: QualitySurface, allowed: npt.NDArray[np.bool_], tie_mos: float) -> npt.NDArray[np.bool_]:
     """Allowed pairs (V, A) but those whose money buys as much with cheaper audio, or with a larger picture."""
     rate = np.array([a.bitrate_kbps for a in surface.audio])
-    sizes, size = np.unique(short_sides_px(surface), return_inverse=True)
+    sizes, size = np.unique(surface.video_side_px, return_inverse=True)
     video, audio = np.nonzero(allowed)
     total = surface.total_kbps[video, audio]
     order = np.lexsort((-size[video], rate[audio], total))

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
-from abr_alloc.allocation.candidates import allowed_pairs, short_sides_px
+from abr_alloc.allocation.candidates import allowed_pairs
 from abr_alloc.allocation.rung import FOOT_MOS, RATIO_ROUNDING, Ladder, LadderRules, make_ladder
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
@@ -82,7 +82,7 @@ def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules)
         avq_mos=surface.avq_mos[video, audio].astype(np.float64),
         video_kbps=np.array([v.bitrate_kbps for v in surface.video])[video],
         audio_kbps=np.array([a.bitrate_kbps for a in surface.audio])[audio],
-        side_px=short_sides_px(surface)[video],
+        side_px=surface.video_side_px[video],
         share=audience.share_with(total[video, audio]),
     )
 

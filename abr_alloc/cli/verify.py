@@ -65,8 +65,8 @@ def command(
 
     from abr_alloc.cli.delivery_table import verified_text
     from abr_alloc.delivery.comparison import compare_rungs
-    from abr_alloc.delivery.publish import read_variants
     from abr_alloc.delivery.measure import Scores
+    from abr_alloc.delivery.publish import read_variants
     from abr_alloc.delivery.record import RECORD_NAME, read_delivery
     from abr_alloc.features.cache import Cache, default_cache_dir
     from abr_alloc.media.ffmpeg import find_ffmpeg
