@@ -40,7 +40,7 @@ def draw_relevance(
         said.append(f"below, Eq. 6 and 7 at the one pair planned for {budget_kbps:g} kbps ({origin})")
     if len(titles) > len(drawn):
         said.append(f"{len(titles) - len(drawn)} more titles not drawn")
-    figure.suptitle("; ".join(said), fontsize=11)
+    figure.suptitle(";\n".join(said), fontsize=11)
     rows = 2 if equations else 1
     grid = figure.add_gridspec(rows * len(drawn), 1, height_ratios=[3, 2][:rows] * len(drawn))
     by_title = [[a for a in allocations if a.title == title] for title in drawn]
@@ -115,12 +115,15 @@ def _draw_components(
     return twin
 
 
-def draw_sensitivity(points: Sequence[BudgetPoint], pool: str) -> Figure:
-    """Two panels per title: AVQ over budget, and how the spent rate is split; at most 40 titles are drawn.
+def draw_sensitivity(points: Sequence[BudgetPoint], pool: str, *, stepped: bool = False) -> Figure:
+    """Two panels per title: AVQ over budget, and the rates of its streams; at most 40 titles are drawn.
+
+    Rates, not shares: audio has a few renditions, so its share falls between any two and jumps at each, a saw.
 
     Args:
         points: budgets of each title, rising; titles in their order.
         pool: how AVQ is pooled over time, for the axis.
+        stepped: draw stairs, for plans on measured rates alone: a budget buys the point below it, nothing between.
     """
     titles = list(dict.fromkeys(p.title for p in points))
     drawn = titles[:MAX_PANELS]
@@ -131,17 +134,20 @@ def draw_sensitivity(points: Sequence[BudgetPoint], pool: str) -> Figure:
     for (quality, split), title in zip(axes, drawn, strict=True):
         own = [p for p in points if p.title == title]
         budget = [p.budget_kbps for p in own]
-        style: dict[str, Any] = {"drawstyle": "steps-post", "marker": "o", "markersize": 3, "linewidth": 1.2}
+        style: dict[str, Any] = {"drawstyle": "steps-post" if stepped else "default", "linewidth": 1.4}
+        style |= {"marker": "o", "markersize": 3} if stepped or len(own) == 1 else {}
         quality.plot(budget, [round(p.avq_mos, DIGITS) for p in own], color=INK, **style)
         quality.set_ylabel(f"AVQ, {pool} over time (MOS)", fontsize=9)
         quality.set_title(heading(title), loc="left", fontsize=10, color=INK)
-        audio = [100 * round(p.audio_share, DIGITS) for p in own]
-        shares = audio, [100 - share for share in audio]
-        split.stackplot(budget, *shares, step="post", colors=[AUDIO, VIDEO], labels=["audio", "video"])
-        split.collections[0].set(hatch=HATCH, edgecolor="white", linewidth=0.0)
-        split.set_ylabel("share of the streams' rate (%)", fontsize=9)
-        split.set_ylim(0, 100)
-        split.legend(loc="upper right", fontsize=8, facecolor="white", framealpha=0.9, edgecolor="none")
+        for name, values, colour, dash in (
+            ("video", [p.video_kbps for p in own], _DARK_VIDEO, "-"),
+            ("audio", [p.audio_kbps for p in own], AUDIO, "--"),
+        ):
+            shape = style | ({"drawstyle": "steps-post"} if name == "audio" else {})  # it has a few renditions
+            split.plot(budget, [round(kbps, DIGITS) for kbps in values], dash, color=colour, label=name, **shape)
+        split.set_ylabel("mean rate of the stream (kbps)", fontsize=9)
+        use_rates(split, "y")
+        split.legend(loc="upper left", fontsize=8, frameon=False)
         for panel in (quality, split):
             panel.set_xlabel("budget for the title's mean rate (kbps)", fontsize=9)
             use_rates(panel, "x")
