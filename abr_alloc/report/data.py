@@ -16,7 +16,7 @@ import numpy as np
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.interpolation import find_crossovers, interpolate, lattice_kbps, size_curves
 from abr_alloc.allocation.plan import plan_surfaces
-from abr_alloc.allocation.record import Allocation, find_indistinguishable
+from abr_alloc.allocation.record import Allocation
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import merge_scenes
@@ -146,11 +146,11 @@ def _pair(p: ScenePair) -> list[float | None]:
 
 def _as_good(scene: QualitySurface, pairs: Sequence[ScenePair | None], model: Model) -> dict[str, list[int]]:
     """By chosen pair `video,audio`: how many pairs a panel could not tell from it, and the cheapest of them."""
-    video, audio = {v: i for i, v in enumerate(scene.video)}, {a: i for i, a in enumerate(scene.audio)}
     found = {}
     for v, a in {(p.video, p.audio) for p in pairs if p is not None}:
-        alike = find_indistinguishable(scene, float(scene.avq_mos[v, a]), model.intervals.difference_mos)
-        found[f"{v},{a}"] = [alike.num_pairs, video[alike.video], audio[alike.audio]]
+        alike = np.abs(scene.avq_mos - scene.avq_mos[v, a]) <= model.intervals.difference_mos
+        cheapest = divmod(int(np.argmin(np.where(alike, scene.total_kbps, np.inf))), len(scene.audio))
+        found[f"{v},{a}"] = [int(alike.sum()), *cheapest]
     return found
 
 

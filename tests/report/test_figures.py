@@ -2,7 +2,7 @@
 
 import pytest
 
-from abr_alloc.allocation.record import Allocation, Indistinguishable
+from abr_alloc.allocation.record import Allocation, Cheaper
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.models.relevance import Relevance
 from abr_alloc.report.figures import draw_relevance
@@ -32,7 +32,7 @@ def allocation(title: str, scene: int, start_s: float, end_s: float, share: floa
             ablation={"audio": share / 2, "video": 0.1},
             change_norm={"audio": 1.0, "video": 1.5 + scene},
         ),
-        indistinguishable=Indistinguishable(num_pairs=1, video=VIDEO, audio=AUDIO, total_kbps=780.0, avq_mos=3.5),
+        cheaper=Cheaper(video=VIDEO, audio=AUDIO, total_kbps=780.0, avq_mos=3.5, preference_probability=0.0),
         extra_budget_gain_mos=0.01,
         num_pairs=4,
         num_feasible=3,
