@@ -133,6 +133,7 @@ def _plan_command(context: click.Context) -> list[str]:
         ("overhead", "--overhead"),
         ("video_codecs", "--video-codec"),
         ("audio_codecs", "--audio-codec"),
+        ("min_height_px", "--min-height"),
         ("max_height_px", "--max-height"),
     ):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
