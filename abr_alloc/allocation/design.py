@@ -23,6 +23,7 @@ from abr_alloc.allocation.candidates import allowed_pairs
 from abr_alloc.allocation.catalogue import share_titles, with_titles
 from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
 from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders
+from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.reference import (
     Comparison,
     ReferenceLadder,
@@ -30,7 +31,7 @@ from abr_alloc.allocation.reference import (
     load_reference,
     offered_rates_kbps,
 )
-from abr_alloc.allocation.rung import TIE_MOS, Ladder, LadderRules, with_preferences
+from abr_alloc.allocation.rung import Ladder, LadderRules, with_preferences
 from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError

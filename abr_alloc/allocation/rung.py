@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.errors import InfeasibleLadderError
@@ -19,7 +20,6 @@ from abr_alloc.errors import InfeasibleLadderError
 __all__ = [
     "FOOT_MOS",
     "RATIO_ROUNDING",
-    "TIE_MOS",
     "Ladder",
     "LadderRules",
     "Rung",
@@ -37,9 +37,6 @@ FOOT_MOS = 1.0
 
 RATIO_ROUNDING = 1e-9
 """Rounding that a ratio of rates may carry."""
-
-TIE_MOS = 0.02
-"""Difference of AVQ, or of expected AVQ, up to which two choices are equally good and the plainer one is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
