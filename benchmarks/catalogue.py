@@ -22,10 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from results import write_results
 
-from abr_alloc.allocation import batch
-from abr_alloc.allocation.title import Limits
-from abr_alloc.features.catalogue import open_catalogue, read_columns
-from abr_alloc.features.columns import RowColumns
+from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces
+from abr_alloc.allocation.surface import build_surfaces, by_title
+from abr_alloc.features.catalogue import open_catalogue, read_table
 from abr_alloc.features.parquet import ROW_GROUP_ROWS, file_schema
 from abr_alloc.features.table import VIDEO_FEATURES, read_features
 from abr_alloc.models.checkpoint import Model, load_model
@@ -138,15 +137,17 @@ def shares(table: Path, folder: Path, model: Model, num_chunks: int) -> dict[str
         with RowWriter(folder / "shares.parquet", PLAN_COLUMNS, 1) as writer:
             for chunk in chunks:
                 started = clock()
-                rows: RowColumns = read_columns(chunk)
+                rows = read_table(chunk)
                 spent["reading"] += clock() - started
                 started, before = clock(), spent["parts"] + spent["head"]
-                (plan,) = batch.plan_columns(rows, model, [600.0], Limits(), overhead=0.02)
+                surfaces = planning_surfaces(build_surfaces(rows, model), overhead=0.02)
+                plans = [plan_surfaces(scenes, [600.0], model) for scenes in by_title(surfaces)]
                 spent["solver"] += clock() - started - (spent["parts"] + spent["head"] - before)
                 started = clock()
-                writer.write(0, plan.rows)
+                for plan in plans:
+                    writer.write(0, plan.to_frame())
                 spent["writing"] += clock() - started
-                num_scenes += len(rows.scene_starts())
+                num_scenes += sum(len(plan.allocations) + len(plan.infeasible) for plan in plans)
     finally:
         del member._parts, member.predict_pairs
     return {name: seconds / num_scenes for name, seconds in spent.items()}

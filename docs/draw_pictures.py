@@ -21,7 +21,7 @@ BATTLE, DOCUMENTARY = "tos-battle-action-332p", "documentary-nasa-jwst-270p"
 FIGURES = {
     "relevance.png": ["figure", "relevance", EXAMPLE, "--budget", "300k"],
     "surface.png": [
-        *["figure", "surface", EXAMPLE, "--budget", "300k", "--interpolate"],
+        *["figure", "surface", EXAMPLE, "--budget", "300k",],
         *["--title", DOCUMENTARY, "--title", BATTLE],
     ],
     "ladder.png": ["figure", "ladder", EXAMPLE, "--title", BATTLE],
@@ -46,7 +46,7 @@ def take_report() -> None:
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_file = Path(folder) / "report.html"
-        run(["report", EXAMPLE, "--budget", "300k", "--interpolate", "--title", BATTLE, "-o", str(page_file)])
+        run(["report", EXAMPLE, "--budget", "300k", "--title", BATTLE, "-o", str(page_file)])
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 1010}, color_scheme="light")
         page.goto(page_file.as_uri())

@@ -20,7 +20,7 @@ FLOORS = {
     "models": {"features.table"},
     "allocation": {
         *("features.table", "features.columns", "features.catalogue", "workers"),
-        *("models.folded", "models.predictor", "models.relevance", "models.checkpoint"),
+        *("models.audio_quality", "models.predictor", "models.relevance", "models.checkpoint"),
     },
     "export": {"allocation", "media"},
     "delivery": {"media", "workers", "features", "models.checkpoint", "allocation", "export"},

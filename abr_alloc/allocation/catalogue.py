@@ -16,7 +16,7 @@ from abr_alloc.allocation.surface import AudioRendition, Probe, QualitySurface, 
 from abr_alloc.allocation.title_surface import TitleCurves
 from abr_alloc.errors import FeatureTableError
 
-__all__ = ["share_titles", "with_titles"]
+__all__ = ["mean_vmaf", "share_titles", "with_titles"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,6 +63,7 @@ def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Flo
             target=f"b={rates_kbps[r]:g}k",
             bitrate_kbps=float(rates_kbps[r]),
             nearest_probes=_around(titles, dimensions[i], float(rates_kbps[r])),
+            vmaf=mean_vmaf(titles, min(dimensions[i]), float(rates_kbps[r])),
         )
         for i, r in zip(size_index, rate_index, strict=True)
     )
@@ -84,6 +85,13 @@ def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Flo
         x_v=np.zeros((len(video), first.x_v.shape[1]), dtype=np.float32),
         x_a=np.zeros((len(audio), first.x_a.shape[1]), dtype=np.float32),
     )
+
+
+def mean_vmaf(titles: Sequence[TitleCurves], side_px: int, kbps: float) -> float | None:
+    """Mean VMAF of titles at a size and a rate, each at its own size where that is smaller; None where one has none."""
+    found = [title.vmaf_at(side_px, kbps, cap_at_source=True) for title in titles]
+    known = [vmaf for vmaf in found if vmaf is not None]
+    return float(np.mean(known)) if len(known) == len(found) else None
 
 
 def _around(titles: Sequence[TitleCurves], size: tuple[int, int], kbps: float) -> tuple[Probe, ...]:
@@ -110,6 +118,7 @@ def with_titles(ladder: Ladder, surfaces: Sequence[QualitySurface]) -> Ladder:
             height_px=size.height_px,
             avq_mos=float(curves.at(side, np.array([kbps]), cap_at_source=True)[0, column]),
             note=note,
+            vmaf=curves.vmaf_at(side, kbps, cap_at_source=True),
         )
 
     return dataclasses.replace(

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
-from abr_alloc.allocation.batch import BatchPlan, plan_columns
 from abr_alloc.allocation.filters import Filters, narrow
-from abr_alloc.allocation.interpolation import interpolate
-from abr_alloc.allocation.plan import plan_surfaces
+from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces
 from abr_alloc.allocation.record import FLAT_TYPES, Plan
 from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title
 from abr_alloc.allocation.title import Limits, plan_titles
-from abr_alloc.features.catalogue import Chunk, read_columns, read_metadata, read_table
+from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
+from abr_alloc.features.catalogue import Chunk, read_table
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model, load_model
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PLAN_COLUMNS",
     "RELEVANCE_COLUMNS",
+    "ChunkResult",
     "PlanTask",
     "RelevanceTask",
     "chunk_surfaces",
@@ -49,6 +49,16 @@ class Nowhere:
 
     def remove_leftovers(self) -> None:
         """There is nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkResult:
+    """What came of the scenes of a chunk under one budget."""
+
+    rows: pd.DataFrame
+    """One row per scene that something fits."""
+    infeasible: tuple[InfeasibleScene | InfeasibleLimits, ...]
+    """The other scenes or titles, each with what it would cost."""
 
 
 @functools.lru_cache(maxsize=2)
@@ -79,8 +89,8 @@ class PlanTask:
     """Whether a budget is for a title's mean."""
     limits: Limits = field(default_factory=Limits)
     """What else must hold."""
-    interpolated: bool = False
-    """Whether rates between the measured ones may be chosen."""
+    measured_only: bool = False
+    """Whether rates between the measured ones may not be chosen."""
     overhead: float = DEFAULT_OVERHEAD
     """Container overhead as a share of the streams' rate."""
     filters: Filters = field(default_factory=Filters)
@@ -90,40 +100,29 @@ class PlanTask:
     def label(self) -> str:
         return f"plan {self.chunk.first_title}"
 
-    def run(self, _: Any) -> list[BatchPlan]:
-        """One plan per budget.
+    def run(self, _: Any) -> list[ChunkResult]:
+        """One result per budget.
 
         Raises:
             FeatureTableError: a row breaks the schema, a scene lacks a kind of rows, or the scenes of a title share no
                 rendition.
         """
         model = shared_model(self.model)
-        if not (self.per_title or self.interpolated or self.filters):
-            return plan_columns(
-                read_columns(self.chunk),
-                model,
-                self.budgets_kbps,
-                self.limits,
-                overhead=self.overhead,
-                weights_s=read_metadata(self.chunk).weights_s,
-            )
-        _, found = chunk_surfaces(self.chunk, model, self.filters, self.overhead)
-        surfaces = (interpolate(s, overhead=self.overhead) for s in found) if self.interpolated else found
+        _, measured = chunk_surfaces(self.chunk, model, self.filters, self.overhead)
+        surfaces = planning_surfaces(measured, overhead=self.overhead, measured_only=self.measured_only)
         plan = plan_titles if self.per_title else plan_surfaces
-        plans: list[list[Plan]] = [[] for _ in self.budgets_kbps]
-        for scenes in by_title(surfaces):
-            for own, budget in zip(plans, self.budgets_kbps, strict=True):
-                own.append(plan(scenes, [budget], model, self.limits))
-        return [_joined(own) for own in plans]
+        # Title after title, so that no more than one title's surfaces are held at a time.
+        plans = [plan(scenes, self.budgets_kbps, model, self.limits) for scenes in by_title(surfaces)]
+        return [_of_budget(plans, budget) for budget in self.budgets_kbps]
 
 
-def _joined(plans: Sequence[Plan]) -> BatchPlan:
-    """Plans of titles one after the other. A title is planned by itself (see `prediction.py`)."""
+def _of_budget(plans: Sequence[Plan], budget_kbps: float) -> ChunkResult:
+    """What plans of titles, one after the other, have for one of their budgets."""
     together = Plan(
-        allocations=tuple(itertools.chain(*(plan.allocations for plan in plans))),
-        infeasible=tuple(itertools.chain(*(plan.infeasible for plan in plans))),
+        allocations=tuple(a for plan in plans for a in plan.allocations if a.budget_kbps == budget_kbps),
+        infeasible=tuple(i for plan in plans for i in plan.infeasible if i.budget_kbps == budget_kbps),
     )
-    return BatchPlan(rows=together.to_frame(), infeasible=together.infeasible)
+    return ChunkResult(rows=together.to_frame(), infeasible=together.infeasible)
 
 
 RELEVANCE_COLUMNS = {
@@ -144,6 +143,8 @@ class RelevanceTask:
     """Name or folder of the model."""
     budget_kbps: float
     """The budget."""
+    measured_only: bool = False
+    """Whether rates between the measured ones may not be chosen."""
     overhead: float = DEFAULT_OVERHEAD
     """Container overhead as a share of the streams' rate."""
     filters: Filters = field(default_factory=Filters)
@@ -153,14 +154,15 @@ class RelevanceTask:
     def label(self) -> str:
         return f"relevance {self.chunk.first_title}"
 
-    def run(self, _: Any) -> BatchPlan:
+    def run(self, _: Any) -> ChunkResult:
         """Relevance of every scene that something fits.
 
         Raises:
             FeatureTableError: a row breaks the schema, or a scene lacks a kind of rows.
         """
         model = shared_model(self.model)
-        _, surfaces = chunk_surfaces(self.chunk, model, self.filters, self.overhead)
+        _, measured = chunk_surfaces(self.chunk, model, self.filters, self.overhead)
+        surfaces = planning_surfaces(measured, overhead=self.overhead, measured_only=self.measured_only)
         plans = [plan_surfaces(scenes, [self.budget_kbps], model) for scenes in by_title(surfaces)]
         rows = [
             {
@@ -181,7 +183,7 @@ class RelevanceTask:
             for plan in plans
             for a in plan.allocations
         ]
-        return BatchPlan(
+        return ChunkResult(
             rows=pd.DataFrame(rows, columns=list(RELEVANCE_COLUMNS)),
             infeasible=tuple(itertools.chain(*(plan.infeasible for plan in plans))),
         )

@@ -1,16 +1,29 @@
-"""From surfaces to ladders: one per title, or one for all of them, and how each compares with a fixed ladder."""
+"""From surfaces to ladders: one per title, or one for all of them, and how each compares with a fixed ladder.
+
+A ladder has one video codec and one audio codec: players switch rungs within a codec, and each codec more is another
+set of streams to encode, store and test. So every pair of codecs is designed for by itself, and the ladder with the
+highest expected AVQ is kept; of those within `TIE_MOS` of it, the one whose codecs more players play.
+
+Ladders are designed without the audio that is dearer than transparent (`drop_wasted_audio`); a fixed ladder plays
+what it names.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from abr_alloc.allocation.audience import DEFAULT_NETWORK, Audience, read_audience
+from abr_alloc.allocation.candidates import allowed_pairs
 from abr_alloc.allocation.catalogue import share_titles, with_titles
 from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
-from abr_alloc.allocation.ladder import MAX_RUNGS, allowed_pairs, choose_number, design_ladders
+from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders
+from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.reference import (
     Comparison,
     ReferenceLadder,
@@ -18,8 +31,8 @@ from abr_alloc.allocation.reference import (
     load_reference,
     offered_rates_kbps,
 )
-from abr_alloc.allocation.rung import Ladder, LadderRules
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title
+from abr_alloc.allocation.rung import Ladder, LadderRules, with_preferences
+from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.features.table import FeatureTable
@@ -42,8 +55,16 @@ class DesignOptions:
     """Video rates are multiples of this, kbps."""
     overhead: float = DEFAULT_OVERHEAD
     """Container overhead as a share of the streams' rate."""
+    mix_audio: bool = False
+    """Whether the rungs of one ladder may have different audio codecs."""
     interval_mos: tuple[float, float] = (0.0, 0.0)
     """What to add to a prediction for its interval, MOS."""
+    difference_mos: float = 0.0
+    """Half of the 90 % interval of a predicted difference, MOS; 0 where it is not known."""
+
+    def known_to(self, model: Model) -> DesignOptions:
+        """The same with the model's intervals."""
+        return dataclasses.replace(self, interval_mos=model.interval_mos, difference_mos=model.intervals.difference_mos)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +96,7 @@ def ladder(
         features: a table, from `read_features`.
         network: bandwidth of the audience, as `read_audience` reads it.
         model: from `load_model`; None for the default.
-        options: what a ladder should be like; the model's interval is filled in.
+        options: what a ladder should be like; the model's intervals are filled in.
         shared: one ladder for all titles.
         compare: name of a fixed ladder to hold it against.
 
@@ -87,7 +108,7 @@ def ladder(
         LadderFormatError: there is no fixed ladder of that name.
     """
     model = model or load_model()
-    options = dataclasses.replace(options or DesignOptions(), interval_mos=model.interval_mos)
+    options = (options or DesignOptions()).known_to(model)
     audience = read_audience(network)
     reference = None if compare is None else load_reference(compare)
     surfaces = build_surfaces(features, model, overhead=options.overhead)
@@ -104,19 +125,16 @@ def design_titles(
 ) -> list[TitleLadder]:
     """A ladder per title. Surfaces of one title come one after the other.
 
-    Where a title has several video codecs, the one with the highest expected AVQ is taken, or the reference's.
+    With a reference, its video codec is taken.
 
     Raises:
         InfeasibleLadderError: a title has no ladder that keeps the rules.
         FeatureTableError: the scenes of a title share no rendition, or none of the reference's codec.
     """
-    options = options or DesignOptions()
-    found = []
-    for scenes in by_title(surfaces):
-        title = merge_scenes(scenes)
-        designed = [_design([title], codec, audience, options, reference) for codec in _codecs([title], reference)]
-        found.append(max(designed, key=lambda d: d.ladder.expected_avq_mos))
-    return found
+    return [
+        _best_codecs([merge_scenes(scenes)], audience, options or DesignOptions(), reference)
+        for scenes in by_title(surfaces)
+    ]
 
 
 def design_catalogue(
@@ -131,13 +149,35 @@ def design_catalogue(
         InfeasibleLadderError: no ladder keeps the rules.
         FeatureTableError: the titles share no codec, audio rendition, or size and rate.
     """
-    options = options or DesignOptions()
     titles = [merge_scenes(scenes) for scenes in by_title(surfaces)]
-    designed = [_design(titles, codec, audience, options, reference) for codec in _codecs(titles, reference)]
-    return max(designed, key=lambda d: d.ladder.expected_avq_mos)
+    return _best_codecs(titles, audience, options or DesignOptions(), reference)
 
 
-def _codecs(titles: Sequence[QualitySurface], reference: ReferenceLadder | None) -> list[str]:
+_MOST_PLAYED = ("h264", "hevc", "av1", "aac", "heaac", "heaacv2", "opus", "ac3", "eac3")
+"""Codecs of each kind, those that most players play first."""
+
+
+def _best_codecs(
+    titles: Sequence[QualitySurface], audience: Audience, options: DesignOptions, reference: ReferenceLadder | None
+) -> TitleLadder:
+    """The ladder of the codecs that serve the audience best; nearly as well, and in more players, is better."""
+    lean = [drop_wasted_audio(title) for title in titles]
+    found: list[TitleLadder] = []
+    refused: list[InfeasibleLadderError] = []
+    for video, audio in itertools.product(_video_codecs(titles, reference), _audio_codecs(lean, options)):
+        own = [_of_codecs(title, video, audio) for title in lean]
+        try:
+            found.append(_design(own, titles, video, audience, options, reference))
+        except InfeasibleLadderError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    best = max(designed.ladder.expected_avq_mos for designed in found)
+    return next(designed for designed in found if designed.ladder.expected_avq_mos >= best - TIE_MOS)
+
+
+def _video_codecs(titles: Sequence[QualitySurface], reference: ReferenceLadder | None) -> list[str]:
+    """Codecs to design for, the most widely played first."""
     common = set.intersection(*({v.codec for v in title.video} for title in titles))
     if reference is not None:
         if reference.codec not in common:
@@ -149,24 +189,35 @@ def _codecs(titles: Sequence[QualitySurface], reference: ReferenceLadder | None)
         return [reference.codec]
     if not common:
         raise FeatureTableError("the titles share no video codec; design them one by one, or extract them with one")
-    return sorted(common)
+    return sorted(common, key=_MOST_PLAYED.index)
+
+
+def _audio_codecs(titles: Sequence[QualitySurface], options: DesignOptions) -> list[tuple[str, ...]]:
+    """Sets of codecs to design for, the most widely played first."""
+    common = set.intersection(*({(a.codec, a.target) for a in title.audio} for title in titles))
+    codecs = sorted({codec for codec, _ in common}, key=_MOST_PLAYED.index)
+    if not codecs:
+        raise FeatureTableError("the titles share no audio rendition; extract them with one grid")
+    return [tuple(codecs)] if options.mix_audio else [(codec,) for codec in codecs]
 
 
 def _design(
     titles: Sequence[QualitySurface],
+    measured: Sequence[QualitySurface],
     codec: str,
     audience: Audience,
     options: DesignOptions,
     reference: ReferenceLadder | None,
 ) -> TitleLadder:
-    rates = [v.bitrate_kbps for title in titles for v in title.video if v.codec == codec]
+    """The best ladder on titles with one video codec, beside the fixed one on the titles as they were measured."""
+    rates = [v.bitrate_kbps for title in titles for v in title.video]
     offered = offered_rates_kbps(min(rates), max(rates), options.round_kbps)
     if len(titles) == 1:
-        own = _of_codec(titles[0], codec)
-        _check_rounding(size_curves(own), offered, own.title, options)
+        _check_rounding(size_curves(titles[0]), offered, titles[0].title, options)
+        (own,) = titles
         surface = interpolate(own, overhead=options.overhead, rates_kbps=offered, keep_probes=False, every_size=True)
     else:
-        curves = [curve for title in titles for curve in size_curves(_of_codec(title, codec))]
+        curves = [curve for title in titles for curve in size_curves(title)]
         _check_rounding(curves, offered, f"{len(titles)} titles", options)
         surface = share_titles(titles, codec, offered, options.overhead)
     most = MAX_RUNGS if reference is not None and options.num_rungs is None else (options.num_rungs or 1)
@@ -185,19 +236,22 @@ def _design(
             chosen,
             by_rungs,
             reference,
-            titles,
+            measured,
             audience,
             options.rules,
             round_kbps=options.round_kbps,
             enough_kbps=_enough_kbps(surface, options.rules),
+            offered_audio={(a.codec, a.target) for title in measured for a in drop_wasted_audio(title).audio},
             overhead=options.overhead,
             interval_mos=options.interval_mos,
+            difference_mos=options.difference_mos,
         )
     crossovers: tuple[Crossover, ...] = ()
     if len(titles) == 1:
         crossovers = tuple(find_crossovers(titles[0], titles[0].audio.index(chosen.rungs[-1].audio), codec))
     else:
         chosen = with_titles(chosen, titles)
+    chosen = with_preferences(chosen, options.difference_mos)
     return TitleLadder(ladder=chosen, num_candidates=surface.avq_mos.size, crossovers=crossovers, comparison=comparison)
 
 
@@ -218,14 +272,17 @@ def _check_rounding(curves: Sequence[SizeCurve], offered: Floats, title: str, op
         )
 
 
-def _of_codec(surface: QualitySurface, codec: str) -> QualitySurface:
-    rows = [i for i, v in enumerate(surface.video) if v.codec == codec]
+def _of_codecs(surface: QualitySurface, video: str, audio: Collection[str]) -> QualitySurface:
+    rows = [i for i, v in enumerate(surface.video) if v.codec == video]
+    columns = [i for i, a in enumerate(surface.audio) if a.codec in audio]
     return dataclasses.replace(
         surface,
         video=tuple(surface.video[i] for i in rows),
-        avq_mos=surface.avq_mos[rows],
-        total_kbps=surface.total_kbps[rows],
+        audio=tuple(surface.audio[i] for i in columns),
+        avq_mos=surface.avq_mos[np.ix_(rows, columns)],
+        total_kbps=surface.total_kbps[np.ix_(rows, columns)],
         x_v=surface.x_v[rows],
+        x_a=surface.x_a[columns],
     )
 
 

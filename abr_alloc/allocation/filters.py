@@ -6,12 +6,16 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import FeatureTable
 
-__all__ = ["Filters", "narrow", "require_present", "select"]
+__all__ = ["NO_ROWS", "Filters", "narrow", "require_present", "select"]
+
+NO_ROWS = "the filters leave no rows; loosen --title, --scene, --min-height, --max-height or the codecs"
+"""What is said where nothing passes and no single filter is to blame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,8 @@ class Filters:
     """Video codecs."""
     audio_codecs: tuple[str, ...] = ()
     """Audio codecs."""
+    min_height_px: int | None = None
+    """Lowest video rendition, pixels."""
     max_height_px: int | None = None
     """Highest video rendition, pixels."""
 
@@ -49,15 +55,18 @@ def select(table: FeatureTable, filters: Filters) -> FeatureTable:
     selected = narrow(table, filters)
     if selected is not None:
         return selected
-    highest = filters.max_height_px
-    if highest is not None:
-        others = narrow(table, dataclasses.replace(filters, max_height_px=None))
-        heights = pd.Series(dtype=int) if others is None else others.of_kind("video")["height_px"]
-        if len(heights) and (lowest := int(heights.min())) > highest:
-            raise FeatureTableError(
-                f"no video rendition is at most {highest} px high; the lowest has {lowest}", column="height_px"
+    low, high = filters.min_height_px, filters.max_height_px
+    if low is not None or high is not None:
+        others = narrow(table, dataclasses.replace(filters, min_height_px=None, max_height_px=None))
+        heights = [] if others is None else sorted(set(others.of_kind("video")["height_px"]))
+        if heights:
+            wanted = " and ".join(
+                [f"at least {low} px"] * (low is not None) + [f"at most {high} px"] * (high is not None)
             )
-    raise FeatureTableError("the filters leave no rows; loosen --title, --scene, --max-height or the codecs")
+            raise FeatureTableError(
+                f"no video rendition is {wanted} high; there are {', '.join(map(str, heights))}", column="height_px"
+            )
+    raise FeatureTableError(NO_ROWS)
 
 
 def require_present(
@@ -84,7 +93,7 @@ def require_present(
 
 
 def narrow(table: FeatureTable, filters: Filters) -> FeatureTable | None:
-    """The rows that pass; None where there are none, or no video row within the height.
+    """The rows that pass; None where there are none, or no video row within the heights.
 
     Raises:
         FeatureTableError: the filters leave a scene without one kind of rows.
@@ -99,8 +108,9 @@ def narrow(table: FeatureTable, filters: Filters) -> FeatureTable | None:
     for wanted, of_kind in ((filters.video_codecs, "video"), (filters.audio_codecs, "audio")):
         if wanted:
             keep &= (kind != of_kind) | frame["codec"].isin(list(wanted))
-    if filters.max_height_px is not None:
-        keep &= ~(frame["height_px"] > filters.max_height_px).fillna(False).astype(bool)
+    if filters.min_height_px is not None or filters.max_height_px is not None:
+        low, high = filters.min_height_px or 0, filters.max_height_px or np.inf
+        keep &= (kind != "video") | frame["height_px"].between(low, high).fillna(False).astype(bool)
         if not (keep & (kind == "video")).any():
             return None
     if keep.all():

@@ -12,14 +12,14 @@ Axes: V video renditions, A audio renditions, R rates.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.pchip import pchip
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, Probe, QualitySurface, VideoRendition
+from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, LazyVideo, Probe, QualitySurface, VideoRendition
 
 __all__ = ["Crossover", "SizeCurve", "find_crossovers", "interpolate", "lattice_kbps", "size_curves"]
 
@@ -78,6 +78,18 @@ class SizeCurve:
         above = int(np.clip(np.searchsorted(self.kbps, kbps), 1, len(self.kbps) - 1))
         return self.probes[above - 1], self.probes[above]
 
+    def rendition(self, kbps: float) -> VideoRendition:
+        """What an encoder is asked for at a rate within the range."""
+        return VideoRendition(
+            codec=self.codec,
+            width_px=self.width_px,
+            height_px=self.height_px,
+            target=f"b={kbps:g}k",
+            bitrate_kbps=kbps,
+            nearest_probes=self.around(kbps),
+            vmaf=self.vmaf_at(kbps),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossover:
@@ -93,17 +105,18 @@ class Crossover:
 
 def size_curves(surface: QualitySurface) -> list[SizeCurve]:
     """A curve per codec and size, sizes rising; of probes with one rate the best is kept."""
+    mean = surface.avq_mos.mean(axis=1).tolist()
     groups: dict[tuple[str, int, int], list[int]] = {}
     for i, v in enumerate(surface.video):
         groups.setdefault((v.codec, v.width_px, v.height_px), []).append(i)
     curves = []
     for (codec, width, height), members in sorted(groups.items(), key=lambda g: (g[0][0], g[0][1] * g[0][2])):
-        by_rate = sorted(members, key=lambda i: (surface.video[i].bitrate_kbps, -float(surface.avq_mos[i].mean())))
+        by_rate = sorted(members, key=lambda i: (surface.video[i].bitrate_kbps, -mean[i]))
         kept = [by_rate[0]]
         for i in by_rate[1:]:
             if surface.video[i].bitrate_kbps > surface.video[kept[-1]].bitrate_kbps * (1.0 + _SAME_RATE):
                 kept.append(i)
-            elif surface.avq_mos[i].mean() > surface.avq_mos[kept[-1]].mean():
+            elif mean[i] > mean[kept[-1]]:
                 kept[-1] = i
         chosen = [surface.video[i] for i in kept]
         curves.append(
@@ -140,38 +153,72 @@ def interpolate(
     Args:
         surface: measured renditions.
         overhead: container overhead as a share of the streams' rate.
-        rates_kbps: video rates to offer; the lattice of whole kbps when absent.
+        rates_kbps: video rates to offer, rising; the lattice of whole kbps when absent.
         keep_probes: offer the measured renditions too. A size with one probe always keeps it, and all are kept where
             no rate lies between any two.
         every_size: offer every size at every rate of its range, not only the best one of each rate.
     """
     curves = size_curves(surface)
-    offered = list(_between(curves, rates_kbps, every_size))
-    kept = list(range(len(surface.video)))
-    if offered and not keep_probes:
-        kept = [int(c.index[0]) for c in curves if len(c.kbps) == 1]
-    video = [surface.video[i] for i in kept] + [rendition for _, rendition, _ in offered]
-    x_v = [surface.x_v[i] for i in kept] + [_features(surface, curve, v.bitrate_kbps) for curve, v, _ in offered]
-    avq = [surface.avq_mos[i] for i in kept] + [column for _, _, column in offered]
-    video_kbps = [v.bitrate_kbps for v in video]
+    offered = [o for o in _between(curves, rates_kbps, every_size) if len(o.kbps)]
     audio_kbps = [a.bitrate_kbps for a in surface.audio]
+    if not offered:
+        video_kbps = [v.bitrate_kbps for v in surface.video]
+        return dataclasses.replace(surface, total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead))
+    kept = list(range(len(surface.video)))
+    if not keep_probes:
+        kept = [int(c.index[0]) for c in curves if len(c.kbps) == 1]
+    video = _Video([surface.video[i] for i in kept], offered)
     return dataclasses.replace(
         surface,
-        video=tuple(video),
-        avq_mos=np.array(avq, dtype=np.float32).reshape(len(video), len(surface.audio)),
-        total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead),
-        x_v=np.array(x_v, dtype=np.float32).reshape(len(video), surface.x_v.shape[1]),
+        video=video,
+        avq_mos=np.concatenate([surface.avq_mos[kept], *(o.avq_mos.astype(np.float32) for o in offered)]),
+        total_kbps=np.add.outer(video.kbps, audio_kbps) * (1.0 + overhead),
+        x_v=np.concatenate([surface.x_v[kept], *(_features(surface, o) for o in offered)]),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offered:
+    """Rates of one curve that are offered."""
+
+    curve: SizeCurve
+    """The curve."""
+    kbps: Floats
+    """The rates, (R,)."""
+    avq_mos: Floats
+    """AVQ there, (R, A)."""
+
+
+class _Video(LazyVideo):
+    """Measured renditions, and after them those between: each is written out when somebody asks for it."""
+
+    def __init__(self, measured: Sequence[VideoRendition], offered: Sequence[_Offered]) -> None:
+        self._measured, self._curves = measured, [o.curve for o in offered]
+        number = [len(o.kbps) for o in offered]
+        self._curve = np.repeat(np.arange(len(offered)), number)
+        self.kbps = np.concatenate([[v.bitrate_kbps for v in measured], *(o.kbps for o in offered)])
+        self.side_px = np.concatenate(
+            [
+                np.array([min(v.width_px, v.height_px) for v in measured], dtype=np.int64),
+                np.repeat([o.curve.short_side_px for o in offered], number),
+            ]
+        )
+        self.codecs = np.concatenate(
+            [np.array([v.codec for v in measured], dtype=np.str_), np.repeat([o.curve.codec for o in offered], number)]
+        )
+
+    def rendition(self, place: int) -> VideoRendition:
+        if place < len(self._measured):
+            return self._measured[place]
+        curve: SizeCurve = self._curves[self._curve[place - len(self._measured)]]
+        return curve.rendition(float(self.kbps[place]))
 
 
 def _between(
     curves: Sequence[SizeCurve], rates_kbps: npt.NDArray[np.float64] | None, every_size: bool
-) -> Iterator[tuple[SizeCurve, VideoRendition, npt.NDArray[np.float64]]]:
-    """Renditions on the upper envelope of all sizes of a codec, for some audio rendition; or all of them.
-
-    Yields:
-        Curve, rendition, and its AVQ (A,).
-    """
+) -> list[_Offered]:
+    """Rates on the upper envelope of all sizes of a codec, for some audio rendition; or all of them."""
+    found = []
     for codec in dict.fromkeys(curve.codec for curve in curves):
         own = [curve for curve in curves if curve.codec == codec and len(curve.kbps) > 1]
         if not own:
@@ -179,32 +226,27 @@ def _between(
         rates = rates_kbps
         if rates is None:
             rates = lattice_kbps(min(c.kbps[0] for c in own), max(c.kbps[-1] for c in own))
-        if not len(rates):
-            continue
-        avq = np.stack([curve.at(rates) for curve in own])  # (sizes, R, A)
-        best = np.nan_to_num(avq, nan=-np.inf).max(axis=0)
-        wanted = ~np.isnan(avq).any(axis=2) if every_size else (avq >= best).any(axis=2)  # NaN never is
-        for c, r in zip(*np.nonzero(wanted), strict=True):
-            curve, kbps = own[c], float(rates[r])
-            if np.isclose(curve.kbps, kbps, rtol=_SAME_RATE, atol=0.0).any() and rates_kbps is None:
-                continue  # the probe itself is offered
-            rendition = VideoRendition(
-                codec=codec,
-                width_px=curve.width_px,
-                height_px=curve.height_px,
-                target=f"b={kbps:g}k",
-                bitrate_kbps=kbps,
-                nearest_probes=curve.around(kbps),
-                vmaf=curve.vmaf_at(kbps),
-            )
-            yield curve, rendition, avq[c, r]
+        avq = np.full((len(own), len(rates), own[0].avq_mos.shape[1]), np.nan)  # (sizes, R, A)
+        for c, curve in enumerate(own):
+            inside = (rates >= curve.kbps[0]) & (rates <= curve.kbps[-1])
+            avq[c, inside] = curve.at(rates[inside])
+        wanted = ~np.isnan(avq).any(axis=2)
+        if not every_size:
+            wanted &= (avq >= np.nan_to_num(avq, nan=-np.inf).max(axis=0)).any(axis=2)
+        for c, curve in enumerate(own):
+            if rates_kbps is None:  # the probes themselves are offered
+                wanted[c] &= ~np.isclose(rates, curve.kbps[:, None], rtol=_SAME_RATE, atol=0.0).any(axis=0)
+            found.append(_Offered(curve=curve, kbps=rates[wanted[c]], avq_mos=avq[c, wanted[c]]))
+    return found
 
 
-def _features(surface: QualitySurface, curve: SizeCurve, kbps: float) -> npt.NDArray[np.float64]:
-    """Video features between two probes, for relevance only: linear in the logarithm of the rate."""
-    x_v = surface.x_v[curve.index]
-    log_kbps = np.log(curve.kbps)
-    return np.array([np.interp(np.log(kbps), log_kbps, column) for column in x_v.T])
+def _features(surface: QualitySurface, offered: _Offered) -> npt.NDArray[np.float32]:
+    """Video features between two probes, (R, d_v), for relevance only: linear in the logarithm of the rate."""
+    x_v, log_kbps = surface.x_v[offered.curve.index].astype(np.float64), np.log(offered.curve.kbps)
+    at = np.log(offered.kbps)
+    below = np.clip(np.searchsorted(log_kbps, at, side="right") - 1, 0, len(log_kbps) - 2)
+    past = ((at - log_kbps[below]) / (log_kbps[below + 1] - log_kbps[below]))[:, None]
+    return np.asarray((1.0 - past) * x_v[below] + past * x_v[below + 1], dtype=np.float32)
 
 
 def find_crossovers(surface: QualitySurface, audio: int, codec: str) -> list[Crossover]:

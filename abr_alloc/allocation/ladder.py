@@ -16,7 +16,6 @@ Axes: n candidates, by total rate.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,11 +23,12 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.candidates import allowed_pairs
 from abr_alloc.allocation.rung import FOOT_MOS, RATIO_ROUNDING, Ladder, LadderRules, make_ladder
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
-__all__ = ["MAX_RUNGS", "PLAYED_SHARE", "allowed_pairs", "choose_number", "design_ladders"]
+__all__ = ["MAX_RUNGS", "PLAYED_SHARE", "choose_number", "design_ladders"]
 
 MAX_RUNGS = 24
 """Most rungs that are ever tried."""
@@ -70,34 +70,6 @@ class _Candidates:
         return allowed & same, allowed & ~same & (self.audio_kbps[columns] > self.audio_kbps[rows, None])
 
 
-def allowed_pairs(surface: QualitySurface, rules: LadderRules) -> npt.NDArray[np.bool_]:
-    """Which pairs of a surface may be rungs, (V, A).
-
-    Raises:
-        InfeasibleLadderError: none may.
-    """
-    side = np.array([min(v.width_px, v.height_px) for v in surface.video], dtype=np.int64)
-    sized = np.array([not rules.sides_px or any(a <= s <= b for a, b in rules.sides_px) for s in side])
-    if not sized.any():
-        have = ", ".join(f"{s}p" for s in sorted(set(side.tolist())))
-        raise InfeasibleLadderError(
-            f"title {surface.title!r} has none of the sizes asked for with --rates, only {have}"
-        )
-    total = surface.total_kbps
-    allowed = sized[:, None] & (total >= rules.min_kbps) & (total <= rules.max_kbps)
-    if not allowed.any():
-        asked = [f"--min-kbps {rules.min_kbps:g}k"] if rules.min_kbps > 0.0 else []
-        asked += [f"--max-kbps {rules.max_kbps:g}k"] if rules.max_kbps < math.inf else []
-        raise InfeasibleLadderError(
-            f"title {surface.title!r} has no pair within {' and '.join(asked)}; its pairs take "
-            f"{total[sized].min():.0f}k to {total[sized].max():.0f}k"
-        )
-    enough = allowed & (surface.avq_mos >= rules.top_avq_mos)
-    if enough.any():
-        allowed &= total <= total[enough].min()
-    return allowed
-
-
 def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules) -> _Candidates:
     total, allowed = surface.total_kbps, allowed_pairs(surface, rules)
     video, audio = np.nonzero(allowed)
@@ -110,7 +82,7 @@ def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules)
         avq_mos=surface.avq_mos[video, audio].astype(np.float64),
         video_kbps=np.array([v.bitrate_kbps for v in surface.video])[video],
         audio_kbps=np.array([a.bitrate_kbps for a in surface.audio])[audio],
-        side_px=np.array([min(v.width_px, v.height_px) for v in surface.video], dtype=np.int64)[video],
+        side_px=surface.video_side_px[video],
         share=audience.share_with(total[video, audio]),
     )
 

@@ -1,7 +1,8 @@
 """Plans: the pairs with the best AVQ that a budget allows, per scene or over a whole title.
 
-One scene under one budget is a maximum over its pairs, so every pair is looked at. A budget over a title is shared by
-its scenes: `title.py`. Both answers are exact.
+What may be chosen is the same for every plan (`planning_surfaces`): video rates between the measured ones too, and no
+audio that is dearer than transparent. What a scene takes under its own budget lies on its path (`path.py`); a budget
+over a title is shared by the paths of its scenes (`title.py`).
 """
 
 from __future__ import annotations
@@ -9,34 +10,36 @@ from __future__ import annotations
 import itertools
 import math
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.interpolation import interpolate
+from abr_alloc.allocation.path import TIE_MOS, Path, find_path
 from abr_alloc.allocation.record import Allocation, Certificate, Choice, Plan, allocate
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces
+from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, drop_wasted_audio
 from abr_alloc.allocation.title import Limits, plan_titles
 from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model, load_model
 
 __all__ = [
+    "TIE_MOS",
     "Allocation",
     "Certificate",
     "Limits",
     "Plan",
+    "ScenePath",
     "best_pair",
-    "choose_pair",
     "middle_of_kbps",
     "middling_budget_kbps",
     "plan",
     "plan_surfaces",
+    "planning_surfaces",
+    "scene_path",
 ]
-
-TIE_MOS = 1e-6
-"""Pairs whose AVQ differs by no more are equal, and the cheaper one is taken."""
 
 EXTRA_BUDGET = 0.10
 """Share of the budget whose worth every plan per scene states."""
@@ -50,9 +53,12 @@ def plan(
     per: str = "scene",
     limits: Limits | None = None,
     overhead: float = DEFAULT_OVERHEAD,
-    interpolated: bool = False,
+    measured_only: bool = False,
 ) -> Plan:
     """Plan every scene of a table.
+
+    A plan takes the pair with the best AVQ within the budget, and of pairs within `TIE_MOS` of it the cheapest; a
+    larger budget never has a smaller picture unless that is better by more than the tie (`path.py`).
 
     Args:
         features: a table, from `read_features`.
@@ -61,7 +67,8 @@ def plan(
         per: `scene` gives the budget to every scene; `title` to the title's mean over time.
         limits: what else must hold, and how AVQ is pooled over a title.
         overhead: container overhead as a share of the streams' rate.
-        interpolated: choose between measured video renditions too (`interpolation.py`).
+        measured_only: choose among the measured video renditions alone, instead of rates between them too
+            (`interpolation.py`).
 
     Raises:
         CheckpointError: the model was trained on other features.
@@ -78,47 +85,76 @@ def plan(
             raise ValueError(f"a budget of {budget} kbps is not positive and finite")
     if per not in ("scene", "title"):
         raise ValueError(f"per is 'scene' or 'title', not {per!r}")
-    surfaces = build_surfaces(features, model, overhead=overhead)
-    if interpolated:
-        surfaces = (interpolate(surface, overhead=overhead) for surface in surfaces)
+    measured = build_surfaces(features, model, overhead=overhead)
+    surfaces = planning_surfaces(measured, overhead=overhead, measured_only=measured_only)
     return (plan_titles if per == "title" else plan_surfaces)(surfaces, budgets, model, limits or Limits())
 
 
-def best_pair(surface: QualitySurface, budget_kbps: float) -> tuple[int, int] | None:
-    """Indices (video, audio) of the best feasible pair; None where none fits.
+def planning_surfaces(
+    surfaces: Iterable[QualitySurface], *, overhead: float, measured_only: bool = False
+) -> Iterator[QualitySurface]:
+    """What plans choose from: measured surfaces without wasted audio and, unless `measured_only`, with every size at
+    every rate between its probes."""
+    for surface in surfaces:
+        lean = drop_wasted_audio(surface)
+        yield lean if measured_only else interpolate(lean, overhead=overhead, every_size=True)
 
-    Pairs within `TIE_MOS` of the best are equal; the cheapest of them is taken.
-    """
-    feasible = surface.total_kbps <= budget_kbps
-    if not feasible.any():
-        return None
-    avq = np.where(feasible, surface.avq_mos, -np.inf)
-    tied = avq >= avq.max() - TIE_MOS
-    cheapest = int(np.argmin(np.where(tied, surface.total_kbps, np.inf)))
-    video, audio = np.unravel_index(cheapest, avq.shape)
-    return int(video), int(audio)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenePath:
+    """The path of a scene, with its pairs as places in the surface."""
+
+    surface: QualitySurface
+    """The scene."""
+    path: Path
+    """Its path; pairs are places in the flattened surface."""
+
+    def pair_at(self, budget_kbps: float) -> tuple[int, int] | None:
+        """Indices (video, audio) of what a budget buys; None where nothing fits."""
+        place = self.path.at(budget_kbps)
+        if place is None:
+            return None
+        video, audio = divmod(int(self.path.pair[place]), len(self.surface.audio))
+        return video, audio
+
+    def height_falls(self, budget_kbps: float) -> bool:
+        """Whether a smaller budget has a larger picture."""
+        place = self.path.at(budget_kbps)
+        return place is not None and bool(self.path.falls[place])
+
+
+def scene_path(surface: QualitySurface, *, min_avq_mos: float = -math.inf, up_to_kbps: float = math.inf) -> ScenePath:
+    """The path of a scene over its pairs with a least AVQ, for budgets up to a largest one."""
+    avq, kbps = surface.avq_mos.ravel(), surface.total_kbps.ravel()
+    side = np.repeat(surface.video_side_px, len(surface.audio))
+    allowed = np.flatnonzero(avq >= min_avq_mos)
+    path = find_path(avq[allowed].astype(np.float64), kbps[allowed], side[allowed], up_to_kbps=up_to_kbps)
+    return ScenePath(surface=surface, path=Path(from_kbps=path.from_kbps, pair=allowed[path.pair], falls=path.falls))
+
+
+def best_pair(surface: QualitySurface, budget_kbps: float) -> tuple[int, int] | None:
+    """Indices (video, audio) of what one budget buys; None where nothing fits. For several, ask one `scene_path`."""
+    return scene_path(surface, up_to_kbps=budget_kbps).pair_at(budget_kbps)
 
 
 def plan_surfaces(
     surfaces: Iterable[QualitySurface], budgets_kbps: Sequence[float], model: Model, limits: Limits | None = None
 ) -> Plan:
-    """Choose a pair for every surface and budget. Of the limits, the largest rate and the least AVQ apply."""
+    """Choose a pair for every surface and budget. Of the limits, the largest rate and the least AVQ apply.
+
+    Surfaces of one title come one after the other, and are planned by themselves (`prediction.py`).
+    """
     limits = limits or Limits()
-    choices: list[list[Choice]] = [[] for _ in budgets_kbps]
+    allocations: list[list[Allocation]] = [[] for _ in budgets_kbps]
     infeasible: list[list[InfeasibleScene | InfeasibleLimits]] = [[] for _ in budgets_kbps]
-    for surface in surfaces:
+    most_kbps = min(max(budgets_kbps, default=0.0) * (1.0 + EXTRA_BUDGET), limits.max_rate_kbps)
+    for title in by_title(surfaces):
+        paths = [scene_path(scene, min_avq_mos=limits.min_avq_mos, up_to_kbps=most_kbps) for scene in title]
         for i, budget_kbps in enumerate(budgets_kbps):
-            found = choose_pair(surface, budget_kbps, limits)
-            if isinstance(found, Choice):
-                choices[i].append(found)
-            else:
-                infeasible[i].append(found)
-    return Plan(
-        allocations=tuple(
-            itertools.chain(*(allocate(c, b, model) for c, b in zip(choices, budgets_kbps, strict=True)))
-        ),
-        infeasible=tuple(itertools.chain(*infeasible)),
-    )
+            found = [_choose(path, budget_kbps, limits) for path in paths]
+            allocations[i] += allocate([c for c in found if isinstance(c, Choice)], budget_kbps, model)
+            infeasible[i] += [c for c in found if not isinstance(c, Choice)]
+    return Plan(allocations=tuple(itertools.chain(*allocations)), infeasible=tuple(itertools.chain(*infeasible)))
 
 
 def middling_budget_kbps(surfaces: Sequence[QualitySurface]) -> float:
@@ -136,26 +172,26 @@ def middle_of_kbps(least: npt.NDArray[np.float64], most: npt.NDArray[np.float64]
     return float(np.ceil(value / unit) * unit)
 
 
-def choose_pair(
-    surface: QualitySurface, budget_kbps: float, limits: Limits
-) -> Choice | InfeasibleScene | InfeasibleLimits:
-    """The best pair of one scene under one budget, or why there is none."""
-    most_kbps = min(budget_kbps, limits.max_rate_kbps)
-    pair = best_pair(surface, most_kbps)
+def _choose(path: ScenePath, budget_kbps: float, limits: Limits) -> Choice | InfeasibleScene | InfeasibleLimits:
+    """What one scene takes under one budget, or why there is nothing."""
+    surface, most_kbps = path.surface, min(budget_kbps, limits.max_rate_kbps)
+    pair = path.pair_at(most_kbps)
     if pair is None:
         cheapest = _cheapest(surface, budget_kbps)
-        return cheapest if cheapest.total_kbps > budget_kbps else _too_dear(surface, cheapest, limits)
-    avq = float(surface.avq_mos[pair])
-    if avq < limits.min_avq_mos - TIE_MOS:
-        return _too_poor(surface, budget_kbps, most_kbps, avq, limits)
-    more = best_pair(surface, min(budget_kbps * (1.0 + EXTRA_BUDGET), limits.max_rate_kbps))
+        if cheapest.total_kbps > budget_kbps:
+            return cheapest
+        if cheapest.total_kbps > limits.max_rate_kbps:
+            return _too_dear(surface, cheapest, limits)
+        return _too_poor(surface, budget_kbps, most_kbps, limits)
+    more = path.pair_at(min(budget_kbps * (1.0 + EXTRA_BUDGET), limits.max_rate_kbps)) or pair
     allowed = (surface.total_kbps <= most_kbps) & (surface.avq_mos >= limits.min_avq_mos)
     return Choice(
         surface=surface,
         video=pair[0],
         audio=pair[1],
         num_feasible=int(allowed.sum()),
-        extra_budget_gain_mos=max(float(surface.avq_mos[more]) - avq, 0.0) if more else 0.0,
+        extra_budget_gain_mos=float(surface.avq_mos[more]) - float(surface.avq_mos[pair]),
+        height_falls=path.height_falls(most_kbps),
     )
 
 
@@ -182,9 +218,8 @@ def _too_dear(surface: QualitySurface, cheapest: InfeasibleScene, limits: Limits
     )
 
 
-def _too_poor(
-    surface: QualitySurface, budget_kbps: float, most_kbps: float, best_mos: float, limits: Limits
-) -> InfeasibleLimits:
+def _too_poor(surface: QualitySurface, budget_kbps: float, most_kbps: float, limits: Limits) -> InfeasibleLimits:
+    best_mos = float(surface.avq_mos[surface.total_kbps <= most_kbps].max())
     good = surface.avq_mos >= limits.min_avq_mos
     needed = float(np.where(good, surface.total_kbps, math.inf).min())
     floor = limits.min_avq_mos

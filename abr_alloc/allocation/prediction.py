@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.models.predictor import Predictor, predict_pairs
+from abr_alloc.models.relevance import SceneShares, surface_effects
 
-__all__ = ["Pairs", "TitleAvq", "pair_up", "predict_title"]
+__all__ = ["Pairs", "TitleAvq", "pair_up", "predict_title", "shares_of"]
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]
@@ -76,3 +77,21 @@ def predict_title(predictor: Predictor, x_a: Floats, x_v: Floats, audio: Indices
     avq = np.asarray(predict_pairs(predictor, x_a, x_v, audio, video), dtype=np.float32)
     pairs, without_audio, without_video = np.split(avq, [len(avq) - num_v - num_a, len(avq) - num_a])
     return TitleAvq(pairs_mos=pairs, without_audio_mos=without_audio, without_video_mos=without_video)
+
+
+def shares_of(avq_mos: Floats, without_audio_mos: Floats, without_video_mos: Floats) -> SceneShares:
+    """Audio's share of a scene, as `relevance.scene_shares` has it, from what `predict_title` has predicted already.
+
+    Args:
+        avq_mos: AVQ of every pair, (V, A).
+        without_audio_mos: of every video rendition beside the average audio, (V,).
+        without_video_mos: of every audio rendition beside the average video, (A,).
+    """
+    scale = np.maximum(np.abs(avq_mos), 1e-6)
+    without = without_audio_mos[:, None], without_video_mos[None, :]
+    audio, video = (float(np.mean(np.abs(avq_mos - other) / scale, dtype=np.float64)) for other in without)
+    return SceneShares(ablation=_share(audio, video), anova=_share(*surface_effects(avq_mos.astype(np.float64))))
+
+
+def _share(audio: float, video: float) -> float:
+    return audio / (audio + video) if audio + video > 1e-12 else 0.5

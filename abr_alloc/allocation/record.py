@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.models.checkpoint import Model
@@ -16,30 +17,35 @@ from abr_alloc.models.relevance import Relevance, SceneShares, estimate_relevanc
 __all__ = [
     "FLAT_COLUMNS",
     "FLAT_TYPES",
+    "SLIGHT_LOSS_MOS",
     "Allocation",
     "Certificate",
+    "Cheaper",
     "Choice",
-    "Indistinguishable",
     "Plan",
     "allocate",
-    "find_indistinguishable",
+    "find_cheaper",
 ]
+
+SLIGHT_LOSS_MOS = 0.1
+"""What the cheaper pair beside every chosen one may be worse by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Indistinguishable:
-    """The pairs of a scene that a panel could not tell from a chosen one, by the interval of their difference."""
+class Cheaper:
+    """The cheapest pair of a scene whose AVQ is at most `SLIGHT_LOSS_MOS` below a chosen one's: what a little costs."""
 
-    num_pairs: int
-    """How many, cheap and dear; the chosen pair counts."""
     video: VideoRendition
-    """Video rendition of the cheapest of them."""
+    """Its video rendition; the chosen one's where nothing cheaper comes so close."""
     audio: AudioRendition
-    """Audio rendition of the cheapest."""
+    """Its audio rendition."""
     total_kbps: float
-    """What the cheapest costs with overhead, kbps."""
+    """What it costs with overhead, kbps."""
     avq_mos: float
-    """Predicted AVQ of the cheapest, MOS."""
+    """Predicted AVQ, MOS."""
+    preference_probability: float
+    """Probability that a panel rates the chosen pair higher by 0.25 MOS or more (`preference.py`), 0-1; 0 where the two
+    are one pair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +76,16 @@ class Allocation:
     """90 % interval of a listener panel's MOS, 1-5."""
     relevance: Relevance
     """How much each modality matters in this scene, and at this pair."""
-    indistinguishable: Indistinguishable
-    """What cannot be told from this pair."""
+    cheaper: Cheaper
+    """What is saved by giving up a little AVQ."""
     extra_budget_gain_mos: float | None
     """What 10 % more budget would add to the scene's AVQ, MOS; None where the budget is the title's."""
     num_pairs: int
     """Pairs of the scene."""
     num_feasible: int
     """Pairs that the scene could take: within its budget, largest rate and least AVQ, whichever apply."""
+    height_falls: bool = False
+    """Whether a smaller budget has a larger picture here: the smaller one is better by more than the tie."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +101,7 @@ class Certificate:
     objective_mos: float
     """Pooled AVQ of the allocation, MOS."""
     upper_bound_mos: float
-    """No allocation within the budget and the limits pools higher."""
+    """No allocation of pairs on the scenes' paths, within the budget and the limits, pools higher."""
     price_mos_per_kbps: float
     """What another kbps of budget is worth, MOS per kbps, >= 0."""
     mean_kbps: float
@@ -139,25 +147,26 @@ class Choice:
     """Pairs that the scene could take."""
     extra_budget_gain_mos: float | None = None
     """What 10 % more budget would add, MOS."""
+    height_falls: bool = False
+    """Whether a smaller budget has a larger picture."""
 
 
 def allocate(choices: Sequence[Choice], budget_kbps: float, model: Model) -> list[Allocation]:
     """Write chosen pairs out, with interval and relevance; relevance is estimated for all at once."""
     if not choices:
         return []
-    shares: dict[int, SceneShares] = {}
-    for c in choices:
-        surface = c.surface
-        if id(surface) not in shares:
-            shares[id(surface)] = scene_shares(model.predictor, surface.avq_mos, surface.x_a, surface.x_v)
     relevance = estimate_relevance(
         model.predictor,
         model.relevance_ranges,
-        [shares[id(c.surface)] for c in choices],
+        [_shares(c.surface, model) for c in choices],
         np.stack([c.surface.x_a[c.audio] for c in choices]),
         np.stack([c.surface.x_v[c.video] for c in choices]),
     )
     return [_write_out(c, budget_kbps, model, r) for c, r in zip(choices, relevance, strict=True)]
+
+
+def _shares(surface: QualitySurface, model: Model) -> SceneShares:
+    return surface.shares or scene_shares(model.predictor, surface.avq_mos, surface.x_a, surface.x_v)
 
 
 def _write_out(c: Choice, budget_kbps: float, model: Model, relevance: Relevance) -> Allocation:
@@ -177,24 +186,37 @@ def _write_out(c: Choice, budget_kbps: float, model: Model, relevance: Relevance
         avq_mos=avq,
         interval_mos=(min(max(avq + low, 1.0), 5.0), min(max(avq + high, 1.0), 5.0)),
         relevance=relevance,
-        indistinguishable=find_indistinguishable(surface, avq, model.intervals.difference_mos),
+        cheaper=find_cheaper(surface, c.video, c.audio, model.intervals.difference_mos),
         extra_budget_gain_mos=c.extra_budget_gain_mos,
         num_pairs=surface.avq_mos.size,
         num_feasible=c.num_feasible,
+        height_falls=c.height_falls,
     )
 
 
-def find_indistinguishable(surface: QualitySurface, avq_mos: float, difference_mos: float) -> Indistinguishable:
-    """The pairs of a scene whose AVQ lies within `difference_mos` of a chosen pair's."""
-    alike = np.abs(surface.avq_mos - avq_mos) <= difference_mos
-    cheapest = int(np.argmin(np.where(alike, surface.total_kbps, np.inf)))
-    video, audio = np.unravel_index(cheapest, alike.shape)
-    return Indistinguishable(
-        num_pairs=int(alike.sum()),
-        video=surface.video[int(video)],
-        audio=surface.audio[int(audio)],
+def find_cheaper(surface: QualitySurface, video: int, audio: int, model_difference_mos: float) -> Cheaper:
+    """The cheapest pair of a scene that comes within `SLIGHT_LOSS_MOS` of a chosen one.
+
+    Args:
+        surface: the scene.
+        video, audio: the chosen pair.
+        model_difference_mos: half of the 90 % interval of a predicted difference, MOS.
+    """
+    avq = float(surface.avq_mos[video, audio])
+    # The chosen pair's own AVQ is a float32; so is the loss then.
+    close = surface.avq_mos >= surface.avq_mos[video, audio] - np.float32(SLIGHT_LOSS_MOS)
+    close &= surface.total_kbps < surface.total_kbps[video, audio]
+    same = not close.any()
+    if not same:
+        cheapest = int(np.argmin(np.where(close, surface.total_kbps, np.inf)))
+        video, audio = (int(i) for i in np.unravel_index(cheapest, close.shape))
+    found = float(surface.avq_mos[video, audio])
+    return Cheaper(
+        video=surface.video[video],
+        audio=surface.audio[audio],
         total_kbps=float(surface.total_kbps[video, audio]),
-        avq_mos=float(surface.avq_mos[video, audio]),
+        avq_mos=found,
+        preference_probability=0.0 if same else preference_probability(max(avq - found, 0.0), model_difference_mos),
     )
 
 
@@ -202,11 +224,12 @@ FLAT_TYPES = {
     **{"title": "str", "scene": "int", "start_s": "float", "end_s": "float", "weight_s": "float"},
     **{"budget_kbps": "float"},
     **{"video_codec": "str", "width_px": "int", "height_px": "int", "video_target": "str", "video_kbps": "float"},
-    **{"audio_codec": "str", "channels": "int", "audio_target": "str", "audio_kbps": "float", "total_kbps": "float"},
+    **{"vmaf": "float", "audio_codec": "str", "channels": "int", "audio_target": "str", "audio_kbps": "float"},
+    **{"audio_quality_mos": "float", "total_kbps": "float"},
     **{"avq_mos": "float", "avq_low_mos": "float", "avq_high_mos": "float"},
     **{"audio_share": "float", "eq8_audio_share": "float", "extra_budget_gain_mos": "float"},
     **{"num_pairs": "int", "num_feasible": "int", "interpolated": "bool"},
-    **{"indistinguishable_kbps": "float", "num_indistinguishable": "int"},
+    **{"cheaper_kbps": "float", "cheaper_avq_mos": "float", "preference_probability": "float", "height_falls": "bool"},
 }
 """Columns of a plan as rows, with their types."""
 FLAT_COLUMNS = list(FLAT_TYPES)
@@ -225,10 +248,12 @@ def _flatten(a: Allocation) -> dict[str, object]:
         "height_px": a.video.height_px,
         "video_target": a.video.target,
         "video_kbps": a.video.bitrate_kbps,
+        "vmaf": a.video.vmaf,
         "audio_codec": a.audio.codec,
         "channels": a.audio.channels,
         "audio_target": a.audio.target,
         "audio_kbps": a.audio.bitrate_kbps,
+        "audio_quality_mos": a.audio.quality_mos,
         "total_kbps": a.total_kbps,
         "avq_mos": a.avq_mos,
         "avq_low_mos": a.interval_mos[0],
@@ -239,6 +264,8 @@ def _flatten(a: Allocation) -> dict[str, object]:
         "num_pairs": a.num_pairs,
         "num_feasible": a.num_feasible,
         "interpolated": a.video.interpolated,
-        "indistinguishable_kbps": a.indistinguishable.total_kbps,
-        "num_indistinguishable": a.indistinguishable.num_pairs,
+        "cheaper_kbps": a.cheaper.total_kbps,
+        "cheaper_avq_mos": a.cheaper.avq_mos,
+        "preference_probability": a.cheaper.preference_probability,
+        "height_falls": a.height_falls,
     }

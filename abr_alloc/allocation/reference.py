@@ -5,8 +5,10 @@ file. On a title it is judged by the same surface as the designed one: each rung
 with the audio rendition nearest to its own. Rungs larger than the source, or at a rate below the
 title's cheapest probe of that size, are left out and named.
 
-Bitrate saved at equal AVQ is Bjontegaard's delta rate (ITU-T VCEG-M33, 2001) with AVQ for quality: the mean difference
-of log rate between two curves, log rate over AVQ, interpolated by PCHIP, over the AVQ that both reach.
+Bitrate saved at equal quality is Bjontegaard's delta rate (ITU-T VCEG-M33, 2001): the mean difference of log rate
+between two curves, log rate over quality, interpolated by PCHIP, over the quality that both reach. It is given in AVQ,
+which the ladder was designed for, and in VMAF, which knows the picture only; both over the total rate. Where the two
+disagree, one of them is mistaken about this title, or audio was bought with picture.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -23,8 +25,9 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.catalogue import mean_vmaf
 from abr_alloc.allocation.interpolation import lattice_kbps
-from abr_alloc.allocation.rung import Ladder, LadderRules, keeps_rules, make_ladder
+from abr_alloc.allocation.rung import Ladder, LadderRules, keeps_rules, make_ladder, with_preferences
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import TitleCurves
 from abr_alloc.errors import LadderFormatError, UnitError
@@ -44,7 +47,8 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-_MIN_STEP_MOS = 1e-6
+_MIN_STEP = 1e-6  # of AVQ or VMAF: rounding
+_SHOWN_PERCENT = 0.05  # what a table rounds to a tenth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +99,17 @@ class Comparison:
     """Fewest designed rungs that expect at least the fixed ladder's AVQ; None where no number tried does."""
     bd_rate_percent: float | None
     """Mean rate difference at equal AVQ, %; negative is saved; None where the curves do not overlap."""
+    bd_rate_vmaf_percent: float | None = None
+    """The same at equal VMAF; None also where VMAF is not known."""
     breaks_rules: bool
     """Whether the fixed ladder breaks a rule that the designed one keeps, so that it may come out ahead."""
+
+    @property
+    def scores_disagree(self) -> bool:
+        """Whether rate is saved by one of AVQ and VMAF and lost by the other, by a tenth of a percent or more."""
+        both = self.bd_rate_percent, self.bd_rate_vmaf_percent
+        known = [percent for percent in both if percent is not None and abs(percent) >= _SHOWN_PERCENT]
+        return len(known) == 2 and (known[0] < 0.0) != (known[1] < 0.0)
 
 
 def load_reference(name: str) -> ReferenceLadder:
@@ -189,6 +202,7 @@ def apply_reference(
                     height_px=rung.height_px,
                     target=f"b={rung.video_kbps:g}k",
                     bitrate_kbps=rung.video_kbps,
+                    vmaf=mean_vmaf(of_title, side, rung.video_kbps),
                 ),
                 audio,
                 (rung.video_kbps + audio.bitrate_kbps) * (1.0 + overhead),
@@ -218,8 +232,10 @@ def compare_ladders(
     *,
     round_kbps: float,
     enough_kbps: float,
+    offered_audio: Collection[tuple[str, str]],
     overhead: float,
     interval_mos: tuple[float, float] = (0.0, 0.0),
+    difference_mos: float = 0.0,
 ) -> Comparison | None:
     """A designed ladder beside a fixed one; None where the title can play no rung of the fixed one.
 
@@ -232,27 +248,29 @@ def compare_ladders(
         rules: what the designed ladders keep.
         round_kbps: what their video rates are multiples of.
         enough_kbps: total rate of the cheapest pair that is good enough by the rules; inf where they name none.
+        offered_audio: codec and target of the audio renditions that designed ladders may use.
         overhead: container overhead as a share of the streams' rate.
         interval_mos: what to add to a prediction for its interval, MOS.
+        difference_mos: half of the 90 % interval of a predicted difference, MOS; 0 where it is not known.
     """
     fixed, left_out = apply_reference(reference, titles, audience, overhead, interval_mos, round_kbps)
     if fixed is None:
         return None
     count = len(fixed.rungs)
     same = by_rungs[count - 1] if len(by_rungs) >= count else None
-    enough = [
-        len(ladder.rungs) for ladder in by_rungs if ladder.expected_avq_mos >= fixed.expected_avq_mos - _MIN_STEP_MOS
-    ]
+    enough = [len(ladder.rungs) for ladder in by_rungs if ladder.expected_avq_mos >= fixed.expected_avq_mos - _MIN_STEP]
     return Comparison(
         reference=reference.name,
-        ladder=fixed,
+        ladder=with_preferences(fixed, difference_mos),
         left_out=left_out,
         gain_mos=designed.expected_avq_mos - fixed.expected_avq_mos,
         same_rungs_gain_mos=None if same is None else same.expected_avq_mos - fixed.expected_avq_mos,
         rungs_needed=min(enough, default=None),
         bd_rate_percent=bd_rate_percent(*_curve(fixed), *_curve(designed)),
+        bd_rate_vmaf_percent=_bd_rate_vmaf_percent(fixed, designed),
         breaks_rules=not (
             keeps_rules(fixed, rules)
+            and all((r.audio.codec, r.audio.target) in offered_audio for r in fixed.rungs)
             and fixed.rungs[-1].total_kbps <= enough_kbps
             and all(_is_multiple(r.video.bitrate_kbps, round_kbps) for r in fixed.rungs)
         ),
@@ -263,23 +281,35 @@ def _curve(ladder: Ladder) -> tuple[Floats, Floats]:
     return np.array([r.total_kbps for r in ladder.rungs]), np.array([r.avq_mos for r in ladder.rungs])
 
 
-def bd_rate_percent(anchor_kbps: Floats, anchor_mos: Floats, test_kbps: Floats, test_mos: Floats) -> float | None:
+def _bd_rate_vmaf_percent(fixed: Ladder, designed: Ladder) -> float | None:
+    curves: list[Floats] = []
+    for ladder in (fixed, designed):
+        known = [r.video.vmaf for r in ladder.rungs if r.video.vmaf is not None]
+        if len(known) < len(ladder.rungs):
+            return None
+        curves += [_curve(ladder)[0], np.array(known)]
+    return bd_rate_percent(*curves)
+
+
+def bd_rate_percent(
+    anchor_kbps: Floats, anchor_quality: Floats, test_kbps: Floats, test_quality: Floats
+) -> float | None:
     """Bjontegaard delta rate of a test curve against an anchor, %; negative where the test needs less.
 
-    Points that do not rise in AVQ over a cheaper one are left out. None where a curve has fewer than two points left,
-    or the two reach no AVQ in common.
+    Points that do not rise in quality over a cheaper one are left out. None where a curve has fewer than two points
+    left, or the two reach no quality in common.
     """
     from scipy.interpolate import PchipInterpolator
 
     curves = []
-    for kbps, mos in ((anchor_kbps, anchor_mos), (test_kbps, test_mos)):
+    for kbps, quality in ((anchor_kbps, anchor_quality), (test_kbps, test_quality)):
         order = np.argsort(kbps, kind="stable")
-        kbps, mos = kbps[order], mos[order]
-        highest = np.maximum.accumulate(np.append(-np.inf, mos[:-1]))
-        rising = mos > highest + _MIN_STEP_MOS
+        kbps, quality = kbps[order], quality[order]
+        highest = np.maximum.accumulate(np.append(-np.inf, quality[:-1]))
+        rising = quality > highest + _MIN_STEP
         if rising.sum() < 2:
             return None
-        curves.append((mos[rising], np.log(kbps[rising])))
+        curves.append((quality[rising], np.log(kbps[rising])))
     low, high = max(q[0] for q, _ in curves), min(q[-1] for q, _ in curves)
     if not high > low:
         return None

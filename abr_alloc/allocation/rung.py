@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.path import TIE_MOS
+from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.errors import InfeasibleLadderError
 
@@ -24,6 +27,7 @@ __all__ = [
     "expected_avq_mos",
     "keeps_rules",
     "make_ladder",
+    "with_preferences",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -57,6 +61,8 @@ class LadderRules:
     """What every rung but the lowest must add to the one below it, MOS."""
     min_played_share: float = 0.0
     """Share of the audience that must play every rung."""
+    tie_mos: float = TIE_MOS
+    """What dearer audio, or a smaller picture, must add at the same total rate to be a candidate, MOS."""
 
     def __post_init__(self) -> None:
         if self.max_audio is not None and self.max_audio < 1:
@@ -86,6 +92,8 @@ class TitleAtRung:
     """Predicted AVQ, MOS."""
     note: str
     """What its AVQ rests on, where that is not plainly a probe or between two."""
+    vmaf: float | None = None
+    """VMAF of its video; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +116,9 @@ class Rung:
     """What its AVQ rests on, where that is not plainly a probe or between two."""
     titles: tuple[TitleAtRung, ...] = ()
     """What every title comes to, where several share the ladder."""
+    preference_over_below: float | None = None
+    """Probability that people rate it higher than the rung below by `preference.NOTICED_MOS`; None for the lowest rung,
+    and where the error of the model is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +172,24 @@ def make_ladder(
         unreached_share=float(1.0 - share[0]),
         network=audience.network,
     )
+
+
+def with_preferences(ladder: Ladder, difference_mos: float) -> Ladder:
+    """A ladder whose rungs say how likely people are to rate them higher than the one below.
+
+    Args:
+        ladder: the rungs.
+        difference_mos: half of the 90 % interval of a predicted difference, MOS; 0 where it is not known.
+    """
+    if not difference_mos > 0.0:
+        return ladder
+    above = [
+        dataclasses.replace(
+            rung, preference_over_below=preference_probability(rung.avq_mos - below.avq_mos, difference_mos)
+        )
+        for below, rung in itertools.pairwise(ladder.rungs)
+    ]
+    return dataclasses.replace(ladder, rungs=(ladder.rungs[0], *above))
 
 
 def keeps_rules(ladder: Ladder, rules: LadderRules) -> bool:

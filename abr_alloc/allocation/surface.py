@@ -5,24 +5,29 @@ Axes: V video renditions, A audio renditions of one scene; surfaces are (V, A).
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from abr_alloc.allocation.prediction import pair_up, predict_title
+from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.audio_quality import quality_of_rows, transparent_kbps
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.models.relevance import SceneShares
 
 __all__ = [
     "DEFAULT_OVERHEAD",
     "AudioRendition",
+    "LazyVideo",
     "Probe",
     "QualitySurface",
     "VideoRendition",
@@ -89,6 +94,32 @@ class AudioRendition:
     """Audio quality as the models believe it (`models.audio_quality`), MOS; None where it is not known."""
 
 
+class LazyVideo(Sequence[VideoRendition], ABC):
+    """Video renditions that are written out when somebody asks for one: a scene offers thousands and takes a few."""
+
+    kbps: npt.NDArray[np.float64]
+    """Their rates, (V,)."""
+    side_px: npt.NDArray[np.int64]
+    """Their short sides, (V,)."""
+    codecs: npt.NDArray[np.str_]
+    """Their codecs, (V,)."""
+
+    @abstractmethod
+    def rendition(self, place: int) -> VideoRendition:
+        """One of them, 0 <= place < V."""
+
+    def __len__(self) -> int:
+        return len(self.kbps)
+
+    @overload
+    def __getitem__(self, place: int) -> VideoRendition: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[VideoRendition, ...]: ...
+    def __getitem__(self, place: int | slice) -> VideoRendition | tuple[VideoRendition, ...]:
+        found = range(len(self))[place]
+        return self.rendition(found) if isinstance(found, int) else tuple(self.rendition(i) for i in found)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualitySurface:
     """Every pair of one scene."""
@@ -101,7 +132,7 @@ class QualitySurface:
     """First instant, seconds."""
     end_s: float
     """First instant after it, seconds."""
-    video: tuple[VideoRendition, ...]
+    video: Sequence[VideoRendition]
     """V video renditions."""
     audio: tuple[AudioRendition, ...]
     """A audio renditions."""
@@ -115,6 +146,20 @@ class QualitySurface:
     """Audio features, (A, d_a)."""
     stands_for_s: float | None = None
     """Time of the title that it stands for where the title was measured as a digest, seconds."""
+    shares: SceneShares | None = None
+    """Audio's share of the scene, over all its measured pairs; None where it has not been worked out."""
+
+    @property
+    def video_side_px(self) -> npt.NDArray[np.int64]:
+        """Short side of every video rendition, (V,)."""
+        if isinstance(self.video, LazyVideo):
+            return self.video.side_px
+        return np.array([min(v.width_px, v.height_px) for v in self.video], dtype=np.int64)
+
+    @property
+    def video_codecs(self) -> npt.NDArray[np.str_]:
+        """Codec of every video rendition, (V,)."""
+        return self.video.codecs if isinstance(self.video, LazyVideo) else np.array([v.codec for v in self.video])
 
     @property
     def duration_s(self) -> float:
@@ -131,7 +176,7 @@ def drop_wasted_audio(surface: QualitySurface) -> QualitySurface:
     the codec's curve already (`audio_quality.transparent_kbps`): nobody hears what it costs."""
     enough: dict[tuple[str, int], float] = {}
     for a in surface.audio:
-        if a.bitrate_kbps >= transparent_kbps(a.codec, a.channels):
+        if a.bitrate_kbps >= _transparent_kbps(a.codec, a.channels):
             key = a.codec, a.channels
             enough[key] = min(a.bitrate_kbps, enough.get(key, math.inf))
     kept = [i for i, a in enumerate(surface.audio) if a.bitrate_kbps <= enough.get((a.codec, a.channels), math.inf)]
@@ -144,6 +189,10 @@ def drop_wasted_audio(surface: QualitySurface) -> QualitySurface:
         total_kbps=surface.total_kbps[:, kept],
         x_a=surface.x_a[kept],
     )
+
+
+_transparent_kbps = functools.cache(transparent_kbps)
+"""A few codecs, asked for at every scene of a catalogue."""
 
 
 def by_title(surfaces: Iterable[QualitySurface]) -> Iterator[list[QualitySurface]]:
@@ -188,7 +237,8 @@ def _title_surfaces(
     num_video = np.add.reduceat(is_video, first, dtype=np.intp)
     num_audio = np.add.reduceat(~is_video, first, dtype=np.intp)
     pairs = pair_up(num_video, num_audio)
-    avq = predict_title(model.predictor, x_a, x_v, pairs.audio, pairs.video).pairs_mos
+    found = predict_title(model.predictor, x_a, x_v, pairs.audio, pairs.video)
+    avq = found.pairs_mos
     video_renditions = [
         VideoRendition(
             codec=codec,
@@ -223,6 +273,7 @@ def _title_surfaces(
         v, a = slice(stop_v[s] - num_video[s], stop_v[s]), slice(stop_a[s] - num_audio[s], stop_a[s])
         own_video, own_audio = tuple(video_renditions[v]), tuple(audio_renditions[a])
         video_kbps, audio_kbps = ([r.bitrate_kbps for r in own] for own in (own_video, own_audio))
+        own_avq = avq[pairs.first[s] : pairs.first[s + 1]].reshape(len(own_video), len(own_audio))
         yield QualitySurface(
             title=title,
             scene=int(scene[row]),
@@ -230,9 +281,10 @@ def _title_surfaces(
             end_s=float(end_s[row]),
             video=own_video,
             audio=own_audio,
-            avq_mos=avq[pairs.first[s] : pairs.first[s + 1]].reshape(len(own_video), len(own_audio)),
+            avq_mos=own_avq,
             total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead),
             x_v=x_v[v],
             x_a=x_a[a],
             stands_for_s=weights_s.get(str(int(scene[row]))),
+            shares=shares_of(own_avq, found.without_audio_mos[v], found.without_video_mos[a]),
         )

@@ -135,6 +135,18 @@ class TitleCurves:
             return self._held(low, kbps)
         return (1.0 - weight) * self._held(low, kbps) + weight * self._held(high, kbps)
 
+    def vmaf_at(self, side_px: int, kbps: float, *, cap_at_source: bool = False) -> float | None:
+        """VMAF at a size and a rate, between and beyond the probes as `at` takes AVQ.
+
+        None where that is NaN, or where a probe's VMAF is not known.
+        """
+        low, high, weight = self._neighbours(side_px, cap_at_source)
+        if low is None or high is None or kbps < max(low.kbps[0], high.kbps[0]):
+            return None
+        ends = [curve.vmaf_at(min(kbps, self._held_kbps(curve))) for curve in (low, high)]
+        known = [vmaf for vmaf in ends if vmaf is not None]
+        return (1.0 - weight) * known[0] + weight * known[1] if len(known) == 2 else None
+
     def describe(self, side_px: int, kbps: float, *, cap_at_source: bool = False) -> tuple[SizeCurve | None, str]:
         """The probed size that stands for a size, and in words what is not quite as measured."""
         low, high, weight = self._neighbours(side_px, cap_at_source)
@@ -153,12 +165,16 @@ class TitleCurves:
             notes.append(f"rate above the dearest probe, {nearest.kbps[-1]:.0f}k: AVQ held there")
         return nearest, "; ".join(notes)
 
+    def _held_kbps(self, curve: SizeCurve) -> float:
+        """The rate from which on a curve stays at its value: its dearest probe's, or the last multiple below that."""
+        most = float(curve.kbps[-1])
+        rounded = math.floor(most / self._round_kbps) * self._round_kbps if self._round_kbps > 0.0 else most
+        return rounded if curve.kbps[0] <= rounded else most
+
     def _held(self, curve: SizeCurve, kbps: Floats) -> Floats:
         """A curve that stays at its last value beyond its last rate."""
-        most, highest = float(curve.kbps[-1]), curve.avq_mos[-1]
-        rounded = math.floor(most / self._round_kbps) * self._round_kbps if self._round_kbps > 0.0 else most
-        if curve.kbps[0] <= rounded < most:
-            most, highest = rounded, curve.at(np.array([rounded]))[0]
+        most = self._held_kbps(curve)
+        highest = curve.avq_mos[-1] if most == curve.kbps[-1] else curve.at(np.array([most]))[0]
         return np.where((kbps >= most)[:, None], highest, curve.at(np.minimum(kbps, most)))
 
     def _neighbours(self, side_px: int, cap_at_source: bool) -> tuple[SizeCurve | None, SizeCurve | None, float]:

@@ -43,7 +43,8 @@ def delivered_text(delivery: Delivery, variants: Sequence[Variant], output: Path
 
 def verified_text(delivery: Delivery, found: Comparison, tolerance: Tolerance) -> str:
     """Predicted and measured, rung by rung, and what is farthest off."""
-    heads = ["planned\nkbps", "measured\nkbps", "off", "peak\nkbps", "planned\nAVQ", "measured\nAVQ", "off\nAVQ", ""]
+    # "mean" and the second AVQ are measured: the words leave room for the names of streams.
+    heads = ["planned\nkbps", "mean\nkbps", "off", "peak\nkbps", "planned\nAVQ", "AVQ", "off\nAVQ", "VMAF", ""]
     table = new_table("rung", "video", "audio", *heads, left=("video", "audio", ""))
     for rung in found.rungs:
         table.add_row(
@@ -57,6 +58,7 @@ def verified_text(delivery: Delivery, found: Comparison, tolerance: Tolerance) -
             f"{rung.predicted_mos:.2f}",
             "-" if rung.measured_mos is None else f"{rung.measured_mos:.2f}",
             "-" if rung.avq_deviation_mos is None else f"{rung.avq_deviation_mos:+.2f}",
+            "-" if rung.measured_vmaf is None else f"{rung.measured_vmaf:.0f}",
             "" if rung.misses(tolerance) <= 1.0 else "!",
         )
     measured = found.largest_avq_deviation_mos is not None

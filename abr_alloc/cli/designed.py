@@ -23,18 +23,33 @@ LadderOf = Callable[[Sequence[QualitySurface]], TitleLadder | str]
 
 
 def find_ladders(
-    path: Path | None, names: Sequence[str], table: FeatureTable, model: Model, overhead: float
+    path: Path | None,
+    names: Sequence[str],
+    table: FeatureTable,
+    model: Model,
+    overhead: float,
+    *,
+    mix_audio: bool = False,
 ) -> tuple[LadderOf, list[str]]:
     """Where the ladders of some titles come from, and what to know about a file's.
 
     A folder stands for all ladder files in it. Without a file, ladders are designed as `abr-alloc ladder` does by
     default, beside the fixed ladder that ships for their codec.
 
+    Args:
+        path: a ladder file, or a folder of them; None to design.
+        names: the titles.
+        table: what the ladders are shown beside.
+        model: who predicts.
+        overhead: container overhead as a share of the streams' rate.
+        mix_audio: as in `DesignOptions`, for ladders that are designed.
+
     Raises:
         LadderFormatError: the file cannot be read, or has none of the titles.
     """
     if path is None:
-        return lambda scenes: _design(scenes, model, overhead), []
+        wanted = DesignOptions(overhead=overhead, mix_audio=mix_audio).known_to(model)
+        return lambda scenes: _design(scenes, wanted), []
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
         raise LadderFormatError(f"the folder {path} holds no ladder file (.json); make some with `abr-alloc ladder -o`")
@@ -47,10 +62,9 @@ def find_ladders(
     return lambda scenes: found.get(scenes[0].title, missing), told
 
 
-def _design(scenes: Sequence[QualitySurface], model: Model, overhead: float) -> TitleLadder | str:
+def _design(scenes: Sequence[QualitySurface], wanted: DesignOptions) -> TitleLadder | str:
     codecs = {v.codec for v in scenes[0].video}
     fixed = [reference for reference in map(load_reference, reference_names()) if {reference.codec} == codecs]
-    wanted = DesignOptions(overhead=overhead, interval_mos=model.interval_mos)
     try:
         (found,) = design_titles(scenes, read_audience(DEFAULT_NETWORK), wanted, fixed[0] if fixed else None)
     except InfeasibleLadderError as error:

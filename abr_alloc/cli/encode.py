@@ -182,7 +182,8 @@ def _refine(
     model = find_model(delivery, None)
 
     def compare(places: Mapping[str, Path], found: Sequence[Variant]) -> Comparison:
-        return compare_rungs(delivery, found, measure(delivery, places, info, ffmpeg, cache, model, jobs=jobs))
+        scores = measure(delivery, places, info, ffmpeg, cache, model, jobs=jobs)
+        return compare_rungs(delivery, found, scores.avq_mos, scores.vmaf)
 
     places = {name: folder.root / name for name in delivery.stream_names}
     before = compare(places, variants)

@@ -160,6 +160,8 @@ def command(
     audience whose players take the highest rung that their bandwidth allows. Rates between the measured ones are
     interpolated. The answer is exact over the candidate pairs.
 
+    A ladder has one video and one audio codec, those with which it comes out best; several --audio-codec may be mixed.
+
     FEATURES is a feature table, a folder of them, or a quoted pattern like "tables/*.parquet".
 
     Exit code 3 when the constraints leave no ladder.
@@ -215,8 +217,8 @@ def command(
         rules=rules,
         round_kbps=round_kbps,
         overhead=overhead,
-        interval_mos=model.interval_mos,
-    )
+        mix_audio=len(filters["audio_codecs"]) > 1,
+    ).known_to(model)
     described = " = ".join([network, *PRESETS.get(network, ())[:1]])
     provenance = {
         "model": model_object(model),
@@ -283,9 +285,10 @@ def _reference(name: str) -> ReferenceLadder:
 def _options_object(wanted: Any, network: str, reference: str | None, shared: bool) -> dict[str, Any]:
     found = dataclasses.asdict(wanted)
     rules = found.pop("rules")
-    found.pop("interval_mos")
-    rules.pop("min_step_mos")
-    rules.pop("min_played_share")
+    for name in ("interval_mos", "difference_mos"):  # the model's
+        found.pop(name)
+    for name in ("min_step_mos", "min_played_share", "tie_mos"):  # nobody asks for them
+        rules.pop(name)
     flat = {**found, **rules, "network": network, "compare": reference, "shared": shared}
     # JSON has no infinity: what is not limited is null.
     return {name: None if value == math.inf else value for name, value in flat.items()}

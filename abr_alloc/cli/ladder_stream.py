@@ -19,11 +19,11 @@ import pandas as pd
 from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.chunk_tasks import chunk_surfaces, shared_model
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
-from abr_alloc.allocation.filters import Filters
+from abr_alloc.allocation.filters import NO_ROWS, Filters
 from abr_alloc.allocation.reference import ReferenceLadder
 from abr_alloc.allocation.surface import by_title
 from abr_alloc.cli.ladder_table import LADDER_COLUMNS, ladder_frame
-from abr_alloc.cli.streaming import NO_ROWS, check_filters, chunks_of, results_of
+from abr_alloc.cli.streaming import check_filters, chunks_of, results_of
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.export.ladder_json import ladder_document
 from abr_alloc.features.catalogue import Chunk

@@ -22,7 +22,7 @@ LADDER_COLUMNS = {
     **{"title": "str", "rung": "int", "video_codec": "str", "width_px": "int", "height_px": "int"},
     **{"video_target": "str", "video_kbps": "float", "audio_codec": "str", "channels": "int", "audio_target": "str"},
     **dict.fromkeys(("audio_kbps", "total_kbps", "avq_mos", "avq_low_mos", "avq_high_mos", "played_share"), "float"),
-    "interpolated": "bool",
+    **{"interpolated": "bool", "vmaf": "float"},
 }
 """Columns of ladders as rows, with their types."""
 
@@ -31,8 +31,8 @@ def ladder_text(ladders: Sequence[TitleLadder], network: str, model_name: str, *
     """A table per title, its comparison, and how to read them."""
     told = (
         "played: share of the audience that has the bandwidth for this rung and not for the next. AVQ: predicted MOS "
-        f"1-5 (model {model_name}) with an estimated 90 % interval; ~: a rate between the two probes named, where AVQ "
-        "is interpolated (docs/ladders.md)."
+        f"1-5 (model {model_name}) with an estimated 90 % interval. VMAF: of the video alone, 0-100. ~: a rate between "
+        "the two probes named, where both are interpolated (docs/ladders.md)."
     )
     if any(_has_strong_upscaling(found.ladder) for found in ladders):
         told += (
@@ -73,7 +73,7 @@ def _one(found: TitleLadder, *, free_number: bool) -> str:
 def _rungs(ladder: Ladder) -> list[str]:
     """The table, and below it what is special about a rung."""
     audio_codec = only_audio_codec(r.audio for r in ladder.rungs)
-    table = new_table("rung", "video", "audio", "kbps", "AVQ", "90 %", "played", left=["video"])
+    table = new_table("rung", "video", "audio", "kbps", "AVQ", "90 %", "VMAF", "played", left=["video"])
     said: dict[str, list[str]] = {}
     for i, r in enumerate(ladder.rungs, 1):
         table.add_row(
@@ -83,6 +83,7 @@ def _rungs(ladder: Ladder) -> list[str]:
             f"{r.total_kbps:.0f}",
             f"{r.avq_mos:.2f}",
             f"{r.interval_mos[0]:.1f}-{r.interval_mos[1]:.1f}",
+            "-" if r.video.vmaf is None else f"{r.video.vmaf:.0f}",
             f"{100 * r.played_share:.1f} %",
         )
         if r.note:
@@ -104,11 +105,18 @@ def _comparison(c: Comparison, where: str) -> list[str]:
     if c.same_rungs_gain_mos is not None:
         said.append(f"{c.same_rungs_gain_mos:+.3f} with its {_count(len(c.ladder.rungs))}")
     said.append("no number of rungs would do" if c.rungs_needed is None else f"{_count(c.rungs_needed)} would do")
-    rate = "not comparable" if c.bd_rate_percent is None else f"{c.bd_rate_percent:+.1f} %"
-    said.append(f"rate at equal AVQ (BD-rate) {rate}")
+    rates = [_percent(percent) for percent in (c.bd_rate_percent, c.bd_rate_vmaf_percent)]
+    said.append(f"rate at equal AVQ (BD-rate) {rates[0]}, at equal VMAF {rates[1]}")
+    if c.scores_disagree:
+        gain, loss = ("AVQ", "VMAF") if (c.bd_rate_percent or 0.0) < 0.0 else ("VMAF", "AVQ")
+        said.append(f"a gain in {gain} and a loss in {loss}")
     if c.breaks_rules:
         said.append(f"{c.reference} breaks a rule that the designed ladder keeps")
     return [*lines, wrap("; ".join(said))]
+
+
+def _percent(value: float | None) -> str:
+    return "not comparable" if value is None else f"{value:+.1f} %"
 
 
 def _count(rungs: int) -> str:
@@ -152,6 +160,7 @@ def ladder_frame(ladders: Sequence[TitleLadder]) -> pd.DataFrame:
             "avq_high_mos": r.interval_mos[1],
             "played_share": r.played_share,
             "interpolated": r.video.interpolated,
+            "vmaf": r.video.vmaf,
         }
         for found in ladders
         for i, r in enumerate(found.ladder.rungs, 1)

@@ -34,6 +34,7 @@ __all__ = [
     "jobs_option",
     "ladder_option",
     "make_folder",
+    "measured_only_option",
     "planning",
     "refuse_file",
     "tolerance_option",
@@ -178,6 +179,10 @@ catalogue_jobs_option = click.option(
     help="Processes for what is written as it comes (docs/catalogue.md).",
 )  # fmt: skip
 
+measured_only_option = click.option(
+    "--measured-only", is_flag=True, help="Choose among the measured video renditions alone, no rates between them."
+)
+
 tolerance_option = click.option(
     "--tolerance", type=_Tolerance(), default="rate=5%,avq=0.1", show_default=True, metavar="rate=SHARE,avq=MOS",
     help="How far a rung's rate and AVQ may be from what was predicted; either may be left out.",
@@ -197,6 +202,7 @@ _PLANNING = (
     click.option("--scene", "scenes", type=int, multiple=True, help="Only this scene (repeatable)."),
     click.option("--video-codec", "video_codecs", multiple=True, help="Only this video codec (repeatable)."),
     click.option("--audio-codec", "audio_codecs", multiple=True, help="Only this audio codec (repeatable)."),
+    click.option("--min-height", "min_height_px", type=click.IntRange(min=1), help="Lowest video rendition, pixels."),
     click.option(
         "--max-height", "max_height_px", type=click.IntRange(min=1), help="Highest video rendition, pixels."
     ),

@@ -59,7 +59,7 @@ _FIGURES = (".png", ".svg")
     type=options.SECONDS,
     help="Per title and budget: stop the search here and state the gap.",
 )
-@click.option("--interpolate", is_flag=True, help="Choose video rates between the measured ones too.")
+@options.measured_only_option
 @click.option(
     "--sensitivity",
     is_flag=True,
@@ -83,7 +83,7 @@ def command(
     max_rate_kbps: float | None,
     min_avq_mos: float | None,
     time_limit_s: float | None,
-    interpolate: bool,
+    measured_only: bool,
     sensitivity: bool,
     model_name: str,
     overhead: float,
@@ -95,7 +95,8 @@ def command(
     **filters: Any,
 ) -> None:
     """Choose, for every scene of FEATURES, the pair of renditions with the highest predicted audio-visual quality (AVQ)
-    whose video + audio + overhead fits the budget. The answer is exact.
+    whose video + audio + overhead fits the budget; of pairs within 0.02 MOS of it the cheapest. Video rates between the
+    measured ones are offered too. A larger budget never has a smaller picture, unless that is better by more.
 
     FEATURES is a feature table, a folder of them, or a quoted pattern like "tables/*.parquet".
 
@@ -112,8 +113,7 @@ def command(
     streaming.one_blas_thread()
 
     from abr_alloc.allocation.filters import Filters, select
-    from abr_alloc.allocation.interpolation import interpolate as between
-    from abr_alloc.allocation.plan import plan_surfaces
+    from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces
     from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.allocation.title import Limits, plan_titles
     from abr_alloc.cli.tables import plan_table, write_or_print
@@ -140,7 +140,7 @@ def command(
             budgets_kbps=tuple(dict.fromkeys(budgets_kbps)),
             per_title=per == "title",
             limits=limits,
-            interpolated=interpolate,
+            measured_only=measured_only,
             overhead=overhead,
             filters=Filters(**filters),
         )
@@ -158,9 +158,8 @@ def command(
 
     table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
     model = shared_model(model_name)
-    surfaces: Iterator[QualitySurface] = build_surfaces(table, model, overhead=overhead)
-    if interpolate:
-        surfaces = (between(surface, overhead=overhead) for surface in surfaces)
+    measured = build_surfaces(table, model, overhead=overhead)
+    surfaces = planning_surfaces(measured, overhead=overhead, measured_only=measured_only)
     if sensitivity:
         _sweep(surfaces, limits, model, overhead, as_json, as_csv, output)
         return
@@ -170,7 +169,7 @@ def command(
     if as_json:
         text = json.dumps(plan_document(plan, model, overhead, per_title=per == "title"), indent=2) + "\n"
     else:
-        text = plan_table(plan, model, table)
+        text = plan_table(plan, model, table, measured_only=measured_only)
     if text:
         write_or_print(text, output)
     if plan.infeasible:
@@ -284,10 +283,10 @@ def plan_document(plan: Plan, model: Model, overhead: float, *, per_title: bool)
         row.pop("extra_budget_gain_mos")
         row["video"] = video_object(allocation.video)
         row["interval_mos"] = list(row["interval_mos"])
-        row["indistinguishable"]["video"] = video_object(allocation.indistinguishable.video)
+        row["cheaper"]["video"] = video_object(allocation.cheaper.video)
         plans.append(row)
     document = {
-        "schema_version": 1,
+        "schema_version": 2,
         "command": "plan",
         "model": model_object(model),
         "overhead": overhead,

@@ -15,8 +15,7 @@ from abr_alloc.cli.streaming import Infeasible, check_filters, chunks_of, infeas
 from abr_alloc.cli.verbosity import notes
 
 if TYPE_CHECKING:
-    from abr_alloc.allocation.batch import BatchPlan
-    from abr_alloc.allocation.chunk_tasks import PlanTask
+    from abr_alloc.allocation.chunk_tasks import ChunkResult, PlanTask
     from abr_alloc.features.catalogue import Catalogue
 
 __all__ = ["plan_catalogue", "plan_text"]
@@ -31,7 +30,7 @@ class _Tally:
     titles: int = 0
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("avq_mos", "total_kbps", "audio_kbps"), 0.0))
 
-    def add(self, plan: BatchPlan) -> None:
+    def add(self, plan: ChunkResult) -> None:
         self.num_scenes += len(plan.rows)
         self.num_infeasible += len(plan.infeasible)
         self.titles += plan.rows["title"].nunique()

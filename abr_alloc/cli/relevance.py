@@ -28,6 +28,7 @@ _ROWS = (".csv", ".parquet")
     "--budget", "budget_kbps", type=options.BITRATE,
     help="Operating point: relevance is that of the pair planned at this budget. A middling budget when absent.",
 )  # fmt: skip
+@options.measured_only_option
 @options.planning
 @options.catalogue_jobs_option
 @options.cluster_option
@@ -36,6 +37,7 @@ def command(
     output: Path | None,
     as_json: bool,
     budget_kbps: float | None,
+    measured_only: bool,
     model_name: str,
     overhead: float,
     jobs: int,
@@ -56,7 +58,7 @@ def command(
     streaming.one_blas_thread()
 
     from abr_alloc.allocation.filters import Filters, select
-    from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces
+    from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces, planning_surfaces
     from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.cli.tables import relevance_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
@@ -70,13 +72,15 @@ def command(
     if suffix in _ROWS or not (catalogue.is_one_table or as_json or suffix):
         from abr_alloc.cli.relevance_stream import relevance_catalogue
 
-        relevance_catalogue(catalogue, output, budget_kbps, model_name, overhead, filters, jobs, scheduler)
+        relevance_catalogue(
+            catalogue, output, budget_kbps, model_name, overhead, measured_only, filters, jobs, scheduler
+        )
         return
     table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
     model = load_model(model_name)
     surfaces = list(build_surfaces(table, model, overhead=overhead))
     budget = budget_kbps or middling_budget_kbps(surfaces)
-    plan = plan_surfaces(surfaces, [budget], model)
+    plan = plan_surfaces(planning_surfaces(surfaces, overhead=overhead, measured_only=measured_only), [budget], model)
     if not plan.allocations:
         raise InfeasibleBudgetError(plan.infeasible)
     if as_json or (output is not None and output.suffix.lower() == ".json"):

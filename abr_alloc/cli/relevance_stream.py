@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.chunk_tasks import RELEVANCE_COLUMNS, RelevanceTask, shared_model
-from abr_alloc.allocation.filters import Filters, narrow
+from abr_alloc.allocation.filters import NO_ROWS, Filters, narrow
 from abr_alloc.allocation.plan import middle_of_kbps
 from abr_alloc.cli.layout import wrap
 from abr_alloc.cli.streaming import Infeasible, check_filters, chunks_of, results_of, write_streams
@@ -36,6 +36,7 @@ def relevance_catalogue(
     budget_kbps: float | None,
     model_name: str,
     overhead: float,
+    measured_only: bool,
     filters: dict[str, Any],
     jobs: int,
     scheduler: str | None,
@@ -52,7 +53,14 @@ def relevance_catalogue(
     check_filters(catalogue, wanted)
     budget = budget_kbps or _middling_budget_kbps(catalogue, wanted, overhead)
     tasks = [
-        RelevanceTask(chunk=chunk, model=model_name, budget_kbps=budget, overhead=overhead, filters=wanted)
+        RelevanceTask(
+            chunk=chunk,
+            model=model_name,
+            budget_kbps=budget,
+            measured_only=measured_only,
+            overhead=overhead,
+            filters=wanted,
+        )
         for chunk in chunks_of(catalogue, wanted, scheduler)
     ]
     infeasible = Infeasible()
@@ -91,5 +99,5 @@ def _middling_budget_kbps(catalogue: Catalogue, filters: Filters, overhead: floa
             for bounds, end in ((least, "min"), (most, "max")):
                 bounds.append((rates[end, "video"] + rates[end, "audio"]).to_numpy(dtype=np.float64) * (1.0 + overhead))
     if not least:
-        raise FeatureTableError("the filters leave no rows; loosen --title, --scene, --max-height or the codecs")
+        raise FeatureTableError(NO_ROWS)
     return middle_of_kbps(np.concatenate(least), np.concatenate(most))

@@ -39,7 +39,7 @@ __all__ = ["command"]
     multiple=True,
     help="A budget that the slider must stop at (repeatable); it opens at the first. A middling one when absent.",
 )
-@click.option("--interpolate", is_flag=True, help="Plan with video rates between the measured ones too.")
+@options.measured_only_option
 @options.planning
 @options.ffmpeg_option
 def command(
@@ -48,7 +48,7 @@ def command(
     ladder_path: Path | None,
     sources: tuple[Path, ...],
     budgets_kbps: tuple[float, ...],
-    interpolate: bool,
+    measured_only: bool,
     model_name: str,
     overhead: float,
     ffmpeg_path: str | None,
@@ -65,8 +65,7 @@ def command(
     options.check_output(output, [features, *sources, *([ladder_path] if ladder_path else [])])
 
     from abr_alloc.allocation.filters import Filters, select
-    from abr_alloc.allocation.interpolation import interpolate as between
-    from abr_alloc.allocation.plan import middling_budget_kbps
+    from abr_alloc.allocation.plan import middling_budget_kbps, planning_surfaces
     from abr_alloc.allocation.surface import build_surfaces, by_title
     from abr_alloc.cli.designed import find_ladders
     from abr_alloc.cli.progress import progress
@@ -81,11 +80,12 @@ def command(
     table = select(read_features(features), Filters(**filters))
     model = load_model(model_name)
     measured = list(build_surfaces(table, model, overhead=overhead))
-    surfaces = [between(surface, overhead=overhead) for surface in measured] if interpolate else measured
+    surfaces = list(planning_surfaces(measured, overhead=overhead, measured_only=measured_only))
     titles = list(by_title(measured))
     names = [scenes[0].title for scenes in titles]
     files = _match(sources, names, table)
-    ladder_of, warnings = find_ladders(ladder_path, names, table, model, overhead)
+    mix_audio = len(filters["audio_codecs"]) > 1
+    ladder_of, warnings = find_ladders(ladder_path, names, table, model, overhead, mix_audio=mix_audio)
     middling = middling_budget_kbps(measured)
     start_kbps = budgets_kbps[0] if budgets_kbps else middling
     stops = budget_stops(surfaces, [start_kbps, *budgets_kbps])
@@ -101,6 +101,7 @@ def command(
                     model,
                     middling_kbps=middling,
                     overhead=overhead,
+                    measured_only=measured_only,
                     ladder=designed,
                     thumbnails=_thumbnails(files[title], scenes, ffmpeg_path) if title in files else {},
                     warnings=_warnings(scenes, designed, model, select(table, Filters(titles=(title,)))),
@@ -114,7 +115,7 @@ def command(
         start_kbps=start_kbps,
         middling_kbps=middling,
         overhead=overhead,
-        interpolated=interpolate,
+        measured_only=measured_only,
         plan_command=_plan_command(click.get_current_context()),
         plan_scenes=filters["scenes"],
         warnings=warnings,
@@ -132,6 +133,7 @@ def _plan_command(context: click.Context) -> list[str]:
         ("overhead", "--overhead"),
         ("video_codecs", "--video-codec"),
         ("audio_codecs", "--audio-codec"),
+        ("min_height_px", "--min-height"),
         ("max_height_px", "--max-height"),
     ):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
@@ -139,7 +141,7 @@ def _plan_command(context: click.Context) -> list[str]:
             words += [
                 word for item in (value if isinstance(value, tuple) else (value,)) for word in (option, str(item))
             ]
-    return [*words, "--interpolate"] if context.params["interpolate"] else words
+    return [*words, "--measured-only"] if context.params["measured_only"] else words
 
 
 def _warnings(

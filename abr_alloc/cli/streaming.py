@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from abr_alloc.workers.task import Task
 
 __all__ = [
-    "NO_ROWS",
     "Infeasible",
     "check_filters",
     "check_place",
@@ -39,7 +38,6 @@ __all__ = [
 ]
 
 INFEASIBLE_COLUMNS = {"title": "str", "scene": "int", "budget_kbps": "float", "needed_kbps": "float", "reason": "str"}
-NO_ROWS = "the filters leave no rows; loosen --title, --scene, --max-height or the codecs"
 _MOST_TOLD = 20
 _T = TypeVar("_T", bound="Task")
 
@@ -168,6 +166,8 @@ class Infeasible:
             FeatureTableError: there was nothing at all.
         """
         if not (self.number or num_planned):
+            from abr_alloc.allocation.filters import NO_ROWS
+
             raise FeatureTableError(NO_ROWS)
 
     def end(self) -> None:

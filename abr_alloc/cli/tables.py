@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from abr_alloc.allocation.record import Allocation, Certificate, Plan
+from abr_alloc.allocation.record import SLIGHT_LOSS_MOS, Allocation, Certificate, Plan
 from abr_alloc.allocation.sensitivity import BudgetPoint
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.allocation.validity import outside_validity
@@ -30,6 +30,7 @@ __all__ = [
     "write_or_print",
 ]
 
+_MOST_NAMED = 3
 _PROVEN_MOS = 1e-8  # a gap of no meaning: the search itself stops at a billionth
 
 
@@ -52,8 +53,15 @@ def write_or_print(text: str, output: Path | None) -> None:
         replace_file(output, text.encode())
 
 
-def plan_table(plan: Plan, model: Model, features: FeatureTable) -> str:
-    """A plan as text: one table per budget, then how far to trust it."""
+def plan_table(plan: Plan, model: Model, features: FeatureTable, *, measured_only: bool = False) -> str:
+    """A plan as text: one table per budget, then how far to trust it.
+
+    Args:
+        plan: what was chosen.
+        model: who predicted.
+        features: the table that it was chosen from.
+        measured_only: whether rates between the measured ones were left out.
+    """
     if not plan.allocations:
         return ""
     parts: list[str] = []
@@ -70,12 +78,23 @@ def plan_table(plan: Plan, model: Model, features: FeatureTable) -> str:
         if any(a.video.interpolated for a in rows) and max(map(len, table.splitlines())) > WIDTH:
             table, probes_shown = _plan_rows(rows, video_codec, audio_codec, with_probes=False), False
         parts += [f"Budget {budget:g} kbps{each}{codecs}\n{table}\n"]
-    parts += [notes(_trust(plan, model, features, probes_shown=probes_shown))]
+    parts += [notes(_trust(plan, model, features, probes_shown=probes_shown, measured_only=measured_only))]
     return "".join([*parts, *(f"{certificate_line(c)}\n" for c in plan.certificates)])
 
 
 def _plan_rows(rows: Sequence[Allocation], video_codec: str, audio_codec: str, *, with_probes: bool) -> str:
-    columns = ["scene", "start", "video", "audio", "kbps", "AVQ", "90 %", "as\ngood", "audio\nshare"]
+    columns = [
+        "scene",
+        "start",
+        "video",
+        "audio",
+        "kbps",
+        "AVQ",
+        "90 %",
+        "VMAF",
+        f"-{SLIGHT_LOSS_MOS:g}",
+        "audio\nshare",
+    ]
     per_title = rows[0].extra_budget_gain_mos is None
     table = new_table(*columns, *([] if per_title else ["+10 %"]), left=["video"])
     for a in rows:
@@ -87,7 +106,8 @@ def _plan_rows(rows: Sequence[Allocation], video_codec: str, audio_codec: str, *
             f"{a.total_kbps:.0f}",
             f"{a.avq_mos:.2f}",
             f"{a.interval_mos[0]:.1f}-{a.interval_mos[1]:.1f}",
-            f"{a.indistinguishable.total_kbps:.0f}",
+            "" if a.video.vmaf is None else f"{a.video.vmaf:.0f}",
+            f"{a.cheaper.total_kbps:.0f}",
             f"{100 * a.relevance.audio_share:.0f} %",
             *([] if a.extra_budget_gain_mos is None else [f"{a.extra_budget_gain_mos:+.2f}"]),
         )
@@ -207,13 +227,13 @@ def audio_text(a: AudioRendition, *, with_codec: bool = True) -> str:
     return f"{f'{a.codec} ' if with_codec else ''}{mono}{a.bitrate_kbps:.0f}k"
 
 
-def _trust(plan: Plan, model: Model, features: FeatureTable, *, probes_shown: bool) -> str:
+def _trust(plan: Plan, model: Model, features: FeatureTable, *, probes_shown: bool, measured_only: bool) -> str:
     """What the numbers rest on, and where they leave the range that the model was made for."""
     told = [
         f"AVQ: predicted MOS 1-5 (model {model.name}, trained on {model.card['labels']}) with its 90 % interval. "
-        "as good: kbps of the cheapest pair that a panel could not tell from this one (AVQ within "
-        f"{model.intervals.difference_mos:.2f}, the 90 % interval of a difference). audio share: how far AVQ rests on "
-        "the audio in this scene (docs/method.md)."
+        f"VMAF: of the picture alone. -{SLIGHT_LOSS_MOS:g}: kbps of the cheapest pair at most {SLIGHT_LOSS_MOS:g} MOS "
+        "worse; --json says how likely people are to rate this one higher. audio share: how far AVQ rests on the audio "
+        "in this scene (docs/method.md)."
     ]
     if not plan.certificates:
         told.append("+10 %: AVQ that a tenth more budget would add.")
@@ -223,8 +243,14 @@ def _trust(plan: Plan, model: Model, features: FeatureTable, *, probes_shown: bo
     stretches = [a.title for a in plan.allocations if a.title in features.metadata.weights_s]
     if stretches:
         told.append(DIGEST_NOTE)
-    if features.metadata.probes == "auto" and not any(a.video.interpolated for a in plan.allocations):
-        told.append("Few renditions were measured (--probes auto): add --interpolate for the rates between them.")
+    if features.metadata.probes == "auto" and measured_only:
+        told.append("Few renditions were measured (--probes auto): without --measured-only there are rates between.")
+    falls = [f"{short_title(a.title)} scene {a.scene} at {a.budget_kbps:g}" for a in plan.allocations if a.height_falls]
+    if falls:
+        listed = ", ".join(falls[:_MOST_NAMED]) + (f" and {len(falls) - _MOST_NAMED} more" * (len(falls) > _MOST_NAMED))
+        told.append(
+            f"A smaller picture than under a smaller budget, because it is better by more than a tie: {listed}."
+        )
     outside = outside_validity(
         (a.video for a in plan.allocations), (a.audio for a in plan.allocations), model, features
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from abr_alloc.delivery.comparison import Comparison, Tolerance
-    from abr_alloc.delivery.measure import PairsAVQ
+    from abr_alloc.delivery.measure import Scores
     from abr_alloc.delivery.record import Delivery
     from abr_alloc.features.cache import Cache
     from abr_alloc.media.ffmpeg import FFmpeg
@@ -65,6 +65,7 @@ def command(
 
     from abr_alloc.cli.delivery_table import verified_text
     from abr_alloc.delivery.comparison import compare_rungs
+    from abr_alloc.delivery.measure import Scores
     from abr_alloc.delivery.publish import read_variants
     from abr_alloc.delivery.record import RECORD_NAME, read_delivery
     from abr_alloc.features.cache import Cache, default_cache_dir
@@ -73,13 +74,13 @@ def command(
     delivery = read_delivery(folder / RECORD_NAME)
     variants = read_variants(delivery, folder)
     source = find_source(folder, delivery, source_path)
-    avq: PairsAVQ = {}
+    scores = Scores()
     if source is not None:
         model = find_model(delivery, model_name)
         folders = {name: folder.absolute() / name for name in delivery.stream_names}
         cache = Cache(cache_dir or default_cache_dir())
-        avq = measure(delivery, folders, source, find_ffmpeg(ffmpeg_path), cache, model, jobs=jobs)
-    found = compare_rungs(delivery, variants, avq)
+        scores = measure(delivery, folders, source, find_ffmpeg(ffmpeg_path), cache, model, jobs=jobs)
+    found = compare_rungs(delivery, variants, scores.avq_mos, scores.vmaf)
     if as_json:
         click.echo(json.dumps(_document(folder, delivery, found, tolerance), indent=2))
     else:
@@ -141,21 +142,21 @@ def measure(
     model: Model,
     *,
     jobs: int,
-) -> PairsAVQ:
-    """The measured AVQ of every pair, with progress on stderr."""
+) -> Scores:
+    """What every pair comes to, with progress on stderr."""
     from abr_alloc.cli.progress import progress
-    from abr_alloc.delivery.measure import measure_pairs
+    from abr_alloc.delivery.measure import Scores, measure_pairs
     from abr_alloc.features.extract import Progress
 
-    avq: PairsAVQ = {}
+    scores = Scores()
     steps = measure_pairs(delivery, folders, info, ffmpeg, cache, model, jobs=jobs)
     with contextlib.closing(steps), progress(f"{info.path.name}: measuring") as update:
         for step in steps:
             if isinstance(step, Progress):
                 update(step.done, step.total, step.label)
             else:
-                avq = step
-    return avq
+                scores = step
+    return scores
 
 
 def _document(folder: Path, delivery: Delivery, found: Comparison, tolerance: Tolerance) -> dict[str, Any]:
@@ -183,6 +184,8 @@ def _document(folder: Path, delivery: Delivery, found: Comparison, tolerance: To
                 "predicted_avq_mos": rung.predicted_mos,
                 "measured_avq_mos": rung.measured_mos,
                 "avq_deviation_mos": rung.avq_deviation_mos,
+                "predicted_vmaf": rung.predicted_vmaf,
+                "measured_vmaf": rung.measured_vmaf,
                 "ok": rung.misses(tolerance) <= 1.0,
             }
             for rung in found.rungs

@@ -45,6 +45,10 @@ class RungComparison:
     """AVQ of the ladder."""
     measured_mos: float | None
     """AVQ of what was delivered; None where there was no source to hold it against."""
+    predicted_vmaf: float | None = None
+    """VMAF of the ladder's video; None where the ladder does not say."""
+    measured_vmaf: float | None = None
+    """VMAF of the video that was delivered; None as for AVQ."""
 
     @property
     def rate_deviation(self) -> float:
@@ -85,7 +89,10 @@ class Comparison:
 
 
 def compare_rungs(
-    delivery: Delivery, variants: Sequence[Variant], avq_mos: Mapping[tuple[str, str], float]
+    delivery: Delivery,
+    variants: Sequence[Variant],
+    avq_mos: Mapping[tuple[str, str], float],
+    vmaf: Mapping[str, float] | None = None,
 ) -> Comparison:
     """Set side by side.
 
@@ -93,6 +100,7 @@ def compare_rungs(
         delivery: what was predicted.
         variants: what its segments are.
         avq_mos: measured AVQ by names of video and audio; empty where it was not measured.
+        vmaf: measured VMAF by name of the video; None where it was not measured.
     """
     return Comparison(
         rungs=tuple(
@@ -107,6 +115,8 @@ def compare_rungs(
                 peak_kbps=variant.peak_bits_per_s / 1000.0,
                 predicted_mos=rung.avq_mos,
                 measured_mos=avq_mos.get((rung.video, rung.audio)),
+                predicted_vmaf=rung.vmaf,
+                measured_vmaf=(vmaf or {}).get(rung.video),
             )
             for number, (rung, variant) in enumerate(zip(delivery.rungs, variants, strict=True), start=1)
         )

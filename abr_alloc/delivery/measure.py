@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,17 @@ from abr_alloc.models.checkpoint import Model
 from abr_alloc.workers.local import LocalWorkers, run_all
 from abr_alloc.workers.task import Task
 
-__all__ = ["PairsAVQ", "measure_pairs"]
+__all__ = ["Scores", "measure_pairs"]
 
-PairsAVQ = dict[tuple[str, str], float]
-"""AVQ by names of video and audio, MOS."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What delivered streams come to; empty where there was no source to hold them against."""
+
+    avq_mos: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """AVQ by names of video and audio, MOS."""
+    vmaf: Mapping[str, float] = field(default_factory=dict)
+    """VMAF by name of the video, mean over the title's time."""
 
 
 def _stream_hash(folder: Path) -> str:
@@ -167,8 +174,8 @@ def measure_pairs(
     model: Model,
     *,
     jobs: int,
-) -> Generator[Progress | PairsAVQ, None, None]:
-    """Measure the AVQ of every pair of a delivery; yields progress and, last, the AVQ.
+) -> Generator[Progress | Scores, None, None]:
+    """Measure every pair of a delivery; yields progress and, last, the scores.
 
     Args:
         delivery: what was ordered.
@@ -258,15 +265,18 @@ def _audio_tasks(
     ]
 
 
-def _predict(rows: list[dict[str, Any]], weights_s: Mapping[str, Mapping[str, float]], model: Model) -> PairsAVQ:
+def _predict(rows: list[dict[str, Any]], weights_s: Mapping[str, Mapping[str, float]], model: Model) -> Scores:
     from abr_alloc.features.audio import AUDIO_FEATURE_VERSION
 
     versions = TableMetadata(
         video_feature_version=VIDEO_FEATURE_VERSION, audio_feature_version=AUDIO_FEATURE_VERSION, weights_s=weights_s
     )
     surface = merge_scenes(list(build_surfaces(FeatureTable(to_frame(rows), versions), model)))
-    return {
-        (video.target, audio.target): float(surface.avq_mos[i, j])
-        for i, video in enumerate(surface.video)
-        for j, audio in enumerate(surface.audio)
-    }
+    return Scores(
+        avq_mos={
+            (video.target, audio.target): float(surface.avq_mos[i, j])
+            for i, video in enumerate(surface.video)
+            for j, audio in enumerate(surface.audio)
+        },
+        vmaf={video.target: video.vmaf for video in surface.video if video.vmaf is not None},
+    )

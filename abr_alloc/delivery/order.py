@@ -86,7 +86,7 @@ def _of_title(ladder: Ladder, title: str | None) -> Ladder:
         at = next((at for at in rung.titles if at.title == title), None)
         if at is None:
             return rung
-        video = dataclasses.replace(rung.video, width_px=at.width_px, height_px=at.height_px)
+        video = dataclasses.replace(rung.video, width_px=at.width_px, height_px=at.height_px, vmaf=at.vmaf)
         return dataclasses.replace(rung, video=video, avq_mos=at.avq_mos)
 
     return dataclasses.replace(ladder, rungs=tuple(own(rung) for rung in ladder.rungs))
@@ -209,7 +209,11 @@ def make_order(
         audios=audio_orders,
         rungs=tuple(
             PlannedRung(
-                video=names[rung.video], audio=names[rung.audio], total_kbps=rung.total_kbps, avq_mos=rung.avq_mos
+                video=names[rung.video],
+                audio=names[rung.audio],
+                total_kbps=rung.total_kbps,
+                avq_mos=rung.avq_mos,
+                vmaf=rung.video.vmaf,
             )
             for rung in rungs
         ),

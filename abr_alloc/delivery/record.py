@@ -92,6 +92,8 @@ class PlannedRung:
     """Video + audio + container, kbps."""
     avq_mos: float
     """AVQ, MOS."""
+    vmaf: float | None = None
+    """VMAF of its video; None where the ladder does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +146,13 @@ class Delivery:
     def differences(self, other: Delivery) -> list[str]:
         """In what another order asks for something else.
 
-        Where the source lies, threads and refined rates do not count.
+        Where the source lies, threads, refined rates, and VMAF, which older folders do not hold, do not count.
         """
-        found = [word for name, word in _WORDS.items() if getattr(self, name) != getattr(other, name)]
+        mine, theirs = (
+            dataclasses.replace(order, rungs=tuple(dataclasses.replace(rung, vmaf=None) for rung in order.rungs))
+            for order in (self, other)
+        )
+        found = [word for name, word in _WORDS.items() if getattr(mine, name) != getattr(theirs, name)]
         presets = [[video.preset for video in order.videos] for order in (self, other)]
         ladders = [
             [dataclasses.replace(video, asked_kbps=video.planned_kbps, preset="") for video in order.videos]
@@ -227,13 +233,14 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
 
 
 def _checked(found: _Record) -> _Record:
-    """A record whose texts are texts, whose counts are counts and whose numbers are positive, as all of them here."""
+    """A record whose texts are texts, whose counts are counts and whose numbers are positive; a score may be 0."""
     for field in dataclasses.fields(found):
         value = getattr(found, field.name)
         fits = {
             "str": isinstance(value, str),
             "int": type(value) is int and value > 0,
             "float": type(value) in (int, float) and 0.0 < value < math.inf,
+            "float | None": value is None or (type(value) in (int, float) and 0.0 <= value <= 100.0),  # VMAF
         }
         if not fits.get(str(field.type), True):
             raise ValueError(f"{field.name} is {value!r}")

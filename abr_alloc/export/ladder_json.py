@@ -109,6 +109,7 @@ def _rung_object(rung: Rung) -> dict[str, Any]:
         "avq_mos": rung.avq_mos,
         "interval_mos": list(rung.interval_mos),
         "played_share": rung.played_share,
+        "preference_over_below": rung.preference_over_below,
         "note": rung.note,
     }
     if rung.titles:
@@ -219,9 +220,11 @@ def _read_designed(found: Mapping[str, Any]) -> TitleLadder:
     comparison = found.get("comparison")
     if comparison is not None:
         comparison = Comparison(
-            **{field.name: comparison[field.name] for field in dataclasses.fields(Comparison)}
+            **{field.name: comparison.get(field.name) for field in dataclasses.fields(Comparison)}
+            | {"reference": comparison["reference"], "breaks_rules": comparison["breaks_rules"]}
             | {"ladder": _read_ladder(comparison["ladder"]), "left_out": tuple(comparison["left_out"])}
             | {"gain_mos": _number(comparison, "gain_mos", -4.0, 4.0)}
+            | {name: _known(comparison, name, -100.0) for name in ("bd_rate_percent", "bd_rate_vmaf_percent")}
         )
     return TitleLadder(
         ladder=_read_ladder(found),
@@ -252,24 +255,29 @@ def _read_rung(found: Mapping[str, Any]) -> Rung:
     low, high = found["interval_mos"]
     video, audio = dict(found["video"]), dict(found["audio"])
     video.pop("interpolated", None)
-    probes = tuple(Probe(**probe) for probe in video.pop("nearest_probes", ()))
+    probes, titles = video.pop("nearest_probes", ()), found.get("titles", ())
+    # Files of before VMAF and audio quality were written have none.
+    for scored in (video, *probes, *titles):
+        _known(scored, "vmaf", 0.0, 100.0)
+    _known(audio, "quality_mos", 1.0, 5.0)
     for stream in (video, audio):
         _number(stream, "bitrate_kbps", _LEAST_KBPS, MAX_KBPS)
         _require_text(stream, "codec", "target")
     for holder, name, most in ((video, "width_px", _MOST_PX), (video, "height_px", _MOST_PX), (audio, "channels", 255)):
         if _number(holder, name, 1, most) != int(holder[name]):
             raise ValueError(f"{name} is {holder[name]!r}")
-    for title in found.get("titles", ()):
+    for title in titles:
         _require_text(title, "title")
     return Rung(
-        video=VideoRendition(**video, nearest_probes=probes),
+        video=VideoRendition(**video, nearest_probes=tuple(Probe(**probe) for probe in probes)),
         audio=AudioRendition(**audio),
         total_kbps=_number(found, "total_kbps", _LEAST_KBPS),
         avq_mos=_number(found, "avq_mos", 1.0, 5.0),
         interval_mos=(float(low), float(high)),
         played_share=_number(found, "played_share", 0.0, 1.0),
         note=found.get("note", ""),
-        titles=tuple(TitleAtRung(**title) for title in found.get("titles", ())),
+        titles=tuple(TitleAtRung(**title) for title in titles),
+        preference_over_below=_known(found, "preference_over_below", 0.0, 1.0),
     )
 
 
@@ -279,6 +287,11 @@ def _number(found: Mapping[str, Any], name: str, low: float, high: float = sys.f
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}")
     return float(value)
+
+
+def _known(found: Mapping[str, Any], name: str, low: float, high: float = sys.float_info.max) -> float | None:
+    """A field that is a number in a range where it is known; absent or null where it is not."""
+    return None if found.get(name) is None else _number(found, name, low, high)
 
 
 def _require_text(found: Mapping[str, Any], *names: str) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from abr_alloc import __version__
+from abr_alloc.allocation.preference import NOTICED_MOS
+from abr_alloc.allocation.record import SLIGHT_LOSS_MOS
 from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.report.stops import EXTRA_KBPS
+from abr_alloc.report.style import SHARE_LABEL
 
 __all__ = ["about_data"]
 
@@ -21,7 +24,7 @@ def about_data(
     start_kbps: float,
     middling_kbps: float,
     overhead: float,
-    interpolated: bool,
+    measured_only: bool,
     plan_command: Sequence[str],
     plan_scenes: Sequence[int],
     warnings: Sequence[str],
@@ -35,7 +38,7 @@ def about_data(
         start_kbps: the stop at which the page opens.
         middling_kbps: as for `title_data`.
         overhead: as for `title_data`.
-        interpolated: whether plans take rates between the measured ones.
+        measured_only: as for `title_data`.
         plan_command: words of the command that plans the same, but for budget, title and scenes.
         plan_scenes: scenes that the report was restricted to; empty for all.
         warnings: what to know about all of it.
@@ -48,7 +51,10 @@ def about_data(
         "relevance_budget_kbps": middling_kbps,
         "extra_kbps": EXTRA_KBPS,
         "overhead": overhead,
-        "interpolated": interpolated,
+        "measured_only": measured_only,
+        "share_label": SHARE_LABEL,
+        "slight_loss_mos": SLIGHT_LOSS_MOS,
+        "noticed_mos": NOTICED_MOS,
         "plan_command": list(plan_command),
         "plan_scenes": list(plan_scenes),
         "model": _model(model),

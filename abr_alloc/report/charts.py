@@ -17,8 +17,8 @@ VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2]
 """Version of Vega-Lite that the specifications are written for, e.g. 6.1."""
 
 
-_INK, _MUTED, _AUDIO, _VIDEO, _CHOSEN = (f"var(--{name})" for name in ("ink", "muted", "audio", "video", "chosen"))
-_ON_VIDEO = "var(--on-video)"
+_INK, _MUTED, _AUDIO, _CHOSEN = (f"var(--{name})" for name in ("ink", "muted", "audio", "chosen"))
+_VIDEO_LINE = "var(--video-line)"
 _RATE_TICKS = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000]
 
 
@@ -92,7 +92,10 @@ def _surface() -> alt.LayerChart:
             x=x,
             y=y,
             tooltip=_tip(
-                ("pair", "pair", None), ("total_kbps", "total (kbps)", ".0f"), ("avq_mos", "AVQ (MOS)", ".2f")
+                ("pair", "pair", None),
+                ("total_kbps", "total (kbps)", ".0f"),
+                ("avq_mos", "AVQ (MOS)", ".2f"),
+                ("vmaf", "VMAF", None),
             ),
         )
     )
@@ -114,16 +117,16 @@ def _surface() -> alt.LayerChart:
     return alt.layer(frame, regions, lines, levels, probes, line, path, chosen)
 
 
-def _quality() -> alt.LayerChart:
+def _quality(between: str) -> alt.LayerChart:
     """AVQ over the budget, with its interval."""
     data = alt.NamedData("stops")
     x = _rate("budget", "budget (kbps)")
     band = (
         alt.Chart(data)
-        .mark_area(color=_MUTED, opacity=0.18, interpolate="step-after")
+        .mark_area(color=_MUTED, opacity=0.18, interpolate=between)
         .encode(x=x, y=_mos("low_mos"), y2="high_mos:Q")
     )
-    line = alt.Chart(data).mark_line(color=_INK, interpolate="step-after").encode(x=x, y=_mos("avq_mos"))
+    line = alt.Chart(data).mark_line(color=_INK, interpolate=between).encode(x=x, y=_mos("avq_mos"))
     hover = (
         alt.Chart(data)
         .mark_point(opacity=0, size=80)
@@ -145,44 +148,45 @@ def _quality() -> alt.LayerChart:
     return alt.layer(band, line, hover, _now("budget"), chosen)
 
 
-def _split() -> alt.LayerChart:
-    """The streams' rate over the budget, stacked."""
+def _split(between: str) -> alt.LayerChart:
+    """The streams' rates over the budget: not their shares, which fall between any two audio renditions and jump at
+    each."""
     data = alt.NamedData("split")
-    areas = (
+    y = alt.Y(
+        "kbps:Q",
+        title="stream (kbps)",
+        scale=alt.Scale(type="log", nice=False, padding=14),
+        axis=alt.Axis(values=_RATE_TICKS, format="d", labelOverlap="greedy"),
+    )
+    x = _rate("budget", "budget (kbps)")
+    colour = alt.Color("stream:N", scale=alt.Scale(domain=["audio", "video"], range=[_AUDIO, _VIDEO_LINE]), legend=None)
+    lines = [
         alt.Chart(data)
-        .mark_area(interpolate="step-after", opacity=0.9)
+        .transform_filter(f"datum.stream == '{stream}'")
+        .mark_line(interpolate=shape, strokeDash=dash)
+        .encode(x=x, y=y, color=colour)
+        for stream, shape, dash in (("audio", "step-after", [5, 3]), ("video", between, [1, 0]))
+    ]
+    hover = (
+        alt.Chart(data)
+        .mark_point(opacity=0, size=80)
         .encode(
-            x=_rate("budget", "budget (kbps)"),
-            y=alt.Y(
-                "share:Q",
-                title="share of the streams' rate",
-                stack="zero",
-                axis=alt.Axis(format="%"),
-                scale=alt.Scale(domain=[0, 1]),
-            ),
-            color=alt.Color(
-                "stream:N", scale=alt.Scale(domain=["audio", "video"], range=[_AUDIO, _VIDEO]), legend=None
-            ),
-            order="rank:Q",
+            x=x,
+            y=y,
             tooltip=_tip(
                 ("budget", "budget (kbps)", ".0f"),
                 ("stream", "stream", None),
                 ("kbps", "kbps", ".0f"),
-                ("share", "share", ".0%"),
+                ("share", "share of the streams' rate", ".0%"),
             ),
         )
     )
     names = (
         alt.Chart(alt.NamedData("split_labels"))
-        .mark_text(fontWeight="bold", fontSize=12)
-        .encode(
-            x="budget:Q",
-            y=alt.Y("share:Q"),
-            text="stream:N",
-            color=alt.condition("datum.stream == 'audio'", alt.value("var(--on-audio)"), alt.value(_ON_VIDEO)),
-        )
+        .mark_text(fontWeight="bold", fontSize=12, baseline="bottom", dy=-6)
+        .encode(x="budget:Q", y="kbps:Q", text="stream:N", color=colour)
     )
-    return alt.layer(areas, names, _now("budget", _ON_VIDEO))
+    return alt.layer(*lines, hover, names, _now("budget"))
 
 
 def _ladder(field: str, title: str, *, zero: bool) -> alt.LayerChart:
@@ -215,6 +219,7 @@ def _ladder(field: str, title: str, *, zero: bool) -> alt.LayerChart:
                 ("pair", "rung", None),
                 ("kbps", "total (kbps)", ".0f"),
                 ("avq_mos", "AVQ (MOS)", ".2f"),
+                ("vmaf", "VMAF", None),
             ),
         )
     )
@@ -245,6 +250,7 @@ def _fronts() -> alt.LayerChart:
                 ("target", "target", None),
                 ("video_kbps", "video (kbps)", ".0f"),
                 ("avq_mos", "AVQ (MOS)", ".2f"),
+                ("vmaf", "VMAF", None),
             ),
         )
     )
@@ -259,12 +265,17 @@ def _fronts() -> alt.LayerChart:
     return alt.layer(crossovers, lines, probes, names)
 
 
-def chart_specs() -> dict[str, dict[str, Any]]:
-    """Vega-Lite specifications by name; the page knows what to fill in."""
+def chart_specs(*, measured_only: bool) -> dict[str, dict[str, Any]]:
+    """Vega-Lite specifications by name; the page knows what to fill in.
+
+    Args:
+        measured_only: whether plans take measured rates alone, so that curves over the budget are stairs.
+    """
+    between = "step-after" if measured_only else "linear"
     charts = {
         "surface": (_surface(), 400, "AVQ over video and audio rate, with the budget line and the chosen pair"),
-        "quality": (_quality(), 240, "AVQ over the budget"),
-        "split": (_split(), 240, "Split of the rate between audio and video over the budget"),
+        "quality": (_quality(between), 240, "AVQ over the budget"),
+        "split": (_split(between), 240, "Rates of audio and video over the budget"),
         "ladder": (_ladder("avq_mos", "AVQ (MOS)", zero=False), 280, "AVQ over the bandwidth, for each ladder"),
         "audio_steps": (
             _ladder("audio_kbps", "audio (kbps)", zero=True),

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from abr_alloc.allocation.design import TitleLadder
-from abr_alloc.allocation.interpolation import find_crossovers, interpolate, lattice_kbps, size_curves
-from abr_alloc.allocation.plan import plan_surfaces
-from abr_alloc.allocation.record import Allocation, find_indistinguishable
+from abr_alloc.allocation.interpolation import find_crossovers, lattice_kbps, size_curves
+from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces
+from abr_alloc.allocation.record import Allocation, find_cheaper
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import merge_scenes
@@ -40,6 +40,7 @@ def title_data(
     *,
     middling_kbps: float,
     overhead: float,
+    measured_only: bool = False,
     ladder: TitleLadder | str = "",
     thumbnails: Mapping[int, bytes] | None = None,
     warnings: Sequence[str] = (),
@@ -48,11 +49,12 @@ def title_data(
 
     Args:
         scenes: its measured surfaces, S of them.
-        planned: the surfaces that it is planned on: the same ones, or interpolated.
+        planned: the surfaces that it is planned on: `planning_surfaces` of them.
         budgets_kbps: stops of the slider, (B,).
         model: who predicted.
         middling_kbps: budget of the pairs whose components of relevance are shown, kbps.
         overhead: container overhead as a share of the streams' rate.
+        measured_only: whether it is planned on measured rates alone.
         ladder: its ladder, or the one it shares, or why it has none.
         thumbnails: JPEG bytes by index of the scene.
         warnings: what to know about it.
@@ -61,9 +63,12 @@ def title_data(
         FeatureTableError: the scenes share no rendition.
     """
     measured = merge_scenes(scenes)
-    whole = measured if planned[0] is scenes[0] else interpolate(measured, overhead=overhead)
+    (whole,) = planning_surfaces([measured], overhead=overhead, measured_only=measured_only)
     stops = {"title": stops_per_title(planned, budgets_kbps), "scene": stops_per_scene(planned, budgets_kbps)}
-    relevance = {a.scene: _relevance(a) for a in plan_surfaces(scenes, [middling_kbps], model).allocations}
+    everything = [*stops["title"], *stops["scene"]]
+    # A surface has thousands of renditions; the page is given those that were measured or chosen somewhere.
+    places = [_places(len(own.video), [stop.scenes[s] for stop in everything]) for s, own in enumerate(scenes)]
+    relevance = {a.scene: _relevance(a) for a in plan_surfaces(planned, [middling_kbps], model).allocations}
     pictures = {scene: _data_uri(jpeg) for scene, jpeg in (thumbnails or {}).items()}
     source_px = max(min(v.width_px, v.height_px) for v in measured.video)
     designed, problem = (None, ladder) if isinstance(ladder, str) else (ladder, "")
@@ -71,7 +76,7 @@ def title_data(
         "title": whole.title,
         "source_px": source_px,
         "trained_on": whole.title in model.trained_on,
-        "surface": _surface(whole, model),
+        "surface": _surface(whole, range(len(measured.video)), model),
         "scenes": [
             {
                 "scene": scene.scene,
@@ -79,12 +84,12 @@ def title_data(
                 "end_s": round(scene.end_s, 3),
                 "relevance": relevance.get(scene.scene),
                 "thumbnail": pictures.get(scene.scene),
-                "surface": _surface(scene, model),
-                "as_good": _as_good(scene, [stop.scenes[s] for plan in stops.values() for stop in plan], model),
+                "surface": _surface(scene, places[s], model),
+                "cheaper": _cheaper(scene, places[s], [stop.scenes[s] for stop in everything], model),
             }
             for s, scene in enumerate(planned)
         ],
-        "stops": {name: [_stop(stop, planned) for stop in plan] for name, plan in stops.items()},
+        "stops": {name: [_stop(stop, planned, places) for stop in plan] for name, plan in stops.items()},
         "ladder": None if designed is None else _ladder(designed, whole.title),
         "ladder_problem": problem,
         "fronts": _fronts(measured, designed),
@@ -92,14 +97,23 @@ def title_data(
     }
 
 
-def _surface(surface: QualitySurface, model: Model) -> dict[str, Any]:
+def _places(num_measured: int, pairs: Sequence[ScenePair | None]) -> dict[int, int]:
+    """From the video renditions of a surface that are written out to their places in what is written: those measured,
+    which come first in a surface, and those chosen."""
+    chosen = {p.video for p in pairs if p is not None}
+    return {v: place for place, v in enumerate(sorted(chosen | set(range(num_measured))))}
+
+
+def _surface(surface: QualitySurface, written: Iterable[int], model: Model) -> dict[str, Any]:
     low, high = audio_range_kbps(model)
-    lines, kbps = iso_lines(surface), [v.bitrate_kbps for v in surface.video]
+    rows = list(written)
+    video = [surface.video[v] for v in rows]
+    lines, kbps = iso_lines(surface), [v.bitrate_kbps for v in video]
     labels = place_labels(lines, (max(kbps) / min(kbps)) ** _LABEL_WIDTH)
     return {
-        "video": [_video(v) for v in surface.video],
+        "video": [_video(v) for v in video],
         "audio": [_audio(a) | {"outside": not low <= a.bitrate_kbps <= high} for a in surface.audio],
-        "avq_mos": np.round(surface.avq_mos.astype(float), _MOS_DIGITS).tolist(),
+        "avq_mos": np.round(surface.avq_mos[rows].astype(float), _MOS_DIGITS).tolist(),
         "line_labels": [[level, round(kbps, 1)] for level, kbps in labels],
         "lines": [
             {
@@ -119,6 +133,7 @@ def _video(v: VideoRendition) -> dict[str, Any]:
         "height_px": v.height_px,
         "target": v.target,
         "kbps": round(v.bitrate_kbps, 3),
+        "vmaf": _round(v.vmaf, 2),
     }
     return found | {"probes": [p.target for p in v.nearest_probes]} if v.interpolated else found
 
@@ -127,30 +142,50 @@ def _audio(a: AudioRendition) -> dict[str, Any]:
     return {"codec": a.codec, "channels": a.channels, "target": a.target, "kbps": round(a.bitrate_kbps, 3)}
 
 
-def _stop(stop: TitleStop, planned: Sequence[QualitySurface]) -> dict[str, Any]:
+def _stop(stop: TitleStop, planned: Sequence[QualitySurface], places: Sequence[Mapping[int, int]]) -> dict[str, Any]:
     rates = mean_rates_kbps(planned, stop)
     return {
         "kbps": None if rates is None else [round(kbps, 3) for kbps in rates],
         "avq_mos": _round(stop.avq_mos, _MOS_DIGITS),
+        "vmaf": _round(_mean_vmaf(planned, stop), 2),
         "price": _round(stop.price_mos_per_kbps, 7),
         "gain": _round(stop.extra_gain_mos, 4),
-        "pairs": [None if p is None else _pair(p) for p in stop.scenes],
+        "pairs": [None if p is None else _pair(p, own) for p, own in zip(stop.scenes, places, strict=True)],
     }
 
 
-def _pair(p: ScenePair) -> list[float | None]:
+def _mean_vmaf(planned: Sequence[QualitySurface], stop: TitleStop) -> float | None:
+    """Mean over the title's time; None unless every scene has a pair whose VMAF is known."""
+    found = [None if p is None else s.video[p.video].vmaf for s, p in zip(planned, stop.scenes, strict=True)]
+    known = [vmaf for vmaf in found if vmaf is not None]
+    seconds = [scene.weight_s for scene in planned]
+    return float(np.average(known, weights=seconds)) if len(known) == len(planned) else None
+
+
+def _pair(p: ScenePair, places: Mapping[int, int]) -> list[float | None]:
     """Video, audio and, where the budget is the scene's own, price and gain."""
     own = [] if p.price_mos_per_kbps is None else [_round(p.price_mos_per_kbps, 7), _round(p.extra_gain_mos, 4)]
-    return [p.video, p.audio, *own]
+    return [places[p.video], p.audio, *own]
 
 
-def _as_good(scene: QualitySurface, pairs: Sequence[ScenePair | None], model: Model) -> dict[str, list[int]]:
-    """By chosen pair `video,audio`: how many pairs a panel could not tell from it, and the cheapest of them."""
-    video, audio = {v: i for i, v in enumerate(scene.video)}, {a: i for i, a in enumerate(scene.audio)}
-    found = {}
-    for v, a in {(p.video, p.audio) for p in pairs if p is not None}:
-        alike = find_indistinguishable(scene, float(scene.avq_mos[v, a]), model.intervals.difference_mos)
-        found[f"{v},{a}"] = [alike.num_pairs, video[alike.video], audio[alike.audio]]
+def _cheaper(
+    scene: QualitySurface, places: Mapping[int, int], pairs: Sequence[ScenePair | None], model: Model
+) -> dict[str, Any]:
+    """By chosen pair `video,audio`: the cheapest pair within `SLIGHT_LOSS_MOS` of it; null where it is that itself."""
+    found: dict[str, Any] = {}
+    for v, a in sorted({(p.video, p.audio) for p in pairs if p is not None}):
+        cheaper = find_cheaper(scene, v, a, model.intervals.difference_mos)
+        found[f"{places[v]},{a}"] = (
+            None
+            if cheaper.total_kbps == scene.total_kbps[v, a]
+            else {
+                "video": _video(cheaper.video),
+                "audio": _audio(cheaper.audio),
+                "kbps": round(cheaper.total_kbps, 1),
+                "avq_mos": round(cheaper.avq_mos, _MOS_DIGITS),
+                "probability": round(cheaper.preference_probability, 4),
+            }
+        )
     return found
 
 
@@ -184,6 +219,8 @@ def _ladder(found: TitleLadder, title: str) -> dict[str, Any]:
             "gain_mos": round(comparison.gain_mos, 4),
             "rungs_needed": comparison.rungs_needed,
             "bd_rate_percent": _round(comparison.bd_rate_percent, 2),
+            "bd_rate_vmaf_percent": _round(comparison.bd_rate_vmaf_percent, 2),
+            "scores_disagree": comparison.scores_disagree,
             "breaks_rules": comparison.breaks_rules,
         },
     }
@@ -201,13 +238,15 @@ def _rung(rung: Rung, title: str) -> dict[str, Any]:
     own = next((at for at in rung.titles if at.title == title), None)
     low, high = (limit - rung.avq_mos for limit in rung.interval_mos)
     avq_mos = rung.avq_mos if own is None else own.avq_mos
+    video = rung.video if own is None else dataclasses.replace(rung.video, vmaf=own.vmaf)
     return {
-        "video": _video(rung.video),
+        "video": _video(video),
         "audio": _audio(rung.audio),
         "kbps": round(rung.total_kbps, 1),
         "avq_mos": round(avq_mos, 4),
         "interval_mos": [round(min(max(avq_mos + offset, 1.0), 5.0), 3) for offset in (low, high)],
         "played_share": round(rung.played_share, 4),
+        "preference_over_below": _round(rung.preference_over_below, 4),
         "note": rung.note if own is None else own.note,
     }
 
@@ -231,7 +270,7 @@ def _fronts(title: QualitySurface, ladder: TitleLadder | None) -> dict[str, Any]
                 "width_px": curve.width_px,
                 "height_px": curve.height_px,
                 "probes": [
-                    [p.target, round(p.bitrate_kbps, 1), round(q, 4)]
+                    [p.target, round(p.bitrate_kbps, 1), round(q, 4), _round(p.vmaf, 2)]
                     for p, q in zip(curve.probes, curve.avq_mos[:, audio].tolist(), strict=True)
                 ],
                 "curve": [
@@ -244,7 +283,7 @@ def _fronts(title: QualitySurface, ladder: TitleLadder | None) -> dict[str, Any]
         )
     codecs = dict.fromkeys(v.codec for v in title.video)
     return {
-        "audio": audio,
+        "audio": _audio(title.audio[audio]),
         "sizes": sizes,
         "crossovers": [
             dataclasses.asdict(crossover) | {"codec": codec, "kbps": round(crossover.kbps, 1)}

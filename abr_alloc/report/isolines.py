@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from abr_alloc.allocation.surface import QualitySurface
 
@@ -39,7 +40,8 @@ def iso_lines(surface: QualitySurface) -> list[IsoLine]:
     low, high = float(surface.avq_mos.min()), float(surface.avq_mos.max())
     step = next((s for s in _STEPS_MOS if (high - low) / s <= _MOST_LINES), _STEPS_MOS[-1])
     levels = step * np.arange(math.floor(low / step) + 1, math.floor(high / step) + 1)
-    return [_line(surface, float(level)) for level in levels]
+    video_kbps = np.array([v.bitrate_kbps for v in surface.video])
+    return [_line(surface, video_kbps, float(level)) for level in levels]
 
 
 def place_labels(lines: Sequence[IsoLine], least_ratio: float) -> list[tuple[float, float]]:
@@ -61,9 +63,8 @@ def place_labels(lines: Sequence[IsoLine], least_ratio: float) -> list[tuple[flo
     return placed
 
 
-def _line(surface: QualitySurface, level_mos: float) -> IsoLine:
+def _line(surface: QualitySurface, video_kbps: npt.NDArray[np.float64], level_mos: float) -> IsoLine:
     audio_kbps = np.array([a.bitrate_kbps for a in surface.audio])
-    video_kbps = np.array([v.bitrate_kbps for v in surface.video])
     order = np.argsort(audio_kbps, kind="stable")
     reached = surface.avq_mos[:, order] >= level_mos  # (V, A)
     least = np.where(reached, video_kbps[:, None], np.inf).min(axis=0)

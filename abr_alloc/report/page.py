@@ -54,7 +54,7 @@ def render_page(about: dict[str, Any], titles: Sequence[dict[str, Any]]) -> byte
             script=Markup(script),
             script_hashes=[_hash(library), _hash(script)],
             about=_json(about),
-            specs=_json(chart_specs()),
+            specs=_json(chart_specs(measured_only=about["measured_only"])),
             titles=[_json(title) for title in titles],
         )
         .encode()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abr_alloc.allocation.plan import best_pair
+from abr_alloc.allocation.plan import ScenePath, scene_path
 from abr_alloc.allocation.relaxation import relax
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.allocation.title import Limits, TitleCase, list_cases, solve_title
@@ -66,13 +66,11 @@ class TitleStop:
 
 def budget_stops(surfaces: Iterable[QualitySurface], wanted_kbps: Sequence[float] = ()) -> list[float]:
     """Budgets in round numbers about 5 % apart, rising, kbps: from a little under the cheapest pair of any scene to
-    where every scene has its best pair, and `wanted_kbps`."""
+    where every scene has the last pair of its path, and `wanted_kbps`."""
     low, high = math.inf, 0.0
     for surface in surfaces:
         low = min(low, float(surface.total_kbps.min()))
-        best = best_pair(surface, math.inf)
-        assert best is not None  # everything fits
-        high = max(high, float(surface.total_kbps[best]))
+        high = max(high, float(scene_path(surface).path.from_kbps[-1]))
     count = math.ceil(math.log(high / low) / math.log(_RATIO)) + 1
     ladder = low * _RATIO ** np.arange(count + 1)
     return sorted({_round(kbps) for kbps in ladder.tolist()} | set(wanted_kbps))
@@ -93,9 +91,10 @@ def stops_per_scene(scenes: Sequence[QualitySurface], budgets_kbps: Sequence[flo
         known = [value for value in values if value is not None]
         return float(share @ known) if len(known) == len(scenes) else None
 
+    paths = [scene_path(surface) for surface in scenes]
     found = []
     for budget_kbps in budgets_kbps:
-        pairs = tuple(_scene_pair(surface, budget_kbps) for surface in scenes)
+        pairs = tuple(_scene_pair(path, budget_kbps) for path in paths)
         avq = [None if p is None else float(s.avq_mos[p.video, p.audio]) for s, p in zip(scenes, pairs, strict=True)]
         found.append(
             TitleStop(
@@ -108,9 +107,11 @@ def stops_per_scene(scenes: Sequence[QualitySurface], budgets_kbps: Sequence[flo
     return found
 
 
-def _scene_pair(surface: QualitySurface, budget_kbps: float) -> ScenePair | None:
-    pair, more = best_pair(surface, budget_kbps), best_pair(surface, budget_kbps + EXTRA_KBPS)
-    relaxed = relax(surface.avq_mos.reshape(1, -1).astype(float), surface.total_kbps.reshape(1, -1), budget_kbps)
+def _scene_pair(path: ScenePath, budget_kbps: float) -> ScenePair | None:
+    surface, taken = path.surface, path.path.pair
+    pair, more = path.pair_at(budget_kbps), path.pair_at(budget_kbps + EXTRA_KBPS)
+    avq_mos, total_kbps = surface.avq_mos.ravel()[taken], surface.total_kbps.ravel()[taken]
+    relaxed = relax(avq_mos[None, :].astype(float), total_kbps[None, :], budget_kbps)
     if pair is None or more is None or relaxed is None:
         return None
     return ScenePair(

@@ -25,6 +25,7 @@ __all__ = [
     "INK",
     "MAX_PANELS",
     "MUTED",
+    "SHARE_LABEL",
     "VIDEO",
     "Figure",
     "heading",
@@ -37,6 +38,8 @@ INK, MUTED = "#222222", "#767676"
 AUDIO, VIDEO, CHOSEN = "#0072B2", "#F5C87A", "#C2410C"
 HATCH = "////"
 """Of what is audio."""
+SHARE_LABEL = "audio share"
+"""What `Relevance.audio_share` is called wherever it is shown: the one measure of relevance that pictures draw."""
 MAX_PANELS = 40
 """Most titles in one picture."""
 DIGITS = 4

@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from abr_alloc.allocation.surface import QualitySurface
-from abr_alloc.report.isolines import iso_lines, place_labels
+from abr_alloc.report.isolines import IsoLine, iso_lines, place_labels
 from abr_alloc.report.style import AUDIO, CHOSEN, INK, MAX_PANELS, MUTED, heading, tidy, use_rates
 
 __all__ = ["SurfacePanel", "draw_surfaces"]
 
 _PANEL_IN = 4.6
+_SAME_AUDIO = 0.005  # relative difference of rates below which audio is the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class SurfacePanel:
     """The same at the budget of the picture; None where nothing fits."""
     chosen_mos: float | None
     """AVQ there, MOS."""
+    measured_kbps: tuple[float, ...] = ()
+    """Video rates that were measured, where the surface has more than these; else empty."""
 
 
 def draw_surfaces(panels: Sequence[SurfacePanel], *, budget_kbps: float, overhead: float) -> Figure:
@@ -58,6 +61,29 @@ def draw_surfaces(panels: Sequence[SurfacePanel], *, budget_kbps: float, overhea
     return figure
 
 
+def _runs(path_kbps: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
+    """Parts of a path over which the audio rate stays."""
+    runs: list[list[tuple[float, float]]] = []
+    for point in path_kbps:
+        if runs and abs(point[1] / runs[-1][-1][1] - 1.0) < _SAME_AUDIO:
+            runs[-1].append(point)
+        else:
+            runs.append([point])
+    return runs
+
+
+def _outline(line: IsoLine, right: float, top: float, *, stepped: bool) -> tuple[list[float], list[float]]:
+    """A line of equal AVQ from the right edge to the top edge.
+
+    Of measured rates alone it is the staircase that bounds the pairs which reach the AVQ. Between them any video rate
+    can be had, so only the corners are exact, one per audio rendition, and are joined.
+    """
+    if not stepped:
+        return [right, *line.video_kbps, line.video_kbps[-1]], [line.audio_kbps[0], *line.audio_kbps, top]
+    x = [right, *np.repeat(line.video_kbps, 2).tolist()]
+    return x, [line.audio_kbps[0], *np.repeat(line.audio_kbps, 2).tolist()[1:], top]
+
+
 def _draw_panel(axes: Axes, panel: SurfacePanel, streams_kbps: float) -> None:
     video = np.array([v.bitrate_kbps for v in panel.surface.video])
     audio = np.array([a.bitrate_kbps for a in panel.surface.audio])
@@ -68,21 +94,25 @@ def _draw_panel(axes: Axes, panel: SurfacePanel, streams_kbps: float) -> None:
     axes.set_ylim(bottom, top)
     lines = iso_lines(panel.surface)
     for number, line in enumerate(lines):
-        # From the right edge along every corner to the top edge.
-        x = [right, *np.repeat(line.video_kbps, 2)]
-        y = [line.audio_kbps[0], *np.repeat(line.audio_kbps, 2)[1:], top]
+        x, y = _outline(line, right, top, stepped=not panel.measured_kbps)
         axes.fill([*x, right], [*y, top], color=AUDIO, alpha=0.07, linewidth=0)
+        if panel.measured_kbps:  # along the edge below its first corner a line bounds what there is, not what is equal
+            x, y = x[1:], y[1:]
         axes.plot(x, y, color=AUDIO, linewidth=1.0, alpha=0.7, label=None if number else "equal AVQ")
     for level_mos, kbps in place_labels(lines, (right / left) ** 0.07):
         axes.annotate(
             f"{level_mos:g}", (kbps, top), xytext=(3, -3), textcoords="offset points",
             fontsize=8, color=INK, va="top", annotation_clip=False,
         )  # fmt: skip
-    axes.plot(*np.meshgrid(video, audio), ".", color=MUTED, markersize=1.5, zorder=1)
+    axes.plot(*np.meshgrid(panel.measured_kbps or video, audio), ".", color=MUTED, markersize=1.5, zorder=1)
     line_kbps = np.geomspace(max(left, streams_kbps - top), max(min(right, streams_kbps - bottom), left), 200)
     axes.plot(line_kbps, streams_kbps - line_kbps, "--", color=INK, linewidth=1.2, label="budget")
     if panel.path_kbps:
-        axes.plot(*zip(*panel.path_kbps, strict=True), "-", color=CHOSEN, linewidth=1.1, label="chosen at every budget")
+        # Through the jumps from one audio rendition to another there is nothing to choose: they are dotted.
+        axes.plot(*zip(*panel.path_kbps, strict=True), ":", color=CHOSEN, linewidth=0.8)
+        for number, run in enumerate(_runs(panel.path_kbps)):
+            name = None if number else "chosen at every budget"
+            axes.plot(*zip(*run, strict=True), "-", color=CHOSEN, linewidth=1.6, solid_capstyle="round", label=name)
     if panel.chosen_kbps is not None:
         axes.plot(
             *panel.chosen_kbps, "D", color=CHOSEN, markersize=8, markeredgecolor="white", label="chosen at this budget"

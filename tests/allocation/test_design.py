@@ -13,6 +13,7 @@ import abr_alloc.allocation.design
 from abr_alloc.allocation.audience import read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_catalogue, design_titles
 from abr_alloc.allocation.filters import Filters, select
+from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.allocation.reference import load_reference
 from abr_alloc.allocation.rung import LadderRules, keeps_rules
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
@@ -103,6 +104,77 @@ def test_of_several_codecs_the_better_one_is_taken(scenes) -> None:
     assert {r.video.codec for r in found.ladder.rungs} == {"av1"}
     (held,) = design_titles([better], AUDIENCE, None, load_reference("apple-hls-avc"))
     assert {r.video.codec for r in held.ladder.rungs} == {"h264"}, "the reference's"
+
+
+def with_opus(title: QualitySurface, more_mos: float) -> QualitySurface:
+    """A title with Opus beside its AAC, at the same rates and so much better."""
+    return replace(
+        title,
+        audio=title.audio + tuple(replace(a, codec="opus") for a in title.audio),
+        avq_mos=np.hstack([title.avq_mos, title.avq_mos + np.float32(more_mos)]),
+        total_kbps=np.hstack([title.total_kbps] * 2),
+        x_a=np.vstack([title.x_a] * 2),
+    )
+
+
+@pytest.mark.parametrize(
+    ("more_mos", "codec"), [(0.1, "opus"), (0.01, "aac"), (-0.1, "aac")], ids=["better", "nearly as good", "worse"]
+)
+def test_a_ladder_has_one_audio_codec_the_better_one_and_of_equals_the_more_widely_played(
+    more_mos: float, codec: str, scenes
+) -> None:
+    title = with_opus(merge_scenes(scenes[:2]), more_mos)
+    other = replace(title, title="other")
+    for found in (*design_titles([title], AUDIENCE), design_catalogue([title, other], AUDIENCE)):
+        assert {r.audio.codec for r in found.ladder.rungs} == {codec}
+
+
+def test_audio_codecs_are_mixed_where_that_is_asked_for_alone(scenes) -> None:
+    title = with_opus(merge_scenes(scenes[:2]), 0.0)
+    cheap = np.array([a.bitrate_kbps < 60 for a in title.audio]) & np.array([a.codec == "opus" for a in title.audio])
+    dear = np.array([a.bitrate_kbps > 60 for a in title.audio]) & np.array([a.codec == "aac" for a in title.audio])
+    title = replace(title, avq_mos=title.avq_mos + np.float32(0.5) * (cheap | dear))
+    network = read_audience("lognormal:median=250k,sigma=1.5")
+    (mixed,) = design_titles([title], network, DesignOptions(num_rungs=5, mix_audio=True))
+    assert {r.audio.codec for r in mixed.ladder.rungs} == {"aac", "opus"}
+    (single,) = design_titles([title], network, DesignOptions(num_rungs=5))
+    assert len({r.audio.codec for r in single.ladder.rungs}) == 1
+    assert single.ladder.expected_avq_mos <= mixed.ladder.expected_avq_mos
+
+
+def test_a_codec_that_cannot_keep_the_rules_leaves_the_design_to_the_others(scenes) -> None:
+    title = merge_scenes(scenes[:2])
+    title = replace(
+        title,
+        audio=(*title.audio, replace(title.audio[0], codec="ac3", bitrate_kbps=9000.0)),
+        avq_mos=np.hstack([title.avq_mos, np.full((len(title.video), 1), 5.0, np.float32)]),
+        total_kbps=np.hstack([title.total_kbps, 1.02 * np.array([[v.bitrate_kbps + 9000.0] for v in title.video])]),
+        x_a=np.vstack([title.x_a, title.x_a[:1]]),
+    )
+    (found,) = design_titles([title], AUDIENCE, DesignOptions(rules=LadderRules(max_kbps=8000.0)))
+    assert {r.audio.codec for r in found.ladder.rungs} == {"aac"}
+
+
+def test_no_rung_pays_for_audio_beyond_transparent(designed, shared) -> None:
+    audio = [r.audio for found in (*designed, shared) for r in found.ladder.rungs]
+    assert max(a.bitrate_kbps for a in audio) < 160.0, "the example has 192k"
+
+
+def test_every_rung_has_a_vmaf_and_a_shared_one_the_titles_mean(designed, shared) -> None:
+    assert all(0.0 < r.video.vmaf <= 100.0 for found in designed for r in found.ladder.rungs)
+    for rung in shared.ladder.rungs:
+        assert rung.video.vmaf == pytest.approx(np.mean([t.vmaf for t in rung.titles]))
+
+
+def test_every_rung_says_how_likely_people_are_to_rate_it_higher_than_the_one_below(scenes) -> None:
+    model = load_model()
+    (found,) = design_titles(scenes[:2], AUDIENCE, DesignOptions().known_to(model))
+    assert found.ladder.rungs[0].preference_over_below is None
+    for below, rung in itertools.pairwise(found.ladder.rungs):
+        gained = rung.avq_mos - below.avq_mos
+        assert rung.preference_over_below == preference_probability(gained, model.intervals.difference_mos)
+    (unknown,) = design_titles(scenes[:2], AUDIENCE)
+    assert {r.preference_over_below for r in unknown.ladder.rungs} == {None}
 
 
 def test_a_reference_of_another_codec_is_a_conflict_that_names_both(scenes) -> None:

@@ -1,19 +1,29 @@
 """Plans: exact, cheapest among equals, and honest about what does not fit."""
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import abr_alloc
 import abr_alloc.errors
 from abr_alloc.allocation.filters import Filters, select
-from abr_alloc.allocation.plan import Limits, best_pair, middling_budget_kbps, plan_surfaces
+from abr_alloc.allocation.plan import (
+    TIE_MOS,
+    Limits,
+    best_pair,
+    middling_budget_kbps,
+    plan_surfaces,
+    planning_surfaces,
+    scene_path,
+)
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces
 from abr_alloc.errors import FeatureTableError
+from abr_alloc.models.audio_quality import transparent_kbps
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "clip_features.parquet"
 
@@ -75,15 +85,15 @@ def test_more_budget_never_lowers_avq(budget: float, more: float) -> None:
         assert s.avq_mos[high] >= s.avq_mos[low] - 1e-6
 
 
-def test_within_a_millionth_the_cheaper_pair_is_taken() -> None:
-    s = surface(np.array([[3.0, 3.0 + 5e-7]]), np.array([100.0]), np.array([10.0, 20.0]))
+def test_within_the_tie_the_cheaper_pair_is_taken() -> None:
+    s = surface(np.array([[3.0, 3.0 + 0.9 * TIE_MOS]]), np.array([100.0]), np.array([10.0, 20.0]))
     assert best_pair(s, 1000) == (0, 0)
-    better = surface(np.array([[3.0, 3.0 + 1e-5]]), np.array([100.0]), np.array([10.0, 20.0]))
+    better = surface(np.array([[3.0, 3.0 + 1.1 * TIE_MOS]]), np.array([100.0]), np.array([10.0, 20.0]))
     assert best_pair(better, 1000) == (0, 1)
 
 
-def test_a_cheaper_pair_within_a_millionth_does_not_hide_the_one_that_reaches_the_floor(model: abr_alloc.Model) -> None:
-    s = surface(np.array([[3.0 - 5e-7], [3.0]]), np.array([100.0, 200.0]), np.array([0.0]))
+def test_a_cheaper_pair_within_the_tie_does_not_hide_the_one_that_reaches_the_floor(model: abr_alloc.Model) -> None:
+    s = surface(np.array([[3.0 - 0.5 * TIE_MOS], [3.0]]), np.array([100.0, 200.0]), np.array([0.0]))
     plan = plan_surfaces([s], [1000.0], model, Limits(min_avq_mos=3.0))
     assert not plan.infeasible
 
@@ -133,6 +143,7 @@ def test_an_impossible_budget_names_the_cheapest_pair(example: abr_alloc.Feature
     assert not plan.allocations
     surfaces = list(build_surfaces(example, model))
     assert [s.total_kbps for s in plan.infeasible] == [pytest.approx(s.total_kbps.min()) for s in surfaces]
+    assert all(i.total_kbps > 1.0 for i in plan.infeasible)
     assert plan.to_frame().empty
 
 
@@ -176,6 +187,80 @@ def test_a_filter_that_takes_a_scenes_last_rendition_is_named_as_the_cause(examp
     frame.loc[(frame["title"] == frame["title"].iloc[0]) & (frame["kind"] == "video"), "codec"] = "hevc"
     with pytest.raises(FeatureTableError, match="filters leave title"):
         select(abr_alloc.FeatureTable(frame, example.metadata), Filters(video_codecs=("h264",)))
+
+
+def test_heights_between_two_bounds_are_kept_and_none_is_said(example: abr_alloc.FeatureTable) -> None:
+    heights = set(example.of_kind("video")["height_px"])
+    chosen = select(example, Filters(titles=("bbb-rabbit-wakes-720p",), min_height_px=300, max_height_px=400))
+    assert set(chosen.of_kind("video")["height_px"]) == {360}
+    for filters, text in (
+        (Filters(min_height_px=9999), "no video rendition is at least 9999 px high; there are"),
+        (Filters(min_height_px=361, max_height_px=362), "at least 361 px and at most 362 px high"),
+    ):
+        with pytest.raises(FeatureTableError, match=text) as caught:
+            select(example, filters)
+        assert all(str(height) in str(caught.value) for height in heights)
+
+
+def test_rates_between_probes_are_chosen_unless_measured_ones_alone_are_asked_for(
+    example: abr_alloc.FeatureTable, model: abr_alloc.Model
+) -> None:
+    between = abr_alloc.plan(example, 600, model)
+    measured = abr_alloc.plan(example, 600, model, measured_only=True)
+    assert all(a.video.interpolated for a in between.allocations)
+    assert not any(a.video.interpolated for a in measured.allocations)
+    for a, b in zip(between.allocations, measured.allocations, strict=True):
+        assert a.avq_mos >= b.avq_mos - TIE_MOS
+        assert a.relevance.audio_share == b.relevance.audio_share, "a scene's share is that of its measured pairs"
+
+
+@pytest.mark.parametrize("per", ["scene", "title"])
+def test_audio_beyond_transparent_is_never_chosen(
+    example: abr_alloc.FeatureTable, model: abr_alloc.Model, per: str
+) -> None:
+    scenes = {(s.title, s.scene): s.audio for s in build_surfaces(example, model)}
+    plan = abr_alloc.plan(example, 20_000, model, per=per)
+    assert plan.allocations
+    for a in plan.allocations:
+        own = [other for other in scenes[a.title, a.scene] if other.codec == a.audio.codec]
+        enough = [x.bitrate_kbps for x in own if x.bitrate_kbps >= transparent_kbps(x.codec, x.channels)]
+        assert a.audio.bitrate_kbps <= min(enough) < max(enough)
+
+
+@pytest.mark.parametrize("per", ["scene", "title"])
+def test_height_never_falls_as_the_budget_of_the_example_rises_and_a_fall_would_be_said(
+    example: abr_alloc.FeatureTable, model: abr_alloc.Model, per: str
+) -> None:
+    budgets = [150.0, 200.0, 300.0, 450.0, 600.0, 800.0, 1000.0, 1500.0, 2000.0, 3000.0, 4000.0, 5000.0]
+    frame = abr_alloc.plan(example, budgets, model, per=per).to_frame()
+    frame["side_px"] = frame[["width_px", "height_px"]].min(axis=1)
+    for _, scene in frame.sort_values("budget_kbps").groupby(["title", "scene"]):
+        falls = scene["side_px"] < scene["side_px"].cummax()
+        assert not (falls & ~scene["height_falls"]).any()
+        if per == "scene":
+            assert not falls.any() and not scene["height_falls"].any()
+
+
+def test_a_fall_that_the_surface_asks_for_is_marked(model: abr_alloc.Model) -> None:
+    s = surface(np.array([[2.0], [3.0]]), np.array([100.0, 200.0]), np.array([0.0]))
+    tall = replace(s.video[0], width_px=640, height_px=360)
+    s = replace(s, video=(tall, s.video[1]))
+    low, high = plan_surfaces([s], [100.0, 200.0], model).allocations
+    assert (low.video, low.height_falls) == (tall, False)
+    assert (high.video, high.height_falls) == (s.video[1], True)
+
+
+@settings(deadline=None)
+@given(st.floats(30, 8000))
+def test_what_a_budget_buys_does_not_depend_on_the_others_that_are_asked_for(budget: float) -> None:
+    s = _example_surface()
+    assert best_pair(s, budget) == scene_path(s).pair_at(budget)
+
+
+@functools.cache
+def _example_surface() -> QualitySurface:
+    measured = build_surfaces(abr_alloc.read_features(EXAMPLE), abr_alloc.load_model())
+    return next(planning_surfaces(measured, overhead=0.02))
 
 
 @pytest.mark.parametrize("budget", [float("nan"), -5, 0, float("inf")])

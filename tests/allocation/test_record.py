@@ -1,9 +1,12 @@
-"""What cannot be told from a plan's pair, and the shares of its scene."""
+"""What stands beside a plan's pair, and the shares of its scene."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
 from abr_alloc.allocation.plan import plan_surfaces
+from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.conformal import Intervals
 from abr_alloc.models.relevance import RelevanceRanges
@@ -47,26 +50,57 @@ KBPS = (100.0, 300.0, 600.0), (32.0, 128.0)
 
 
 @pytest.mark.parametrize(
-    ("difference", "num", "kbps"),
-    [(0.0, 1, 728.0), (0.1, 2, 428.0), (0.4, 3, 428.0), (0.5, 4, 332.0), (2.0, 6, 132.0)],
+    ("budget", "cheaper", "loss"),
+    [
+        (132.0, (100.0, 32.0), 0.0),  # nothing is cheaper
+        (228.0, (100.0, 128.0), 0.0),  # 0.4 MOS less is no slight loss
+        (728.0, (300.0, 128.0), 0.1),
+        (1000.0, (300.0, 128.0), 0.1),
+    ],
 )
-def test_pairs_within_the_interval_of_a_difference_are_counted_and_the_cheapest_is_named(
-    make_model, make_surface, difference, num, kbps
-):
-    (allocation,) = plan_surfaces([make_surface(AVQ, *KBPS)], [1000.0], make_model(difference + 1e-6)).allocations
-    found = allocation.indistinguishable
-    assert (found.num_pairs, found.total_kbps) == (num, kbps)
-    assert allocation.avq_mos - found.avq_mos <= difference + 1e-5
-    assert found.video.bitrate_kbps + found.audio.bitrate_kbps == kbps
+def test_beside_each_pair_stands_the_cheapest_that_is_hardly_worse(make_model, make_surface, budget, cheaper, loss):
+    (a,) = plan_surfaces([make_surface(AVQ, *KBPS)], [budget], make_model(0.3)).allocations
+    found = a.cheaper
+    assert (found.video.bitrate_kbps, found.audio.bitrate_kbps) == cheaper
+    assert found.total_kbps == sum(cheaper)
+    assert a.avq_mos - found.avq_mos == pytest.approx(loss, abs=1e-6)
 
 
-def test_a_wider_interval_never_makes_the_cheapest_dearer(make_model, make_surface):
-    surface = make_surface(np.random.default_rng(0).uniform(1, 5, (6, 4)), range(100, 700, 100), (16, 32, 64, 128))
-    rates = [
-        plan_surfaces([surface], [500.0], make_model(d)).allocations[0].indistinguishable.total_kbps
-        for d in np.linspace(0, 4, 20)
+def test_the_probability_is_of_the_predicted_difference_and_the_models_error(make_model, make_surface):
+    (a,) = plan_surfaces([make_surface(AVQ, *KBPS)], [1000.0], make_model(0.3)).allocations
+    expected = preference_probability(a.avq_mos - a.cheaper.avq_mos, 0.3)
+    assert a.cheaper.preference_probability == expected
+    assert 0.0 < expected < 0.5
+
+
+def test_a_pair_is_never_preferred_to_itself(make_model, make_surface):
+    (a,) = plan_surfaces([make_surface(AVQ, *KBPS)], [132.0], make_model(2.0)).allocations
+    assert a.cheaper.video == a.video
+    assert a.cheaper.preference_probability == 0.0
+
+
+def test_a_model_that_knows_less_is_never_surer_that_nobody_would_care(make_model, make_surface):
+    """The wording must not sell ignorance as indifference: a wide interval moves the probability towards a half."""
+    surface = make_surface(AVQ, *KBPS)
+    found = [
+        plan_surfaces([surface], [1000.0], make_model(d)).allocations[0].cheaper.preference_probability
+        for d in np.linspace(0.01, 4, 20)
     ]
-    assert rates == sorted(rates, reverse=True)
+    assert found == sorted(found)
+    assert found[-1] < 0.5
+
+
+def test_vmaf_and_audio_quality_stand_in_rows_where_they_are_known(make_model, make_surface):
+    surface = make_surface(AVQ, *KBPS)
+    plan = plan_surfaces([surface], [1000.0], make_model(0.1))
+    assert plan.to_frame()[["vmaf", "audio_quality_mos"]].isna().all(axis=None)
+    known = dataclasses.replace(
+        surface,
+        video=tuple(dataclasses.replace(v, vmaf=90.0) for v in surface.video),
+        audio=tuple(dataclasses.replace(a, quality_mos=4.5) for a in surface.audio),
+    )
+    (row,) = plan_surfaces([known], [1000.0], make_model(0.1)).to_frame().to_dict("records")
+    assert (row["vmaf"], row["audio_quality_mos"]) == (90.0, 4.5)
 
 
 def test_a_scenes_share_is_the_same_under_every_budget(make_model, make_surface):

@@ -56,7 +56,7 @@ def test_the_text_has_a_table_per_title_a_line_per_rung_and_says_how_to_read_it(
     heads = [line for line in lines if re.match(r"\S+: 6 rungs in h264 and aac, expected AVQ \d\.\d{3} \(", line)]
     assert len(heads) == 5
     assert sum(bool(re.match(r" +\d+  \d+x\d+ ", line)) for line in lines) == 30
-    assert "played" in lines[2] and "90 %" in lines[2]
+    assert all(head in lines[2] for head in ("played", "90 %", "VMAF"))
     assert any(line.startswith("Audience: lognormal:median=3M,sigma=0.9") for line in lines)
     assert re.search(r"  \d+x\d+ crf=\d+-\d+ ~\d+k ", outcome.stdout), "~ marks what is interpolated"
 

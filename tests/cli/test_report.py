@@ -72,7 +72,7 @@ def test_ten_scenes_with_thumbnails_stay_under_three_megabytes(own_table, run_co
     rows = table.frame
     more = rows[rows["scene"] < 4].assign(scene=lambda r: r["scene"] + 6)
     write_features(FeatureTable(pd.concat([rows, more], ignore_index=True), table.metadata), tmp_path / "ten.parquet")
-    words = ("--source", film, "--interpolate", "-o", tmp_path / "r.html")
+    words = ("--source", film, "-o", tmp_path / "r.html")
     outcome = run_command("report", tmp_path / "ten.parquet", *words)
     assert outcome.code == 0, outcome.stderr
     (title,) = titles_of(tmp_path / "r.html")
@@ -235,14 +235,14 @@ def test_the_command_on_the_page_says_how_it_was_made(run_command, example, tmp_
         "0.1",
         "--max-height",
         "400",
-        "--interpolate",
+        "--measured-only",
         "-o",
         tmp_path / "r.html",
     )
     assert run_command("report", example, *words).code == 0
     command = about_of(tmp_path / "r.html")["plan_command"]
     assert command[:3] == ["abr-alloc", "plan", str(example)]
-    assert command[3:] == ["--model", "svr-8f", "--overhead", "0.1", "--max-height", "400", "--interpolate"]
+    assert command[3:] == ["--model", "svr-8f", "--overhead", "0.1", "--max-height", "400", "--measured-only"]
 
 
 @pytest.mark.parametrize("kind", ["relevance", "surface", "ladder", "split"])
@@ -258,7 +258,8 @@ def test_a_figure_of_every_kind_as_svg_and_png(kind, run_command, example, tmp_p
     ("words", "said"),
     [
         (["split", "-o", "x.svg", "--budget", "300k"], "--budget is for relevance and surface"),
-        (["split", "-o", "x.svg", "--interpolate"], "--interpolate is for the kind surface"),
+        (["ladder", "-o", "x.svg", "--measured-only"], "--measured-only is not for the kind ladder"),
+        (["surface", "-o", "x.svg", "--with-equations"], "--with-equations is for the kind relevance"),
         (["surface", "-o", "x.svg", "--ladder", "l.json"], "--ladder is for the kind ladder"),
         (["surface", "-o", "x.pdf"], "must end in .svg or .png"),
         (["pie", "-o", "x.svg"], "'pie' is not one of"),

@@ -49,6 +49,7 @@ def test_predicted_and_measured_stand_side_by_side(verify, delivered):
         planned, measured, off = float(row[3]), float(row[4]), float(row[5])
         assert off == pytest.approx(100 * (measured / planned - 1), abs=1)
         assert float(row[9]) - float(row[8]) == pytest.approx(float(row[10]), abs=0.011)
+        assert 0 <= float(row[11]) <= 100
     assert "Within the tolerance (rate 90 %, AVQ 4)." in outcome.stdout
 
 
@@ -61,6 +62,7 @@ def test_every_number_is_in_the_document(verify, delivered):
         assert rung["rate_deviation"] == pytest.approx(rung["measured_kbps"] / rung["predicted_kbps"] - 1)
         assert rung["avq_deviation_mos"] == pytest.approx(rung["measured_avq_mos"] - rung["predicted_avq_mos"])
         assert 1.0 <= rung["measured_avq_mos"] <= 5.0
+        assert 0.0 <= rung["measured_vmaf"] <= 100.0
         assert rung["ok"]
     assert found["largest_rate_deviation"] == max((r["rate_deviation"] for r in found["rungs"]), key=abs)
     assert found["largest_avq_deviation_mos"] == max((r["avq_deviation_mos"] for r in found["rungs"]), key=abs)
@@ -96,6 +98,7 @@ def test_beyond_the_tolerance_is_exit_code_1_and_names_the_rungs(verify, deliver
     assert (outcome.code, outcome.stderr) == (1, "")
     assert "Beyond the tolerance (rate 0.1 %, AVQ 4): rung 1" in outcome.stdout
     assert outcome.stdout.splitlines()[4].endswith("!")
+    assert max(map(len, outcome.stdout.splitlines())) <= 80
     found = verify(delivered, "--json", "--tolerance", "rate=0.1%,avq=4")
     assert (found.code, document(found)["ok"], document(found)["rungs"][0]["ok"]) == (1, False, False)
 

@@ -31,7 +31,8 @@ def measured(delivered, film, ffmpeg, in_threads):
 
 
 def test_every_pair_is_measured_and_better_streams_are_better(measured):
-    *progress, avq = measured()
+    *progress, scores = measured()
+    avq = scores.avq_mos
     assert all(isinstance(step, Progress) for step in progress)
     assert set(avq) == {
         (f"video/{v}", f"audio/{a}")
@@ -41,6 +42,8 @@ def test_every_pair_is_measured_and_better_streams_are_better(measured):
     for audio in ("audio/aac-32k", "audio/aac-64k"):
         by_video = [avq[f"video/{v}", audio] for v in ("64x36-40k", "128x72-100k", "128x72-160k")]
         assert by_video == sorted(by_video)
+    vmaf = [scores.vmaf[f"video/{v}"] for v in ("64x36-40k", "128x72-100k", "128x72-160k")]
+    assert 0.0 <= vmaf[0] < vmaf[1] < vmaf[2] <= 100.0
 
 
 def test_what_was_measured_is_not_measured_again(measured):
@@ -54,7 +57,7 @@ def test_names_of_streams_do_not_count_but_their_bytes(measured, delivered, tmp_
     (copied / "video" / "64x36-40k").rename(tmp_path / "low")
     (copied / "video" / "128x72-100k").rename(copied / "video" / "64x36-40k")
     (tmp_path / "low").rename(copied / "video" / "128x72-100k")
-    before, after = measured()[-1], measured(copied)[-1]
+    before, after = measured()[-1].avq_mos, measured(copied)[-1].avq_mos
     audio = "audio/aac-32k"
     assert after["video/128x72-100k", audio] < after["video/64x36-40k", audio]
     assert after["video/128x72-160k", audio] == before["video/128x72-160k", audio]

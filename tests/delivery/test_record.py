@@ -31,6 +31,22 @@ def test_what_is_written_is_read_back(order, tmp_path):
     assert read_delivery(tmp_path / "delivery.json") == order
 
 
+def test_a_folder_of_before_vmaf_is_read_and_is_the_same_order(order, document, tmp_path):
+    rungs = tuple(dataclasses.replace(rung, vmaf=50.0) for rung in order.rungs)
+    for rung in document["rungs"]:
+        assert rung.pop("vmaf") is None
+    old = read(document, tmp_path)
+    assert {rung.vmaf for rung in old.rungs} == {None}
+    assert not dataclasses.replace(order, rungs=rungs).differences(old)
+
+
+@pytest.mark.parametrize("vmaf", [-1.0, 100.5, "good", True, float("nan")])
+def test_a_vmaf_that_is_none_is_refused(vmaf, document, tmp_path):
+    document["rungs"][0]["vmaf"] = vmaf
+    with pytest.raises(DeliveryError, match="is damaged"):
+        read(document, tmp_path)
+
+
 def test_another_rate_for_a_video_is_the_same_job_but_another_preset_is_not(order):
     first = order.videos[0]
     refined = order.with_video(dataclasses.replace(first, asked_kbps=90.0))

@@ -22,6 +22,7 @@ from abr_alloc.export.ladder_json import (
     SCHEMA_VERSION,
     as_reference,
     ladder_document,
+    read_designed,
     read_ladders,
     read_title_facts,
 )
@@ -82,6 +83,39 @@ def test_what_is_written_is_read_back(save) -> None:
     ladders = [ladder("a"), with_titles(ladder("Ünïcode / title"))]
     document = ladder_document([designed(found) for found in ladders], {})
     assert read_ladders(save(json.dumps(document, allow_nan=False))) == ladders
+
+
+def test_a_file_of_before_vmaf_and_probabilities_is_read(document, save) -> None:
+    def strip(found) -> None:
+        for name in ("vmaf", "quality_mos", "preference_over_below", "bd_rate_vmaf_percent"):
+            found.pop(name, None)
+        for inner in found.values():
+            for one in inner if isinstance(inner, list) else [inner]:
+                if isinstance(one, dict):
+                    strip(one)
+
+    strip(document)
+    assert "vmaf" not in json.dumps(document)
+    (found,) = read_designed(save(document))
+    assert found.ladder == ladder("Ünïcode / title")
+    assert found.comparison is not None and found.comparison.bd_rate_vmaf_percent is None
+
+
+def test_vmaf_probabilities_and_both_savings_are_read_back(save) -> None:
+    scored = with_titles(ladder("a"))
+    below, above = scored.rungs
+    (at,) = above.titles
+    above = replace(
+        above,
+        video=replace(above.video, vmaf=87.5),
+        audio=replace(above.audio, quality_mos=4.25),
+        titles=(replace(at, vmaf=12.5),),
+        preference_over_below=0.75,
+    )
+    found = designed(replace(scored, rungs=(below, above)))
+    assert found.comparison is not None
+    found = replace(found, comparison=replace(found.comparison, bd_rate_percent=-12.0, bd_rate_vmaf_percent=3.0))
+    assert read_designed(save(ladder_document([found], {}))) == [found]
 
 
 def test_a_document_holds_version_provenance_and_the_comparison(document) -> None:
@@ -183,6 +217,15 @@ DAMAGE = {
     "an audio rate that is null": lambda d: rung(d)["audio"].update(bitrate_kbps=None),
     "a size that is text": lambda d: rung(d)["video"].update(height_px="720p"),
     "a size of zero": lambda d: rung(d)["video"].update(height_px=0),
+    "a VMAF over 100": lambda d: rung(d)["video"].update(vmaf=100.5),
+    "a VMAF that is text": lambda d: rung(d)["video"].update(vmaf="good"),
+    "a VMAF below 0 of a probe": lambda d: rung(d)["video"]["nearest_probes"][0].update(vmaf=-1.0),
+    "a VMAF that is NaN of a title": lambda d: rung(d).update(
+        titles=[{"title": "a", "width_px": 2, "height_px": 1, "avq_mos": 2.0, "note": "", "vmaf": math.nan}]
+    ),
+    "an audio quality over 5": lambda d: rung(d)["audio"].update(quality_mos=5.5),
+    "a probability over 1": lambda d: rung(d).update(preference_over_below=1.5),
+    "a saving of more than all": lambda d: d["ladders"][0]["comparison"].update(bd_rate_vmaf_percent=-101.0),
 }
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from abr_alloc.allocation.record import Allocation, Indistinguishable
+from abr_alloc.allocation.record import Allocation, Cheaper
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.models.relevance import Relevance
 from abr_alloc.report.figures import draw_relevance
-from abr_alloc.report.style import render
+from abr_alloc.report.style import SHARE_LABEL, render
 
 VIDEO = VideoRendition(codec="h264", width_px=640, height_px=360, target="crf=30", bitrate_kbps=700.0)
 AUDIO = AudioRendition(codec="aac", channels=2, target="b=64k", bitrate_kbps=64.0)
@@ -32,7 +32,7 @@ def allocation(title: str, scene: int, start_s: float, end_s: float, share: floa
             ablation={"audio": share / 2, "video": 0.1},
             change_norm={"audio": 1.0, "video": 1.5 + scene},
         ),
-        indistinguishable=Indistinguishable(num_pairs=1, video=VIDEO, audio=AUDIO, total_kbps=780.0, avq_mos=3.5),
+        cheaper=Cheaper(video=VIDEO, audio=AUDIO, total_kbps=780.0, avq_mos=3.5, preference_probability=0.0),
         extra_budget_gain_mos=0.01,
         num_pairs=4,
         num_feasible=3,
@@ -56,8 +56,16 @@ def test_audio_is_told_from_video_without_colour() -> None:
     assert not bars[1].get_hatch()
 
 
+def test_one_measure_is_drawn_under_its_one_name() -> None:
+    figure = draw_relevance(SCENES, budget_kbps=800.0, chosen=True)
+    assert len(figure.axes) == 2, "one panel per title"
+    assert SHARE_LABEL in figure.get_suptitle() and "Eq." not in figure.get_suptitle()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["audio share", "video share"]
+
+
 def test_axes_are_labelled_with_units_and_titles_are_text() -> None:
-    figure = draw_relevance(SCENES, budget_kbps=800.0, chosen=False)
+    figure = draw_relevance(SCENES, budget_kbps=800.0, chosen=False, equations=True)
     labels = [axes.get_ylabel() for axes in figure.axes] + [axes.get_xlabel() for axes in figure.axes]
     assert "share (%)" in labels
     assert "time in the title (s)" in labels
@@ -68,9 +76,12 @@ def test_axes_are_labelled_with_units_and_titles_are_text() -> None:
     assert "middling" in figure.get_suptitle()
 
 
-def test_both_components_are_drawn_for_both_modalities() -> None:
-    figure = draw_relevance(SCENES, budget_kbps=800.0, chosen=True)
-    ablation = {lines.get_label(): [s.tolist() for s in lines.get_segments()] for lines in figure.axes[1].collections}
+def test_both_components_are_drawn_for_both_modalities_where_they_are_asked_for() -> None:
+    figure = draw_relevance(SCENES, budget_kbps=800.0, chosen=True, equations=True)
+    (parts,) = [
+        axes for axes in figure.axes if "ablation" in axes.get_ylabel() and len(axes.collections[0].get_segments()) == 2
+    ]
+    ablation = {lines.get_label(): [s.tolist() for s in lines.get_segments()] for lines in parts.collections}
     assert ablation == {
         "ablation, audio": [[[0, 0.125], [4, 0.125]], [[4, 0.3], [6, 0.3]]],
         "ablation, video": [[[0, 0.1], [4, 0.1]], [[4, 0.1], [6, 0.1]]],

@@ -71,15 +71,15 @@ def test_the_page_may_not_load_anything(make_report, open_page) -> None:
     assert any("x.png" in line for line in refused)
 
 
-@pytest.mark.parametrize("interpolate", [(), ("--interpolate",)], ids=["measured", "interpolated"])
+@pytest.mark.parametrize("rates", [(), ("--measured-only",)], ids=["between", "measured"])
 @pytest.mark.parametrize("mode", ["title", "scene"])
-def test_the_slider_shows_what_plan_chooses(make_report, open_page, run_command, mode, interpolate) -> None:
-    path = make_report(EXAMPLE, *SINGLE, *interpolate)
+def test_the_slider_shows_what_plan_chooses(make_report, open_page, run_command, mode, rates) -> None:
+    path = make_report(EXAMPLE, *SINGLE, *rates)
     stops = stops_of(path)
     wanted = sorted({int(i) for i in np.linspace(0, len(stops) - 1, 12)} | {stops.index(300.0)})
     assert len(wanted) >= 12
     per = ("--per", "title") if mode == "title" else ()
-    document = planned(run_command, [stops[i] for i in wanted], *per, *interpolate)
+    document = planned(run_command, [stops[i] for i in wanted], *per, *rates)
     page = open_page(path).page
     page.check(f"input[value={mode}]")
     seen = 0
@@ -92,7 +92,8 @@ def test_the_slider_shows_what_plan_chooses(make_report, open_page, run_command,
             if scene not in plans:
                 assert text == "nothing fits"
                 continue
-            for part in [*pair_text(plans[scene]), f"AVQ {plans[scene]['avq_mos']:.2f}"]:
+            scores = f"AVQ {plans[scene]['avq_mos']:.2f}, VMAF {plans[scene]['video']['vmaf']:.0f}"
+            for part in [*pair_text(plans[scene]), scores]:
                 assert part in text
                 seen += 1
     assert seen > 100
@@ -115,7 +116,15 @@ def test_the_numbers_of_a_scene_are_those_of_plan(make_report, open_page, run_co
         assert ("outside" in shown["Audio"]) == (plan["audio"]["bitrate_kbps"] > 140)
         assert shown["AVQ"].startswith(f"{plan['avq_mos']:.2f} (90 %: {plan['interval_mos'][0]:.1f}")
         assert number(shown["Total"]) == pytest.approx(plan["total_kbps"], abs=0.51)
-        assert number(shown["As good"]) == plan["indistinguishable"]["num_pairs"]
+        assert number(shown["VMAF"]) == round(plan["video"]["vmaf"])
+        cheaper = plan["cheaper"]
+        if cheaper["total_kbps"] == plan["total_kbps"]:
+            assert shown["Cheapest within 0.1 MOS"] == "this pair"
+        else:
+            told = shown["Cheapest within 0.1 MOS"]
+            assert number(told) == pytest.approx(cheaper["total_kbps"], abs=0.51)
+            assert all(part in told for part in [*pair_text(cheaper), f"AVQ {cheaper['avq_mos']:.2f}"])
+            assert told.endswith(f"probability of {100 * cheaper['preference_probability']:.0f}\u00a0%.")
         gain = more["avq_mos"] - plan["avq_mos"]
         assert shown["+100 kbps"] == ("buys less than 0.005 MOS" if gain < 0.005 else f"buys +{gain:.2f} MOS")
 
@@ -171,7 +180,7 @@ def test_a_scene_can_be_chosen_and_given_back_with_the_keyboard(make_report, ope
     assert page.locator("#scenes button[aria-pressed=true]").count() == 1
     tip = page.locator("#tip-2")
     assert tip.is_visible()  # focus shows what hovering shows
-    assert "ablation" in tip.inner_text()
+    assert "audio share" in tip.inner_text()
     assert "ablation (Eq. 6)" in chosen(page)["Relevance"]
     page.keyboard.press("Enter")
     assert page.locator("#surface-heading").inner_text() == "The surface of the whole title"
@@ -321,12 +330,16 @@ def test_the_table_holds_the_plans_and_the_savings(make_report, open_page, run_c
     plan = run_command("plan", EXAMPLE, "--budget", f"{kbps:g}k", "--per", "title", "--json")
     expected = {c["title"]: f"{c['objective_mos']:.2f}" for c in json.loads(plan.stdout)["certificates"]}
     ladders = run_command("ladder", EXAMPLE, "--compare", "apple-hls-avc", "--json")
-    saved = {found["title"]: found["comparison"]["bd_rate_percent"] for found in json.loads(ladders.stdout)["ladders"]}
+    saved = {
+        found["title"]: [found["comparison"][name] for name in ("bd_rate_percent", "bd_rate_vmaf_percent")]
+        for found in json.loads(ladders.stdout)["ladders"]
+    }
     for row in page.locator("#titles tbody tr").all():
         cells = row.locator("td").all_inner_texts()
         assert cells[2] == expected[cells[0]]
         rate = saved[cells[0]]
-        assert cells[7] == "–" if rate is None else number(cells[7]) == pytest.approx(rate, abs=0.051)
+        for cell, percent in zip(cells[8:], rate, strict=True):
+            assert cell == "–" if percent is None else number(cell) == pytest.approx(percent, abs=0.051)
 
 
 def test_a_title_that_is_a_script_is_text(make_report, open_page, rename_title) -> None:

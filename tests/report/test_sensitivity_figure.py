@@ -40,10 +40,9 @@ def test_axes_are_labelled_with_units() -> None:
     figure = draw_sensitivity(POINTS, "harmonic")
     for quality, split in zip(figure.axes[::2], figure.axes[1::2], strict=True):
         assert quality.get_ylabel() == "AVQ, harmonic over time (MOS)"
-        assert split.get_ylabel().endswith("(%)")
+        assert split.get_ylabel().endswith("(kbps)") and split.get_yscale() == "log"
         assert quality.get_xlabel().endswith("(kbps)") and split.get_xlabel().endswith("(kbps)")
         assert quality.get_xscale() == split.get_xscale() == "log"
-        assert split.get_ylim() == (0, 100)
 
 
 def test_the_curve_holds_the_points() -> None:
@@ -53,26 +52,28 @@ def test_the_curve_holds_the_points() -> None:
         (line,) = axes.lines
         assert line.get_xdata().tolist() == [p.budget_kbps for p in own]
         assert line.get_ydata() == pytest.approx([p.avq_mos for p in own])
-        assert line.get_drawstyle() == "steps-post", "a budget buys the point below it, nothing between"
+        assert line.get_drawstyle() == "default"
 
 
-def test_the_split_holds_the_audio_shares_and_adds_up_to_a_hundred() -> None:
+def test_of_measured_rates_alone_the_curve_is_a_staircase() -> None:
+    (line,) = draw_sensitivity(POINTS, "mean", stepped=True).axes[0].lines
+    assert line.get_drawstyle() == "steps-post", "a budget buys the point below it, nothing between"
+
+
+def test_the_split_holds_the_rate_of_each_stream_and_audio_is_a_staircase() -> None:
     figure = draw_sensitivity(POINTS, "mean")
     for axes, title in zip(figure.axes[1::2], ("a<b>", "other"), strict=True):
         own = [p for p in POINTS if p.title == title]
-        audio, video = (area.get_paths()[0].vertices for area in axes.collections)
-        for p in own:
-            assert audio[audio[:, 0] == p.budget_kbps, 1].max() >= 100 * p.audio_share - 0.01
-            assert {0.0} <= set(audio[audio[:, 0] == p.budget_kbps, 1])
-            assert video[video[:, 0] == p.budget_kbps, 1].max() == pytest.approx(100)
-        heights = {round(y, 2) for y in audio[:, 1] if y > 0}
-        assert heights == {round(100 * p.audio_share, 2) for p in own}
-        assert [text.get_text() for text in axes.get_legend().get_texts()] == ["audio", "video"]
+        lines = {line.get_label(): line for line in axes.lines}
+        assert lines["audio"].get_ydata() == pytest.approx([p.audio_kbps for p in own])
+        assert lines["video"].get_ydata() == pytest.approx([p.video_kbps for p in own])
+        assert lines["audio"].get_drawstyle() == "steps-post" and lines["video"].get_drawstyle() == "default"
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == ["video", "audio"]
 
 
 def test_audio_is_told_from_video_without_colour() -> None:
-    audio, video = draw_sensitivity(POINTS, "mean").axes[1].collections
-    assert audio.get_hatch() and not video.get_hatch()
+    video, audio = draw_sensitivity(POINTS, "mean").axes[1].lines
+    assert (video.get_linestyle(), audio.get_linestyle()) == ("-", "--")
 
 
 def test_of_more_than_forty_titles_the_heading_says_how_many_are_missing() -> None:

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from abr_alloc.allocation.plan import plan_surfaces
-from abr_alloc.allocation.surface import build_surfaces, by_title
+from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces, scene_path
+from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, build_surfaces, by_title
 from abr_alloc.allocation.title import plan_titles
 from abr_alloc.features.table import read_features
 from abr_alloc.models.checkpoint import load_model
@@ -28,7 +28,8 @@ def model():
 @pytest.fixture(scope="module")
 def scenes(example, model):
     """The six scenes of one title."""
-    return list(by_title(build_surfaces(read_features(example), model)))[-1]
+    *_, last = by_title(build_surfaces(read_features(example), model))
+    return list(planning_surfaces(last, overhead=DEFAULT_OVERHEAD))
 
 
 BUDGETS = [60.0, 130.0, 300.0, 800.0, 3000.0]
@@ -39,8 +40,7 @@ def test_stops_are_round_numbers_about_five_percent_apart_from_the_cheapest_pair
     assert 333.0 in stops
     assert stops == sorted(set(stops))
     assert stops[0] <= min(s.total_kbps.min() for s in scenes) * 1.05
-    best = max(s.total_kbps[np.unravel_index(s.avq_mos.argmax(), s.avq_mos.shape)] for s in scenes)
-    assert stops[-1] >= best * 0.95
+    assert stops[-1] >= max(scene_path(s).path.from_kbps[-1] for s in scenes) * 0.95
     ratios = np.array(stops[1:]) / stops[:-1]
     assert ratios.max() < 1.12
     for kbps in set(stops) - {333.0}:
@@ -82,9 +82,11 @@ def test_extra_budget_is_worth_what_the_dearer_plan_has_more(scenes) -> None:
 
 def test_a_scenes_price_is_the_slope_of_its_hull(scenes) -> None:
     (surface, *_) = scenes
-    order = np.argsort(surface.total_kbps, axis=None)
-    kbps, avq = surface.total_kbps.ravel()[order], np.maximum.accumulate(surface.avq_mos.ravel()[order].astype(float))
-    for budget_kbps, (stop,) in ((b, stops_per_scene([surface], [b])) for b in (150.0, 300.0, 700.0)):
+    taken = scene_path(surface).path.pair  # what plans take
+    kbps, avq = surface.total_kbps.ravel()[taken], surface.avq_mos.ravel()[taken].astype(float)
+    order = np.argsort(kbps)
+    kbps, avq = kbps[order], np.maximum.accumulate(avq[order])
+    for budget_kbps, (stop,) in ((b, stops_per_scene([surface], [b])) for b in (150.0, 200.0, 300.0)):
         # The tangent to the concave envelope at the budget: the least slope from any point within to any beyond.
         within, beyond = kbps <= budget_kbps, kbps > budget_kbps
         slopes = (avq[beyond] - avq[within][:, None]) / (kbps[beyond] - kbps[within][:, None])

@@ -1,10 +1,13 @@
 """The picture of surfaces: units on the axes, the lines, the budget and the choice where they belong."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
-from abr_alloc.report.style import render
+from abr_alloc.report.isolines import iso_lines
+from abr_alloc.report.style import AUDIO, CHOSEN, render
 from abr_alloc.report.surface_figure import SurfacePanel, draw_surfaces
 
 
@@ -52,7 +55,8 @@ def test_the_choice_and_its_path_are_where_they_were_given(panel) -> None:
     axes = draw_surfaces([panel], budget_kbps=510.0, overhead=0.02).axes[0]
     drawn = lines(axes)
     assert [tuple(map(float, d)) for d in drawn["chosen at this budget"].get_data()] == [(400.0,), (64.0,)]
-    assert np.column_stack(drawn["chosen at every budget"].get_data()).tolist() == [list(p) for p in panel.path_kbps]
+    whole = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert [np.column_stack(line.get_data()).tolist() for line in whole] == [[list(p) for p in panel.path_kbps]]
     assert "AVQ 3.10" in [text.get_text() for text in axes.texts]
 
 
@@ -65,8 +69,6 @@ def test_a_line_of_equal_avq_turns_at_the_cheapest_pairs_that_reach_it(panel) ->
 
 
 def test_where_nothing_fits_nothing_is_marked(panel) -> None:
-    import dataclasses
-
     bare = dataclasses.replace(panel, chosen_kbps=None, chosen_mos=None, path_kbps=())
     drawn = lines(draw_surfaces([bare], budget_kbps=20.0, overhead=0.0).axes[0])
     assert "chosen at this budget" not in drawn
@@ -82,3 +84,24 @@ def test_the_same_input_gives_the_same_file(panel) -> None:
     for file_format in ("png", "svg"):
         one, other = (render(draw_surfaces([panel], budget_kbps=510.0, overhead=0.02), file_format) for _ in range(2))
         assert one == other
+
+
+def test_the_path_is_solid_while_the_audio_stays_and_dotted_through_its_jumps(panel) -> None:
+    path = ((100.0, 32.0), (130.0, 32.0), (110.0, 64.0), (400.0, 64.0), (900.0, 64.0))
+    axes = draw_surfaces([dataclasses.replace(panel, path_kbps=path)], budget_kbps=510.0, overhead=0.0).axes[0]
+    solid = [line for line in axes.lines if line.get_linestyle() == "-" and line.get_color() == CHOSEN]
+    assert [np.column_stack(line.get_data()).tolist() for line in solid] == [
+        [[100.0, 32.0], [130.0, 32.0]],
+        [[110.0, 64.0], [400.0, 64.0], [900.0, 64.0]],
+    ]
+
+
+def test_between_measured_rates_a_line_of_equal_avq_joins_its_corners_and_dots_are_what_was_measured(panel) -> None:
+    between = dataclasses.replace(panel, measured_kbps=(100.0, 1600.0))
+    axes = draw_surfaces([between], budget_kbps=510.0, overhead=0.02).axes[0]
+    for line, drawn in zip(iso_lines(panel.surface), [c for c in axes.lines if c.get_color() == AUDIO], strict=True):
+        x, y = drawn.get_data()
+        assert (tuple(x[:-1]), tuple(y[:-1])) == (line.video_kbps, line.audio_kbps)
+        assert (x[-1], y[-1]) == (line.video_kbps[-1], axes.get_ylim()[1])
+    dots = {float(kbps) for c in axes.lines if c.get_marker() == "." for kbps in np.ravel(c.get_xdata())}
+    assert dots == {100.0, 1600.0}

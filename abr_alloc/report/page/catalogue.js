@@ -6,11 +6,13 @@ const COLUMNS = [
   ["title", (title) => title.title, (value) => value],
   ["scenes", (title) => title.scenes.length, String],
   ["AVQ", (title) => title.stops[modeOf(title)][state.stop].avq_mos, mos],
+  ["VMAF", (title) => title.stops[modeOf(title)][state.stop].vmaf, vmaf],
   ["audio", (title) => outcome(title, state.stop, modeOf(title), null)?.audio, rate],
   ["audio, share of rate", (title) => { const found = outcome(title, state.stop, modeOf(title), null); return found && found.audio / (found.audio + found.video); }, percent],
   ["+100 kbps", (title) => title.stops[modeOf(title)][state.stop].gain, (value) => signed(value, 2)],
   ["ladder: AVQ gained", (title) => title.ladder?.reference?.gain_mos, (value) => signed(value, 3)],
-  ["ladder: rate at equal AVQ", (title) => title.ladder?.reference?.bd_rate_percent, (value) => `${signed(value, 1)} %`],
+  ["ladder: BD-rate, AVQ", (title) => title.ladder?.reference?.bd_rate_percent, (value) => `${signed(value, 1)} %`],
+  ["ladder: BD-rate, VMAF", (title) => title.ladder?.reference?.bd_rate_vmaf_percent, (value) => `${signed(value, 1)} %`],
 ];
 
 function showCatalogue() {
@@ -40,8 +42,8 @@ function showCatalogue() {
   }))));
   byId("found").textContent = wanted ? `${rows.length} of ${count(titles.length, "title")}` : count(titles.length, "title");
   const reference = titles.map((title) => title.ladder?.reference?.name).find(Boolean);
-  byId("catalogue-note").textContent = `AVQ, audio and +${about.extra_kbps} kbps are those of the plan at ${kbps(budget())} kbps. `
-    + (reference ? `Ladders are held against ${reference}: expected AVQ gained, and rate at equal AVQ (negative is saved).` : "");
+  byId("catalogue-note").textContent = `AVQ, VMAF, audio and +${about.extra_kbps} kbps are those of the plan at ${kbps(budget())} kbps. `
+    + (reference ? `Ladders are held against ${reference}: expected AVQ gained, and BD-rate, the difference of rate at equal AVQ and at equal VMAF (negative is saved).` : "");
   byId("heading").textContent = count(titles.length, "title");
   const known = titles.map((title) => title.stops[modeOf(title)][state.stop].avq_mos).filter((avq) => avq !== null);
   byId("lead").textContent = known.length

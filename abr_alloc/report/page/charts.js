@@ -12,13 +12,15 @@ function surfaceData(title) {
   const iso = [];
   for (const line of surface.lines) {
     const corners = [[x[1], line.audio_kbps[0]]];
-    line.video_kbps.forEach((video, i) => corners.push([video, line.audio_kbps[i]], [video, line.audio_kbps[i + 1] ?? y[1]]));
-    corners.push([x[1], y[1]]); // closes the area, and is no corner of the line
-    corners.forEach(([video_kbps, audio_kbps], corner) => iso.push({ level: line.level, corner, closing: corner === corners.length - 1, video_kbps, audio_kbps }));
+    // Between measured rates any video rate can be had: only the corners are exact, and are joined.
+    if (about.measured_only) line.video_kbps.forEach((video, i) => corners.push([video, line.audio_kbps[i]], [video, line.audio_kbps[i + 1] ?? y[1]]));
+    else corners.push(...line.video_kbps.map((video, i) => [video, line.audio_kbps[i]]), [line.video_kbps[line.video_kbps.length - 1], y[1]]);
+    corners.push([x[1], y[1]]); // closes the area, and is no corner of the line; nor is the first, unless the line is a staircase
+    corners.forEach(([video_kbps, audio_kbps], corner) => iso.push({ level: line.level, corner, closing: corner === corners.length - 1 || (corner === 0 && !about.measured_only), video_kbps, audio_kbps }));
   }
   const labels = surface.line_labels.map(([level, video_kbps]) => ({ level, video_kbps, audio_kbps: y[1] }));
-  const probes = surface.video.flatMap((video, v) => surface.audio.map((audio, a) => ({
-    video_kbps: video.kbps, audio_kbps: audio.kbps, pair: pairText(surface, v, a), total_kbps: total(video.kbps, audio.kbps), avq_mos: surface.avq_mos[v][a],
+  const probes = surface.video.flatMap((video, v) => (video.probes ? [] : surface.audio).map((audio, a) => ({
+    video_kbps: video.kbps, audio_kbps: audio.kbps, pair: pairText(surface, v, a), total_kbps: total(video.kbps, audio.kbps), avq_mos: surface.avq_mos[v][a], vmaf: vmaf(video.vmaf),
   })));
   const path = about.budgets_kbps.flatMap((value, stop) => {
     const found = outcome(title, stop);
@@ -44,18 +46,18 @@ function stopData(title) {
     if (!found) return;
     const [low_mos, high_mos] = interval(found.avq);
     stops.push({ budget: value, avq_mos: found.avq, low_mos, high_mos, price: found.price == null ? null : 100 * found.price });
-    ["audio", "video"].forEach((stream, rank) => split.push({ budget: value, stream, rank, kbps: found[stream], share: found[stream] / (found.audio + found.video) }));
+    ["audio", "video"].forEach((stream) => split.push({ budget: value, stream, kbps: found[stream], share: found[stream] / (found.audio + found.video) }));
   });
   return { stops, split };
 }
 
-// Names in the areas of the split, away from the rule.
+// Names above the lines of the streams, away from the rule.
 function splitLabels(title) {
   const known = about.budgets_kbps.map((_, stop) => stop).filter((stop) => outcome(title, stop));
   if (!known.length) return [];
   const place = known[Math.floor(known.length * (state.stop > known[Math.floor(known.length / 2)] ? 0.2 : 0.75))];
-  const { audio, video } = outcome(title, place), share = audio / (audio + video), value = about.budgets_kbps[place];
-  return [{ stream: "audio", budget: value, share: share / 2 }, { stream: "video", budget: value, share: (1 + share) / 2 }];
+  const found = outcome(title, place), value = about.budgets_kbps[place];
+  return ["audio", "video"].map((stream) => ({ stream, budget: value, kbps: found[stream] }));
 }
 
 // The rule at the slider's budget, where a chart from one rate to another holds it; its name stands on the roomier side.
@@ -69,7 +71,7 @@ function ladderRows(title) {
   const { reference } = title.ladder;
   const most = Math.max(...[...title.ladder.rungs, ...(reference?.rungs ?? [])].map((rung) => rung.kbps)) * 1.3;
   const steps = (ladder, name, rungs) => rungs.map((rung, i) => ({
-    ladder, name, rung: i + 1, kbps: rung.kbps, avq_mos: rung.avq_mos, audio_kbps: rung.audio.kbps, pair: `${videoText(rung.video)} + ${audioText(rung.audio)}`,
+    ladder, name, rung: i + 1, kbps: rung.kbps, avq_mos: rung.avq_mos, vmaf: vmaf(rung.video.vmaf), audio_kbps: rung.audio.kbps, pair: `${videoText(rung.video)} + ${audioText(rung.audio)}`,
   })).concat(rungs.slice(-1).map((rung) => ({ ladder, name, rung: 0, kbps: most, avq_mos: rung.avq_mos, audio_kbps: rung.audio.kbps })));
   return steps("designed", "designed", title.ladder.rungs).concat(reference ? steps("reference", reference.name, reference.rungs) : []);
 }
@@ -80,7 +82,7 @@ function frontData({ fronts }) {
   return {
     front_labels: fronts.sizes.map((front) => ({ size: name(front), video_kbps: front.probes[0][1], avq_mos: front.probes[0][2] })),
     fronts: fronts.sizes.flatMap((front) => front.curve.map(([video_kbps, avq_mos]) => ({ size: name(front), video_kbps, avq_mos }))),
-    front_probes: fronts.sizes.flatMap((front) => front.probes.map(([target, video_kbps, avq_mos]) => ({ size: name(front), target, video_kbps, avq_mos }))),
+    front_probes: fronts.sizes.flatMap((front) => front.probes.map(([target, video_kbps, avq_mos, score]) => ({ size: name(front), target, video_kbps, avq_mos, vmaf: vmaf(score) }))),
     crossovers: fronts.crossovers.map((crossover) => ({ video_kbps: crossover.kbps })),
   };
 }

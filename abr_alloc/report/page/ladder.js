@@ -1,16 +1,19 @@
 // The ladder's tables, the sizes, and how far to trust it all.
 
 function ladderTable(title, caption, rungs, current) {
-  const head = ["rung", "video", "audio", "kbps", "AVQ", "90 %", "played", "note"];
+  const head = ["rung", "video", "audio", "kbps", "AVQ", "90 %", "VMAF", "preferred", "played", "note"];
   const body = rungs.map((rung, i) => element("tr", { "aria-current": i === current ? "true" : null },
     element("td", null, String(i + 1)), element("td", { class: "text" }, videoText(rung.video)), element("td", { class: "text" }, audioText(rung.audio)),
     element("td", null, kbps(rung.kbps)), element("td", null, mos(rung.avq_mos)), element("td", null, range(rung.interval_mos)),
+    element("td", null, vmaf(rung.video.vmaf)), element("td", null, rung.preference_over_below == null ? "–" : percent(rung.preference_over_below)),
     element("td", null, `${(100 * rung.played_share).toFixed(1)} %`),
     element("td", { class: "text wrap" }, [rung.video.probes ? `between ${rung.video.probes.join(" and ")}` : "", rung.note, upscaled(title, rung.video) ? "strong upscaling" : ""].filter(Boolean).join("; "))));
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, element("table", null, element("caption", null, caption),
-    element("thead", null, element("tr", null, ...head.map((name, i) => element("th", { scope: "col", class: [1, 2, 7].includes(i) ? "text" : null }, name)))),
+    element("thead", null, element("tr", null, ...head.map((name, i) => element("th", { scope: "col", class: [1, 2, 9].includes(i) ? "text" : null }, name)))),
     element("tbody", null, ...body)));
 }
+
+const bdRate = (percent) => (percent == null ? "not comparable" : `${signed(percent, 1)} %`);
 
 function showLadder(title) {
   const { ladder } = title;
@@ -23,9 +26,10 @@ function showLadder(title) {
   const said = [`${count(ladder.rungs.length, "rung")} for the audience ${ladder.network}${ladder.shared ? `, shared by ${ladder.shared}` : ""}: expected AVQ ${ladder.expected_avq_mos.toFixed(3)}, ${(100 * ladder.unreached_share).toFixed(1)} % of it below the lowest rung.`];
   if (reference) {
     said.push(`${reference.name} is expected to give ${reference.expected_avq_mos.toFixed(3)}: the designed ladder differs by ${signed(reference.gain_mos, 3)} MOS`
-      + (reference.bd_rate_percent === null ? "." : ` and by ${signed(reference.bd_rate_percent, 1)} % rate at equal AVQ (BD-rate).`));
+      + `. Rate at equal AVQ (BD-rate): ${bdRate(reference.bd_rate_percent)}; at equal VMAF: ${bdRate(reference.bd_rate_vmaf_percent)}.`);
+    if (reference.scores_disagree) said.push(reference.bd_rate_percent < 0 ? "It gains in AVQ and loses in VMAF." : "It gains in VMAF and loses in AVQ.");
     if (reference.rungs_needed !== null) said.push(`${count(reference.rungs_needed, "rung")} would do as well as it.`);
-    doubts.push(`Within a rung, a panel could not tell pairs apart that differ by less than ${about.model.difference_mos.toFixed(2)} MOS; expected AVQ is a mean over the audience.`);
+    doubts.push("Expected AVQ is a mean over the audience.");
     if (reference.breaks_rules) doubts.push(`${reference.name} breaks a rule that the designed ladder keeps.`);
   }
   if (ladder.rungs.some((rung) => upscaled(title, rung.video))) {
@@ -41,7 +45,7 @@ function showLadder(title) {
     if (reference.left_out.length) tables.push(element("p", { class: "note" }, leftOut(reference.left_out)));
   }
   byId("ladder-tables").replaceChildren(...tables, element("p", { class: "note" },
-    `▶ the rung that a player with ${kbps(budget())} kbps takes. played: share of the audience that takes it. ~: a rate between two probes, where AVQ is interpolated.`));
+    `▶ the rung that a player with ${kbps(budget())} kbps takes. preferred: probability that people rate it higher than the rung below by ${about.noticed_mos} or more. played: share of the audience that takes it. ~: a rate between two probes, where AVQ and VMAF are interpolated.`));
 }
 
 // One reason, then its rungs: "768x432 730k: larger than the source" comes as often as there are rungs.
@@ -57,7 +61,7 @@ function leftOut(rungs) {
 function showFronts(title) {
   const { fronts } = title;
   const changes = fronts.crossovers.map((c) => `${c.below_px.join("x")} → ${c.above_px.join("x")} at ${rate(c.kbps)}`);
-  byId("fronts-caption").textContent = `AVQ over the video rate with ${audioText(title.surface.audio[fronts.audio])} audio; marks are measured encodes, lines are interpolated. `
+  byId("fronts-caption").textContent = `AVQ over the video rate with ${audioText(fronts.audio)} audio; marks are measured encodes, lines are interpolated. `
     + (changes.length ? `Where the best size changes (dotted): ${changes.join("; ")}.` : "One size is best throughout.")
     + (title.surface.video.some((video) => upscaled(title, video)) ? " Sizes that are shown at more than twice their height are rated too high, so small sizes stay ahead for longer here than people would say." : "");
 }
@@ -81,7 +85,7 @@ function showTrust(title) {
     ["Interval", `estimated 90 % interval of a panel's mean rating: AVQ ${model.interval_mos.map((value) => signed(value, 2)).join(" … ")}`
       + (model.coverage.ratings ? `; it held ${percent(model.coverage.ratings)} of ${model.human_labels ? "the mean ratings" : "the labels"} on contents left out` : "")
       + ". No interval covers material unlike what the model was made for"],
-    ["As good", `pairs whose AVQ differs by up to ${model.difference_mos.toFixed(2)}: an estimate of what a panel could not tell apart`],
+    ["Differences", `a panel's difference of two pairs is the predicted one ± ${model.difference_mos.toFixed(2)} in 90 % of cases; probabilities of preference rest on that`],
     ["Relevance", "the model's own account of what its AVQ rests on; that people weigh audio and video so is thinly proven"],
     ["Made for", Object.entries(model.validity).map(([name, value]) => made(name, value)).join("; ") || "not stated on its card"],
     ["Features", Object.entries(table).filter(([, value]) => value).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join("; ")],

@@ -21,6 +21,7 @@ const budget = () => about.budgets_kbps[state.stop];
 const kbps = (value) => (value < 10 ? value.toFixed(1) : Math.round(value).toString());
 const rate = (value) => `${kbps(value)}k`;
 const mos = (value) => value.toFixed(2);
+const vmaf = (value) => (value == null ? "–" : value.toFixed(0));
 const signed = (value, digits) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
 const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 const clock = (s) => `${Math.floor(s / 60)}:${(s % 60).toFixed(1).padStart(4, "0")}`;
@@ -52,11 +53,11 @@ function outcome(title, stop, mode = modeOf(title), focus = state.focus) {
     const { price, gain } = title.scenes.length === 1 ? plan : { price: pair[2], gain: pair[3] };
     const surface = title.scenes[focus].surface;
     const video = surface.video[v].kbps, audio = surface.audio[a].kbps;
-    return { video, audio, total: total(video, audio), avq: surface.avq_mos[v][a], price, gain, v, a };
+    return { video, audio, total: total(video, audio), avq: surface.avq_mos[v][a], vmaf: surface.video[v].vmaf, price, gain, v, a };
   }
   if (plan.avq_mos === null) return null;
   const [video, audio] = plan.kbps;
-  return { video, audio, total: total(video, audio), avq: plan.avq_mos, price: plan.price, gain: plan.gain };
+  return { video, audio, total: total(video, audio), avq: plan.avq_mos, vmaf: plan.vmaf, price: plan.price, gain: plan.gain };
 }
 
 // The audio rendition that holds throughout a focus at a stop, or null.

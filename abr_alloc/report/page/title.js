@@ -30,14 +30,12 @@ function chosenRows(title, found) {
   if (!found) return [["AVQ", "nothing fits this budget"]];
   const rows = [];
   if (state.focus !== null) {
-    const { surface, as_good } = title.scenes[state.focus];
+    const { surface, cheaper } = title.scenes[state.focus];
     const video = surface.video[found.v], audio = surface.audio[found.a];
     rows.push(["Video", `${video.codec} ${videoText(video)}${upscaled(title, video) ? " (strong upscaling, rated too high)" : ""}`]);
     rows.push(["Audio", audioText(audio) + outside(title, state.stop)]);
     rows.push(["Total", `${kbps(found.total)} of ${kbps(budget())} kbps`]);
-    const [number, v, a] = as_good[`${found.v},${found.a}`];
-    const cheapest = total(surface.video[v].kbps, surface.audio[a].kbps);
-    rows.push(["As good", number === 1 ? "no other pair" : `${count(number, "pair")}, from ${kbps(cheapest)} kbps: ${pairText(surface, v, a)}`]);
+    rows.push([`Cheapest within ${about.slight_loss_mos} MOS`, cheapest(cheaper[`${found.v},${found.a}`])]);
   } else {
     const used = new Map();
     title.stops[modeOf(title)][state.stop].pairs.forEach(([v], s) => {
@@ -51,7 +49,8 @@ function chosenRows(title, found) {
     rows.push(["Audio", (audio ? audioText(audio) : `${rate(found.audio)} mean, scene by scene`) + outside(title, state.stop)]);
     rows.push(["Total", `${kbps(found.total)} of ${kbps(budget())} kbps`]);
   }
-  rows.splice(0, 0, ["AVQ", element("span", null, element("strong", null, mos(found.avq)), ` (90 %: ${range(interval(found.avq))})`)]);
+  const avq = element("span", null, element("strong", null, mos(found.avq)), ` (90 %: ${range(interval(found.avq))})`);
+  rows.splice(0, 0, ["AVQ", avq], ["VMAF", `${vmaf(found.vmaf)}, of the picture alone`]);
   if (found.price != null) {
     rows.push(["Price", `${(100 * found.price).toFixed(3)} MOS per 100 kbps, at the margin`]);
     rows.push([`+${about.extra_kbps} kbps`, found.gain < 0.005 ? "buys less than 0.005 MOS" : `buys ${signed(found.gain, 2)} MOS`]);
@@ -60,6 +59,13 @@ function chosenRows(title, found) {
   }
   if (state.focus !== null) rows.push(["Relevance", element("span", null, ...components(title.scenes[state.focus].relevance))]);
   return rows;
+}
+
+// What is saved by giving up a little, and how likely people are to mind.
+function cheapest(found) {
+  if (!found) return "this pair";
+  return `${kbps(found.kbps)} kbps: ${videoText(found.video)} + ${audioText(found.audio)}, AVQ ${mos(found.avq_mos)}. `
+    + `People rate this pair higher by ${about.noticed_mos} or more with a probability of ${percent(found.probability)}.`;
 }
 
 // "64k from 130": the budgets at which the audio changes.
@@ -116,16 +122,10 @@ function sceneCard(title, scene, s) {
 
 const NO_RELEVANCE = "no pair fits the middling budget, so no relevance was estimated";
 
-// Over a card, of which only the picture may be covered.
+// Over a card, of which only the picture may be covered. Other measures are of one pair, and stand with the scene's numbers.
 function inShort(parts) {
   if (!parts) return [NO_RELEVANCE];
-  const both = (name, of) => `${name} ${of.audio.toFixed(3)} / ${of.video.toFixed(3)}`;
-  return [
-    `audio share: ANOVA ${percent(parts.anova_audio_share)}, Eq. 8 ${percent(parts.eq8_audio_share)}`,
-    `at ${kbps(about.relevance_budget_kbps)} kbps, audio / video:`,
-    both("ablation", parts.ablation),
-    ...(parts.change_norm ? [both("change", parts.change_norm)] : []),
-  ].map((text) => element("div", null, text));
+  return [`${about.share_label} ${percent(parts.audio_share)}`, "Eq. 6 to 8: choose the scene"].map((text) => element("div", null, text));
 }
 
 function components(parts) {
@@ -133,7 +133,7 @@ function components(parts) {
   const both = (name, of) => `${name} audio ${of.audio.toFixed(3)}, video ${of.video.toFixed(3)}; `;
   const at = `At the pair planned for ${kbps(about.relevance_budget_kbps)} kbps alone: `;
   return [
-    element("div", null, `Over all pairs, audio's share: ${percent(parts.audio_share)} by ablation, ${percent(parts.anova_audio_share)} by ANOVA.`),
+    element("div", null, `Of the scene: ${about.share_label} ${percent(parts.audio_share)}; ${percent(parts.anova_audio_share)} by analysis of variance.`),
     element("div", null, at + both("ablation (Eq. 6)", parts.ablation) + (parts.change_norm ? both("feature change (Eq. 7)", parts.change_norm) : "")
       + `audio's share by Eq. 8 ${percent(parts.eq8_audio_share)}.`),
   ];
@@ -155,7 +155,7 @@ function showPlans(title) {
   byId("scenes").querySelectorAll(".plan").forEach((place, s) => {
     const pair = pairs[s], surface = title.scenes[s].surface;
     place.replaceChildren(...(pair
-      ? [videoText(surface.video[pair[0]]), element("br"), `${audioText(surface.audio[pair[1]])}, AVQ ${mos(surface.avq_mos[pair[0]][pair[1]])}`]
+      ? [videoText(surface.video[pair[0]]), element("br"), `${audioText(surface.audio[pair[1]])}, AVQ ${mos(surface.avq_mos[pair[0]][pair[1]])}, VMAF ${vmaf(surface.video[pair[0]].vmaf)}`]
       : ["nothing fits"]));
   });
 }
@@ -165,13 +165,13 @@ function showTitle(title) {
   byId("heading").textContent = title.title;
   byId("scenes").replaceChildren(...title.scenes.map((scene, s) => sceneCard(title, scene, s)));
   byId("scenes-note").hidden = !several;
-  byId("jumps").hidden = about.interpolated || audioSteps(title).length <= 2 * NEIGHBOURS + 1;
+  byId("jumps").hidden = !about.measured_only || audioSteps(title).length <= 2 * NEIGHBOURS + 1;
   byId("scenes-heading").textContent = several ? "Which scenes drive it" : "Its only scene";
   byId("ladder-heading").textContent = several ? "Ladder of the whole title" : "Ladder";
   byId("fronts-heading").textContent = several ? "Which size at which rate, over the whole title" : "Which size at which rate";
   byId("surface-heading").textContent = `The surface of ${!several ? "the title" : whole ? "the whole title" : `scene ${title.scenes[state.focus].scene}`}`;
   byId("chosen-heading").textContent = whole ? "The plan" : "The pair";
-  byId("surface-caption").textContent = `Lines: the cheapest ${about.interpolated ? "" : "measured "}pairs that reach an AVQ. Dashed: the budget pays for all that lies below. `
+  byId("surface-caption").textContent = `Lines: the cheapest ${about.measured_only ? "measured " : ""}pairs that reach an AVQ. Dots: what was measured. Dashed: the budget pays for all that lies below. `
     + `◆ ${whole ? "the plan's mean rates (the lines are those of one rendition throughout)" : "the chosen pair"}; the line through it: the same at every budget.`
     + (several && !whole && modeOf(title) === "title" ? " The budget is the title's: a scene may spend more or less." : "");
   showFronts(title);
