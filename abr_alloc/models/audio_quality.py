@@ -60,6 +60,7 @@ TRANSPARENT_MOS = float(p1203_quality_mos(*CURVES["aac"], np.array([1e6]))[0])
 """Audio quality of AAC-LC at any rate, 4.56: what transparent audio has."""
 
 _NEAR_CEILING_MOS = 0.01
+_LOWEST_MOS = 1.05  # the Recommendation's polynomial dips below its own foot by 0.01 before it rises
 
 
 _PRIOR_SHARE = 0.8
@@ -145,7 +146,7 @@ def prior_mos(codec: Sequence[str], kbps: Floats, channels: Floats, target_kbps:
     for name, (a2, a3) in CURVES.items():
         rows = names == name
         if rows.any():
-            found[rows] = p1203_quality_mos(a2, a3, stereo[rows])
+            found[rows] = np.maximum(p1203_quality_mos(a2, a3, stereo[rows]), _LOWEST_MOS)
     return found
 
 

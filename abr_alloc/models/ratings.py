@@ -130,7 +130,7 @@ def from_ratings(
         raise FeatureTableError(f"column {shared[0]!r} is named as audio and as video feature", column=shared[0])
     if set(video) >= set(READ) and not set(IMPUTED) <= set(frame.columns):
         logger.info("motion2 and adm2 are estimated from the VIF scales and frame_diff (docs/model.md)")
-        frame = impute(frame)
+        frame = impute(frame.assign(**{column: _numbers(frame, column) for column in READ}))
     every_audio = [*audio, *(c for c in _AUDIO_EXTRAS if c in frame.columns and c not in audio)]
     every_video = [*video, *(c for c in _VIDEO_EXTRAS if c in frame.columns and c not in video)]
     for column in ("mos", *every_audio, *every_video):

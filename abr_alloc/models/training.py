@@ -18,10 +18,13 @@ import torch
 from torch import nn
 
 from abr_alloc.errors import TuningError
+from abr_alloc.features.table import VIDEO_FEATURES
+from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.folded import FoldedFusionNet, FusionEnsemble, Standardizer, power_transform
 from abr_alloc.models.fusionnet import FusionNet, FusionNetConfig, fold
 from abr_alloc.models.loss import LAMBDA, fusion_loss
+from abr_alloc.models.teacher import mos_of_points
 
 __all__ = ["TrainingConfig", "read_settings", "train_ensemble", "train_network"]
 
@@ -58,6 +61,8 @@ class TrainingConfig:
     """Weight of 1 - CCC in the loss."""
     power_transform: bool = False
     """Transform features that quality depends on unevenly (square root of VIF, logarithm of motion)."""
+    mixing: float = 0.5
+    """Share of the stimuli of a batch that are mixed from several and labelled anew; needs a teacher."""
     num_members: int = 1
     """Networks, of different seeds, whose predictions are averaged."""
     seed: int = 0
@@ -92,25 +97,58 @@ def _standardizer(x: npt.NDArray[np.float32], names: Sequence[str], config: Trai
     return Standardizer(mean=mean.astype(np.float32), std=std.astype(np.float32), power=power)
 
 
-def _batches(
-    data: TrainingSet, contents: Sequence[str], batch_size: int, rng: np.random.Generator
-) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
-    """Endless batches (audio rows, video rows, labels) of the given contents.
+Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float64]]
+"""Audio features (B, d_a), video features (B, d_v), labels (B,)."""
 
-    Rated pairs come in shuffled epochs. Teacher labels let audio and video be drawn apart, each first by content, so
-    that a content with many scenes does not drown the others.
-    """
-    if data.teacher is None:
-        pairs = data.pairs_of(contents)
-        while True:
-            order = rng.permutation(pairs)
-            for i in range(0, max(1, len(order) - batch_size + 1), batch_size):
-                chosen = order[i : i + batch_size]
-                yield data.pairs[chosen, 0], data.pairs[chosen, 1], data.mos[chosen]
-    samplers = [data.row_sampler(side, contents) for side in ("audio", "video")]
+
+def _rated_batches(
+    data: TrainingSet, contents: Sequence[str], batch_size: int, rng: np.random.Generator
+) -> Iterator[Batch]:
+    """Endless batches of rated pairs of the given contents, in shuffled epochs."""
+    x_a, x_v = data.audio(data.audio_names), data.video(data.video_names)
+    pairs = data.pairs_of(contents)
     while True:
-        audio, video = (draw(batch_size, rng) for draw in samplers)
-        yield audio, video, data.label(audio, video)
+        order = rng.permutation(pairs)
+        for i in range(0, max(1, len(order) - batch_size + 1), batch_size):
+            chosen = order[i : i + batch_size]
+            audio, video = data.pairs[chosen].T
+            yield x_a[audio], x_v[video], data.mos[chosen]
+
+
+def _labelled_batches(
+    data: TrainingSet, contents: Sequence[str], config: TrainingConfig, rng: np.random.Generator
+) -> Iterator[Batch]:
+    """Endless batches with the teacher's labels.
+
+    Audio and video are drawn apart, each first by content, so that a content with many scenes does not drown the
+    others. A share of the stimuli is mixed and labelled anew, so that a network learns the formula and not which
+    features came together in a dozen contents: video features of two renditions in a random proportion, with the motion
+    of a third, and the audio quality of another rendition than the statistics'.
+    """
+    teacher = data.teacher
+    assert teacher is not None
+    x_a, x_v = data.audio(data.audio_names), data.video(data.video_names)
+    draw_audio, draw_video = (data.row_sampler(side, contents) for side in ("audio", "video"))
+    size = config.batch_size
+    known_video = data.video_names == VIDEO_FEATURES and config.mixing > 0.0
+    known_audio = AUDIO_QUALITY in data.audio_names and config.mixing > 0.0
+    motion = data.video_names.index("motion2") if known_video else 0
+    quality = data.audio_names.index(AUDIO_QUALITY) if known_audio else 0
+    while True:
+        audio, video = draw_audio(size, rng), draw_video(size, rng)
+        audio_features, video_features = x_a[audio], x_v[video]
+        if not (known_audio and known_video):
+            yield audio_features, video_features, data.label(audio, video)
+            continue
+        mixed = rng.random(size) < config.mixing
+        share = np.where(mixed, rng.random(size), 1.0)[:, None].astype(np.float32)
+        video_features = share * video_features + (1.0 - share) * x_v[draw_video(size, rng)]
+        moved = rng.random(size) < config.mixing
+        video_features[moved, motion] = x_v[draw_video(size, rng), motion][moved]
+        swapped = rng.random(size) < config.mixing
+        audio_features[swapped, quality] = x_a[draw_audio(size, rng), quality][swapped]
+        gain = teacher.video_gain(video_features) * teacher.audio_gain(audio_features[:, quality])
+        yield audio_features, video_features, mos_of_points(teacher.c0 + gain)
 
 
 def train_network(
@@ -135,7 +173,6 @@ def train_network(
     skip = list(set(data.contents) - set(contents))
     audio = _standardizer(x_a[~np.isin(data.content_a, skip)], audio_names, config)
     video = _standardizer(x_v[~np.isin(data.content_v, skip)], video_names, config)
-    z_a, z_v = torch.from_numpy(audio(x_a)), torch.from_numpy(video(x_v))
     network = FusionNet(replace(config.network, audio_dim=len(audio_names), video_dim=len(video_names)))
     nn.init.constant_(network.output.bias, float(data.mos[data.pairs_of(contents)].mean()))
     optimizer = torch.optim.AdamW(
@@ -144,13 +181,18 @@ def train_network(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=config.learning_rate, total_steps=config.num_steps + 1, pct_start=_WARM_UP
     )
-    batches = _batches(data, contents, config.batch_size, rng)
+    batches = (
+        _rated_batches(data, contents, config.batch_size, rng)
+        if data.teacher is None
+        else _labelled_batches(data, contents, config, rng)
+    )
     network.train()
 
     for step in range(1, config.num_steps + 1):
-        rows_a, rows_v, mos = next(batches)
-        noisy_a = z_a[rows_a] + config.audio_noise * torch.randn(len(rows_a), z_a.shape[1])
-        noisy_v = z_v[rows_v] + config.video_noise * torch.randn(len(rows_v), z_v.shape[1])
+        batch_a, batch_v, mos = next(batches)
+        z_a, z_v = torch.from_numpy(audio(batch_a)), torch.from_numpy(video(batch_v))
+        noisy_a = z_a + config.audio_noise * torch.randn_like(z_a)
+        noisy_v = z_v + config.video_noise * torch.randn_like(z_v)
         loss = fusion_loss(network(noisy_a, noisy_v), torch.from_numpy(mos).float(), config.lam)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

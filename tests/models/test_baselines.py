@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from abr_alloc.models.baselines import FittedVideoQuality, P1203Integration, WeightedProduct, fit_product
-from abr_alloc.models.teacher import load_teacher
+from abr_alloc.models.teacher import load_teacher, mos_of_points
 
 NEUTRAL = (np.array([3.0]), np.array([3.0]))
 
@@ -58,8 +58,8 @@ def test_vmaf_becomes_quality_by_the_scale_transform() -> None:
 
 def test_the_product_form_gives_quality_under_transparent_audio() -> None:
     teacher = load_teacher()
-    quality = FittedVideoQuality(teacher=teacher, neutral=(0.5, 0.8, 0.9, 0.95, 6.0))
-    x_v = np.array([[0.3, 0.7, 0.8, 0.9, 6.0], [0.7, 0.95, 0.98, 0.99, 6.0]])
-    assert quality(x_v)[:, 0] == pytest.approx(1 + 4 * (teacher.c0 + teacher.video_gain(x_v)) / 100)
+    quality = FittedVideoQuality(teacher=teacher, neutral=(0.5, 0.8, 0.9, 0.95, 6.0, 0.9))
+    x_v = np.array([[0.3, 0.7, 0.8, 0.9, 6.0, 0.8], [0.7, 0.95, 0.98, 0.99, 6.0, 0.97]])
+    assert quality(x_v)[:, 0] == pytest.approx(mos_of_points(teacher.c0 + teacher.video_gain(x_v)))
     again = FittedVideoQuality.restore(quality.settings())
     assert again == quality

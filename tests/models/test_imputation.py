@@ -41,4 +41,4 @@ def test_fitting_finds_the_regression_that_made_the_features() -> None:
     found = fit_imputation(rows, rows)(make_rows(300, seed=1))
     expected = made_by(make_rows(300, seed=1))
     assert found["adm2"].to_numpy() == pytest.approx(expected["adm2"].to_numpy(), abs=0.01)
-    assert np.log(found["motion2"]).to_numpy() == pytest.approx(np.log(expected["motion2"]).to_numpy(), abs=0.02)
+    assert np.log(found["motion2"]).to_numpy() == pytest.approx(np.log(expected["motion2"]).to_numpy(), abs=0.05)

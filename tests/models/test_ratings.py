@@ -110,7 +110,7 @@ def test_a_file_that_is_no_table_says_why(tmp_path: Path, text: str, word: str) 
 
 
 def test_video_ratings_need_their_columns(tmp_path: Path, make_ratings) -> None:
-    frame = make_ratings().assign(motion2=3.0)
+    frame = make_ratings().assign(motion2=3.0, adm2=0.9)
     frame = frame.assign(mos=1 + frame["mos"] / 25)
     frame.to_csv(tmp_path / "v.csv", index=False)
     assert len(read_video_ratings(tmp_path / "v.csv")) == len(frame)

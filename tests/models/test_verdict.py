@@ -70,4 +70,4 @@ def test_ratings_at_transparent_audio_have_audio_that_never_varies(make_ratings)
     silent = from_ratings(make_ratings(2)[["content", "mos", *(f"vif_scale{i}" for i in range(4)), "frame_diff"]])
     heard = at_transparent_audio(silent)
     assert heard.audio(heard.audio_names).shape == (len(silent.pairs), 1)
-    assert np.ptp(heard.x_a, axis=0).tolist() == [0.0, 0.0]
+    assert np.ptp(heard.x_a, axis=0).tolist() == [0.0, 0.0, 0.0]
