@@ -187,11 +187,12 @@ def train_network(
         else _labelled_batches(data, contents, config, rng)
     )
     network.train()
-
+    # What is known of codec and rate is exact; noise is for the statistics, of which no two contents have the same.
+    audio_noise = torch.tensor([0.0 if name == AUDIO_QUALITY else config.audio_noise for name in audio_names])
     for step in range(1, config.num_steps + 1):
         batch_a, batch_v, mos = next(batches)
         z_a, z_v = torch.from_numpy(audio(batch_a)), torch.from_numpy(video(batch_v))
-        noisy_a = z_a + config.audio_noise * torch.randn_like(z_a)
+        noisy_a = z_a + audio_noise * torch.randn_like(z_a)
         noisy_v = z_v + config.video_noise * torch.randn_like(z_v)
         loss = fusion_loss(network(noisy_a, noisy_v), torch.from_numpy(mos).float(), config.lam)
         optimizer.zero_grad(set_to_none=True)
