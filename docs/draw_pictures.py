@@ -21,7 +21,13 @@ BATTLE, DOCUMENTARY = "tos-battle-action-332p", "documentary-nasa-jwst-270p"
 FIGURES = {
     "relevance.png": ["figure", "relevance", EXAMPLE, "--budget", "300k"],
     "surface.png": [
-        *["figure", "surface", EXAMPLE, "--budget", "300k",],
+        *[
+            "figure",
+            "surface",
+            EXAMPLE,
+            "--budget",
+            "300k",
+        ],
         *["--title", DOCUMENTARY, "--title", BATTLE],
     ],
     "ladder.png": ["figure", "ladder", EXAMPLE, "--title", BATTLE],

@@ -18,8 +18,8 @@ ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 PLANS = {
     "several budgets": ("--budget", "300k", "--budget", "900k"),
     "per title": ("--budget", "300k", "--per", "title"),
-    "interpolated": ("--budget", "600k", "--interpolate"),
-    "filtered": ("--budget", "600k", "--max-height", "240", "--title", "bbb-rabbit-wakes-720p"),
+    "measured": ("--budget", "600k", "--measured-only"),
+    "filtered": ("--budget", "600k", "--min-height", "200", "--max-height", "240", "--title", "bbb-rabbit-wakes-720p"),
     "infeasible": ("--budget", "45k", "--budget", "300k"),
 }
 

@@ -33,7 +33,7 @@ def complete(shell: str, *words: str) -> list[tuple[str, str]]:
 def test_every_shell_is_offered_commands_options_and_names(shell):
     assert complete(shell, "do") == [("plain", "doctor")]
     assert {value for _, value in complete(shell, "")} == set(COMMANDS)
-    assert ("plain", "--interpolate") in complete(shell, "plan", "x", "--inter")
+    assert ("plain", "--measured-only") in complete(shell, "plan", "x", "--meas")
     assert ("plain", "attentive") in complete(shell, "plan", "x", "--model", "att")
 
 
