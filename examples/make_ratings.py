@@ -37,7 +37,7 @@ def main() -> None:
                     "audio_codec": audio["codec"].iloc[a],
                     "audio_kbps": audio["bitrate_kbps"].iloc[a],
                     "audio_mos": audio["audio_mos"].iloc[a],
-                    **{name: video[name].iloc[v] for name in (*VIDEO_FEATURES, "frame_diff", "vmaf")},
+                    **{name: video[name].iloc[v] for name in (*VIDEO_FEATURES, "vmaf")},
                 }
             )
     pd.DataFrame(rows).to_csv(HERE / "ratings.csv", index=False, float_format="%.6g", lineterminator="\n")

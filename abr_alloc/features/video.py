@@ -120,7 +120,8 @@ def _read_metrics(log: Path) -> npt.NDArray[np.float64]:
 def current_metrics(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Scores as a cache holds them, with the columns of `FRAME_METRICS`: (F, 7), or (F, 8) of earlier versions."""
     if values.shape[1] == len(_EARLIER_METRICS):
-        return values[:, [_EARLIER_METRICS.index(name) for name in FRAME_METRICS]]
+        kept = values[:, [_EARLIER_METRICS.index(name) for name in FRAME_METRICS]]
+        return np.ascontiguousarray(kept)  # so that means add up in the same order, to the same bits
     return values
 
 

@@ -69,32 +69,25 @@ def test_a_feature_table_is_compared_by_the_teachers_labels(run_command, example
 def test_choices_are_the_first_figures_and_vmaf_is_a_row_that_learns_nothing(run_command, make_video_ratings, tmp_path):
     make_video_ratings().assign(lowfps=[1] + [0] * 53).to_csv(tmp_path / "panel.csv", index=False)
     out = tmp_path / "out"
-    outcome = run_command("compare", tmp_path / "panel.csv", "--systems", "svr-2f,svr-7f,p1203", "-o", out)
+    outcome = run_command("compare", tmp_path / "panel.csv", "--systems", "svr-7f", "-o", out)
     assert outcome.code == 0
     assert "1 of 54 rated stimuli are left out" in outcome.stderr
     document = json.loads((out / "table.json").read_text())
     assert document["data"]["transparent_audio"]
-    *systems, vmaf = document["systems"]
+    learned, vmaf = document["systems"]
     assert vmaf["name"] == "vmaf" and vmaf["by_seed"] == []
     assert vmaf["rmse"]["value"] is None and vmaf["coverage"]["ratings"] is None
     assert 0 < vmaf["plcc"]["value"] < 1 and vmaf["rmse_mapped"]["value"] > 0
     for row in document["systems"]:
         assert row["hull_regret"]["num"] > 0 and row["right_pairs"]["num"] > 0
         assert [part["name"] for part in row["datasets"]] == ["a", "b"]
-    assert systems[1]["hull_regret"]["mean"] < vmaf["hull_regret"]["mean"]  # it never sees what misleads VMAF
+    assert learned["hull_regret"]["mean"] < vmaf["hull_regret"]["mean"]  # it never sees what misleads VMAF
     assert (out / "table.md").read_text().startswith("| system | hull regret | right pairs | PLCC |")
     table = pd.read_csv(out / "table.csv")
     assert table["hull_regret_mean"].tolist() == pytest.approx([r["hull_regret"]["mean"] for r in document["systems"]])
     predictions = pd.read_csv(out / "predictions.csv")
     assert predictions["vmaf"].max() == pytest.approx(make_video_ratings()["vmaf"].max(), rel=1e-4)
     assert "NaN" not in (out / "table.json").read_text()
-
-
-def test_networks_learn_from_ratings_without_audio(run_command, make_video_ratings, tmp_path):
-    make_video_ratings().query("content in ('c1', 'c3')").to_csv(tmp_path / "panel.csv", index=False)
-    assert run_command("compare", tmp_path / "panel.csv", "--systems", "ca", "-o", tmp_path / "out").code == 0
-    row = json.loads((tmp_path / "out" / "table.json").read_text())["systems"][0]
-    assert row["plcc"]["value"] > 0.8
 
 
 def test_a_table_without_choices_has_no_columns_of_them(run_command, rated, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from abr_alloc.errors import CheckpointError
 from abr_alloc.models.build import build_model
 from abr_alloc.models.checkpoint import load_model
+from abr_alloc.models.comparison import cross_validate, grouped_folds
 from abr_alloc.models.ratings import from_ratings
 from abr_alloc.models.registry import find_systems
 from abr_alloc.models.systems import default_config
@@ -71,3 +72,12 @@ def test_ratings_at_transparent_audio_have_audio_that_never_varies(make_ratings)
     heard = at_transparent_audio(silent)
     assert heard.audio(heard.audio_names).shape == (len(silent.pairs), 1)
     assert np.ptp(heard.x_a, axis=0).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_networks_learn_from_ratings_at_transparent_audio(make_video_ratings) -> None:
+    data = at_transparent_audio(from_ratings(make_video_ratings().query("content in ('c1', 'c3')")))
+    (system,) = find_systems(["ca"])
+    config = replace(default_config(data, "ca"), num_steps=60)
+    held_out = cross_validate(replace(system, config=config), data, grouped_folds(data.contents, None))  # type: ignore[type-var]
+    assert np.corrcoef(held_out.predicted, data.mos)[0, 1] > 0.9
+    assert held_out.weight is not None and np.isfinite(held_out.weight).all()  # audio that never varies has none
