@@ -1,8 +1,10 @@
 """Audio quality as the models believe it: what is known of codec and rate, corrected by what ViSQOL hears.
 
     A     = 0.8 A_prior + 0.2 A_head        codec and rate known;  A_head alone where they are not
-    A_prior = P.1203.2's curve of the codec at k,    k = delivered kbps x 2 / channels
+    A_prior = P.1203.2's curve of the codec at k,    k = max(delivered, target) kbps x 2 / channels
     A_head  = a regression of A_prior on the 512 ViSQOL statistics
+
+and audio whose statistics are those of its own source is transparent, whatever it took: digital silence, say.
 
 ViSQOL's own MOS is not people's: LIVE-SJTU's panel gives AAC-LC at 32 kbps 89 % of what transparent audio adds, at 8
 kbps 47 %, and ViSQOL scores the two alike, because it hates a low-pass. A gain known by rate alone comes far closer
@@ -66,6 +68,8 @@ _LOWEST_MOS = 1.05  # the Recommendation's polynomial dips below its own foot by
 _PRIOR_SHARE = 0.8
 _CLIP = 6.0  # standard deviations: a strange input cannot run away
 _WEIGHTS = "weights/audio_quality.safetensors"
+_FVNSIM = np.arange(len(AUDIO_FEATURES)) // 32 % 4 == 0  # of every view and band: 1 where a rendition is its source
+_IDENTICAL = 1.0 - 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +105,18 @@ def load_head() -> AudioHead:
     )
 
 
-def audio_quality_mos(prior: Floats, head: Floats) -> Floats:
-    """A of renditions, (n,): the prior corrected by the head, or the head alone where there is no prior."""
-    return np.where(np.isnan(prior), head, _PRIOR_SHARE * prior + (1.0 - _PRIOR_SHARE) * head)
+def audio_quality_mos(prior: Floats, x_a: npt.NDArray[np.floating], head: AudioHead | None = None) -> Floats:
+    """A of renditions, (n,), MOS 1-5.
+
+    Args:
+        prior: A_prior, (n,); NaN where it is not known.
+        x_a: the statistics, (n, 512).
+        head: who hears them; the one that ships when absent.
+    """
+    heard = (head or load_head())(x_a)
+    found = np.where(np.isnan(prior), heard, _PRIOR_SHARE * prior + (1.0 - _PRIOR_SHARE) * heard)
+    alike = np.asarray(x_a)[:, _FVNSIM].min(axis=1) >= _IDENTICAL
+    return np.where(alike, TRANSPARENT_MOS, found)
 
 
 def quality_of_rows(rows: pd.DataFrame) -> Floats:
@@ -112,7 +125,7 @@ def quality_of_rows(rows: pd.DataFrame) -> Floats:
         return np.empty(0)
     kbps, channels = (rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("bitrate_kbps", "channels"))
     prior = prior_mos(rows["codec"].to_list(), kbps, channels, target_kbps(rows["target"].to_list()))
-    return audio_quality_mos(prior, load_head()(feature_columns(rows, AUDIO_FEATURES)))
+    return audio_quality_mos(prior, feature_columns(rows, AUDIO_FEATURES))
 
 
 def target_kbps(targets: Sequence[str]) -> Floats:
@@ -139,9 +152,10 @@ def prior_mos(codec: Sequence[str], kbps: Floats, channels: Floats, target_kbps:
         target_kbps: rates that the encoder was asked for, (n,); NaN where unknown.
     """
     names = np.asarray(codec, dtype=object)
-    stereo = np.asarray(kbps, dtype=np.float64)
+    # Where an encoder takes less than it was given, the sound needed no more: a quiet scene is not a poor one.
+    used = np.fmax(np.asarray(kbps, dtype=np.float64), np.where(np.isfinite(kbps), target_kbps, np.nan))
     vbr = np.isin(names, list(_VBR_CODECS)) & np.isfinite(target_kbps)
-    stereo = np.where(vbr, np.minimum(stereo, _MOST_OF_TARGET * np.asarray(target_kbps)), stereo) * 2.0 / channels
+    stereo = np.where(vbr, np.minimum(used, _MOST_OF_TARGET * np.asarray(target_kbps)), used) * 2.0 / channels
     found = np.full(len(names), np.nan)
     for name, (a2, a3) in CURVES.items():
         rows = names == name

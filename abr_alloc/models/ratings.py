@@ -19,7 +19,7 @@ import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import AUDIO_DIM, AUDIO_FEATURES, VIDEO_FEATURES, range_of
-from abr_alloc.models.audio_quality import AUDIO_QUALITY, audio_quality_mos, load_head, prior_mos
+from abr_alloc.models.audio_quality import AUDIO_QUALITY, audio_quality_mos, prior_mos
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.imputation import IMPUTED, READ, impute
 from abr_alloc.models.p1203 import P1203_CODECS, p1203_audio_mos
@@ -188,7 +188,7 @@ def _derive(frame: pd.DataFrame) -> pd.DataFrame:
         channels = _numbers(frame, "channels") if "channels" in frame.columns else np.full(len(frame), 2.0)
         prior = prior_mos(list(codecs), frame["bitrate_kbps"].to_numpy(), channels, np.full(len(frame), np.nan))
     if set(AUDIO_FEATURES) <= set(frame.columns):
-        quality = audio_quality_mos(prior, load_head()(frame[list(AUDIO_FEATURES)].to_numpy(dtype=np.float64)))
+        quality = audio_quality_mos(prior, frame[list(AUDIO_FEATURES)].to_numpy(dtype=np.float64))
     elif "audio_mos" in frame.columns:
         quality = np.where(np.isnan(prior), _numbers(frame, "audio_mos"), prior)
     else:

@@ -28,6 +28,7 @@ from abr_alloc.models.teacher import mos_of_points
 
 __all__ = ["TrainingConfig", "read_settings", "train_ensemble", "train_network"]
 
+_LOG_MOTION = (float(np.log(0.02)), float(np.log(40.0)))  # of mixed stimuli; still slides to fast action
 _WARM_UP = 0.3  # share of the schedule in which the learning rate rises
 # Exponents that make a feature's effect on quality more even; the features of 512 are even enough.
 _POWERS = {
@@ -122,8 +123,8 @@ def _labelled_batches(
 
     Audio and video are drawn apart, each first by content, so that a content with many scenes does not drown the
     others. A share of the stimuli is mixed and labelled anew, so that a network learns the formula and not which
-    features came together in a dozen contents: video features of two renditions in a random proportion, with the motion
-    of a third, and the audio quality of another rendition than the statistics'.
+    features came together in a dozen contents: video features of two renditions in a random proportion, with motion
+    from anywhere, and the audio quality of another rendition than the statistics'.
     """
     teacher = data.teacher
     assert teacher is not None
@@ -144,7 +145,7 @@ def _labelled_batches(
         share = np.where(mixed, rng.random(size), 1.0)[:, None].astype(np.float32)
         video_features = share * video_features + (1.0 - share) * x_v[draw_video(size, rng)]
         moved = rng.random(size) < config.mixing
-        video_features[moved, motion] = x_v[draw_video(size, rng), motion][moved]
+        video_features[moved, motion] = np.exp(rng.uniform(*_LOG_MOTION, size=size))[moved]
         swapped = rng.random(size) < config.mixing
         audio_features[swapped, quality] = x_a[draw_audio(size, rng), quality][swapped]
         gain = teacher.video_gain(video_features) * teacher.audio_gain(audio_features[:, quality])

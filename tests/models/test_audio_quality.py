@@ -48,9 +48,21 @@ def test_opus_is_credited_with_little_more_than_it_was_asked_for() -> None:
 def test_an_unknown_codec_or_rate_leaves_the_statistics_alone_to_speak() -> None:
     prior = prior_mos(["mp3", "aac"], np.array([64.0, np.nan]), np.full(2, 2.0), np.full(2, np.nan))
     assert np.isnan(prior).all()
-    head = np.array([2.0, 3.0])
-    assert audio_quality_mos(prior, head).tolist() == [2.0, 3.0]
-    assert audio_quality_mos(np.array([4.0, np.nan]), head) == pytest.approx([3.6, 3.0])
+    x_a = np.full((2, AUDIO_DIM), 0.7)
+    heard = load_head()(x_a)
+    assert audio_quality_mos(prior, x_a) == pytest.approx(heard)
+    assert audio_quality_mos(np.array([4.0, np.nan]), x_a)[0] == pytest.approx(0.8 * 4.0 + 0.2 * heard[0])
+
+
+def test_a_quiet_scene_is_as_good_as_its_encoder_was_asked_for() -> None:
+    quiet, asked = prior_mos(["aac"] * 2, np.array([20.0, 64.0]), np.full(2, 2.0), np.array([64.0, np.nan]))
+    assert quiet == asked
+
+
+def test_what_equals_its_source_is_transparent_whatever_it_takes() -> None:
+    silence = np.ones((1, AUDIO_DIM))
+    poor = prior_mos(["aac"], np.array([2.2]), np.array([2.0]), UNKNOWN)
+    assert audio_quality_mos(poor, silence)[0] == TRANSPARENT_MOS
 
 
 def test_the_head_stays_on_the_scale_whatever_it_is_given() -> None:
