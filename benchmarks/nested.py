@@ -1,6 +1,6 @@
 """What choosing settings costs: `attentive-product` on LIVE-SJTU with its settings chosen inside every fold.
 
-    python benchmarks/nested.py live_sjtu.csv avt_vqdb_uhd1.csv
+    python benchmarks/nested.py live_sjtu.csv uhd_video_ratings.csv
 
 The settings that ship were chosen while looking at leave-one-content-out figures. Here each content is left out in
 turn, the settings with the least RMSE in leave-one-content-out over the nine others are taken, and only then is it
@@ -19,8 +19,10 @@ from abr_alloc.models.comparison import cross_validate, grouped_folds
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.evaluation import agreement
 from abr_alloc.models.judgement import judge, score
-from abr_alloc.models.ratings import from_ratings, read_ratings
+from abr_alloc.models.ratings import from_ratings, read_ratings, read_video_ratings
 from abr_alloc.models.systems import NetworkSystem, default_config
+
+LIVE_RANGE = (17.93, 82.66)  # points of 100 that are 1 and 5 on the scale of AVQ
 
 
 def without(data: TrainingSet, content: str) -> TrainingSet:
@@ -32,9 +34,10 @@ def without(data: TrainingSet, content: str) -> TrainingSet:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("live_sjtu", type=Path)
-    parser.add_argument("avt_vqdb", type=Path)
+    parser.add_argument("video_ratings", type=Path)
     args = parser.parse_args()
-    data, video = from_ratings(read_ratings(args.live_sjtu)), read_ratings(args.avt_vqdb)
+    data = from_ratings(read_ratings(args.live_sjtu), mos_range=LIVE_RANGE)
+    video = read_video_ratings(args.video_ratings)
     base = default_config(data, "attentive", of_qualities=True)
     systems = []
     for steps in (400, 800):

@@ -20,12 +20,13 @@ import numpy as np
 import torch
 
 from abr_alloc.features.table import VIDEO_FEATURES, read_features, stack_audio
+from abr_alloc.models.audio_quality import quality_of_rows
 from abr_alloc.models.comparison import grouped_folds
 from abr_alloc.models.evaluation import agreement
 from abr_alloc.models.fusionnet import FusionNet, FusionNetConfig
 from abr_alloc.models.loss import fusion_loss
 from abr_alloc.models.ratings import read_contents
-from abr_alloc.models.teacher import VIDEO_COLUMNS, load_teacher, scale_to_mos
+from abr_alloc.models.teacher import load_teacher, mos_of_points
 
 WINDOW = 5  # units
 BATCH = 32
@@ -42,9 +43,11 @@ class Sequences:
             if len(part) < WINDOW:
                 continue
             x = part[list(VIDEO_FEATURES)].to_numpy(np.float32) if kind == "video" else stack_audio(part)
-            read = part[list(VIDEO_COLUMNS)] if kind == "video" else part[["audio_mos"]]
+            read = (
+                part[list(VIDEO_FEATURES)].to_numpy(np.float64) if kind == "video" else quality_of_rows(part)[:, None]
+            )
             self.features.append(x)
-            self.teacher.append(read.to_numpy(np.float64))
+            self.teacher.append(read)
             self.content.append(content_of.get(title, title))
             self.title.append(title)
         self.content = np.array(self.content, dtype=object)
@@ -55,14 +58,14 @@ class Sequences:
 
 
 def label(kind: str, video: np.ndarray, audio: np.ndarray) -> np.ndarray:
-    """MOS of windows: what the teacher reads of video (n, W, 5) and audio (n, W, 1) -> (n,)."""
+    """MOS of windows: what the teacher reads of video (n, W, 6) and audio (n, W, 1) -> (n,)."""
     teacher = load_teacher()
     if kind == "mean features":
         gain = teacher.video_gain(video.mean(axis=1)) * teacher.audio_gain(audio.mean(axis=1)[:, 0])
-        return scale_to_mos(teacher.c0 + gain)
+        return mos_of_points(teacher.c0 + gain)
     n = len(video)
-    gain = teacher.video_gain(video.reshape(-1, 5)) * teacher.audio_gain(audio.reshape(-1))
-    return scale_to_mos(teacher.c0 + gain).reshape(n, -1).mean(axis=1)
+    gain = teacher.video_gain(video.reshape(-1, 6)) * teacher.audio_gain(audio.reshape(-1))
+    return mos_of_points(teacher.c0 + gain).reshape(n, -1).mean(axis=1)
 
 
 def stack(pairs, audio: Sequences, video: Sequences):

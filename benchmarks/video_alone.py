@@ -1,10 +1,10 @@
-"""The video side against people: AVQ at transparent audio beside VMAF and the teacher, on AVT-VQDB-UHD-1.
+"""The video side against people: AVQ at transparent audio beside VMAF and the teacher, on panels of video alone.
 
-    python benchmarks/video_alone.py avt_vqdb_uhd1.csv [--model attentive]
+    python benchmarks/video_alone.py uhd_video_ratings.csv [--model attentive]
 
-The table's features are libvmaf's at 2160p. It has no `frame_diff`; for the teacher, and for models that read it, 1.5
-times `motion2` stands in. The teacher was fitted with these ratings as a second term, and `attentive` learned from the
-teacher, so neither is a stranger to them; VMAF is.
+The teacher was fitted with these ratings, and `attentive` learned from the teacher: neither is a stranger to them, VMAF
+is. `abr-alloc evaluate` gives the figures on decisions; benchmarks/teacher.py those of the teacher refitted without the
+source that it is judged on.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from abr_alloc.features.table import VIDEO_FEATURES
+from abr_alloc.models.audio_quality import TRANSPARENT_MOS
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.models.evaluation import agreement, map_logistic
+from abr_alloc.models.panel import without_flagged
 from abr_alloc.models.ratings import from_ratings, read_ratings
-from abr_alloc.models.teacher import VIDEO_COLUMNS, load_teacher, scale_to_mos
+from abr_alloc.models.teacher import load_teacher
 from abr_alloc.models.verdict import evaluate
 
 
@@ -26,26 +29,28 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("--model", default="attentive")
     args = parser.parse_args()
-    frame = read_ratings(args.table)
-    frame = frame.assign(frame_diff=1.5 * frame["motion2"])
+    frame, _ = without_flagged(read_ratings(args.table))
+    frame = frame.reset_index(drop=True)
     model, teacher, mos = load_model(args.model), load_teacher(), frame["mos"].to_numpy()
-    columns = [name for name in model.video_features if name in frame.columns]
     scores = {
         "VMAF": frame["vmaf"].to_numpy(),
-        "teacher": scale_to_mos(teacher.c0 + teacher.video_gain(frame[list(VIDEO_COLUMNS)].to_numpy())),
-        args.model: evaluate(model, from_ratings(frame, (), columns)).judgement.predicted,
+        "teacher": teacher.rate(frame[list(VIDEO_FEATURES)].to_numpy(), np.array([TRANSPARENT_MOS]))[:, 0],
+        args.model: evaluate(model, from_ratings(frame)).judgement.predicted,
     }
-    print("| score | PLCC | SRCC | RMSE mapped | SRCC within a content |\n|---|---|---|---|---|")
-    contents = frame.groupby("content").indices.values()
-    for name, score in scores.items():
-        found = agreement(score, mos)
-        mapped = np.sqrt(np.mean((map_logistic(score, mos) - mos) ** 2))
-        within = np.mean([agreement(score[i], mos[i]).srcc for i in contents])
-        print(f"| {name} | {found.plcc:.3f} | {found.srcc:.3f} | {mapped:.3f} | {within:.3f} |")
-    print("\n| height | stimuli | people | " + " | ".join(list(scores)[1:]) + " | VMAF |\n|---|---|---|---|---|---|")
-    for height, i in frame.groupby("height").indices.items():
+    sets = frame.groupby("dataset").indices
+    print("| score | set | PLCC | SRCC | RMSE mapped | SRCC within a content |\n|---|---|---|---|---|---|")
+    for dataset, rows in sets.items():
+        for name, score in scores.items():
+            x, y = score[rows], mos[rows]
+            found = agreement(x, y)
+            mapped = np.sqrt(np.mean((map_logistic(x, y) - y) ** 2))
+            groups = frame.iloc[rows].reset_index().groupby(["test", "content"]).indices.values()
+            within = np.mean([agreement(x[i], y[i]).srcc for i in groups if len(i) > 2])
+            print(f"| {name} | {dataset} | {found.plcc:.3f} | {found.srcc:.3f} | {mapped:.3f} | {within:.3f} |")
+    print("\n| set | height | stimuli | people | " + " | ".join(list(scores)[1:]) + " | VMAF |\n" + "|---" * 7 + "|")
+    for (dataset, height), i in frame.groupby(["dataset", "height"]).indices.items():
         cells = [f"{score[i].mean():.2f}" for score in (mos, *list(scores.values())[1:], scores["VMAF"])]
-        print(f"| {height}p | {len(i)} | " + " | ".join(cells) + " |")
+        print(f"| {dataset} | {height}p | {len(i)} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

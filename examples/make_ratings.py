@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from abr_alloc.features.table import VIDEO_FEATURES, read_features
-from abr_alloc.models.teacher import VIDEO_COLUMNS, load_teacher
+from abr_alloc.models.audio_quality import quality_of_rows
+from abr_alloc.models.teacher import load_teacher
 
 HERE = Path(__file__).parent
 NUM_PAIRS = 12
@@ -27,7 +28,7 @@ def main() -> None:
     rows = []
     for title, scene in read_features(HERE / "clip_features.parquet").frame.query("scene == 0").groupby("title"):
         video, audio = scene[scene["kind"] == "video"], scene[scene["kind"] == "audio"]
-        truth = teacher.rate(video[list(VIDEO_COLUMNS)].to_numpy(np.float64), audio["audio_mos"].to_numpy(np.float64))
+        truth = teacher.rate(video[list(VIDEO_FEATURES)].to_numpy(np.float64), quality_of_rows(audio))
         for chosen in rng.choice(truth.size, NUM_PAIRS, replace=False):
             v, a = divmod(int(chosen), len(audio))
             rows.append(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.evaluation import agreement, ccc, correlation, map_logistic, trade_offs
 from abr_alloc.models.hull import Choices, judge_choices
@@ -113,7 +114,8 @@ def judge(
     )
     group = data.group[pairs]
     condition_v, condition_a = data.condition_v[video], data.condition_a[audio]
-    audio_order = data.audio(["audio_mos"])[audio, 0] if "audio_mos" in data.audio_columns else None
+    known = next((name for name in (AUDIO_QUALITY, "audio_mos") if name in data.audio_columns), None)
+    audio_order = None if known is None else data.audio([known])[audio, 0]
     orders: dict[str, tuple[int, int]] = {}
     ratios: dict[str, dict[str, float]] = {}
     for name in dict.fromkeys(group.tolist()):
