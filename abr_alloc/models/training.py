@@ -46,21 +46,21 @@ class TrainingConfig:
 
     network: FusionNetConfig = field(default_factory=FusionNetConfig)
     """Shape of the network; the numbers of its inputs follow from the data."""
-    learning_rate: float = 3e-4
+    learning_rate: float = 5e-4
     """Peak of the one-cycle schedule."""
     weight_decay: float = 0.05
     """AdamW's weight decay."""
-    num_steps: int = 3000
+    num_steps: int = 2000
     """Steps of the schedule."""
     batch_size: int = 32
     """Pairs per step."""
-    audio_noise: float = 0.05
+    audio_noise: float = 0.3
     """Standard deviation of noise on standardised audio features."""
-    video_noise: float = 0.02
+    video_noise: float = 0.0
     """Standard deviation of noise on standardised video features."""
     lam: float = LAMBDA
     """Weight of 1 - CCC in the loss."""
-    power_transform: bool = False
+    power_transform: bool = True
     """Transform features that quality depends on unevenly (square root of VIF, logarithm of motion)."""
     mixing: float = 0.5
     """Share of the stimuli of a batch that are mixed from several and labelled anew; needs a teacher."""
