@@ -45,7 +45,7 @@ DOORS = {
     "s3fs": {"location"},
     "torch": {"models.fusionnet", "models.loss", "models.training", "models.tuning"},
     "optuna": {"models.tuning"},
-    "safetensors": {"models.checkpoint"},
+    "safetensors": {"models.checkpoint", "models.audio_quality"},
     "sklearn": {"models.svr"},
     "matplotlib": {"report"},
     "altair": {"report.charts"},

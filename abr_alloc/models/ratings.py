@@ -18,12 +18,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
-from abr_alloc.features.table import AUDIO_DIM, AUDIO_FEATURES, VIDEO_FEATURES, range_of
-from abr_alloc.models.audio_quality import AUDIO_QUALITY, audio_quality_mos, prior_mos
+from abr_alloc.features.table import AUDIO_DIM, AUDIO_FEATURES, VIDEO_FEATURES
+from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.imputation import IMPUTED, READ, impute
-from abr_alloc.models.p1203 import P1203_CODECS, p1203_audio_mos
 from abr_alloc.models.panel import panel_of, without_flagged
+from abr_alloc.models.rated_columns import derive_audio, numbers_of, place_of
 
 __all__ = ["from_ratings", "read_contents", "read_ratings", "read_video_ratings"]
 
@@ -83,7 +83,7 @@ def read_video_ratings(path: Path) -> pd.DataFrame:
             raise FeatureTableError(
                 f"the video ratings {path} have no column {column!r}; they need {', '.join(columns)}", column=column
             )
-        frame[column] = _numbers(frame, column)
+        frame[column] = numbers_of(frame, column)
     _scale(frame["mos"].to_numpy(), AUTO_SCALES[0])
     return frame
 
@@ -114,7 +114,7 @@ def from_ratings(
             )
     frame = frame.reset_index(drop=True)
     panel = panel_of(frame)
-    frame = _derive(frame)
+    frame = derive_audio(frame)
     audio = _choose(frame, audio_columns, _AUDIO_PATTERNS, "audio")
     video = _choose(frame, video_columns, _VIDEO_PATTERNS, "video")
     if not video:
@@ -130,11 +130,11 @@ def from_ratings(
         raise FeatureTableError(f"column {shared[0]!r} is named as audio and as video feature", column=shared[0])
     if set(video) >= set(READ) and not set(IMPUTED) <= set(frame.columns):
         logger.info("motion2 and adm2 are estimated from the VIF scales and frame_diff (docs/model.md)")
-        frame = impute(frame.assign(**{column: _numbers(frame, column) for column in READ}))
+        frame = impute(frame.assign(**{column: numbers_of(frame, column) for column in READ}))
     every_audio = [*audio, *(c for c in _AUDIO_EXTRAS if c in frame.columns and c not in audio)]
     every_video = [*video, *(c for c in _VIDEO_EXTRAS if c in frame.columns and c not in video)]
     for column in ("mos", *every_audio, *every_video):
-        frame[column] = _numbers(frame, column)
+        frame[column] = numbers_of(frame, column)
     scale = _scale(frame["mos"].to_numpy(), mos_range)
     content = _texts(frame, "content")
     _refuse_copies(frame, ["content", "mos", *every_audio, *every_video])
@@ -172,52 +172,9 @@ def _validity(frame: pd.DataFrame) -> dict[str, object]:
             round(1.1 * float(frame["audio_kbps"].max()), 1),
         ]
     if "fps" in frame.columns and frame["fps"].notna().any():
-        fps = _numbers(frame.assign(fps=frame["fps"].ffill().bfill()), "fps")  # known of some rows only
+        fps = numbers_of(frame.assign(fps=frame["fps"].ffill().bfill()), "fps")  # known of some rows only
         found["fps"] = [float(fps.min()) - 1.0, float(fps.max()) + 1.0]
     return found
-
-
-def _derive(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add `bitrate_kbps`, `audio_mos` and `audio_quality_mos` where they follow from what is there."""
-    frame = _derive_rate(frame)
-    if AUDIO_QUALITY in frame.columns:
-        return frame
-    prior = np.full(len(frame), np.nan)
-    if "audio_kbps" in frame.columns:
-        codecs = frame["audio_codec"].astype(str) if "audio_codec" in frame.columns else ["aac"] * len(frame)
-        channels = _numbers(frame, "channels") if "channels" in frame.columns else np.full(len(frame), 2.0)
-        prior = prior_mos(list(codecs), frame["bitrate_kbps"].to_numpy(), channels, np.full(len(frame), np.nan))
-    if set(AUDIO_FEATURES) <= set(frame.columns):
-        quality = audio_quality_mos(prior, frame[list(AUDIO_FEATURES)].to_numpy(dtype=np.float64))
-    elif "audio_mos" in frame.columns:
-        quality = np.where(np.isnan(prior), _numbers(frame, "audio_mos"), prior)
-    else:
-        quality = prior
-    return frame if np.isnan(quality).any() else frame.assign(**{AUDIO_QUALITY: quality})
-
-
-def _derive_rate(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add `bitrate_kbps` and `audio_mos` where they follow from the audio's codec and rate."""
-    if "audio_kbps" not in frame.columns:
-        # A video-only table's rate is the video's: no system may take it for the audio's.
-        return frame if "audio_mos" in frame.columns else frame.drop(columns="bitrate_kbps", errors="ignore")
-    kbps = _numbers(frame, "audio_kbps")
-    frame = frame.assign(bitrate_kbps=kbps)
-    if "audio_mos" not in frame.columns:
-        codecs = frame["audio_codec"] if "audio_codec" in frame.columns else pd.Series("aac", index=frame.index)
-        known = codecs.isin(list(P1203_CODECS)).to_numpy()
-        if known.any() and not known.all():
-            row = int(np.flatnonzero(~known)[0])
-            raise FeatureTableError(
-                f"{_place(row)}, column audio_codec: P.1203.2 has no curve for {codecs.iloc[row]!r}, only for "
-                f"{', '.join(P1203_CODECS)}; correct it, or add a column audio_mos",
-                column="audio_codec",
-                row=row,
-            )
-        if known.all():
-            parts = [p1203_audio_mos(str(codec), rate) for codec, rate in zip(codecs, kbps, strict=True)]
-            frame = frame.assign(audio_mos=np.array(parts, dtype=np.float64))
-    return frame
 
 
 def _choose(frame: pd.DataFrame, patterns: Sequence[str], known: Sequence[Sequence[str]], kind: str) -> list[str]:
@@ -239,28 +196,6 @@ def _choose(frame: pd.DataFrame, patterns: Sequence[str], known: Sequence[Sequen
     if len(found) == AUDIO_DIM and set(found) == set(AUDIO_FEATURES):
         return list(AUDIO_FEATURES)
     return found
-
-
-def _place(row: int) -> str:
-    """Where a row stands: tables count from 0, editors show the line of a CSV file."""
-    return f"ratings row {row} (line {row + 2} of a CSV)"
-
-
-def _numbers(frame: pd.DataFrame, column: str) -> Floats:
-    """A column as finite numbers in the range that the feature may have."""
-    numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    low, high = (1e-6, 1e5) if column == "audio_kbps" else range_of(column)
-    bad = ~np.isfinite(numbers) | (numbers < low) | (numbers > high)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        found = frame[column].iloc[row]
-        what = (
-            f"{found:g} is outside {low:g}..{high:g}" if np.isfinite(numbers[row]) else f"{found!r} is no finite number"
-        )
-        if pd.isna(found):
-            what = "empty, or no number"
-        raise FeatureTableError(f"{_place(row)}, column {column}: {what}; correct it", column=column, row=row)
-    return numbers
 
 
 def _scale(mos: Floats, mos_range: tuple[float, float] | None) -> tuple[float, float]:
@@ -285,7 +220,7 @@ def _scale(mos: Floats, mos_range: tuple[float, float] | None) -> tuple[float, f
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise FeatureTableError(
-            f"{_place(row)}, column mos: {mos[row]:g} is outside {scale[0]:g}..{scale[1]:g}; correct it, or give "
+            f"{place_of(row)}, column mos: {mos[row]:g} is outside {scale[0]:g}..{scale[1]:g}; correct it, or give "
             "the scale with --mos-range",
             column="mos",
             row=row,
@@ -300,7 +235,7 @@ def _refuse_copies(frame: pd.DataFrame, columns: Sequence[str]) -> None:
         row = int(copies[0])
         same = (frame[list(columns)] == frame.loc[row, list(columns)]).all(axis=1).to_numpy()
         raise FeatureTableError(
-            f"{_place(row)} repeats row {int(np.flatnonzero(same)[0])} (content {frame['content'].iloc[row]!r}), "
+            f"{place_of(row)} repeats row {int(np.flatnonzero(same)[0])} (content {frame['content'].iloc[row]!r}), "
             "features and rating; remove it",
             row=row,
         )
