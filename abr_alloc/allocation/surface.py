@@ -5,7 +5,6 @@ Axes: V video renditions, A audio renditions of one scene; surfaces are (V, A).
 
 from __future__ import annotations
 
-import functools
 import itertools
 import logging
 import math
@@ -20,7 +19,7 @@ import pandas as pd
 
 from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
 from abr_alloc.features.table import FeatureTable
-from abr_alloc.models.audio_quality import quality_of_rows, transparent_kbps
+from abr_alloc.models.audio_quality import is_transparent, quality_of_rows
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import SceneShares
 
@@ -173,10 +172,10 @@ class QualitySurface:
 
 def drop_wasted_audio(surface: QualitySurface) -> QualitySurface:
     """The surface without audio that is dearer than some rendition of its codec and channels that is transparent by
-    the codec's curve already (`audio_quality.transparent_kbps`): nobody hears what it costs."""
+    the codec's curve already (`audio_quality.is_transparent`): nobody hears what it costs."""
     enough: dict[tuple[str, int], float] = {}
     for a in surface.audio:
-        if a.bitrate_kbps >= _transparent_kbps(a.codec, a.channels):
+        if is_transparent(a.codec, a.bitrate_kbps, a.channels, a.target):
             key = a.codec, a.channels
             enough[key] = min(a.bitrate_kbps, enough.get(key, math.inf))
     kept = [i for i, a in enumerate(surface.audio) if a.bitrate_kbps <= enough.get((a.codec, a.channels), math.inf)]
@@ -189,10 +188,6 @@ def drop_wasted_audio(surface: QualitySurface) -> QualitySurface:
         total_kbps=surface.total_kbps[:, kept],
         x_a=surface.x_a[kept],
     )
-
-
-_transparent_kbps = functools.cache(transparent_kbps)
-"""A few codecs, asked for at every scene of a catalogue."""
 
 
 def by_title(surfaces: Iterable[QualitySurface]) -> Iterator[list[QualitySurface]]:

@@ -36,6 +36,7 @@ __all__ = [
     "TRANSPARENT_MOS",
     "AudioHead",
     "audio_quality_mos",
+    "is_transparent",
     "load_head",
     "prior_mos",
     "quality_of_rows",
@@ -130,10 +131,10 @@ def quality_of_rows(rows: pd.DataFrame) -> Floats:
 
 def target_kbps(targets: Sequence[str]) -> Floats:
     """Rates of targets `b=64k`, (n,), kbps; NaN where a target names no rate."""
-    known = {target: _target_kbps(target) for target in set(targets)}
-    return np.array([known[target] for target in targets])
+    return np.array([_target_kbps(target) for target in targets])
 
 
+@functools.lru_cache(maxsize=1024)
 def _target_kbps(target: str) -> float:
     kind, _, rate = target.partition("=")
     try:
@@ -164,6 +165,13 @@ def prior_mos(codec: Sequence[str], kbps: Floats, channels: Floats, target_kbps:
     return found
 
 
+def is_transparent(codec: str, kbps: float, channels: int, target: str) -> bool:
+    """Whether audio lies within 0.01 MOS of its codec's ceiling, by what it took or what it was given."""
+    asked = _target_kbps(target)
+    return max(kbps, asked if asked == asked else 0.0) >= transparent_kbps(codec, channels)
+
+
+@functools.cache
 def transparent_kbps(codec: str, channels: int = 2) -> float:
     """The rate from which on a codec's curve lies within 0.01 MOS of its ceiling, kbps; inf for one without a curve.
 
