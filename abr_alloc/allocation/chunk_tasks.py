@@ -127,7 +127,7 @@ def _of_budget(plans: Sequence[Plan], budget_kbps: float) -> ChunkResult:
 
 RELEVANCE_COLUMNS = {
     **{"title": "str", "scene": "int", "start_s": "float", "end_s": "float", "budget_kbps": "float"},
-    **dict.fromkeys(("audio_share", "video_share", "anova_audio_share", "eq8_audio_share"), "float"),
+    **dict.fromkeys(("audio_share", "video_share", "ablation_audio_share", "eq8_audio_share"), "float"),
     **dict.fromkeys(("audio_ablation", "video_ablation", "audio_change_norm", "video_change_norm"), "float"),
 }
 """Columns of relevance as rows, with their types."""
@@ -173,7 +173,7 @@ class RelevanceTask:
                 "budget_kbps": a.budget_kbps,
                 "audio_share": a.relevance.audio_share,
                 "video_share": a.relevance.video_share,
-                "anova_audio_share": a.relevance.anova_audio_share,
+                "ablation_audio_share": a.relevance.ablation_audio_share,
                 "eq8_audio_share": a.relevance.eq8_audio_share,
                 "audio_ablation": a.relevance.ablation["audio"],
                 "video_ablation": a.relevance.ablation["video"],

@@ -153,12 +153,12 @@ def relevance_table(plan: Plan, budget_kbps: float) -> str:
         "start",
         "audio\nshare",
         "video\nshare",
-        "ANOVA\naudio",
+        "ablation\nshare",
         "Eq. 8\naudio",
-        "ablation\naudio / video",
+        "Eq. 6\naudio / video",
     ]
     with_change = any(a.relevance.change_norm for a in plan.allocations)
-    table = new_table(*columns, *(["change\naudio / video"] if with_change else []))
+    table = new_table(*columns, *(["Eq. 7\naudio / video"] if with_change else []))
     for a in plan.allocations:
         r = a.relevance
         change = f"{r.change_norm['audio']:.3f} / {r.change_norm['video']:.3f}" if r.change_norm else ""
@@ -167,14 +167,14 @@ def relevance_table(plan: Plan, budget_kbps: float) -> str:
             format_time(a.start_s),
             f"{100 * r.audio_share:.0f} %",
             f"{100 * r.video_share:.0f} %",
-            f"{100 * r.anova_audio_share:.0f} %",
+            f"{100 * r.ablation_audio_share:.0f} %",
             f"{100 * r.eq8_audio_share:.0f} %",
             f"{r.ablation['audio']:.3f} / {r.ablation['video']:.3f}",
             *([change] if with_change else []),
         )
     told = (
-        "audio share: of the mean ablation over all pairs of the scene. ANOVA: of the main effects on its AVQ. "
-        "Ablation (Eq. 6): how far AVQ moves when a modality is taken away. Change (Eq. 7): how far cross-attention "
+        "audio share: of what AVQ varies by over the pairs of the scene (analysis of variance); ablation share: of the "
+        "mean of Eq. 6 over them. Eq. 6: how far AVQ moves when a modality is taken away. Eq. 7: how far cross-attention "
         "moves a modality's features; with one temporal unit it compares the two modalities. Eq. 8 weighs both."
     )
     return (

@@ -38,7 +38,7 @@ __all__ = [
 METRICS = ("plcc", "srcc", "rmse", "rmse_mapped", "ccc", "trade_off_order", "relevance_spearman")
 """What is reported, in order."""
 
-RELEVANCE_MEASURES = ("ablation", "eq8", "change_norm", "anova")
+RELEVANCE_MEASURES = ("anova", "ablation", "eq8", "change_norm")
 """Measures of a model's relevance that are held against people's; `relevance_spearman` is that of the first."""
 
 FIXED_METRICS = ("plcc", "srcc", "rmse_mapped", "trade_off_order")

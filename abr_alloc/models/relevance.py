@@ -2,13 +2,14 @@
 
 Of one scene, over the surface of its predicted AVQ f (V video x A audio renditions):
 
-    audio_share = mean ablation_a / (mean ablation_a + mean ablation_v),   ablation_m = |f(x) - f(x without m)| / |f(x)|
+    audio_share = SS_audio / (SS_audio + SS_video)
 
-the paper's Eq. 6 (Salaj and Biswas, 2025), averaged over the scene's pairs. Of what was tried it orders contents most
-like people do (docs/evaluation.md). Beside it stands the share of audio in a two-way analysis of variance of the
-surface, which is how people's relevance is measured:
+the main effects of a two-way analysis of variance of the surface: how much of what AVQ varies by, over the renditions
+at hand, is the audio's. People's relevance is measured in the same way (docs/evaluation.md). Beside it stands the
+paper's Eq. 6 (Salaj and Biswas, 2025), averaged over the scene's pairs:
 
-    anova_audio_share = SS_audio / (SS_audio + SS_video)
+    ablation_audio_share = mean ablation_a / (mean ablation_a + mean ablation_v)
+    ablation_m           = |f(x) - f(x without m)| / |f(x)|
 
 Of one pair, the paper's Eq. 6-8, reported under their own names:
 
@@ -63,9 +64,9 @@ class Relevance:
     """Relevance of audio and video in one scene, and at one pair of it."""
 
     audio_share: float
-    """Audio's part of the mean ablation over the scene's pairs, 0-1; video has the rest."""
-    anova_audio_share: float
-    """SS_audio / (SS_audio + SS_video) of the scene's surface."""
+    """SS_audio / (SS_audio + SS_video) of the scene's surface, 0-1; video has the rest."""
+    ablation_audio_share: float
+    """Audio's part of the mean ablation over the scene's pairs, 0-1."""
     eq8_audio_share: float
     """I_a / (I_a + I_v) at the pair (paper, Eq. 8)."""
     ablation: Mapping[str, float]
@@ -180,8 +181,8 @@ def estimate_relevance(
     eq8 = np.where(total > 0, weight[0] / np.maximum(total, 1e-12), 0.5)
     return [
         Relevance(
-            audio_share=share.ablation,
-            anova_audio_share=share.anova,
+            audio_share=share.anova,
+            ablation_audio_share=share.ablation,
             eq8_audio_share=float(eq8[i]),
             ablation={"audio": float(ablated[0, i]), "video": float(ablated[1, i])},
             change_norm=None if changed is None else {"audio": float(changed[0, i]), "video": float(changed[1, i])},

@@ -193,7 +193,7 @@ def _relevance(allocation: Allocation) -> dict[str, Any]:
     r = allocation.relevance
     found: dict[str, Any] = {
         "audio_share": round(r.audio_share, 4),
-        "anova_audio_share": round(r.anova_audio_share, 4),
+        "ablation_audio_share": round(r.ablation_audio_share, 4),
         "eq8_audio_share": round(r.eq8_audio_share, 4),
         "ablation": {name: round(value, 4) for name, value in r.ablation.items()},
     }

@@ -62,7 +62,7 @@ def test_the_document_holds_exactly_what_the_format_says(plan_json, num_scenes):
         assert plan.keys() == PLAN_KEYS
         assert plan["video"].keys() - {"interpolated", "nearest_probes"} == VIDEO_KEYS
         assert plan["audio"].keys() == {"codec", "channels", "target", "bitrate_kbps", "quality_mos"}
-        shares = {"audio_share", "anova_audio_share", "eq8_audio_share"}
+        shares = {"audio_share", "ablation_audio_share", "eq8_audio_share"}
         assert plan["relevance"].keys() == {*shares, "ablation", "change_norm"}
         assert plan["cheaper"].keys() == {"video", "audio", "total_kbps", "avq_mos", "preference_probability"}
         assert plan["cheaper"]["video"].keys() - {"interpolated", "nearest_probes"} == VIDEO_KEYS
@@ -74,7 +74,7 @@ def test_numbers_are_numbers_in_their_ranges(plan_json):
         low, high = plan["interval_mos"]
         assert 1 <= low <= plan["avq_mos"] <= high <= 5
         assert all(
-            0 <= plan["relevance"][share] <= 1 for share in ("audio_share", "anova_audio_share", "eq8_audio_share")
+            0 <= plan["relevance"][share] <= 1 for share in ("audio_share", "ablation_audio_share", "eq8_audio_share")
         )
         assert 1 <= plan["num_feasible"] <= plan["num_pairs"]
         assert 0 <= plan["video"]["vmaf"] <= 100 and 1 <= plan["audio"]["quality_mos"] <= 5

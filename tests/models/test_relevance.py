@@ -57,7 +57,7 @@ def test_the_eq8_share_is_equation_8() -> None:
     audio = ALPHA * (0.5 / 3.75) / 0.5 + BETA * (1 - 0.5)
     video = ALPHA * (0.25 / 3.75) / 0.5 + BETA * (1 - 0.25)
     assert found.eq8_audio_share == pytest.approx(audio / (audio + video))
-    assert (found.audio_share, found.video_share, found.anova_audio_share) == (0.25, 0.75, 0.5)
+    assert (found.audio_share, found.video_share, found.ablation_audio_share) == (0.5, 0.5, 0.25)
 
 
 def test_ablation_weighs_more_than_change() -> None:

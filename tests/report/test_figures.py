@@ -27,7 +27,7 @@ def allocation(title: str, scene: int, start_s: float, end_s: float, share: floa
         interval_mos=(3.2, 3.8),
         relevance=Relevance(
             audio_share=share,
-            anova_audio_share=share,
+            ablation_audio_share=share,
             eq8_audio_share=0.5,
             ablation={"audio": share / 2, "video": 0.1},
             change_norm={"audio": 1.0, "video": 1.5 + scene},

@@ -133,7 +133,7 @@ function components(parts) {
   const both = (name, of) => `${name} audio ${of.audio.toFixed(3)}, video ${of.video.toFixed(3)}; `;
   const at = `At the pair planned for ${kbps(about.relevance_budget_kbps)} kbps alone: `;
   return [
-    element("div", null, `Of the scene: ${about.share_label} ${percent(parts.audio_share)}; ${percent(parts.anova_audio_share)} by analysis of variance.`),
+    element("div", null, `Of the scene: ${about.share_label} ${percent(parts.audio_share)}; ${percent(parts.ablation_audio_share)} by ablation.`),
     element("div", null, at + both("ablation (Eq. 6)", parts.ablation) + (parts.change_norm ? both("feature change (Eq. 7)", parts.change_norm) : "")
       + `audio's share by Eq. 8 ${percent(parts.eq8_audio_share)}.`),
   ];
