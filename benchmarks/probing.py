@@ -5,7 +5,7 @@ python benchmarks/probing.py GRID.parquet... [--clip FILE] [--json FILE]
 GRID.parquet are feature tables of whole grids (`abr-alloc extract`); the probes are taken from their rows, as
 `Prober` asks for them. 40 budgets per title, evenly spaced in the logarithm from the cheapest pair to where AVQ
 is within 0.005 MOS of its highest; regret is what the choice made from the probes has less than the best of the grid,
-both looked up on the whole grid's interpolated surface. Per title and per scene (`--interpolate`); plain: without
+both looked up on the whole grid's interpolated surface. Per title and per scene; plain (`--measured-only`): without
 interpolation, beside the best of the whole grid's measured pairs; ladder: the expected AVQ of six rungs for the default
 audience, the rungs' AVQ looked up on the whole grid.
 

@@ -174,8 +174,9 @@ def relevance_table(plan: Plan, budget_kbps: float) -> str:
         )
     told = (
         "audio share: of what AVQ varies by over the pairs of the scene (analysis of variance); ablation share: of the "
-        "mean of Eq. 6 over them. Eq. 6: how far AVQ moves when a modality is taken away. Eq. 7: how far cross-attention "
-        "moves a modality's features; with one temporal unit it compares the two modalities. Eq. 8 weighs both."
+        "mean of Eq. 6 over them. Eq. 6: how far AVQ moves when a modality is taken away. Eq. 7: how far "
+        "cross-attention moves a modality's features; with one temporal unit it compares the two modalities. Eq. 8 "
+        "weighs both."
     )
     return (
         f"Relevance per scene; Eq. 6-8 at the pair planned for {budget_kbps:g} kbps\n"
