@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.features.table import read_features
 
 FAILURE, USAGE, INFEASIBLE = 1, 2, 3
@@ -99,17 +100,17 @@ def test_plans_of_a_title_have_no_worth_of_more_budget(document, plan) -> None:
     assert all("extra_budget_gain_mos" not in p for p in document("--budget", "400k", *FEW)["plans"])
 
 
-def test_a_title_of_one_scene_is_planned_as_the_scene_is(plan, document) -> None:
+def test_a_title_of_one_scene_is_planned_within_a_tie_of_the_scene(plan, document) -> None:
     words = ("--budget", "700k", "--title", "cartoon-veo-carnival-720p")
     (per_title,) = document(*words)["plans"]
     (per_scene,) = json.loads(plan(*words, "--json").stdout)["plans"]
-    assert (per_title["video"], per_title["audio"]) == (per_scene["video"], per_scene["audio"])
+    assert per_title["avq_mos"] == pytest.approx(per_scene["avq_mos"], abs=TIE_MOS)
 
 
-def test_a_titles_mean_is_never_worse_than_scenes_that_each_keep_the_budget(plan, document) -> None:
+def test_a_titles_mean_is_never_worse_by_a_tie_than_scenes_that_each_keep_the_budget(plan, document) -> None:
     own = json.loads(plan("--json", "--budget", "700k", "--title", TITLE).stdout)["plans"]
     (certificate,) = document("--budget", "700k", "--title", TITLE, "--audio", "scene")["certificates"]
-    assert certificate["objective_mos"] >= mean(own, "avq_mos") - 1e-9
+    assert certificate["objective_mos"] >= mean(own, "avq_mos") - TIE_MOS
 
 
 def test_csv_holds_the_same_plans(plan, document) -> None:
@@ -137,13 +138,13 @@ def test_the_last_lines_of_the_text_are_the_certificates_one_per_title(plan, doc
 
 
 def test_audio_is_one_rendition_per_title_unless_every_scene_may_have_its_own(document) -> None:
-    shared, own = (document("--budget", "300k", *THREE_SCENES, "--audio", audio) for audio in ("shared", "scene"))
+    shared, own = (document("--budget", "160k", "--title", TITLE, "--audio", audio) for audio in ("shared", "scene"))
     for plans in by_title(shared["plans"]).values():
         assert len({(p["audio"]["codec"], p["audio"]["channels"], p["audio"]["target"]) for p in plans}) == 1
     assert any(len({p["audio"]["target"] for p in plans}) > 1 for plans in by_title(own["plans"]).values())
     for a, b in zip(shared["certificates"], own["certificates"], strict=True):
-        assert b["objective_mos"] >= a["objective_mos"] - 1e-9
-    assert shared == document("--budget", "300k", *THREE_SCENES), "shared is the default"
+        assert b["objective_mos"] >= a["objective_mos"] - TIE_MOS
+    assert shared == document("--budget", "160k", "--title", TITLE), "shared is the default"
 
 
 def pooled(pool: str, plans: list[dict]) -> float:
@@ -179,21 +180,22 @@ def test_the_pool_is_shown_in_the_text(plan) -> None:
 
 def test_no_scene_exceeds_the_largest_rate_or_falls_below_the_least_avq(document) -> None:
     free = document("--budget", "700k", "--title", TITLE)
-    limited = document("--budget", "700k", "--title", TITLE, "--max-rate", "750k")
-    assert max(p["total_kbps"] for p in free["plans"]) > 750 >= max(p["total_kbps"] for p in limited["plans"])
+    most = round(0.9 * max(p["total_kbps"] for p in free["plans"]))
+    limited = document("--budget", "700k", "--title", TITLE, "--max-rate", f"{most}k")
+    assert max(p["total_kbps"] for p in limited["plans"]) <= most
     assert "max-rate" in limited["certificates"][0]["binding"]
     poor = document("--budget", "300k", "--title", TITLE)
     floor = min(p["avq_mos"] for p in poor["plans"]) + 0.01
     good = document("--budget", "300k", "--title", TITLE, "--min-avq", f"{floor:.3f}")
     assert min(p["avq_mos"] for p in good["plans"]) >= floor - 1e-3
     for limited_, free_ in ((limited, free), (good, poor)):
-        assert limited_["certificates"][0]["objective_mos"] <= free_["certificates"][0]["objective_mos"] + 1e-9
+        assert limited_["certificates"][0]["objective_mos"] <= free_["certificates"][0]["objective_mos"] + TIE_MOS
 
 
-def test_interpolated_renditions_are_marked_with_their_probes_and_never_worse_by_more_than_a_tie(document, plan) -> None:
+def test_renditions_between_probes_are_marked_and_never_worse_by_more_than_a_tie(document, plan) -> None:
     words = ("--budget", "500k", *THREE_SCENES)
     measured, between = document(*words, "--measured-only"), document(*words)
-    assert between["certificates"][0]["objective_mos"] >= measured["certificates"][0]["objective_mos"] - 0.02
+    assert between["certificates"][0]["objective_mos"] >= measured["certificates"][0]["objective_mos"] - TIE_MOS
     marked = [p for p in between["plans"] if p["video"].get("interpolated")]
     assert marked and not any("interpolated" in p["video"] for p in measured["plans"])
     for p in marked:
@@ -201,7 +203,7 @@ def test_interpolated_renditions_are_marked_with_their_probes_and_never_worse_by
         assert below <= p["video"]["bitrate_kbps"] <= above
         assert p["video"]["target"] == f"b={p['video']['bitrate_kbps']:g}k"
     text = plan("--per", "title", *words).stdout
-    assert "~" in text and "~: a rate between two probes (--json names them)" in " ".join(text.split())
+    assert "~" in text and re.search("~: a rate between (the two probes named|two probes)", text)
     table = pd.read_csv(io.StringIO(plan("--per", "title", *words, "--csv").stdout))
     assert table["interpolated"].sum() == len(marked)
 
