@@ -8,18 +8,16 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
+from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoRendition
 from abr_alloc.features.table import FeatureTable
-from abr_alloc.models.audio_quality import is_transparent, quality_of_rows
+from abr_alloc.models.audio_quality import AUDIO_QUALITY, is_transparent, quality_of_rows
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import SceneShares
 
@@ -39,84 +37,6 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_OVERHEAD = 0.02
 """Container overhead, as a share of the streams' own rate."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """A measured video rendition that another one is interpolated from."""
-
-    target: str
-    """What the encoder was asked for."""
-    bitrate_kbps: float
-    """Measured rate, kbps."""
-    vmaf: float | None = None
-    """Its VMAF; None where it is not known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoRendition:
-    """One encoded video stream over one scene."""
-
-    codec: str
-    """h264, hevc or av1."""
-    width_px: int
-    """Width, pixels."""
-    height_px: int
-    """Height, pixels."""
-    target: str
-    """What the encoder was asked for; `b=712k` where it is interpolated: what to ask of it."""
-    bitrate_kbps: float
-    """Measured rate, kbps; a rate between measured ones where it is interpolated."""
-    nearest_probes: tuple[Probe, ...] = ()
-    """The measured renditions below and above; empty where the rendition was measured itself."""
-    vmaf: float | None = None
-    """VMAF (vmaf_v0.6.1), interpolated where the rendition is; None where it is not known."""
-
-    @property
-    def interpolated(self) -> bool:
-        return bool(self.nearest_probes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioRendition:
-    """One encoded audio stream over one scene."""
-
-    codec: str
-    """aac, opus, heaac, heaacv2, ac3 or eac3."""
-    channels: int
-    """Channels."""
-    target: str
-    """What the encoder was asked for."""
-    bitrate_kbps: float
-    """Measured rate, kbps."""
-    quality_mos: float | None = None
-    """Audio quality as the models believe it (`models.audio_quality`), MOS; None where it is not known."""
-
-
-class LazyVideo(Sequence[VideoRendition], ABC):
-    """Video renditions that are written out when somebody asks for one: a scene offers thousands and takes a few."""
-
-    kbps: npt.NDArray[np.float64]
-    """Their rates, (V,)."""
-    side_px: npt.NDArray[np.int64]
-    """Their short sides, (V,)."""
-    codecs: npt.NDArray[np.str_]
-    """Their codecs, (V,)."""
-
-    @abstractmethod
-    def rendition(self, place: int) -> VideoRendition:
-        """One of them, 0 <= place < V."""
-
-    def __len__(self) -> int:
-        return len(self.kbps)
-
-    @overload
-    def __getitem__(self, place: int) -> VideoRendition: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[VideoRendition, ...]: ...
-    def __getitem__(self, place: int | slice) -> VideoRendition | tuple[VideoRendition, ...]:
-        found = range(len(self))[place]
-        return self.rendition(found) if isinstance(found, int) else tuple(self.rendition(i) for i in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,74 +132,113 @@ def build_surfaces(
     """
     model.check_table(table)
     table.require_pairs()
+    rows = _Rows.of(table, model)
     num_scenes = num_pairs = 0
-    for title, rows in table.frame.groupby("title", sort=False):
-        for surface in _title_surfaces(rows, model, overhead, table.metadata.weights_s.get(title, {})):
+    for first, stop in itertools.pairwise([*rows.title_starts(), len(rows.is_video)]):
+        for surface in _title_surfaces(rows, slice(first, stop), model, overhead, table.metadata.weights_s):
             num_scenes, num_pairs = num_scenes + 1, num_pairs + surface.avq_mos.size
             yield surface
     logger.info("model %s predicted %d pairs of %d scenes", model.name, num_pairs, num_scenes)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """The rows of a table as arrays and records, for all its titles at once: a frame is slow to cut up."""
+
+    title: npt.NDArray[np.object_]
+    """Title of every row, (n,); rows of a title stand together."""
+    scene: npt.NDArray[np.int64]
+    """Scene of every row, (n,)."""
+    start_s: npt.NDArray[np.float64]
+    """Start of its scene, seconds, (n,)."""
+    end_s: npt.NDArray[np.float64]
+    """End of its scene, seconds, (n,)."""
+    is_video: npt.NDArray[np.bool_]
+    """Whether it is video, else audio, (n,)."""
+    video: list[VideoRendition]
+    """The video rows, (n_v,)."""
+    audio: list[AudioRendition]
+    """The audio rows, (n_a,)."""
+    x_v: npt.NDArray[np.float32]
+    """Video features, (n_v, d_v)."""
+    x_a: npt.NDArray[np.float32]
+    """Audio features, (n_a, d_a)."""
+
+    @classmethod
+    def of(cls, table: FeatureTable, model: Model) -> _Rows:
+        frame, video, audio = table.frame, table.of_kind("video"), table.of_kind("audio")
+        quality_mos = quality_of_rows(audio)
+        return cls(
+            title=frame["title"].to_numpy(dtype=object),
+            scene=frame["scene"].to_numpy(dtype=np.int64),
+            start_s=frame["start_s"].to_numpy(),
+            end_s=frame["end_s"].to_numpy(),
+            is_video=(frame["kind"] == "video").to_numpy(),
+            video=[
+                VideoRendition(codec=codec, width_px=w, height_px=h, target=target, bitrate_kbps=kbps, vmaf=vmaf)
+                for codec, w, h, target, kbps, vmaf in zip(
+                    video["codec"],
+                    video["width_px"].astype(int).tolist(),
+                    video["height_px"].astype(int).tolist(),
+                    video["target"],
+                    video["bitrate_kbps"].astype(float).tolist(),
+                    video["vmaf"].astype(float).tolist(),
+                    strict=True,
+                )
+            ],
+            audio=[
+                AudioRendition(codec=codec, channels=n, target=target, bitrate_kbps=kbps, quality_mos=quality)
+                for codec, n, target, kbps, quality in zip(
+                    audio["codec"],
+                    audio["channels"].astype(int).tolist(),
+                    audio["target"],
+                    audio["bitrate_kbps"].astype(float).tolist(),
+                    quality_mos.tolist(),
+                    strict=True,
+                )
+            ],
+            x_v=model.video_inputs(video),
+            x_a=model.audio_inputs(audio.assign(**{AUDIO_QUALITY: quality_mos})),
+        )
+
+    def title_starts(self) -> list[int]:
+        """The first row of every title."""
+        return [0, *(np.flatnonzero(self.title[1:] != self.title[:-1]) + 1).tolist()]
+
+
 def _title_surfaces(
-    rows: pd.DataFrame, model: Model, overhead: float, weights_s: Mapping[str, float]
+    rows: _Rows, own: slice, model: Model, overhead: float, weights_s: Mapping[str, Mapping[str, float]]
 ) -> Iterator[QualitySurface]:
     """The scenes of one title, which are predicted together."""
-    is_video = (rows["kind"] == "video").to_numpy()
-    video, audio = rows[is_video], rows[~is_video]
-    x_v, x_a = model.video_inputs(video), model.audio_inputs(audio)
-    scene = rows["scene"].to_numpy(dtype=np.int64)
+    is_video, scene = rows.is_video[own], rows.scene[own]
+    before_v = int(rows.is_video[: own.start].sum())
+    before_a = own.start - before_v
     first = np.flatnonzero(np.concatenate([[True], scene[1:] != scene[:-1]]))
     num_video = np.add.reduceat(is_video, first, dtype=np.intp)
     num_audio = np.add.reduceat(~is_video, first, dtype=np.intp)
     pairs = pair_up(num_video, num_audio)
+    x_v = rows.x_v[before_v : before_v + num_video.sum()]
+    x_a = rows.x_a[before_a : before_a + num_audio.sum()]
     found = predict_title(model.predictor, x_a, x_v, pairs.audio, pairs.video)
-    avq = found.pairs_mos
-    video_renditions = [
-        VideoRendition(
-            codec=codec,
-            width_px=int(w),
-            height_px=int(h),
-            target=target,
-            bitrate_kbps=float(kbps),
-            vmaf=float(vmaf),
-        )
-        for codec, w, h, target, kbps, vmaf in zip(
-            *(video[c] for c in ("codec", "width_px", "height_px", "target", "bitrate_kbps", "vmaf")), strict=True
-        )
-    ]
-    audio_renditions = [
-        AudioRendition(
-            codec=codec,
-            channels=int(channels),
-            target=target,
-            bitrate_kbps=float(kbps),
-            quality_mos=float(quality),
-        )
-        for codec, channels, target, kbps, quality in zip(
-            *(audio[c] for c in ("codec", "channels", "target", "bitrate_kbps")),
-            quality_of_rows(audio),
-            strict=True,
-        )
-    ]
-    start_s, end_s = rows["start_s"].to_numpy(), rows["end_s"].to_numpy()
-    title = str(rows["title"].iloc[0])
+    title = str(rows.title[own.start])
     stop_v, stop_a = np.cumsum(num_video), np.cumsum(num_audio)
-    for s, row in enumerate(first.tolist()):
+    for s, row in enumerate((own.start + first).tolist()):
         v, a = slice(stop_v[s] - num_video[s], stop_v[s]), slice(stop_a[s] - num_audio[s], stop_a[s])
-        own_video, own_audio = tuple(video_renditions[v]), tuple(audio_renditions[a])
-        video_kbps, audio_kbps = ([r.bitrate_kbps for r in own] for own in (own_video, own_audio))
-        own_avq = avq[pairs.first[s] : pairs.first[s + 1]].reshape(len(own_video), len(own_audio))
+        video = rows.video[before_v + v.start : before_v + v.stop]
+        audio = rows.audio[before_a + a.start : before_a + a.stop]
+        video_kbps, audio_kbps = [r.bitrate_kbps for r in video], [r.bitrate_kbps for r in audio]
+        avq = found.pairs_mos[pairs.first[s] : pairs.first[s + 1]].reshape(len(video), len(audio))
         yield QualitySurface(
             title=title,
-            scene=int(scene[row]),
-            start_s=float(start_s[row]),
-            end_s=float(end_s[row]),
-            video=own_video,
-            audio=own_audio,
-            avq_mos=own_avq,
+            scene=int(rows.scene[row]),
+            start_s=float(rows.start_s[row]),
+            end_s=float(rows.end_s[row]),
+            video=tuple(video),
+            audio=tuple(audio),
+            avq_mos=avq,
             total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead),
             x_v=x_v[v],
             x_a=x_a[a],
-            stands_for_s=weights_s.get(str(int(scene[row]))),
-            shares=shares_of(own_avq, found.without_audio_mos[v], found.without_video_mos[a]),
+            stands_for_s=weights_s.get(title, {}).get(str(int(rows.scene[row]))),
+            shares=shares_of(avq, found.without_audio_mos[v], found.without_video_mos[a]),
         )

@@ -161,7 +161,7 @@ def command(
     measured = build_surfaces(table, model, overhead=overhead)
     surfaces = planning_surfaces(measured, overhead=overhead, measured_only=measured_only)
     if sensitivity:
-        _sweep(surfaces, limits, model, overhead, as_json, as_csv, output)
+        _sweep(surfaces, limits, model, overhead, as_json, as_csv, output, measured_only=measured_only)
         return
     plan = (plan_titles if per == "title" else plan_surfaces)(
         surfaces, list(dict.fromkeys(budgets_kbps)), model, limits
@@ -225,6 +225,8 @@ def _sweep(
     as_json: bool,
     as_csv: bool,
     output: Path | None,
+    *,
+    measured_only: bool,
 ) -> None:
     import pandas as pd
 
@@ -255,7 +257,8 @@ def _sweep(
             from abr_alloc.report.figures import draw_sensitivity
             from abr_alloc.report.style import render
 
-            replace_file(output, render(draw_sensitivity(points, limits.pool), output.suffix.lower().removeprefix(".")))
+            figure = draw_sensitivity(points, limits.pool, stepped=measured_only)
+            replace_file(output, render(figure, output.suffix.lower().removeprefix(".")))
     elif points:
         write_or_print(sensitivity_table(points), output)
     if infeasible:

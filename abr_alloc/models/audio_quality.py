@@ -89,7 +89,8 @@ class AudioHead:
     def __call__(self, x_a: npt.NDArray[np.floating]) -> Floats:
         """A_head of statistics, (n, 512) -> (n,), MOS 1-5."""
         z = np.clip((np.asarray(x_a, dtype=np.float64) - self.mean) / self.std, -_CLIP, _CLIP)
-        return np.clip(z @ self.coefficients + self.intercept, 1.0, 5.0)
+        # Row by row: a matrix product rounds differently with the number of its rows.
+        return np.clip((z * self.coefficients).sum(axis=1) + self.intercept, 1.0, 5.0)
 
 
 @functools.cache

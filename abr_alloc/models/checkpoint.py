@@ -129,7 +129,7 @@ class Model:
 
     def audio_inputs(self, rows: pd.DataFrame) -> npt.NDArray[np.float32]:
         """X_a of audio rows, (A, d_a)."""
-        if AUDIO_QUALITY in self.audio_features:
+        if AUDIO_QUALITY in self.audio_features and AUDIO_QUALITY not in rows.columns:
             rows = rows.assign(**{AUDIO_QUALITY: quality_of_rows(rows)})
         return feature_columns(rows, self.audio_features)
 

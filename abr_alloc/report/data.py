@@ -133,7 +133,7 @@ def _video(v: VideoRendition) -> dict[str, Any]:
         "height_px": v.height_px,
         "target": v.target,
         "kbps": round(v.bitrate_kbps, 3),
-        "vmaf": _round(v.vmaf, 2),
+        "vmaf": _round(v.vmaf, _MOS_DIGITS),
     }
     return found | {"probes": [p.target for p in v.nearest_probes]} if v.interpolated else found
 
@@ -147,7 +147,7 @@ def _stop(stop: TitleStop, planned: Sequence[QualitySurface], places: Sequence[M
     return {
         "kbps": None if rates is None else [round(kbps, 3) for kbps in rates],
         "avq_mos": _round(stop.avq_mos, _MOS_DIGITS),
-        "vmaf": _round(_mean_vmaf(planned, stop), 2),
+        "vmaf": _round(_mean_vmaf(planned, stop), _MOS_DIGITS),
         "price": _round(stop.price_mos_per_kbps, 7),
         "gain": _round(stop.extra_gain_mos, 4),
         "pairs": [None if p is None else _pair(p, own) for p, own in zip(stop.scenes, places, strict=True)],
@@ -270,7 +270,7 @@ def _fronts(title: QualitySurface, ladder: TitleLadder | None) -> dict[str, Any]
                 "width_px": curve.width_px,
                 "height_px": curve.height_px,
                 "probes": [
-                    [p.target, round(p.bitrate_kbps, 1), round(q, 4), _round(p.vmaf, 2)]
+                    [p.target, round(p.bitrate_kbps, 1), round(q, 4), _round(p.vmaf, _MOS_DIGITS)]
                     for p, q in zip(curve.probes, curve.avq_mos[:, audio].tolist(), strict=True)
                 ],
                 "curve": [

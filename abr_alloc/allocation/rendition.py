@@ -1,0 +1,94 @@
+"""Encoded streams over one scene: what surfaces are made of.
+
+Axes: V video renditions of a scene.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["AudioRendition", "LazyVideo", "Probe", "VideoRendition"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A measured video rendition that another one is interpolated from."""
+
+    target: str
+    """What the encoder was asked for."""
+    bitrate_kbps: float
+    """Measured rate, kbps."""
+    vmaf: float | None = None
+    """Its VMAF; None where it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRendition:
+    """One encoded video stream over one scene."""
+
+    codec: str
+    """h264, hevc or av1."""
+    width_px: int
+    """Width, pixels."""
+    height_px: int
+    """Height, pixels."""
+    target: str
+    """What the encoder was asked for; `b=712k` where it is interpolated: what to ask of it."""
+    bitrate_kbps: float
+    """Measured rate, kbps; a rate between measured ones where it is interpolated."""
+    nearest_probes: tuple[Probe, ...] = ()
+    """The measured renditions below and above; empty where the rendition was measured itself."""
+    vmaf: float | None = None
+    """VMAF (vmaf_v0.6.1), interpolated where the rendition is; None where it is not known."""
+
+    @property
+    def interpolated(self) -> bool:
+        return bool(self.nearest_probes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioRendition:
+    """One encoded audio stream over one scene."""
+
+    codec: str
+    """aac, opus, heaac, heaacv2, ac3 or eac3."""
+    channels: int
+    """Channels."""
+    target: str
+    """What the encoder was asked for."""
+    bitrate_kbps: float
+    """Measured rate, kbps."""
+    quality_mos: float | None = None
+    """Audio quality as the models believe it (`models.audio_quality`), MOS; None where it is not known."""
+
+
+class LazyVideo(Sequence[VideoRendition], ABC):
+    """Video renditions that are written out when somebody asks for one: a scene offers thousands and takes a few."""
+
+    kbps: npt.NDArray[np.float64]
+    """Their rates, (V,)."""
+    side_px: npt.NDArray[np.int64]
+    """Their short sides, (V,)."""
+    codecs: npt.NDArray[np.str_]
+    """Their codecs, (V,)."""
+
+    @abstractmethod
+    def rendition(self, place: int) -> VideoRendition:
+        """One of them, 0 <= place < V."""
+
+    def __len__(self) -> int:
+        return len(self.kbps)
+
+    @overload
+    def __getitem__(self, place: int) -> VideoRendition: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[VideoRendition, ...]: ...
+    def __getitem__(self, place: int | slice) -> VideoRendition | tuple[VideoRendition, ...]:
+        found = range(len(self))[place]
+        return self.rendition(found) if isinstance(found, int) else tuple(self.rendition(i) for i in found)
