@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from abr_alloc.errors import CheckpointError
+from abr_alloc.features.table import AUDIO_FEATURES
+from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.checkpoint import DEFAULT_MODEL, load_model, save_model
 from abr_alloc.models.folded import FoldedFusionNet, FusionEnsemble, Standardizer
 from abr_alloc.models.fusionnet import FusionNet, FusionNetConfig, fold
@@ -51,7 +53,14 @@ def test_the_default_model_ships_and_is_small_enough_for_git() -> None:
     assert DEFAULT_MODEL in model_names()
     model = load_model()
     assert model.card["weights_sha256"]
-    assert len(model.audio_features) == 512
+    assert model.audio_features == [*AUDIO_FEATURES, AUDIO_QUALITY]
+
+
+def test_a_checkpoint_of_the_old_scale_says_so(saved: Path) -> None:
+    card = json.loads((saved / "model.json").read_text())
+    (saved / "model.json").write_text(json.dumps({**card, "format_version": 2}))
+    with pytest.raises(CheckpointError, match=r"scale of earlier versions.*train it"):
+        load_model(str(saved))
 
 
 def spoil_truncate(folder: Path) -> None:

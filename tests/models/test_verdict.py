@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from abr_alloc.errors import CheckpointError
+from abr_alloc.models.audio_quality import TRANSPARENT_MOS
 from abr_alloc.models.build import build_model
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.models.comparison import cross_validate, grouped_folds
@@ -18,26 +19,29 @@ from abr_alloc.models.verdict import at_transparent_audio, evaluate, transparent
 
 def test_transparent_audio_is_a_signal_against_itself() -> None:
     model = load_model("attentive")
-    found = transparent_audio(model).reshape(4, 4, 32)  # view, statistic, band
+    statistics, quality = np.split(transparent_audio(model), [512])
+    found = statistics.reshape(4, 4, 32)  # view, statistic, band
     assert (found[:, :2] == 1.0).all()  # fvnsim, fvnsim10
     assert (found[:, 2] == 0.0).all()  # fstdnsim
-    neutral = np.asarray(model.predictor.neutral[0]).reshape(4, 4, 32)
+    neutral = np.asarray(model.predictor.neutral[0])[:512].reshape(4, 4, 32)
     assert (found[:, 3] == neutral[:, 3]).all()  # energy: the average signal's
-    assert transparent_audio(load_model("svr-8f")).tolist() == pytest.approx([4.732101, 256.0])
+    assert quality.tolist() == pytest.approx([TRANSPARENT_MOS])
+    assert transparent_audio(load_model("svr-8f")).tolist() == pytest.approx([TRANSPARENT_MOS, 128.0])
 
 
 def test_better_audio_than_transparent_is_not_to_be_had() -> None:
     model = load_model("attentive")
     poor = transparent_audio(model).copy()
-    poor.reshape(4, 4, 32)[:, :2] = 0.6
+    poor[:512].reshape(4, 4, 32)[:, :2] = 0.6
+    poor[512] = 2.5
     x_v = np.array([[0.6, 0.9, 0.95, 0.97, 4.0, 0.97]], np.float32)
     best, worse = model.predictor.predict_grid(np.stack([transparent_audio(model), poor]), x_v)[0]
     assert best > worse
 
 
 def test_a_missing_column_is_named_with_what_there_is(make_ratings) -> None:
-    with pytest.raises(CheckpointError, match=r"motion2.*frame_diff"):
-        evaluate(load_model("svr-8f"), from_ratings(make_ratings()))
+    with pytest.raises(CheckpointError, match=r"vmaf.*frame_diff"):
+        evaluate(load_model("svr-2f"), from_ratings(make_ratings()))
 
 
 def test_the_models_own_interval_is_counted(make_ratings) -> None:
