@@ -24,13 +24,17 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "READ
 PAGES = sorted(page for page in PAGES if page.name != "cli.md")  # generated from the commands themselves
 
 # Commands that are not run, by how they begin.
-RESEARCH = "the ratings of LIVE-SJTU and AVT-VQDB-UHD-1 may not ship"
+RESEARCH = "the ratings of LIVE-SJTU and of the UHD panels may not ship"
 CLIPS = "the clips do not ship"
 CLUSTER = "it takes a cluster or a store; tests/workers has both"
 NOT_RUN = {
     "abr-alloc compare live_sjtu.csv": RESEARCH,
     "abr-alloc train live_sjtu.csv": RESEARCH,
     "abr-alloc tune live_sjtu.csv": RESEARCH,
+    "abr-alloc evaluate attentive uhd_video_ratings.csv": RESEARCH,
+    "python benchmarks/video_alone.py": RESEARCH,
+    "python benchmarks/settings.py": "its ratings may not ship, and it trains for minutes",
+    "python benchmarks/sizes.py": "half a minute, beside an earlier version",
     "python benchmarks/teacher.py": RESEARCH,
     "abr-alloc extract CLIPS...": CLIPS,
     "dask scheduler": CLUSTER,

@@ -106,7 +106,7 @@ def test_every_column_and_metadata_field_is_documented() -> None:
     "command",
     [
         ["plan", str(EXAMPLE), "--budget", "300k", "--json"],
-        ["plan", str(EXAMPLE), "--budget", "300k", "--per", "title", "--interpolate", "--json"],
+        ["plan", str(EXAMPLE), "--budget", "300k", "--per", "title", "--json"],
         ["plan", str(EXAMPLE), "--sensitivity", "--json"],
         ["relevance", str(EXAMPLE), "--json"],
         ["ladder", str(EXAMPLE), "--compare", "apple-hls-avc", "--json"],

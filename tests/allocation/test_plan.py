@@ -45,7 +45,7 @@ def surface(avq: np.ndarray, video_kbps: np.ndarray, audio_kbps: np.ndarray, ove
         avq_mos=np.asarray(avq, dtype=np.float32),
         total_kbps=np.add.outer(video_kbps, audio_kbps) * (1 + overhead),
         x_v=np.zeros((len(video_kbps), 6), np.float32),
-        x_a=np.zeros((len(audio_kbps), 512), np.float32),
+        x_a=np.zeros((len(audio_kbps), 513), np.float32),
     )
 
 

@@ -52,7 +52,7 @@ def surface_of(
         avq_mos=np.asarray(avq_mos, dtype=np.float32),
         total_kbps=np.add.outer([kbps for _, kbps in video], [kbps for _, kbps in audio]),
         x_v=np.zeros((len(video), 6), np.float32),
-        x_a=np.zeros((len(audio), 512), np.float32),
+        x_a=np.zeros((len(audio), 513), np.float32),
     )
 
 
