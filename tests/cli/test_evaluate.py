@@ -76,7 +76,7 @@ def test_ratings_without_audio_are_judged_at_transparent_audio(run_command, tmp_
 
 def test_a_model_asked_for_features_it_does_not_know_names_them(run_command, rated):
     line = run_command("evaluate", "attentive", rated).error_line()
-    assert "motion2" in line
+    assert "audio_features_000" in line
 
 
 @pytest.mark.parametrize(

@@ -306,7 +306,7 @@ def test_an_avq_that_no_pair_has_names_the_scene_and_its_best(plan) -> None:
 def test_limits_apply_to_scenes_too(plan) -> None:
     found = json.loads(plan("--budget", "1M", "--json", "--max-rate", "500k").stdout)["plans"]
     assert max(p["total_kbps"] for p in found) <= 500
-    outcome = plan("--budget", "150k", "--min-avq", "3.9", "--title", TITLE, "--scene", "0")
+    outcome = plan("--budget", "150k", "--min-avq", "4.5", "--title", TITLE, "--scene", "0")
     assert outcome.code == INFEASIBLE and "scene 0" in outcome.error_line("infeasible")
 
 
