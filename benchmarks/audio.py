@@ -32,10 +32,11 @@ import numpy as np  # noqa: E402 (after the threads are set)
 from results import write_results  # noqa: E402
 
 from abr_alloc.features.audio import AudioReference  # noqa: E402
-from abr_alloc.media.encode import decode_audio, encode_audio, read_pcm_bytes  # noqa: E402
+from abr_alloc.media.encode import encode_audio, read_pcm_bytes  # noqa: E402
 from abr_alloc.media.ffmpeg import find_ffmpeg  # noqa: E402
 from abr_alloc.media.grid import AudioTarget  # noqa: E402
 from abr_alloc.media.probe import probe  # noqa: E402
+from abr_alloc.media.sound import decode_audio  # noqa: E402
 
 RATES_KBPS = (16, 64, 32, 128, 48, 96, 192)
 SAMPLE_RATE_HZ = 48_000
@@ -66,13 +67,13 @@ def synthesise(seconds: float) -> np.ndarray:
 
 def make_renditions(clip: Path | None, seconds: float, count: int, folder: Path) -> tuple[np.ndarray, list[np.ndarray]]:
     """The source's samples and its renditions', each (T, 2)."""
-    ffmpeg, pcm = find_ffmpeg(), folder / "source.s16"
+    ffmpeg, pcm = find_ffmpeg(), folder / "source.f32"
     if clip is None:
-        (synthesise(seconds) * 32767).round().astype("<i2").tofile(pcm)
+        synthesise(seconds).astype("<f4").tofile(pcm)
     else:
-        info = probe(clip)
-        decode_audio(ffmpeg, info, min(info.duration_s, seconds), pcm)
-    source = np.fromfile(pcm, "<i2").reshape(-1, 2) / 32768.0
+        info = probe(clip, ffmpeg)
+        decode_audio(info, min(info.duration_s, seconds), pcm)
+    source = np.fromfile(pcm, "<f4").reshape(-1, 2).astype(np.float64)
     renditions = []
     for rate in RATES_KBPS[:count]:
         encode = folder / f"{rate}.mp4"

@@ -21,15 +21,15 @@ from abr_alloc.delivery.order import check_source, choose_ladder
 from abr_alloc.export.planned import distinct_renditions
 from abr_alloc.media.coding import PEAK_RATIO, PRESETS, VBV_RATIO, gop_frames
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
+from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.probe import MediaInfo, content_hash, probe
-from abr_alloc.media.scenes import video_chain
 
 
 def two_passes(ffmpeg: FFmpeg, info: MediaInfo, video, threads: int, folder: Path) -> None:
     """One H.264 rendition."""
     gop, kbps = gop_frames(info.fps), video.bitrate_kbps
     name = f"{video.width_px}-{kbps:.0f}-{threads}"
-    head = ["-i", info.path.resolve(), "-map", "0:v:0", "-an", "-fps_mode", "passthrough"]
+    head = [*source_input(info), "-map", f"0:{info.video_index}", "-an", "-fps_mode", "passthrough"]
     head += ["-vf", f"{video_chain(info)},scale={video.width_px}:{video.height_px}:flags=bicubic,setsar=1"]
     head += ["-c:v", "libx264", "-preset", PRESETS["h264"], "-pix_fmt", "yuv420p", "-b:v", f"{kbps}k"]
     head += ["-maxrate", f"{PEAK_RATIO * kbps}k", "-bufsize", f"{VBV_RATIO * kbps}k", "-flags", "+cgop"]
@@ -57,7 +57,8 @@ def main() -> None:
     parser.add_argument("ladder", type=Path)
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
-    ffmpeg, info = find_ffmpeg(), probe(args.source)
+    ffmpeg = find_ffmpeg()
+    info = probe(args.source, ffmpeg)
     ladder = choose_ladder(args.ladder, args.source, content_hash(args.source)).ladder
     check_source(info, ladder)
     videos, audios = distinct_renditions(ladder.rungs)

@@ -29,8 +29,8 @@ from abr_alloc.media.coding import gop_frames
 from abr_alloc.media.encode import encode_audio
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget, load_grid
+from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.probe import MediaInfo, probe
-from abr_alloc.media.scenes import video_chain
 
 COMMAND = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 
@@ -59,15 +59,28 @@ def video_by_hand(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, folder: 
     head = [ffmpeg.path, "-v", "error", "-nostdin", "-y", "-threads", "1"]
     rate, size = f"{info.fps.numerator}/{info.fps.denominator}", f"{target.width_px}:{target.height_px}"
     subprocess.run(
-        [*head, "-i", info.path, "-an", "-vf", f"{video_chain(info)},scale={size}:flags=bicubic", "-c:v", "libx264"]
+        [
+            *head,
+            *map(str, source_input(info)),
+            "-map",
+            f"0:{info.video_index}",
+            "-an",
+            "-vf",
+            f"{video_chain(info)},scale={size}:flags=bicubic",
+            "-c:v",
+            "libx264",
+        ]
         + ["-preset", target.preset, "-crf", crf, "-g", str(gop_frames(info.fps)), "-pix_fmt", "yuv420p"]
         + ["-threads", "1", encode],
         check=True,
     )
     up = f"settb=1/({rate}),setpts=N,scale={info.width_px}:{info.height_px}:flags=bicubic,format={info.pixel_format}"
-    graph = f"[0:v]{up}[d];[1:v]{video_chain(info)}[r];[d][r]libvmaf=model=version=vmaf_v0.6.1:n_threads=1"
+    graph = (
+        f"[0:v]{up}[d];[1:{info.video_index}]{video_chain(info)}[r];[d][r]libvmaf=model=version=vmaf_v0.6.1:n_threads=1"
+    )
     subprocess.run(
-        [*head, "-i", encode, "-threads", "1", "-i", info.path, "-lavfi", graph, "-f", "null", "-"], check=True
+        [*head, "-i", encode, "-threads", "1", *map(str, source_input(info)), "-lavfi", graph, "-f", "null", "-"],
+        check=True,
     )
 
 
@@ -140,7 +153,7 @@ def main() -> None:
         clip = args.clip or folder / "clip.mkv"
         if not args.clip:
             synthesise(ffmpeg, clip, args.seconds)
-        info = probe(clip)
+        info = probe(clip, ffmpeg)
         video, audio = grid.video(info, "h264"), grid.audio(info)
         many, many_cores = run_extract(clip, args.grid, folder, args.jobs)
         floor = run_floor(ffmpeg, info, video, audio, folder, args.jobs)

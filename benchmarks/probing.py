@@ -109,7 +109,7 @@ def ladder_regret(whole: QualitySurface, part: QualitySurface) -> float:
 
 def seconds_per_size(clip: Path) -> tuple[dict[int, float], dict[int, float]]:
     """Seconds to encode and to score one rendition, by short side."""
-    ffmpeg, info, encodes, scores = find_ffmpeg(), probe(clip), {}, {}
+    ffmpeg, info, encodes, scores = find_ffmpeg(), probe(clip, find_ffmpeg()), {}, {}
     with tempfile.TemporaryDirectory() as folder:
         part = Part.whole(scan_source(ffmpeg, info, Path(folder)).num_frames)
         for target in load_grid("hull").video(info, "h264"):

@@ -57,7 +57,7 @@ def measure(films: list[Path], output: Path, grid: str) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for film in films:
-            cache, duration_s = Cache(Path(folder) / "cache"), f"{probe(film).duration_s:.1f}"
+            cache, duration_s = Cache(Path(folder) / "cache"), f"{probe(film, find_ffmpeg()).duration_s:.1f}"
             title = TitleMeasurement(film.stem, film, find_ffmpeg(), cache, options)
             waiting: deque = deque([title.begin()])
             client_s = 0.0

@@ -31,7 +31,7 @@ FLOORS = {
 # Library -> modules that may import it.
 DOORS = {
     "subprocess": {"media.ffmpeg"},
-    "av": {"media.probe", "media.bitstream"},
+    "av": {f"media.{name}" for name in ("bitstream", "container", "probe", "sound", "timeline", "tracks")},
     "tomllib": {"allocation.reference", "media.grid"},
     "imageio_ffmpeg": {"media.ffmpeg"},
     "pyarrow": {"features.parquet", "features.table", "features.catalogue", "features.columns", "features.row_writer"},

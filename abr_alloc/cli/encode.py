@@ -73,6 +73,8 @@ def standard_language(text: str) -> str | None:
 @options.tolerance_option
 @options.jobs_option
 @options.cache_option
+@options.audio_track_option
+@options.max_megapixels_option
 @options.ffmpeg_option
 def command(
     source: Path,
@@ -86,6 +88,8 @@ def command(
     tolerance: Tolerance,
     jobs: int,
     cache_dir: Path | None,
+    audio_track: int | None,
+    max_megapixels: float,
     ffmpeg_path: str | None,
 ) -> int:
     """Encode every video and audio rendition of a ladder once and write HLS and DASH over the same CMAF segments.
@@ -110,13 +114,15 @@ def command(
     from abr_alloc.media.ffmpeg import find_ffmpeg, look_at_ffmpeg
     from abr_alloc.media.probe import content_hash, probe
 
-    info = probe(source)
+    ffmpeg = find_ffmpeg(ffmpeg_path) if refine else look_at_ffmpeg(ffmpeg_path)  # to encode needs no libvmaf
+    info = probe(source, ffmpeg, audio_track=audio_track, max_pixels=round(max_megapixels * 1e6))
     source_hash = content_hash(source)
     chosen = choose_ladder(ladder_path, source, source_hash, title)
     check_source(info, chosen.ladder)
-    ffmpeg = find_ffmpeg(ffmpeg_path) if refine else look_at_ffmpeg(ffmpeg_path)  # to encode needs no libvmaf
     cache = Cache(cache_dir or default_cache_dir())
     scan = scan_source(ffmpeg, info, source_hash, cache)
+    for note in (*info.notes, *scan.notes):
+        inform(f"{source}: {note}")
     folder = DeliveryFolder(output.absolute())
     order = make_order(
         info,
@@ -131,6 +137,7 @@ def command(
         threads=max(1, jobs // len({rung.video for rung in chosen.ladder.rungs})),
         language=language or standard_language(info.language or "und") or "und",
         label=audio_name,
+        audio_track=audio_track,
     )
     delivery, finished = folder.open(order)
     damaged = damaged_streams(delivery, folder)

@@ -106,6 +106,8 @@ class _Written:
 @options.cache_option
 @click.option("--keep-encodes", is_flag=True, help="Keep the encodes, in DIR/kept (large).")
 @click.option("--audio-only", is_flag=True, help="Measure the audio alone: material for training, not for plans.")
+@options.audio_track_option
+@options.max_megapixels_option
 @options.ffmpeg_option
 def command(
     sources: tuple[Path, ...],
@@ -125,6 +127,8 @@ def command(
     full: bool,
     probes: str,
     model_name: str | None,
+    audio_track: int | None,
+    max_megapixels: float,
     ffmpeg_path: str | None,
 ) -> None:
     """Encode every SOURCE as a grid of video and audio renditions, measure each rendition per scene (libvmaf, ViSQOL,
@@ -163,6 +167,8 @@ def command(
         digest_s=None if full or audio_only or not detect_scenes else digest_s or _DIGEST_S,
         digest_above_s=digest_s or _DIGEST_ABOVE_S,
         prober=None if probes == "all" else _prober(model_name),
+        audio_track=audio_track,
+        max_pixels=round(max_megapixels * 1e6),
     )
     tables: list[FeatureTable] = []
     failures: list[FailedTitle] = []

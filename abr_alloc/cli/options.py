@@ -24,6 +24,7 @@ __all__ = [
     "PATH",
     "SECONDS",
     "FiniteRange",
+    "audio_track_option",
     "cache_option",
     "catalogue_jobs_option",
     "check_output",
@@ -34,6 +35,7 @@ __all__ = [
     "jobs_option",
     "ladder_option",
     "make_folder",
+    "max_megapixels_option",
     "measured_only_option",
     "planning",
     "refuse_file",
@@ -157,6 +159,14 @@ cache_option = click.option(
 ffmpeg_option = click.option(
     "--ffmpeg", "ffmpeg_path", metavar="PATH", help="ffmpeg to use; ABR_ALLOC_FFMPEG, or the bundled one."
 )
+audio_track_option = click.option(
+    "--audio-track", type=click.IntRange(min=1), metavar="N",
+    help="Audio track of the source, counted from 1. [default: by what the file says: no commentary, its default one]",
+)  # fmt: skip
+max_megapixels_option = click.option(
+    "--max-megapixels", type=FiniteRange(0.001, 1000), default=40.0, show_default=True,
+    help="Refuse sources whose picture is larger: a small file can hold a very large one.",
+)  # fmt: skip
 features_argument = click.argument("features", type=LOCATION)
 
 ladder_option = click.option(

@@ -167,10 +167,12 @@ def _warnings(
 def _thumbnails(source: Path, scenes: Sequence[QualitySurface], ffmpeg_path: str | None) -> Mapping[int, bytes]:
     """JPEG bytes by scene."""
     from abr_alloc.media.ffmpeg import find_ffmpeg
+    from abr_alloc.media.probe import NO_LIMIT, probe
     from abr_alloc.media.thumbnail import thumbnail
 
     ffmpeg = find_ffmpeg(ffmpeg_path)
-    return {s.scene: thumbnail(ffmpeg, source, s.start_s, s.end_s) for s in scenes}
+    info = probe(source, ffmpeg, max_pixels=NO_LIMIT)  # it was measured: that decided
+    return {s.scene: thumbnail(ffmpeg, info, s.start_s, s.end_s) for s in scenes}
 
 
 def _match(sources: Sequence[Path], titles: Sequence[str], table: FeatureTable) -> dict[str, Path]:

@@ -73,7 +73,7 @@ def command(
 
     delivery = read_delivery(folder / RECORD_NAME)
     variants = read_variants(delivery, folder)
-    source = find_source(folder, delivery, source_path)
+    source = find_source(folder, delivery, source_path, ffmpeg_path)
     scores = Scores()
     if source is not None:
         model = find_model(delivery, model_name)
@@ -88,22 +88,27 @@ def command(
     return 0 if found.keeps(tolerance) else 1
 
 
-def find_source(folder: Path, delivery: Delivery, given: Path | None) -> MediaInfo | None:
+def find_source(
+    folder: Path, delivery: Delivery, given: Path | None, ffmpeg_path: str | None = None
+) -> MediaInfo | None:
     """The source of a delivery: as given, else where it was; None where it is not there any more.
 
     Raises:
         DeliveryError: the file that was given is another one.
     """
     from abr_alloc.errors import DeliveryError
-    from abr_alloc.media.probe import content_hash, probe
+    from abr_alloc.media.ffmpeg import look_at_ffmpeg
+    from abr_alloc.media.probe import NO_LIMIT, content_hash, probe
 
     path = given if given is not None else folder / delivery.source
     if given is None:
         # Only the very file will do, whatever lies there now. A damaged path is none either: `Path.is_file` may raise.
         there = os.path.isfile(path)  # noqa: PTH113
-        return probe(path) if there and content_hash(path) == delivery.source_hash else None
-    info = probe(path)
-    if content_hash(path) != delivery.source_hash:
+        if not there or content_hash(path) != delivery.source_hash:
+            return None
+    # It was encoded: that decided how large it may be.
+    info = probe(path, look_at_ffmpeg(ffmpeg_path), audio_track=delivery.audio_track, max_pixels=NO_LIMIT)
+    if given is not None and content_hash(path) != delivery.source_hash:
         raise DeliveryError(f"{path} is not what {folder} was encoded from; give that file with --source")
     return info
 

@@ -35,6 +35,8 @@ class Scan:
     """Frames at its constant rate."""
     cuts: tuple[int, ...]
     """Frames that begin a new scene."""
+    notes: tuple[str, ...]
+    """What a user should be told of it."""
 
 
 def scan_source(ffmpeg: FFmpeg, info: MediaInfo, source_hash: str, cache: Cache) -> Scan:
@@ -51,7 +53,9 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, source_hash: str, cache: Cache)
             for _ in run_all(workers, cache, [task]):
                 pass
         found = cache.require(task.key)
-    return Scan(num_frames=int(found["num_frames"]), cuts=tuple(int(cut) for cut in found["cuts"]))
+    return Scan(
+        num_frames=int(found["num_frames"]), cuts=tuple(map(int, found["cuts"])), notes=tuple(map(str, found["notes"]))
+    )
 
 
 def encode_streams(

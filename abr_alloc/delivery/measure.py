@@ -23,13 +23,13 @@ from abr_alloc.features.extract import Progress
 from abr_alloc.features.rows import audio_row, to_frame, video_row
 from abr_alloc.features.table import FeatureTable, TableMetadata
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION, measure_video
-from abr_alloc.media.encode import decode_audio
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo, read_packets
 from abr_alloc.media.scenes import Scene
 from abr_alloc.media.segments import INIT_NAME, join_segments, segment_paths
+from abr_alloc.media.sound import decode_audio
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.workers.local import LocalWorkers, run_all
 from abr_alloc.workers.task import Task
@@ -133,7 +133,7 @@ class _PcmTask:
         return f"{self.info.path.name}: decoding audio"
 
     def run(self, cache: Cache) -> None:
-        decode_audio(self.ffmpeg, self.info, self.duration_s, self.path)
+        decode_audio(self.info, self.duration_s, self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +210,7 @@ def measure_pairs(
     ]
     rows: list[dict[str, Any]] = []
     with cache.work_dir() as work_dir, LocalWorkers(jobs) as workers:
-        pcm = work_dir / "audio.s16"
+        pcm = work_dir / "audio.f32"
         audios = [
             _join(order, folders[order.name], ffmpeg, work_dir / f"{i}.mp4") for i, order in enumerate(delivery.audios)
         ]

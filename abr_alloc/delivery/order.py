@@ -150,6 +150,7 @@ def make_order(
     threads: int = 1,
     language: str = "und",
     label: str = AUDIO_LABEL,
+    audio_track: int | None = None,
 ) -> Delivery:
     """What is to be encoded.
 
@@ -205,6 +206,7 @@ def make_order(
         threads=threads,
         language=language,
         label=label,
+        audio_track=audio_track,
         videos=video_orders,
         audios=audio_orders,
         rungs=tuple(

@@ -41,6 +41,7 @@ _WORDS = {
     "ffmpeg_version": "ffmpeg",
     "language": "language",
     "label": "audio name",
+    "audio_track": "audio track",
 }
 
 
@@ -126,6 +127,8 @@ class Delivery:
     """RFC 5646 tag of the audio."""
     label: str
     """Name of the audio in a player's menu."""
+    audio_track: int | None = None
+    """Number of the source's audio track that was asked for, from 1; None where none was."""
     videos: tuple[VideoOrder, ...]
     """Each video rendition once."""
     audios: tuple[AudioOrder, ...]
@@ -203,7 +206,8 @@ def read_delivery(path: Path) -> Delivery:
 
 
 def _parse(document: Mapping[str, Any]) -> Delivery:
-    document = {"weights_s": [], **document}  # folders of before digests say nothing of them
+    # Folders of before digests, and of before tracks could be chosen, say nothing of them.
+    document = {"weights_s": [], "audio_track": None, **document}
     fields = {field.name: document[field.name] for field in dataclasses.fields(Delivery)}
     fields["scenes_s"] = tuple((float(start), float(end)) for start, end in fields["scenes_s"])
     fields["weights_s"] = tuple(map(float, fields["weights_s"]))
@@ -239,6 +243,7 @@ def _checked(found: _Record) -> _Record:
         fits = {
             "str": isinstance(value, str),
             "int": type(value) is int and value > 0,
+            "int | None": value is None or (type(value) is int and value > 0),
             "float": type(value) in (int, float) and 0.0 < value < math.inf,
             "float | None": value is None or (type(value) in (int, float) and 0.0 <= value <= 100.0),  # VMAF
         }

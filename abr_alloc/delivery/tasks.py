@@ -10,10 +10,11 @@ from abr_alloc.delivery.folder import DeliveryFolder, disk_errors
 from abr_alloc.delivery.record import AudioOrder, VideoOrder
 from abr_alloc.errors import MediaError
 from abr_alloc.media.cmaf import TWO_PASS, encode_rendition, package, read_segments
-from abr_alloc.media.encode import decode_audio, encode_audio
+from abr_alloc.media.encode import encode_audio
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.sound import decode_audio
 
 __all__ = ["AudioTask", "VideoTask"]
 
@@ -115,8 +116,8 @@ class AudioTask:
 
     def run(self, folder: DeliveryFolder) -> None:
         with disk_errors(folder.root), folder.work_dir() as work_dir:
-            pcm = work_dir / "audio.s16"
-            decode_audio(self.ffmpeg, self.info, self.duration_s, pcm)
+            pcm = work_dir / "audio.f32"
+            decode_audio(self.info, self.duration_s, pcm)
             for number, order in enumerate(self.orders):
                 encode, cut = work_dir / f"audio-{number}.mp4", work_dir / f"cut-{number}"
                 cut.mkdir()

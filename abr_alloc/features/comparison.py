@@ -38,7 +38,7 @@ def compare_scene(
     Args:
         ffmpeg: the program.
         cache: where comparisons go.
-        pcm: the source's audio, as `media.encode.decode_audio` writes it.
+        pcm: the source's audio, as `media.sound.decode_audio` writes it.
         renditions: encodes of that very audio.
         span_s: first instant and first instant after it, seconds, on the clock of both.
 
@@ -62,5 +62,5 @@ def compare_scene(
 def _source_samples(pcm: Path, start_s: float, end_s: float) -> npt.NDArray[np.float64]:
     """A span of the source, shape (T, 2), full scale 1."""
     first, last = round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)
-    samples = np.memmap(pcm, dtype="<i2", mode="r").reshape(-1, 2)
-    return samples[first:last].astype(np.float64) / 32768.0
+    samples = np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2)
+    return samples[first:last].astype(np.float64)

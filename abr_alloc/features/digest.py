@@ -49,13 +49,13 @@ class Stretch:
     """Time of the title that it stands for, its own included, seconds."""
 
 
-def measure_complexity(scan: Scan, fps: Fraction, samples: npt.NDArray[np.int16], sample_rate_hz: int) -> Floats:
+def measure_complexity(scan: Scan, fps: Fraction, samples: npt.NDArray[np.float32], sample_rate_hz: int) -> Floats:
     """How busy every second of a title is, (T, C): logarithms of detail and motion, level, and spectral centroid.
 
     Args:
         scan: from `scan_source`.
         fps: frame rate of the scan.
-        samples: 16-bit PCM, (N, channels); a memory map is read a second at a time.
+        samples: PCM, full scale 1, (N, channels); a memory map is read a second at a time.
         sample_rate_hz: of the samples.
     """
     num_s = max(1, math.ceil(scan.num_frames / fps))
@@ -71,11 +71,11 @@ def measure_complexity(scan: Scan, fps: Fraction, samples: npt.NDArray[np.int16]
     return result
 
 
-def _sound(samples: npt.NDArray[np.int16], sample_rate_hz: int) -> tuple[float, float]:
+def _sound(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> tuple[float, float]:
     """Level in bels and spectral centroid in octaves above 20 Hz of a mono mix; 20 Hz where it is silent."""
     if not len(samples):
         return float(np.log10(_SILENCE**2)), 0.0
-    mono = samples.mean(axis=1) / 32768.0
+    mono = samples.mean(axis=1, dtype=np.float64)
     level = float(np.log10(max(float(np.square(mono).mean()), _SILENCE**2)))
     power = np.square(np.abs(np.fft.rfft(mono)))
     hz = np.fft.rfftfreq(len(mono), 1.0 / sample_rate_hz)

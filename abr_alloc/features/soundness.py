@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.errors import MediaError, UnsupportedMediaError
-from abr_alloc.features.tasks import Title
 from abr_alloc.features.video import FRAME_METRICS
+from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import MIN_SCENE_S
+from abr_alloc.media.sound import SoundFacts
 
-__all__ = ["check_plausible", "check_source"]
+__all__ = ["check_plausible", "check_sound", "check_source"]
 
 logger = logging.getLogger(__name__)
 
 _PLAUSIBLE_VMAF = 80.0
 _FINE_CRF = 24.0
+_MISSING, _MISSING_S = 0.01, 0.5
+"""Missing sound that is told: a share of the title, and no less than so many seconds."""
+_MOST_MISSING = 0.25
+"""Share of a title without sound beyond which it is refused."""
 
 
-def check_source(title: Title, *, audio_only: bool) -> None:
+def check_source(info: MediaInfo, *, audio_only: bool) -> None:
     """Refuse a source that lacks what is to be measured; tell what is done to one that is odd.
 
     Raises:
         UnsupportedMediaError: it has no video, no audio or no length.
     """
-    info = title.info
     path = str(info.path)
     if not info.has_video and not audio_only:
         raise UnsupportedMediaError(
@@ -45,10 +50,47 @@ def check_source(title: Title, *, audio_only: bool) -> None:
             "declare none: put it into a container)",
             path=path,
         )
+    for note in info.notes:
+        logger.warning("%s: %s", path, note)
     if info.channels > 2:
         logger.warning("%s: %d audio channels are mixed down to stereo", path, info.channels)
-    if info.interlaced:
-        logger.warning("%s: interlaced video is deinterlaced", path)
+
+
+def check_sound(info: MediaInfo, sound: SoundFacts, duration_s: float) -> list[str]:
+    """Refuse a source most of whose sound is not there; what is to be said of one that lacks some, or is too loud.
+
+    Args:
+        info: the source.
+        sound: what came out of it.
+        duration_s: length of its picture, seconds.
+
+    Raises:
+        UnsupportedMediaError: more of its sound is missing or damaged than a measurement can stand for.
+    """
+    path, notes = str(info.path), []
+    missing_s = max(0.0, duration_s - sound.num_samples / SAMPLE_RATE_HZ)
+    if missing_s > _MOST_MISSING * duration_s:
+        raise UnsupportedMediaError(
+            f"{path} has {duration_s - missing_s:.1f} s of sound for {duration_s:.1f} s of picture; give a source that "
+            "is complete, or fill it with silence",
+            path=path,
+        )
+    if missing_s > max(_MISSING_S, _MISSING * duration_s):
+        longest = max(sound.gaps_s, key=lambda gap: gap[1], default=None)
+        where = "" if longest is None else f", the longest gap {longest[1]:.2f} s at {longest[0]:.2f} s"
+        notes.append(f"{missing_s:.2f} s of sound are missing{where}; silence stands for them")
+    if sound.num_errors:
+        notes.append(f"{sound.num_errors} packets of sound cannot be decoded; silence stands for them")
+    if len(sound.changes) > 1:
+        told = ", then ".join(f"{layout} from {at_s:.2f} s" for at_s, layout in sound.changes[:4])
+        notes.append(f"the sound changes its channels: {told}; all is mixed to stereo")
+    if sound.num_clipped:
+        peak_db = 20.0 * math.log10(sound.peak)
+        notes.append(
+            f"{sound.num_clipped} samples of sound are beyond full scale (peak {peak_db:+.1f} dBFS) and clip where it "
+            "is played"
+        )
+    return notes
 
 
 def check_plausible(info: MediaInfo, target: VideoTarget, values: Sequence[npt.NDArray[np.float64]]) -> None:

@@ -8,6 +8,7 @@ but cache entries, so that they run on one machine or on many.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +19,24 @@ from abr_alloc.errors import MediaError
 from abr_alloc.features.cache import Cache, cache_key
 from abr_alloc.features.copies import local_copy
 from abr_alloc.features.digest import COMPLEXITY_VERSION, measure_complexity
+from abr_alloc.features.envelope import is_same_sound, sound_envelope
+from abr_alloc.features.soundness import check_sound
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION, measure_video
 from abr_alloc.media.coding import GOP_S, SAMPLE_RATE_HZ
-from abr_alloc.media.encode import decode_audio, encode_audio, encode_video
+from abr_alloc.media.container import require_media_file
+from abr_alloc.media.encode import encode_audio, encode_video
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import MediaInfo, content_hash, probe, read_packets
+from abr_alloc.media.probe import MAX_PIXELS, MediaInfo, content_hash, probe, read_packets
 from abr_alloc.media.scenes import SCDET_THRESHOLD, Scene, scan_source
+from abr_alloc.media.seek import prove_seek, read_key_times
+from abr_alloc.media.sound import SoundFacts, decode_audio, survey_audio
 
 __all__ = ["AudioTask", "LookTask", "ScanTask", "Title", "VideoTask"]
+
+_NORMALISATION = 2
+"""Changes whenever the same source would be brought to other frames or samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +50,13 @@ class Title:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookTask:
-    """Open a source: what it is, and the hash of its bytes. Returns a `Title`; the cache is not asked."""
+    """Open a source: what it is, and the hash of its bytes. Returns a `Title`."""
 
     name: str
     path: Path
+    ffmpeg: FFmpeg
+    audio_track: int | None = None
+    max_pixels: int = MAX_PIXELS
 
     @property
     def label(self) -> str:
@@ -52,7 +64,23 @@ class LookTask:
 
     def run(self, cache: Cache) -> Title:
         with local_copy(self.path, cache.copies) as path:
-            return Title(name=self.name, info=replace(probe(path), path=self.path), source_hash=content_hash(path))
+            require_media_file(path)
+            source_hash = content_hash(path)
+            key = cache_key(
+                kind="look",
+                source=source_hash,
+                ffmpeg=self.ffmpeg.version,
+                version=_NORMALISATION,
+                track=self.audio_track or 0,
+                max_pixels=self.max_pixels,
+            )
+            found = cache.get(key)
+            if found is None:
+                info = probe(path, self.ffmpeg, audio_track=self.audio_track, max_pixels=self.max_pixels)
+                cache.put(key, {"info": np.array(info.to_json())})
+            else:
+                info = MediaInfo.from_json(str(found["info"]), path)
+            return Title(name=self.name, info=replace(info, path=self.path), source_hash=source_hash)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +99,8 @@ class ScanTask:
             source=self.source_hash,
             ffmpeg=self.ffmpeg.version,
             threshold=SCDET_THRESHOLD,
-            version=1,
+            version=_NORMALISATION,
+            **self.info.stream_facts,
             **({"complexity": COMPLEXITY_VERSION} if self.with_complexity else {}),
         )
 
@@ -82,13 +111,24 @@ class ScanTask:
     def run(self, cache: Cache) -> None:
         with cache.work_dir() as work_dir, _here(self.info, cache) as info:
             scan = scan_source(self.ffmpeg, info, work_dir)
-            found = {"num_frames": scan.num_frames, "cuts": np.array(scan.cuts, dtype=np.int64)}
-            if self.with_complexity:
-                pcm = work_dir / "audio.s16"
-                decode_audio(self.ffmpeg, info, float(scan.num_frames / info.fps), pcm)
-                samples = np.memmap(pcm, dtype="<i2", mode="r").reshape(-1, 2)
+            duration_s = float(scan.num_frames / info.fps)
+            found = {
+                "num_frames": scan.num_frames,
+                "cuts": np.array(scan.cuts, dtype=np.int64),
+                "fingerprints": scan.fingerprints,
+                "key_times_s": read_key_times(info),
+            }
+            if self.with_complexity and info.has_audio:
+                pcm = work_dir / "audio.f32"
+                sound = decode_audio(info, duration_s, pcm)
+                samples = np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2)
                 found["complexity"] = measure_complexity(scan, info.fps, samples, SAMPLE_RATE_HZ)
+                found["envelope"] = sound_envelope(samples)
                 del samples
+            else:
+                sound = survey_audio(info, duration_s) if info.has_audio else SoundFacts()
+            found["channels"] = sound.channels
+            found["notes"] = np.array([*scan.notes, *check_sound(info, sound, duration_s)], dtype=str)
         cache.put(self.key, found)
 
 
@@ -101,6 +141,8 @@ class VideoTask:
     source_hash: str
     target: VideoTarget
     part: Part
+    scan_key: str
+    """Entry of the title's scan; empty where the part is the whole title."""
     keep_encode: bool
 
     @property
@@ -108,6 +150,8 @@ class VideoTask:
         return cache_key(
             kind="video",
             source=self.source_hash,
+            normalisation=_NORMALISATION,
+            **self.info.stream_facts,
             target=self.target,
             gop_s=GOP_S,
             ffmpeg=self.ffmpeg.version,
@@ -139,9 +183,10 @@ class VideoTask:
             self._run(cache, info)
 
     def _run(self, cache: Cache, info: MediaInfo) -> None:
+        part = self._proved(cache, info)
         encode = cache.encodes / f"{self.key}.mp4"
         if not encode.is_file():
-            encode_video(self.ffmpeg, info, self.target, encode, self.part)
+            encode_video(self.ffmpeg, info, self.target, encode, part)
         packets = read_packets(encode)
         num_frames = self.part.num_frames + self.part.tail_frames
         if len(packets.size_bytes) != num_frames:
@@ -151,7 +196,7 @@ class VideoTask:
                 path=str(self.info.path),
             )
         with cache.work_dir() as work_dir:
-            scores = measure_video(self.ffmpeg, info, encode, self.part, work_dir)
+            scores = measure_video(self.ffmpeg, info, encode, part, work_dir)
         cache.put(
             self.key,
             {
@@ -163,6 +208,20 @@ class VideoTask:
         if self.keep_encode:
             cache.keep(encode, self._kept(cache))
         encode.unlink(missing_ok=True)
+
+    def _proved(self, cache: Cache, info: MediaInfo) -> Part:
+        """The part with the place from which it is read; found once for all renditions."""
+        if self.part.is_whole:
+            return self.part
+        key = cache_key(kind="seek", scan=self.scan_key, **self.part.facts)
+        found = cache.get(key)
+        if found is None:
+            scan = cache.require(self.scan_key)
+            seek_s = prove_seek(self.ffmpeg, info, self.part, scan["key_times_s"], scan["fingerprints"])
+            found = {"seek_s": np.nan if seek_s is None else seek_s}
+            cache.put(key, found)
+        seek_s = float(found["seek_s"])
+        return replace(self.part, seek_s=None if math.isnan(seek_s) else seek_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +243,8 @@ class AudioTask:
     """How much is encoded, seconds: the part, and of a stretch a little before and beyond it."""
     scenes: tuple[Scene, ...]
     """Scenes of the part."""
+    scan_key: str
+    """Entry of the title's scan; empty where the part is the whole title."""
     feature_version: str
     keep_encode: bool
 
@@ -205,7 +266,8 @@ class AudioTask:
             ffmpeg=self.ffmpeg.version,
             duration_s=round(self.duration_s, 6),
             fdk="libfdk_aac" in self.ffmpeg.encoders,
-            version=1,
+            version=_NORMALISATION,
+            **self.info.stream_facts,
             **self.part.facts,
         )
 
@@ -230,9 +292,11 @@ class AudioTask:
 
         missing = [target for target in self.targets if not self._is_done(cache, target)]
         with cache.work_dir() as work_dir:
-            pcm = work_dir / "audio.s16"
+            pcm = work_dir / "audio.f32"
             with _here(self.info, cache) as info:
-                decode_audio(self.ffmpeg, info, self.duration_s, pcm, start_s=self.start_s)
+                decode_audio(info, self.duration_s, pcm, start_s=self.start_s)
+                if not self.part.is_whole and not self._is_proved(cache, pcm):
+                    decode_audio(info, self.duration_s, pcm, start_s=self.start_s, from_beginning=True)
             encodes = [work_dir / f"{i}.mp4" for i in range(len(missing))]
             for target, encode in zip(missing, encodes, strict=True):
                 encode_audio(self.ffmpeg, pcm, target, encode)
@@ -251,6 +315,11 @@ class AudioTask:
             if self.keep_encode:
                 for target, encode in zip(missing, encodes, strict=True):
                     cache.keep(encode, self._kept(cache, target))
+
+    def _is_proved(self, cache: Cache, pcm: Path) -> bool:
+        """Whether what was decoded from within the source is as loud, moment by moment, as the scan heard it there."""
+        heard = sound_envelope(np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2))
+        return is_same_sound(heard, cache.require(self.scan_key)["envelope"], self.start_s)
 
 
 @contextlib.contextmanager

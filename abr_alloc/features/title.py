@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from abr_alloc.media.encode import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
 from abr_alloc.media.part import Part
+from abr_alloc.media.probe import MAX_PIXELS
 from abr_alloc.media.scenes import Scene, split_scenes
 
 __all__ = ["ExtractOptions", "ProbeChooser", "TitleMeasurement", "TitleTask"]
@@ -79,6 +80,10 @@ class ExtractOptions:
     """Titles up to this length are measured whole, seconds."""
     prober: ProbeChooser | None = None
     """Chooses the video renditions that are probed; None for every one of the grid."""
+    audio_track: int | None = None
+    """Number of the audio track that is measured, from 1; None to choose by what the file says."""
+    max_pixels: int = MAX_PIXELS
+    """Larger pictures are refused, pixels."""
 
 
 class TitleMeasurement:
@@ -102,7 +107,14 @@ class TitleMeasurement:
 
     def begin(self) -> LookTask:
         """The first look."""
-        return LookTask(name=self.name, path=self.path)
+        options = self._options
+        return LookTask(
+            name=self.name,
+            path=self.path,
+            ffmpeg=self._ffmpeg,
+            audio_track=options.audio_track,
+            max_pixels=options.max_pixels,
+        )
 
     def go_on(self, task: TitleTask, result: Any) -> Sequence[TitleTask]:
         """What comes after a task that has finished.
@@ -123,7 +135,7 @@ class TitleMeasurement:
     def _after_look(self, title: Title) -> Sequence[TitleTask]:
         options, info = self._options, title.info
         self._title = title
-        check_source(title, audio_only=options.audio_only)
+        check_source(info, audio_only=options.audio_only)
         self._candidates = [] if options.audio_only else options.grid.video(info, options.video_codec, options.preset)
         self._audio_targets: Sequence[AudioTarget] = options.grid.audio(info, options.audio_codecs)
         check_encoders(self._ffmpeg, self._candidates, self._audio_targets)
@@ -133,11 +145,15 @@ class TitleMeasurement:
         self._fps = info.fps
         wanted = options.digest_s is not None and info.duration_s > options.digest_above_s
         scan = ScanTask(ffmpeg=self._ffmpeg, info=info, source_hash=title.source_hash, with_complexity=wanted)
+        self._scan_key = scan.key
         found = self._cache.get(scan.key)
         return [scan] if found is None else self._after_scan(found)
 
     def _after_scan(self, scan: dict[str, Any]) -> Sequence[TitleTask]:
         options, num_frames = self._options, int(scan["num_frames"])
+        for note in scan["notes"]:
+            logger.warning("%s: %s", self._title.info.path, note)
+        self._set_channels(int(scan["channels"]))
         cuts = scan["cuts"].tolist() if options.detect_scenes else []
         if "complexity" not in scan or options.digest_s is None:
             return self._measure_whole(num_frames, cuts)
@@ -148,6 +164,13 @@ class TitleMeasurement:
         self._title_s = float(num_frames / self._fps)
         self._weights_s = {str(stretch.scene.index): stretch.weight_s for stretch in stretches}
         return self._measure({Part.of_scene(s.scene, self._fps, num_frames): [s.scene] for s in stretches})
+
+    def _set_channels(self, channels: int) -> None:
+        """A track that is mono first and stereo later is stereo."""
+        info = self._title.info
+        if min(info.channels, 2) < channels:
+            self._title = replace(self._title, info=replace(info, channels=channels))
+            self._audio_targets = self._options.grid.audio(self._title.info, self._options.audio_codecs)
 
     def _measure_whole(self, num_frames: int, cuts: Sequence[int]) -> Sequence[TitleTask]:
         scenes = split_scenes(self.name, num_frames, cuts, self._fps, max_scene_s=self._options.max_scene_s)
@@ -164,6 +187,7 @@ class TitleMeasurement:
                 start_s=start_s,
                 duration_s=end_s - start_s,
                 scenes=tuple(scenes),
+                scan_key="" if part.is_whole else self._scan_key,
                 feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
             )
             for part, scenes in parts.items()
@@ -200,7 +224,10 @@ class TitleMeasurement:
 
     def _probe(self, targets: Sequence[VideoTarget]) -> list[VideoTask]:
         for target in targets:
-            self._videos[target] = [VideoTask(**self._shared(), target=target, part=part) for part in self._parts]
+            self._videos[target] = [
+                VideoTask(**self._shared(), target=target, part=part, scan_key="" if part.is_whole else self._scan_key)
+                for part in self._parts
+            ]
         return [task for target in targets for task in self._videos[target]]
 
     def _shared(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from abr_alloc.errors import MediaError
 from abr_alloc.media.ffmpeg import INPUT_GUARD, ONE_THREAD, FFmpeg
+from abr_alloc.media.normalise import source_input
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
 
@@ -45,7 +46,7 @@ FRAME_METRICS = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion
 _LIBVMAF_KEYS = tuple(f"integer_{name}" for name in FRAME_METRICS[:6]) + ("vmaf",)
 # What entries of a cache held before: the luma difference of successive frames took a quarter of the time of scoring.
 _EARLIER_METRICS = (*FRAME_METRICS[:6], "frame_diff", "vmaf")
-_DISTORTED, _REFERENCE = "[0:v:0]", "[1:v:0]"
+_DISTORTED = "[0:v:0]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,8 @@ def score_frames(
     distorted_chain: str,
     reference_chain: str,
     work_dir: Path,
+    *,
+    reference_pad: str = "1:v:0",
 ) -> FrameScores:
     """Run libvmaf once over a distorted and a reference input.
 
@@ -73,12 +76,14 @@ def score_frames(
         distorted_chain: filters that bring the distorted frames to the reference's size and format.
         reference_chain: filters of the reference.
         work_dir: an empty folder for the log.
+        reference_pad: which stream of which input the reference is.
 
     Raises:
         ToolFailedError: ffmpeg failed.
         MediaError: libvmaf gave no number for some frame.
     """
-    _run_libvmaf(ffmpeg, inputs, distorted_chain, reference_chain, "csv", work_dir)
+    reference = f"[{reference_pad}]{reference_chain}"
+    _run_libvmaf(ffmpeg, inputs, distorted_chain, reference, "csv", work_dir)
     values = _read_metrics(work_dir / "vmaf.csv")
     if not np.isfinite(values).all():
         frame, column = np.argwhere(~np.isfinite(values))[0]
@@ -90,7 +95,7 @@ def _run_libvmaf(
     ffmpeg: FFmpeg,
     inputs: Sequence[Sequence[str | Path]],
     distorted_chain: str,
-    reference_chain: str,
+    reference: str,
     log_format: str,
     work_dir: Path,
 ) -> None:
@@ -98,7 +103,7 @@ def _run_libvmaf(
     # One chain: with a branch of its own for anything else, frames pile up as long as a title lasts. The shorter input
     # ends it, so that unlike counts show.
     graph = (
-        f"{_DISTORTED}{distorted_chain}[main];{_REFERENCE}{reference_chain}[reference];"
+        f"{_DISTORTED}{distorted_chain}[main];{reference}[reference];"
         f"[main][reference]libvmaf=model=version=vmaf_v0.6.1:log_fmt={log_format}:log_path=vmaf.{log_format}:"
         "n_threads=1:shortest=1"
     )
@@ -136,7 +141,7 @@ def libvmaf_version(ffmpeg: FFmpeg) -> str:
     """
     frames = ("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=2:duration=1")
     with tempfile.TemporaryDirectory() as folder:
-        _run_libvmaf(ffmpeg, [frames, frames], "format=yuv420p", "format=yuv420p", "json", Path(folder))
+        _run_libvmaf(ffmpeg, [frames, frames], "format=yuv420p", "[1:v:0]format=yuv420p", "json", Path(folder))
         return str(json.loads((Path(folder) / "vmaf.json").read_text(encoding="utf-8"))["version"])
 
 
@@ -154,17 +159,19 @@ def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, 
         ToolFailedError: ffmpeg failed.
         MediaError: not as many frames were scored as the part has.
     """
+    assert info.colour is not None  # it was probed
     distorted = (
-        f"settb={info.fps.denominator}/{info.fps.numerator},setpts=N,"
+        f"{info.colour.tags},settb={info.fps.denominator}/{info.fps.numerator},setpts=N,"
         f"scale={info.width_px}:{info.height_px}:flags=bicubic,format={info.pixel_format},setsar=1"
     )
     if part.tail_frames:
         distorted = f"trim=end_frame={part.num_frames},{distorted}"
     inputs: list[list[str | Path]] = [
         [*ONE_THREAD, *INPUT_GUARD, "-i", rendition],
-        [*ONE_THREAD, *INPUT_GUARD, *part.seek(info.fps), "-i", info.path.resolve()],
+        [*ONE_THREAD, *source_input(info, seek_s=part.seek_s)],
     ]
-    scores = score_frames(ffmpeg, inputs, distorted, part.chain(info), work_dir)
+    pad = f"1:{info.video_index}"
+    scores = score_frames(ffmpeg, inputs, distorted, part.chain(info), work_dir, reference_pad=pad)
     if len(scores.values) != part.num_frames:
         raise MediaError(
             f"{info.path}: an encode has {len(scores.values)} frames but the source {part.num_frames}, so frames "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from abr_alloc.lint.attributes import resolution
 from abr_alloc.lint.rules import Breach, by_reader, flaws_of, rule
 from abr_alloc.lint.stream import Stream, Variant
+from abr_alloc.lint.values import resolution
 
 __all__ = ["FPS_TOLERANCE_SHARE", "declared_codecs"]
 
@@ -22,8 +22,13 @@ by_reader("HLS 3", "segments exist, are not empty and can be read", "media")
 by_reader("HLS 3.1.2", "initialisation segments exist and are not empty", "media")
 by_reader("HLS 4.1", "playlists are UTF-8 without control characters, master or media", "playlist")
 by_reader("HLS 4.2", "attribute lists are well formed", "playlist")
-by_reader("HLS 4.4.1.1", "EXTM3U is the first line", "playlist")
+by_reader("HLS 4.4.1.1", "EXTM3U is the first line, and no other", "playlist")
 by_reader("HLS 4.4.1.2", "EXT-X-VERSION is a number, given once", "playlist")
+by_reader("HLS 4.4.2", "EXT-X-INDEPENDENT-SEGMENTS and EXT-X-START are given once", "playlist")
+by_reader("HLS 4.4.2.1", "EXT-X-INDEPENDENT-SEGMENTS has no value", "playlist")
+by_reader("HLS 4.4.2.2", "EXT-X-START has a TIME-OFFSET", "playlist")
+by_reader("HLS 4.4.2.3", "EXT-X-DEFINE gives one variable one value", "playlist")
+by_reader("HLS 4.4.3", "tags of a whole media playlist are given once", "media")
 
 
 @rule("HLS 4.4.3.1", "MUST", "EXT-X-TARGETDURATION is there, and no EXTINF rounds to more", "media")
@@ -43,8 +48,13 @@ def target_duration(stream: Stream) -> Iterator[Breach]:
             )
 
 
-@rule("HLS 4.4.3.4", "MUST", "a VOD playlist ends with EXT-X-ENDLIST", "media")
+by_reader("HLS 4.4.3.2", "EXT-X-MEDIA-SEQUENCE is a number before the first segment", "media")
+by_reader("HLS 4.4.3.3", "EXT-X-DISCONTINUITY-SEQUENCE is a number before the first segment", "media")
+
+
+@rule("HLS 4.4.3.4", "MUST", "a VOD playlist ends with EXT-X-ENDLIST, which has no value", "media")
 def endlist(stream: Stream) -> Iterator[Breach]:
+    yield from flaws_of(stream, "HLS 4.4.3.4")
     for track in stream.tracks:
         if track.playlist.playlist_type == "VOD" and not track.playlist.ended:
             yield track.where, "is VOD without EXT-X-ENDLIST, so players wait for more", "add #EXT-X-ENDLIST at its end"
@@ -55,6 +65,7 @@ by_reader("HLS 4.4.3.5", "EXT-X-PLAYLIST-TYPE is VOD or EVENT", "media")
 
 @rule("HLS 4.4.3.6", "MUST", "every entry of an I-frame playlist is an I-frame", "i-frames")
 def i_frames_only(stream: Stream) -> Iterator[Breach]:
+    yield from flaws_of(stream, "HLS 4.4.3.6")
     for track in stream.i_frames:
         if "EXT-X-I-FRAMES-ONLY" not in track.playlist.tags:
             yield track.where, "has no EXT-X-I-FRAMES-ONLY", "add it"
@@ -64,18 +75,24 @@ def i_frames_only(stream: Stream) -> Iterator[Breach]:
                 yield where, "the bytes do not begin with a key frame", "correct EXT-X-BYTERANGE"
 
 
-by_reader("HLS 4.4.4.1", "every segment has an EXTINF above 0", "media")
-by_reader("HLS 4.4.4.2", "byte ranges can be read", "media")
+by_reader("HLS 4.4.3.7", "EXT-X-PART-INF has a PART-TARGET, and stands where EXT-X-PART does", "media")
+by_reader("HLS 4.4.3.8", "EXT-X-SERVER-CONTROL has what its attributes and EXT-X-PART-INF need", "media")
+by_reader("HLS 4.4.4.1", "every segment has one EXTINF, above 0 and with a comma", "media")
+by_reader("HLS 4.4.4.2", "byte ranges can be read, one of a segment", "media")
+by_reader("HLS 4.4.4.3", "EXT-X-DISCONTINUITY has no value", "media")
+by_reader("HLS 4.4.4.4", "EXT-X-KEY has a METHOD and what it needs, and nothing else", "media")
 by_reader("HLS 4.4.4.5", "EXT-X-MAP names an initialisation segment", "media")
+by_reader("HLS 4.4.4.6", "EXT-X-PROGRAM-DATE-TIME is a date and time", "media")
+by_reader("HLS 4.4.4.7", "EXT-X-GAP has no value", "media")
+by_reader("HLS 4.4.4.8", "EXT-X-BITRATE is a number", "media")
+by_reader("HLS 4.4.4.9", "EXT-X-PART has URI and DURATION", "media")
+by_reader("HLS 4.4.5", "EXT-X-SKIP is given once", "media")
+by_reader("HLS 4.4.5.1", "EXT-X-DATERANGE has ID and START-DATE, and does not contradict itself", "media")
+by_reader("HLS 4.4.5.2", "EXT-X-SKIP has SKIPPED-SEGMENTS", "media")
+by_reader("HLS 4.4.5.3", "EXT-X-PRELOAD-HINT has TYPE and URI, and the playlist goes on", "media")
+by_reader("HLS 4.4.5.4", "EXT-X-RENDITION-REPORT has a URI that is not empty", "media")
 by_reader("HLS 4.4.6", "playlists that are referred to exist and are media playlists", "master")
-
-
-@rule("HLS 4.4.6.1", "MUST", "EXT-X-MEDIA has TYPE, GROUP-ID and NAME", "master")
-def media_attributes(stream: Stream) -> Iterator[Breach]:
-    for rendition in stream.root.renditions:
-        absent = [name for name in ("TYPE", "GROUP-ID", "NAME") if not rendition.attributes.get(name)]
-        if absent:
-            yield f"{stream.where}:{rendition.line}", f"EXT-X-MEDIA has no {', '.join(absent)}", "add what is missing"
+by_reader("HLS 4.4.6.1", "EXT-X-MEDIA has TYPE, GROUP-ID, NAME and what its TYPE needs", "master")
 
 
 @rule("HLS 4.4.6.1.1", "MUST", "a group has one default at most, and no NAME twice", "master")
@@ -95,20 +112,11 @@ def groups(stream: Stream) -> Iterator[Breach]:
             yield where, f"group {group[1]!r} has the NAME {name[2]!r} twice", "give each rendition a name of its own"
 
 
-@rule("HLS 4.4.6.3", "MUST", "EXT-X-I-FRAME-STREAM-INF has BANDWIDTH and URI", "i-frames")
-def i_frame_attributes(stream: Stream) -> Iterator[Breach]:
-    for tag in stream.root.i_frame_streams:
-        for name in ("BANDWIDTH", "URI"):
-            if name not in tag.attributes:
-                yield f"{stream.where}:{tag.line}", f"EXT-X-I-FRAME-STREAM-INF has no {name}", f"add {name}"
-
-
-@rule("HLS 4.4.6.2", "MUST", "EXT-X-STREAM-INF has BANDWIDTH and a URI", "master")
-def stream_inf(stream: Stream) -> Iterator[Breach]:
-    yield from flaws_of(stream, "HLS 4.4.6.2")
-    for variant in stream.variants:
-        if not int(variant.attributes.get("BANDWIDTH", 0)):
-            yield variant.where, "EXT-X-STREAM-INF has no BANDWIDTH", "add the peak rate in bit/s"
+by_reader("HLS 4.4.6.2", "EXT-X-STREAM-INF has a BANDWIDTH that can be, and a URI", "master")
+by_reader("HLS 4.4.6.3", "EXT-X-I-FRAME-STREAM-INF has a BANDWIDTH that can be, and a URI", "i-frames")
+by_reader("HLS 4.4.6.4", "EXT-X-SESSION-DATA has DATA-ID and either VALUE or URI", "master")
+by_reader("HLS 4.4.6.5", "EXT-X-SESSION-KEY has a METHOD and what it needs", "master")
+by_reader("HLS 4.4.6.6", "EXT-X-CONTENT-STEERING has a SERVER-URI, and is given once", "master")
 
 
 @rule("HLS 4.4.6.2 groups", "MUST", "groups that a variant names exist", "master")

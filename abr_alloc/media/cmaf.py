@@ -15,8 +15,8 @@ from abr_alloc.media.bitstream import Fragment, read_fragment
 from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, VIDEO_ENCODERS, gop_frames
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.grid import VideoTarget
+from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.media.scenes import video_chain
 from abr_alloc.media.segments import INIT_NAME, segment_paths
 
 __all__ = [
@@ -63,7 +63,7 @@ def encode_rendition(
         output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", path.resolve()]
         report = ["-progress", str(progress[index].resolve()), "-stats_period", "0.5"] if progress else []
         ffmpeg.run(
-            [*report, *INPUT_GUARD, "-i", info.path.resolve(), "-map", "0:v:0", "-an", "-sn", "-dn"]
+            [*report, *source_input(info), "-map", f"0:{info.video_index}", "-an", "-sn", "-dn"]
             + ["-map_metadata", "-1", "-fps_mode", "passthrough"]
             # Even sides change the picture's shape by a hair; `scale` would say so by pixels that are not square, and
             # players would show a line more or less than the manifest tells.

@@ -15,15 +15,14 @@ from abr_alloc.location import partial_name
 from abr_alloc.media.coding import AUDIO_ENCODERS, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, VIDEO_ENCODERS, gop_frames
 from abr_alloc.media.ffmpeg import INPUT_GUARD, ONE_THREAD, FFmpeg, find_program, run_program
 from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.media.scenes import video_chain
 from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = [
     "Encoder",
     "check_encoders",
-    "decode_audio",
     "encode_audio",
     "encode_video",
     "list_encoders",
@@ -35,7 +34,7 @@ _ENCODER_PARAMS = {
     "av1": ("-svtav1-params", "lp=1"),
 }
 _FDK_PROFILES = {"heaac": ("aac_he", "5"), "heaacv2": ("aac_he_v2", "29")}  # libfdk_aac's name, fdkaac's number
-_RAW: tuple[str | Path, ...] = ("-f", "s16le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "2")
+_RAW: tuple[str | Path, ...] = ("-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "2")
 _SEEK_MARGIN_S = 0.5
 # Mono is copied to both sides at full level, where ffmpeg's own up-mix would lower it by 3 dB.
 _STEREO = {1: "pan=stereo|c0=c0|c1=c0", 2: "aformat=channel_layouts=stereo"}
@@ -101,11 +100,12 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
     # Players decode 8-bit H.264 only; the other codecs keep the source's depth.
     pixel_format = "yuv420p" if target.codec == "h264" else info.pixel_format
     chain = part.chain(info, with_tail=True) if part else video_chain(info)
+    seek_s = part.seek_s if part else None
     partial = partial_name(path)
     try:
         ffmpeg.run(
-            [*ONE_THREAD, *INPUT_GUARD, *(part.seek(info.fps) if part else ()), "-i", info.path.resolve()]
-            + ["-map", "0:v:0", "-an", "-sn", "-dn", "-map_metadata", "-1", "-filter_threads", "1"]
+            [*ONE_THREAD, *source_input(info, seek_s=seek_s), "-map", f"0:{info.video_index}", "-an", "-sn", "-dn"]
+            + ["-map_metadata", "-1", "-filter_threads", "1"]
             + ["-vf", f"{chain},scale={target.width_px}:{target.height_px}:flags=bicubic"]
             + ["-fps_mode", "passthrough", "-c:v", ffmpeg.require_encoder(VIDEO_ENCODERS[target.codec])]
             + ["-preset", target.preset, *rate, "-g", str(gop_frames(info.fps)), "-pix_fmt", pixel_format]
@@ -116,37 +116,8 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
         partial.unlink(missing_ok=True)
 
 
-def decode_audio(ffmpeg: FFmpeg, info: MediaInfo, duration_s: float, path: Path, *, start_s: float = 0.0) -> None:
-    """Write a source's first audio track as raw 16-bit 48 kHz stereo, from `start_s` for exactly `duration_s`.
-
-    Mono becomes two equal channels, more than two are mixed down by ffmpeg's default matrix; gaps and a short end are
-    filled with silence, so that audio and video share one clock.
-
-    Raises:
-        ToolFailedError: the track cannot be decoded.
-    """
-    num_samples = round(duration_s * SAMPLE_RATE_HZ)
-    seek_s = max(0.0, start_s - _SEEK_MARGIN_S)
-    skip = round((start_s - seek_s) * SAMPLE_RATE_HZ)
-    cut = f"atrim=start_sample={skip},asetpts=N/SR/TB," if skip else ""
-    chain = (
-        f"{_STEREO[min(info.channels, 2)]},aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0,{cut}"
-        f"apad=whole_len={num_samples},atrim=end_sample={num_samples}"
-    )
-    seek = ["-ss", f"{seek_s:.6f}"] if seek_s else []
-    partial = partial_name(path)
-    try:
-        ffmpeg.run(
-            [*INPUT_GUARD, *seek, "-i", info.path.resolve(), "-map", "0:a:0", "-vn", "-sn", "-af", chain, *_RAW]
-            + [partial]
-        )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, whole_lead_in: bool = False) -> None:
-    """Encode raw PCM, as `decode_audio` wrote it, to an MP4 file.
+    """Encode raw PCM, as `sound.decode_audio` wrote it, to an MP4 file.
 
     Args:
         ffmpeg: the program.
@@ -171,7 +142,7 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, 
             fdkaac = find_program("fdkaac")
             if fdkaac is None:
                 raise ToolMissingError("the fdkaac program is not installed", tool="fdkaac")
-            ffmpeg.run([*source, *channels, "-c:a", "pcm_s16le", "-f", "wav", wave])
+            ffmpeg.run([*source, *channels, "-c:a", "pcm_s16le", "-f", "wav", wave])  # libfdk_aac takes 16 bits
             profile = _FDK_PROFILES[target.codec][1]
             lead_in = ["--include-sbr-delay"] if whole_lead_in else []
             run_program([fdkaac, "-S", "-p", profile, "-b", bits_per_s, *lead_in, "-o", partial, wave])
@@ -205,4 +176,4 @@ def read_pcm_bytes(ffmpeg: FFmpeg, path: Path, channels: int, start_s: float, en
         f"apad=whole_len={length},atrim=end_sample={length}"
     )
     seek = ["-copyts", "-ss", f"{seek_s:.6f}"] if seek_s else []
-    return ffmpeg.run([*INPUT_GUARD, *seek, "-i", path, "-af", chain, *_RAW[2:], "-f", "f32le", "-"])
+    return ffmpeg.run([*INPUT_GUARD, *seek, "-i", path, "-af", chain, *_RAW, "-"])

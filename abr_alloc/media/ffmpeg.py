@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from abr_alloc.errors import ToolFailedError, ToolMissingError
 
@@ -83,8 +84,10 @@ def end_children_with_their_thread() -> None:
         _launcher = launcher
 
 
-def _run(command: Sequence[str], *, cwd: Path | None, timeout_s: float | None = None) -> bytes:
-    """Run a program to its end and return its stdout.
+def _run(
+    command: Sequence[str], *, cwd: Path | None, timeout_s: float | None = None, stderr: IO[bytes] | None = None
+) -> bytes:
+    """Run a program to its end and return its stdout; its stderr goes to a file where one is given.
 
     Raises:
         ToolFailedError: it could not be started, exited with another code than 0, or took too long.
@@ -99,13 +102,13 @@ def _run(command: Sequence[str], *, cwd: Path | None, timeout_s: float | None = 
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=stderr or subprocess.PIPE,
             )
         except OSError as error:
             raise ToolFailedError(command, -1, str(error)) from error
         _children[child] = owner
     try:
-        stdout, stderr = child.communicate(timeout=timeout_s)
+        stdout, said = child.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
         raise ToolFailedError(command, -1, f"no answer within {timeout_s:g} s") from error
     finally:
@@ -115,7 +118,7 @@ def _run(command: Sequence[str], *, cwd: Path | None, timeout_s: float | None = 
         with _children_lock:
             _children.pop(child, None)
     if child.returncode != 0:
-        tail = stderr.decode("utf-8", "replace")[-_STDERR_TAIL_CHARS:]
+        tail = (said or b"").decode("utf-8", "replace")[-_STDERR_TAIL_CHARS:]
         raise ToolFailedError(command, child.returncode, tail)
     return stdout
 
@@ -141,6 +144,24 @@ class FFmpeg:
         """
         head = (self.path, "-hide_banner", "-nostdin", "-loglevel", "error", "-y")
         return _run((*head, *map(str, args)), cwd=cwd)
+
+    def run_and_tell(
+        self, args: Sequence[str | Path], log: Path, *, level: str = "info", cwd: Path | None = None
+    ) -> bytes:
+        """Run ffmpeg as `run` does, with all that it says at a log level in a file, and return its stdout.
+
+        Raises:
+            ToolFailedError: ffmpeg exited with another code than 0; what it said of that is in the file too.
+        """
+        head = (self.path, "-hide_banner", "-nostdin", "-nostats", "-loglevel", level, "-y")
+        with log.open("wb") as file:
+            try:
+                return _run((*head, *map(str, args)), cwd=cwd, stderr=file)
+            except ToolFailedError as error:
+                said = log.read_bytes()[-_STDERR_TAIL_CHARS:].decode("utf-8", "replace").splitlines()
+                # What it said of frames before it failed is not why.
+                why = [line for line in said if "[error]" in line or "[fatal]" in line] or said[-1:]
+                raise ToolFailedError(error.command, error.exit_code, "\n".join(why)) from error
 
     def require_encoder(self, *names: str) -> str:
         """The first of `names` that this ffmpeg has.

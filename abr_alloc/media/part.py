@@ -1,23 +1,22 @@
 """A part of a title that is encoded and measured by itself: mostly the whole title, or one stretch of it.
 
-A part's encode and its reference are read with the same seek and the same filters, so that their frames are the same
-and pair by index, whatever a seek makes of odd timestamps.
+A part's encode and its reference are read from the same place and through the same filters, and frames are told by
+their number in the title, which does not depend on where reading begins (`seek.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
+from abr_alloc.media.normalise import video_chain
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.media.scenes import Scene, video_chain
+from abr_alloc.media.scenes import Scene
 
 __all__ = ["TAIL_S", "Part"]
 
 TAIL_S = 1.5
 """What is encoded beyond a part, seconds: more than the 30 to 40 frames that x264 and x265 look ahead at 24 fps."""
-
-_BEFORE_FRAME = Fraction(1, 4)  # of a frame: a seek to a frame's own time might miss it by rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +31,8 @@ class Part:
     """Whether it is the whole title; nothing is sought or cut then."""
     tail_frames: int = 0
     """Frames that are encoded beyond it and not scored: what an encoder spends on a frame depends on those to come."""
+    seek_s: float | None = field(default=None, compare=False)
+    """Where reading begins, seconds on the file's clock, as `seek.py` proved it; None for the file's beginning."""
 
     @classmethod
     def whole(cls, num_frames: int) -> Part:
@@ -60,13 +61,9 @@ class Part:
         """Length, seconds."""
         return float(self.num_frames / fps)
 
-    def seek(self, fps: Fraction) -> list[str]:
-        """Input options that come before the source's `-i`."""
-        if self.first_frame == 0:
-            return []
-        return ["-ss", f"{float((self.first_frame - _BEFORE_FRAME) / fps):.6f}"]
-
     def chain(self, info: MediaInfo, *, with_tail: bool = False) -> str:
         """The filters that give its frames, numbered from 0; with its tail, as it is encoded, or without."""
-        whole, num_frames = video_chain(info), self.num_frames + (self.tail_frames if with_tail else 0)
-        return whole if self.is_whole else f"{whole},trim=end_frame={num_frames}"
+        if self.is_whole:
+            return video_chain(info)
+        end = self.first_frame + self.num_frames + (self.tail_frames if with_tail else 0)
+        return video_chain(info, frames=(self.first_frame, end))

@@ -1,39 +1,41 @@
-"""Look into a media file without decoding more than one frame of it.
+"""Look into a media file: what it is as a source, and the packets of an encode.
 
-Only single files are opened: demuxers that follow references to other files or hosts (HLS, DASH, concat, SDP, image
-sequences) are not on the list, so nothing that a source names is ever fetched.
+Streams, clocks and what headers state come from libav; the size, shape, colour and alpha of the picture from the first
+frames that the ffmpeg program itself decodes, because that program makes every frame that is measured.
 """
 
 from __future__ import annotations
 
-import codecs
 import hashlib
+import json
 from array import array
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
-import av.error
 import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.errors import UnsupportedMediaError
+from abr_alloc.media.colour import Colour
+from abr_alloc.media.container import open_media
+from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.picture import Picture, look_at_picture
+from abr_alloc.media.timeline import Timeline, read_timelines
+from abr_alloc.media.tracks import ChosenAudio, choose_audio, choose_video
 
-__all__ = ["MediaInfo", "Packets", "content_hash", "probe", "read_packets"]
+__all__ = ["MAX_PIXELS", "NO_LIMIT", "MediaInfo", "Packets", "content_hash", "probe", "read_packets"]
 
-# Demuxers of self-contained files. ffmpeg's whitelist takes their names as its `-formats` prints them.
-_FORMATS = (
-    "aac,ac3,aiff,amr,apng,asf,av1,avi,avr,avs2,avs3,caf,dirac,dnxhd,dv,eac3,evc,flac,flv,gif,gxf,h261,h263,h264,hevc,"
-    "ivf,lxf,m4v,matroska,webm,mjpeg,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,swf,truehd,"
-    "tta,vc1,vvc,w64,wav,wtv,wv,y4m,yuv4mpegpipe"
-)
-_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+MAX_PIXELS = 40_000_000
+"""Largest picture that is opened by default, pixels: 8K UHD has 33 million."""
 
-_STANDARD_FPS = tuple(
-    Fraction(n, d)
-    for n, d in [(24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1)]
-)
+NO_LIMIT = 2**31 - 1
+"""As many pixels as ffmpeg can count."""
+
+_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 60.0
+"""How long a picture may stand still without a word, and at all, seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class MediaInfo:
     duration_s: float
     """Length that the container declares, seconds; 0 when it declares none."""
     width_px: int
-    """Width as shown (rotated, square pixels), made even; 0 without video."""
+    """Width as shown (rotated, cropped, square pixels), made even; 0 without video."""
     height_px: int
     """Height as shown, made even; 0 without video."""
     fps: Fraction
@@ -53,13 +55,31 @@ class MediaInfo:
     bit_depth: int
     """Bits per luma sample that are kept, 8 or 10."""
     interlaced: bool
-    """True where the first frame is interlaced."""
+    """True where one of the first frames is interlaced."""
     channels: int
-    """Audio channels of the first audio track; 0 without audio."""
+    """Audio channels that are measured at most: of the chosen track, or 2 of two mono ones; 0 without audio."""
     sample_rate_hz: int
-    """Sample rate of the first audio track, Hz; 0 without audio."""
+    """Sample rate of the chosen audio track, Hz; 0 without audio."""
     language: str = ""
-    """Language of the first audio track as the file says it, mostly ISO 639-2; empty where it does not."""
+    """Language of the chosen audio track as the file says it, mostly ISO 639-2; empty where it does not."""
+    video_index: int = -1
+    """Stream of the file that is the picture; -1 without video."""
+    audio_indices: tuple[int, ...] = ()
+    """Streams that are the sound: none, one, or two mono ones, left and right."""
+    zero_s: Fraction = Fraction(0)
+    """The title's first instant on the file's own clock, seconds."""
+    source_format: str = ""
+    """Pixel format of the decoded frames, as ffmpeg names it."""
+    colour: Colour | None = None
+    """What its samples mean; None without video."""
+    has_alpha: bool = False
+    """Whether the picture has transparency; it is shown on black."""
+    decoder: str = ""
+    """ffmpeg's decoder that must be asked for by name; empty for its own choice."""
+    max_pixels: int = MAX_PIXELS
+    """Largest picture that may be decoded, pixels."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What a user should be told of it, a phrase each."""
 
     @property
     def pixel_format(self) -> str:
@@ -74,6 +94,23 @@ class MediaInfo:
     def has_audio(self) -> bool:
         return self.channels > 0
 
+    @property
+    def stream_facts(self) -> dict[str, object]:
+        """Which of the file's streams are measured: a part of the facts that determine a measurement."""
+        return {"streams": [self.video_index, *self.audio_indices]}
+
+    def to_json(self) -> str:
+        """All of it but the path, as text."""
+        return json.dumps({name: value for name, value in asdict(self).items() if name != "path"}, default=str)
+
+    @classmethod
+    def from_json(cls, text: str, path: Path) -> MediaInfo:
+        """What `to_json` wrote, of a file of the same bytes."""
+        about = json.loads(text)
+        about |= {name: Fraction(about[name]) for name in ("fps", "zero_s")}
+        about |= {name: tuple(about[name]) for name in ("audio_indices", "notes")}
+        return cls(**about | {"path": path, "colour": about["colour"] and Colour(**about["colour"])})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packets:
@@ -87,97 +124,96 @@ class Packets:
     """Size, bytes. Shape (P,)."""
 
 
-def _require_media_file(path: Path) -> None:
-    """Refuse what is not a file, is empty, or is text (every playlist and manifest is)."""
-    if path.is_dir():
-        raise UnsupportedMediaError(f"{path} is a directory; give media files", path=str(path))
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except FileNotFoundError:
-        raise UnsupportedMediaError(f"{path} does not exist; check the path", path=str(path)) from None
-    except OSError as error:
-        raise UnsupportedMediaError(f"{path} cannot be read: {error.strerror}", path=str(path)) from error
-    if not head:
-        raise UnsupportedMediaError(f"{path} is empty (0 bytes); give a media file", path=str(path))
-    if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"#EXTM3U"):
-        raise UnsupportedMediaError(
-            f"{path} is an HLS playlist; what it points to is not opened, give the media file itself", path=str(path)
-        )
-    if b"\0" not in head:
-        try:
-            codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < 4096)
-        except UnicodeDecodeError:
-            return
-        raise UnsupportedMediaError(f"{path} is text, not media; give a media file", path=str(path))
-
-
-def _square_pixels(width: int, height: int, aspect: Fraction | None, rotation: int) -> tuple[int, int]:
-    """Size as shown: pixels made square by stretching the width, quarter turns undone, odd sides cut by one."""
-    if aspect and aspect > 0:
-        width = round(width * aspect)
-    if rotation % 180:
-        width, height = height, width
-    return max(2, width // 2 * 2), max(2, height // 2 * 2)
-
-
-def _constant_fps(stream: av.video.stream.VideoStream) -> Fraction:
-    """The stream's average rate, snapped to a broadcast rate that lies within 0.5 %."""
-    rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
-    nearest = min(_STANDARD_FPS, key=lambda fps: abs(fps - rate))
-    if abs(nearest - rate) <= rate / 200:
-        return nearest
-    return rate.limit_denominator(1001)
-
-
-def probe(path: Path) -> MediaInfo:
+def probe(path: Path, ffmpeg: FFmpeg, *, audio_track: int | None = None, max_pixels: int = MAX_PIXELS) -> MediaInfo:
     """Read what a source is.
 
+    The whole file is read for its clocks, and a few frames are decoded.
+
+    Args:
+        path: the file.
+        ffmpeg: the program that will decode it.
+        audio_track: number among its audio tracks, from 1; None to choose.
+        max_pixels: larger pictures are refused.
+
     Raises:
-        UnsupportedMediaError: not one media file that can be decoded; the message says why.
+        UnsupportedMediaError: not one media file that can be measured; the message says why.
     """
-    _require_media_file(path)
-    try:
-        with av.open(str(path.absolute()), options=_OPTIONS) as container:
-            duration_s = container.duration / av.time_base if container.duration else 0.0
-            width = height = channels = sample_rate = 0
-            language = ""
-            fps, bit_depth, interlaced = Fraction(0), 8, False
-            videos = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-            if videos:
-                stream = videos[0]
-                frame = next(container.decode(stream), None)
-                if frame is None:
-                    raise UnsupportedMediaError(f"{path} holds no video frame that can be decoded", path=str(path))
-                width, height = _square_pixels(
-                    frame.width, frame.height, stream.sample_aspect_ratio, int(frame.rotation)
-                )
-                fps = _constant_fps(stream)
-                bit_depth = 8 if max(part.bits for part in frame.format.components) <= 8 else 10
-                interlaced = bool(frame.interlaced_frame)
-            if container.streams.audio:
-                context = container.streams.audio[0].codec_context
-                channels, sample_rate = int(context.channels), int(context.sample_rate)
-                language = container.streams.audio[0].metadata.get("language", "")
-    except (av.error.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UnsupportedMediaError(
-            f"{path} cannot be opened as media ({reason}); is it complete, and a single media file?", path=str(path)
-        ) from error
-    if not width and not channels:
-        raise UnsupportedMediaError(f"{path} holds neither video nor audio", path=str(path))
-    return MediaInfo(
-        path=path,
-        duration_s=duration_s,
-        width_px=width,
-        height_px=height,
-        fps=fps,
-        bit_depth=bit_depth,
-        interlaced=interlaced,
-        channels=channels,
-        sample_rate_hz=sample_rate,
-        language=language,
-    )
+    with open_media(path) as container:
+        duration_s = container.duration / av.time_base if container.duration else 0.0
+        video, audio = choose_video(container), choose_audio(container, audio_track, path)
+        if video is None and not audio.indices:
+            raise UnsupportedMediaError(f"{path} holds neither video nor audio", path=str(path))
+        starts = [_start_s(container.streams[index]) for index in audio.indices]
+        picture = None if video is None else look_at_picture(path, ffmpeg, video, max_pixels)
+        # A decoder's lead-in has times below 0 and is not heard: it begins nothing.
+        starts = [max(start, Fraction(0)) for start in starts] + ([] if video is None else [_start_s(video)])
+        tracks = [*audio.indices] if video is None else [video.index, *audio.indices]
+        timelines = read_timelines(container, tracks, path)
+        notes = [*(picture.notes if picture else ()), *([audio.note] if audio.note else [])]
+        if video is not None:
+            notes += _pauses(path, timelines[video.index])
+        sound = _sound_facts(container, audio)
+        return MediaInfo(
+            path=path,
+            duration_s=duration_s,
+            **_picture_facts(path, video, picture, timelines),
+            **sound,
+            zero_s=min(starts),
+            max_pixels=max_pixels,
+            notes=tuple(notes),
+        )
+
+
+def _start_s(stream: Any) -> Fraction:
+    """First presentation time that the container tells, seconds on its own clock."""
+    return Fraction(stream.start_time or 0) * Fraction(stream.time_base or 1)
+
+
+def _pauses(path: Path, timeline: Timeline) -> list[str]:
+    """What is to be said of a picture that stands still for long.
+
+    Raises:
+        UnsupportedMediaError: for longer than a film ever does.
+    """
+    distances = np.diff(timeline.start) * float(timeline.time_base)
+    if not len(distances) or distances.max() < _PAUSE_S:
+        return []
+    at = int(distances.argmax())
+    first = float(int(timeline.start[at] - timeline.start[0]) * timeline.time_base)
+    what = f"no new frame from {first:.2f} to {first + distances[at]:.2f} s"
+    if distances[at] > _LONGEST_PAUSE_S:
+        raise UnsupportedMediaError(f"{path} has {what}; cut the gap out, or give the parts as titles", path=str(path))
+    return [f"{what}: the one before is measured as a still picture"]
+
+
+def _sound_facts(container: Any, audio: ChosenAudio) -> dict[str, Any]:
+    if not audio.indices:
+        return {"channels": 0, "sample_rate_hz": 0}
+    first = container.streams[audio.indices[0]]
+    channels = int(first.codec_context.channels) if len(audio.indices) == 1 else len(audio.indices)
+    return {
+        "channels": channels,
+        "sample_rate_hz": int(first.codec_context.sample_rate),
+        "language": first.metadata.get("language", ""),
+        "audio_indices": audio.indices,
+    }
+
+
+def _picture_facts(path: Path, video: Any, picture: Picture | None, timelines: Any) -> dict[str, Any]:
+    if video is None or picture is None:
+        return {"width_px": 0, "height_px": 0, "fps": Fraction(0), "bit_depth": 8, "interlaced": False}
+    return {
+        "width_px": picture.width_px,
+        "height_px": picture.height_px,
+        "fps": picture.frame_rate(timelines[video.index], path),
+        "bit_depth": picture.bit_depth,
+        "interlaced": picture.is_interlaced,
+        "video_index": video.index,
+        "source_format": picture.source_format,
+        "colour": picture.colour,
+        "has_alpha": picture.has_alpha,
+        "decoder": picture.decoder,
+    }
 
 
 def read_packets(path: Path) -> Packets:
@@ -187,15 +223,12 @@ def read_packets(path: Path) -> Packets:
         UnsupportedMediaError: the file cannot be read.
     """
     rows = array("d")  # three numbers per packet: two hours have 170,000 packets
-    try:
-        with av.open(str(path.absolute()), options=_OPTIONS) as container:
-            stream = container.streams[0]
-            for packet in container.demux(stream):
-                if packet.size and packet.pts is not None:
-                    base = float(packet.time_base)
-                    rows.extend((packet.pts * base, (packet.duration or 0) * base, packet.size))
-    except av.error.FFmpegError as error:
-        raise UnsupportedMediaError(f"{path} cannot be read back: {error.strerror}", path=str(path)) from error
+    with open_media(path) as container:
+        stream = container.streams[0]
+        for packet in container.demux(stream):
+            if packet.size and packet.pts is not None:
+                base = float(packet.time_base)
+                rows.extend((packet.pts * base, (packet.duration or 0) * base, packet.size))
     table = np.array(rows, dtype=np.float64).reshape(-1, 3)
     # By start; of equal starts the shorter, then the smaller packet comes first.
     start_s, duration_s, size_bytes = table[np.lexsort(table.T[::-1])].T

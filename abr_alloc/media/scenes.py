@@ -17,11 +17,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.errors import UnsupportedMediaError
-from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
+from abr_alloc.errors import ToolFailedError, UnsupportedMediaError
+from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.frames import SHOW, SHOW_LEVEL
+from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.survey import check_aspect, read_survey
 
-__all__ = ["MIN_SCENE_S", "Scan", "Scene", "find_cuts", "scan_source", "split_scenes", "video_chain"]
+__all__ = ["MIN_SCENE_S", "SMALL", "Scan", "Scene", "find_cuts", "read_fingerprints", "scan_source", "split_scenes"]
 
 MIN_SCENE_S = 1.0
 """Shortest scene, seconds: shorter ones are merged with a neighbour (ViSQOL needs 0.96 s)."""
@@ -30,6 +33,10 @@ SCDET_THRESHOLD = 10.0
 """ffmpeg's own default for a cut, in points of 100."""
 
 _SCAN_HEIGHT_PX = 270
+# 10-bit and large frames are reduced first: a cut is as plain at 270 lines, for a tenth of the time.
+SMALL = f"scale=-2:'min(ih,{_SCAN_HEIGHT_PX})':flags=bilinear,format=yuv420p"
+"""The filters that reduce normalised frames to those that are looked at, and told apart."""
+
 _SPATIAL_STEP_S = 0.5
 """Detail changes slowly within a scene, and its filter is dearer than all others together: twice a second is enough."""
 
@@ -56,20 +63,6 @@ class Scene:
         return slice(round(self.start_s * fps), round(self.end_s * fps))
 
 
-def video_chain(info: MediaInfo) -> str:
-    """The filters that turn a source's frames into the frames that are encoded and compared.
-
-    Constant rate from time 0, upright, square pixels, even size, limited range; timestamps count frames.
-    """
-    deinterlace = "bwdif=mode=send_frame:deint=interlaced," if info.interlaced else ""
-    rate = f"{info.fps.numerator}/{info.fps.denominator}"
-    return (
-        f"{deinterlace}fps=fps={rate}:start_time=0,crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,"
-        f"scale={info.width_px}:{info.height_px}:flags=bicubic:out_range=tv,setsar=1,"
-        f"format={info.pixel_format},settb={info.fps.denominator}/{info.fps.numerator},setpts=N"
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """What one quick pass over a source tells. F frames."""
@@ -82,6 +75,10 @@ class Scan:
     """Spatial information SI of ITU-T P.910 at no more than 270 lines, twice a second and held, 8-bit steps (F,)."""
     temporal: npt.NDArray[np.float32]
     """Mean absolute difference from the frame before, as `scdet` gives it, points of 100 (F,); 0 for frame 0."""
+    fingerprints: npt.NDArray[np.uint32]
+    """A number that tells every frame from others, at no more than 270 lines (F,)."""
+    notes: tuple[str, ...]
+    """What a user should be told of the picture, a phrase each."""
 
 
 def find_cuts(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> tuple[int, list[int]]:
@@ -101,20 +98,26 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
 
     Raises:
         ToolFailedError: the source cannot be decoded.
-        UnsupportedMediaError: under `MIN_SCENE_S` of it can be decoded, or it ends long before its declared end.
+        UnsupportedMediaError: under `MIN_SCENE_S` of it can be decoded, it ends long before its declared end, its
+            picture changes its size or form on the way, or much of it is damaged.
     """
-    # 10-bit and large frames are reduced first: a cut is as plain at 270 lines, for a tenth of the time.
-    small = f"scale=-2:'min(ih,{_SCAN_HEIGHT_PX})':flags=bilinear,format=yuv420p"
     step = max(1, round(info.fps * _SPATIAL_STEP_S))
     graph = (
-        f"[0:v:0]{video_chain(info)},{small},split[every][some];"
+        f"[0:{info.video_index}]{SHOW},{video_chain(info)},{SMALL},split[every][some];"
         f"[some]framestep={step},siti,metadata=print:key=lavfi.siti.si:file=siti.txt,nullsink;"
         f"[every]scdet=threshold={SCDET_THRESHOLD},metadata=print:file=scdet.txt[out]"
     )
-    ffmpeg.run(
-        [*INPUT_GUARD, "-i", info.path.resolve(), "-an", "-sn", "-lavfi", graph, "-map", "[out]", "-f", "null", "-"],
-        cwd=work_dir,
-    )
+    outputs = ["-map", "[out]", "-fps_mode", "passthrough", "-f", "framecrc", "frames.txt"]
+    log = work_dir / "log.txt"
+    try:
+        ffmpeg.run_and_tell(
+            [*source_input(info), "-an", "-sn", "-lavfi", graph, *outputs], log, level=SHOW_LEVEL, cwd=work_dir
+        )
+    except ToolFailedError:
+        read_survey(log, info)  # a change on the way may be why
+        raise
+    survey = read_survey(log, info)
+    check_aspect(info)
     temporal: list[float] = []
     cuts: list[int] = []
     for key, value in _logged(work_dir / "scdet.txt"):
@@ -144,7 +147,15 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
         cuts=tuple(cuts),
         spatial=np.array(spatial, dtype=np.float32)[held],
         temporal=np.array(temporal, dtype=np.float32),
+        fingerprints=read_fingerprints((work_dir / "frames.txt").read_bytes()),
+        notes=survey.notes,
     )
+
+
+def read_fingerprints(text: bytes) -> npt.NDArray[np.uint32]:
+    """A number for every frame of a `framecrc` output: Adler-32 of its samples. Shape (F,)."""
+    rows = (line for line in text.splitlines() if line and not line.startswith(b"#"))
+    return np.array([int(row.rpartition(b",")[2], 16) for row in rows], dtype=np.uint32)
 
 
 def _logged(path: Path) -> Iterator[tuple[str, float]]:

@@ -84,7 +84,7 @@ def test_the_measured_video_is_what_extraction_measures_of_the_joined_file(
     name = "video/64x36-40k"
     join_segments(delivered / name, tmp_path / "joined.mp4")
     (tmp_path / "work").mkdir()
-    scores = measure_video(ffmpeg, probe(film), tmp_path / "joined.mp4", Part.whole(312), tmp_path / "work")
+    scores = measure_video(ffmpeg, probe(film, ffmpeg), tmp_path / "joined.mp4", Part.whole(312), tmp_path / "work")
     means = dict(zip(FRAME_METRICS, np.mean(scores.values, axis=0), strict=True))
     for feature in ("vif_scale0", "vif_scale3", "adm2", "vmaf"):
         assert rows.loc[name, feature] == pytest.approx(means[feature], rel=1e-6)

@@ -219,7 +219,7 @@ def test_a_full_disk_is_told_in_one_line_and_the_same_command_goes_on(
         "kept\n"
     )
     left = {path.name for path in folder.rglob("*")}
-    assert not left & {"master.m3u8", "manifest.mpd", "video.mp4", "audio.s16"}
+    assert not left & {"master.m3u8", "manifest.mpd", "video.mp4", "audio.f32"}
     assert run_command(*words).code == 0
     assert contents(folder) == contents(delivered)
 

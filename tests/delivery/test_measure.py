@@ -25,7 +25,9 @@ def measured(delivered, film, ffmpeg, in_threads):
         delivery = dataclasses.replace(read_delivery(delivered / "delivery.json"), **changes)
         folders = {name: (folder or delivered) / name for name in delivery.stream_names}
         cache = cache or Cache(default_cache_dir())
-        return list(measure_pairs(delivery, folders, probe(film), ffmpeg, cache, load_model("attentive"), jobs=1))
+        return list(
+            measure_pairs(delivery, folders, probe(film, ffmpeg), ffmpeg, cache, load_model("attentive"), jobs=1)
+        )
 
     return run
 

@@ -16,9 +16,10 @@ from abr_alloc.features.audio import IDENTITY_MOS, AudioReference
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.extract import ExtractOptions, extract
 from abr_alloc.features.gammatone import NUM_BANDS, SAMPLE_RATE_HZ
-from abr_alloc.media.encode import decode_audio, encode_audio
+from abr_alloc.media.encode import encode_audio
 from abr_alloc.media.grid import AudioTarget, load_grid
 from abr_alloc.media.probe import probe, read_packets
+from abr_alloc.media.sound import decode_audio
 from abr_alloc.workers.local import LocalWorkers
 
 CONFORMANCE = os.environ.get("ABR_ALLOC_CONFORMANCE")
@@ -72,7 +73,7 @@ def read_wave(name: str) -> np.ndarray:
     with wave.open(str(Path(CONFORMANCE) / "visqol" / f"{name}.wav")) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (48_000, 2, 2)
         raw = file.readframes(file.getnframes())
-    return np.frombuffer(raw, "<i2").reshape(-1, 2) / 32768.0
+    return np.frombuffer(raw, "<f4").reshape(-1, 2)
 
 
 @pytest.mark.conformance
@@ -323,8 +324,8 @@ def test_bits_of_scenes_add_up_to_the_audio_stream(ffmpeg, make_media, tmp_path)
     assert len(table.frame) == 3
     bits = float((table.frame["bitrate_kbps"] * 1000 * (table.frame["end_s"] - table.frame["start_s"])).sum())
 
-    pcm, encode = tmp_path / "audio.s16", tmp_path / "audio.mp4"
-    decode_audio(ffmpeg, probe(source), 3.5, pcm)
+    pcm, encode = tmp_path / "audio.f32", tmp_path / "audio.mp4"
+    decode_audio(probe(source, ffmpeg), 3.5, pcm)
     encode_audio(ffmpeg, pcm, AudioTarget(codec="aac", channels=2, target="b=48k"), encode)
     sizes = read_packets(encode).size_bytes
     assert abs(bits - sizes.sum() * 8) <= sizes.max() * 8

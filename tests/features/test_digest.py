@@ -21,7 +21,8 @@ def units(num_s: int, cuts_s=()):
 
 
 def scan(spatial, temporal) -> Scan:
-    return Scan(num_frames=len(spatial), cuts=(), spatial=np.float32(spatial), temporal=np.float32(temporal))
+    looks = {"spatial": np.float32(spatial), "temporal": np.float32(temporal)}
+    return Scan(num_frames=len(spatial), cuts=(), fingerprints=np.zeros(len(spatial), np.uint32), notes=(), **looks)
 
 
 @settings(deadline=None, max_examples=50)
@@ -70,7 +71,7 @@ def test_noise_is_louder_and_brighter_than_a_low_tone_and_silence_is_neither() -
     t = np.arange(RATE_HZ) / RATE_HZ
     tone = 8000 * np.sin(2 * np.pi * 100 * t)
     noise = 16000 * np.random.default_rng(3).uniform(-1, 1, RATE_HZ)
-    samples = np.concatenate([np.zeros(RATE_HZ), tone, noise]).astype(np.int16)[:, None].repeat(2, axis=1)
+    samples = np.concatenate([np.zeros(RATE_HZ), tone, noise]).astype(np.float32)[:, None].repeat(2, axis=1) / 32768
     level, centroid = measure_complexity(scan(np.ones(72), np.ones(72)), FPS, samples, RATE_HZ).T[2:]
     assert level[0] == pytest.approx(-8.0)  # the floor, 1e-4 of full scale
     assert level[1] == pytest.approx(np.log10((8000 / 32768) ** 2 / 2), abs=0.01)
@@ -82,8 +83,8 @@ def test_noise_is_louder_and_brighter_than_a_low_tone_and_silence_is_neither() -
 
 def test_a_cut_is_not_motion_and_sound_may_end_before_the_picture() -> None:
     temporal = np.full(48, 0.5)
-    still = measure_complexity(scan(np.full(48, 30.0), temporal), FPS, np.zeros((0, 2), np.int16), RATE_HZ)
+    still = measure_complexity(scan(np.full(48, 30.0), temporal), FPS, np.zeros((0, 2), np.float32), RATE_HZ)
     temporal[30] = 60.0
-    cut = measure_complexity(scan(np.full(48, 30.0), temporal), FPS, np.zeros((0, 2), np.int16), RATE_HZ)
+    cut = measure_complexity(scan(np.full(48, 30.0), temporal), FPS, np.zeros((0, 2), np.float32), RATE_HZ)
     assert np.array_equal(still, cut)
     assert still.shape == (2, 4)

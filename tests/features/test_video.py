@@ -174,7 +174,7 @@ def measured(ffmpeg, make_media, tmp_path_factory):
         *("scenes.mkv", "lavfi:testsrc2=size=96x64:rate=10:duration=4"),
         *("-vf", "negate=enable='between(t,1.45,2.85)'", "-c:v", "ffv1", "-pix_fmt", "yuv420p"),
     )
-    info = probe(path)
+    info = probe(path, ffmpeg)
     num_frames, cuts = find_cuts(ffmpeg, info, folder)
     encode = folder / "encode.mp4"
     target = VideoTarget(codec="h264", width_px=48, height_px=32, target="crf=30", preset="fast")

@@ -7,9 +7,11 @@ import time
 
 import pytest
 
-from abr_alloc.lint.attributes import decimal_float, decimal_integer, read_attributes, resolution
+from abr_alloc.lint.attributes import read_attributes
 from abr_alloc.lint.playlist import MAX_SEGMENTS, read_playlist
+from abr_alloc.lint.syntax import TAGS
 from abr_alloc.lint.tags import ByteRange
+from abr_alloc.lint.values import decimal_float, decimal_integer, resolution
 
 MEDIA = b"""#EXTM3U
 #EXT-X-VERSION:7
@@ -59,11 +61,12 @@ def test_a_master_playlist_is_read_with_its_lines():
 def test_byte_ranges_follow_each_other_in_one_file():
     playlist = read_playlist(
         b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-VERSION:4\n"
-        b"#EXTINF:6\n#EXT-X-BYTERANGE:100@20\na\n#EXTINF:6\n#EXT-X-BYTERANGE:50\na\n#EXTINF:6\n#EXT-X-BYTERANGE:9\nb\n"
+        b"#EXTINF:6,\n#EXT-X-BYTERANGE:100@20\na\n#EXTINF:6,\n#EXT-X-BYTERANGE:50\na\n"
+        b"#EXTINF:6,\n#EXT-X-BYTERANGE:9\nb\n"
     )
     ranges = [segment.byte_range for segment in playlist.segments]
     assert ranges == [ByteRange(length=100, offset=20), ByteRange(length=50, offset=120), None]
-    assert [(flaw.rule, flaw.line) for flaw in playlist.flaws] == [("HLS 4.4.4.2", 12)]
+    assert [(flaw.rule, flaw.line) for flaw in playlist.flaws] == [("HLS 4.4.4.2", 11)]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,11 @@ def test_the_version_that_tags_need_is_that_of_section_8(tags, version):
         ("A=1,", "remove it"),
         ("A=1,,B=2", "NAME=value"),
         (" A=1", "NAME=value"),
+        ("A=1, B=2", "NAME=value"),
+        ("A=1 ,B=2 ", "NAME=value"),
         ("A =1", "NAME=value"),
+        ("A= 1", "NAME=value"),
+        ("A=1 B=2", "NAME=value"),
         ('A="1', "NAME=value"),
         ('A="1"B="2"', "NAME=value"),
         ("a=1", "NAME=value"),
@@ -113,19 +120,21 @@ def test_the_version_that_tags_need_is_that_of_section_8(tags, version):
     ],
 )
 def test_a_malformed_attribute_list_is_named(text, word):
-    _, wrong = read_attributes(text)
-    assert len(wrong) == 1
-    message, then = wrong[0]
+    media = "EXT-X-MEDIA" if text.startswith(("TYPE", "DEFAULT")) else "EXT-X-STREAM-INF"
+    faults = read_attributes(text, TAGS[media].check_of).faults
+    assert len(faults) == 1
+    message, then = faults[0]
     assert word in then
     assert len(message) < 150
 
 
 def test_a_well_formed_list_is_read_whole():
-    found, wrong = read_attributes(
-        'BANDWIDTH=18446744073709551615,NAME="a=b, c",RESOLUTION=1x2,CLOSED-CAPTIONS=NONE,X-OWN=1e3'
+    found = read_attributes(
+        'BANDWIDTH=18446744073709551615,NAME="a=b, c",RESOLUTION=1x2,CLOSED-CAPTIONS=NONE,X-OWN=1e3',
+        TAGS["EXT-X-STREAM-INF"].check_of,
     )
-    assert wrong == []
-    assert found == {
+    assert found.faults == ()
+    assert found.attributes == {
         "BANDWIDTH": "18446744073709551615",
         "NAME": "a=b, c",
         "RESOLUTION": "1x2",

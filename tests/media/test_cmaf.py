@@ -11,11 +11,12 @@ import pytest
 
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
 from abr_alloc.media.coding import gop_frames, segment_duration_s
-from abr_alloc.media.encode import decode_audio, encode_audio
+from abr_alloc.media.encode import encode_audio
 from abr_alloc.media.ffmpeg import find_program
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import probe
 from abr_alloc.media.segments import INIT_NAME, join_segments, segment_paths
+from abr_alloc.media.sound import decode_audio
 
 LOSSLESS = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-pix_fmt", "yuv420p")
 
@@ -29,7 +30,7 @@ def deliver(ffmpeg, tmp_path):
     """Encode and cut one rendition: `deliver(source, "h264 64x48 100")`, `deliver(source, "aac 64")`; kbps."""
 
     def run(source: Path, rendition: str, duration_s: Fraction | None = None) -> Path:
-        info = probe(source)
+        info = probe(source, ffmpeg)
         codec, *size, kbps = rendition.split()
         folder = tmp_path / rendition.replace(" ", "-")
         work = tmp_path / f"work-{folder.name}"
@@ -42,8 +43,8 @@ def deliver(ffmpeg, tmp_path):
             target = VideoTarget(codec=codec, width_px=width, height_px=height, target="", preset=preset)
             encode_rendition(ffmpeg, info, target, float(kbps), encode)
         else:
-            pcm = work / "audio.s16"
-            decode_audio(ffmpeg, info, info.duration_s, pcm)
+            pcm = work / "audio.f32"
+            decode_audio(info, info.duration_s, pcm)
             encode_audio(
                 ffmpeg, pcm, AudioTarget(codec=codec, channels=2, target=f"b={kbps}k"), encode, whole_lead_in=True
             )
@@ -91,7 +92,7 @@ def test_a_gop_is_two_seconds_and_a_segment_whole_gops(fps, frames, seconds):
 
 
 @pytest.mark.parametrize("rate", ["24", "25", "24000/1001", "30000/1001", "60", "25/2"])
-def test_renditions_of_any_frame_rate_are_cut_at_the_same_idr_pictures(rate, deliver, make_media):
+def test_renditions_of_any_frame_rate_are_cut_at_the_same_idr_pictures(ffmpeg, rate, deliver, make_media):
     """Sizes, rates and codecs beside each other; a picture that cuts hard at 1 s, which must not bring a key frame."""
     fps = Fraction(rate)
     source = make_media(
@@ -99,7 +100,7 @@ def test_renditions_of_any_frame_rate_are_cut_at_the_same_idr_pictures(rate, del
         picture(rate, 7),
         *("-vf", "negate=enable='gte(t,1)'", *LOSSLESS),
     )
-    info = probe(source)
+    info = probe(source, ffmpeg)
     assert info.fps == fps
     with av.open(str(source)) as container:
         num_frames = sum(1 for _ in container.decode(video=0))

@@ -14,7 +14,6 @@ from abr_alloc.media.coding import PRESETS
 from abr_alloc.media.encode import (
     SAMPLE_RATE_HZ,
     check_encoders,
-    decode_audio,
     encode_audio,
     encode_video,
     read_pcm_bytes,
@@ -22,6 +21,7 @@ from abr_alloc.media.encode import (
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import content_hash, probe, read_packets
 from abr_alloc.media.scenes import find_cuts
+from abr_alloc.media.sound import decode_audio
 
 FAST = {"h264": "ultrafast", "hevc": "ultrafast", "av1": "12"}
 MOVING = "lavfi:testsrc2=size=96x64:rate=25:duration=2"
@@ -71,7 +71,7 @@ KINDS = ["plain", "variable", "ten bits", "odd", "vertical", "29.97 fps", "late"
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_encode_has_as_many_frames_as_its_source(ffmpeg, sources, kind, tmp_path):
-    info = probe(sources[kind])
+    info = probe(sources[kind], ffmpeg)
     num_frames, _ = find_cuts(ffmpeg, info, tmp_path)
     encode_video(ffmpeg, info, video_target(size=(info.width_px, info.height_px)), tmp_path / "encode.mp4")
     assert len(read_packets(tmp_path / "encode.mp4").size_bytes) == num_frames
@@ -81,7 +81,7 @@ def test_an_encode_has_as_many_frames_as_its_source(ffmpeg, sources, kind, tmp_p
 @pytest.mark.parametrize(("codec", "name"), [("hevc", "hevc"), ("av1", "libdav1d")])
 @pytest.mark.parametrize("kind", ["plain", "variable", "ten bits"])
 def test_newer_codecs_keep_frames_and_depth(ffmpeg, sources, codec, name, kind, tmp_path):
-    info = probe(sources[kind])
+    info = probe(sources[kind], ffmpeg)
     num_frames, _ = find_cuts(ffmpeg, info, tmp_path)
     encode_video(ffmpeg, info, video_target(codec), tmp_path / "encode.mp4")
     assert len(read_packets(tmp_path / "encode.mp4").size_bytes) == num_frames
@@ -91,7 +91,7 @@ def test_newer_codecs_keep_frames_and_depth(ffmpeg, sources, codec, name, kind, 
 
 @pytest.mark.parametrize("codec", PRESETS)
 def test_a_lower_crf_takes_more_bytes(ffmpeg, sources, codec, tmp_path):
-    info = probe(sources["plain"])
+    info = probe(sources["plain"], ffmpeg)
     sizes = []
     for crf in (50, 35, 20):
         encode_video(ffmpeg, info, video_target(codec, f"crf={crf}"), tmp_path / "encode.mp4")
@@ -103,7 +103,7 @@ def test_a_lower_crf_takes_more_bytes(ffmpeg, sources, codec, tmp_path):
 def test_a_rate_is_met(ffmpeg, make_media, codec, tmp_path):
     source = make_media("busy.mkv", "lavfi:mandelbrot=size=128x96:rate=25,trim=end_frame=100", "-c:v", "ffv1")
     encode_video(
-        ffmpeg, probe(source), video_target(codec, "b=150k", (128, 96), PRESETS[codec]), tmp_path / "encode.mp4"
+        ffmpeg, probe(source, ffmpeg), video_target(codec, "b=150k", (128, 96), PRESETS[codec]), tmp_path / "encode.mp4"
     )
     kbps = read_packets(tmp_path / "encode.mp4").size_bytes.sum() * 8 / 1000 / 4
     assert kbps == pytest.approx(150, rel=0.5)  # four seconds are few to steer by
@@ -111,7 +111,7 @@ def test_a_rate_is_met(ffmpeg, make_media, codec, tmp_path):
 
 @pytest.mark.parametrize("codec", PRESETS)
 def test_two_encodes_of_one_source_are_the_same_bytes(ffmpeg, sources, codec, tmp_path):
-    info = probe(sources["plain"])
+    info = probe(sources["plain"], ffmpeg)
     for name in ("a.mp4", "b.mp4"):
         encode_video(ffmpeg, info, video_target(codec, preset=PRESETS[codec]), tmp_path / name)
     assert content_hash(tmp_path / "a.mp4") == content_hash(tmp_path / "b.mp4")
@@ -119,7 +119,7 @@ def test_two_encodes_of_one_source_are_the_same_bytes(ffmpeg, sources, codec, tm
 
 def test_key_frames_are_at_most_two_seconds_apart(ffmpeg, make_media, tmp_path):
     source = make_media("five.mkv", "lavfi:testsrc2=size=96x64:rate=10:duration=5", "-c:v", "ffv1")
-    encode_video(ffmpeg, probe(source), video_target(), tmp_path / "encode.mp4")
+    encode_video(ffmpeg, probe(source, ffmpeg), video_target(), tmp_path / "encode.mp4")
     with av.open(str(tmp_path / "encode.mp4")) as container:
         keys = sorted(float(p.pts * p.time_base) for p in container.demux(video=0) if p.size and p.is_keyframe)
     assert np.diff([*keys, 5.0]).max() <= 2.0 + 1e-9
@@ -127,7 +127,7 @@ def test_key_frames_are_at_most_two_seconds_apart(ffmpeg, make_media, tmp_path):
 
 def test_a_failed_encode_leaves_nothing(ffmpeg, sources, tmp_path):
     with pytest.raises(ToolFailedError):
-        encode_video(ffmpeg, probe(sources["plain"]), video_target(preset="none"), tmp_path / "encode.mp4")
+        encode_video(ffmpeg, probe(sources["plain"], ffmpeg), video_target(preset="none"), tmp_path / "encode.mp4")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -140,7 +140,7 @@ def test_a_missing_encoder_is_told_before_any_work(ffmpeg, sources, tmp_path):
     with pytest.raises(ToolMissingError, match="libopus"):
         check_encoders(bare, [], [audio_target("opus")])
     with pytest.raises(ToolMissingError, match="libsvtav1"):
-        encode_video(bare, probe(sources["plain"]), video_target("av1"), tmp_path / "encode.mp4")
+        encode_video(bare, probe(sources["plain"], ffmpeg), video_target("av1"), tmp_path / "encode.mp4")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -157,13 +157,13 @@ def test_he_aac_without_an_encoder_is_told_with_the_way_to_get_one(ffmpeg, monke
 
 
 def samples_of(path) -> np.ndarray:
-    return np.frombuffer(path.read_bytes(), "<i2").reshape(-1, 2) / 32768.0
+    return np.frombuffer(path.read_bytes(), "<f4").reshape(-1, 2)
 
 
 def decode(ffmpeg, source, tmp_path, seconds: float = 2.0) -> np.ndarray:
-    decode_audio(ffmpeg, probe(source), seconds, tmp_path / "audio.s16")
-    assert [path.name for path in tmp_path.iterdir()] == ["audio.s16"]
-    return samples_of(tmp_path / "audio.s16")
+    decode_audio(probe(source, ffmpeg), seconds, tmp_path / "audio.f32")
+    assert [path.name for path in tmp_path.iterdir()] == ["audio.f32"]
+    return samples_of(tmp_path / "audio.f32")
 
 
 def test_decoded_audio_is_stereo_at_48_khz_of_the_length_asked_for(ffmpeg, make_media, tmp_path):
@@ -217,8 +217,8 @@ def pcm(ffmpeg, make_media, tmp_path_factory):
         *("growing.wav", "lavfi:anoisesrc=r=48000:d=3:seed=1:a=0.3", "lavfi:anoisesrc=r=48000:d=3:seed=2:a=0.3"),
         *("-filter_complex", "[0][1]amerge,volume='0.2+t/4':eval=frame"),
     )
-    path = tmp_path_factory.mktemp("pcm") / "audio.s16"
-    decode_audio(ffmpeg, probe(noise), 3.0, path)
+    path = tmp_path_factory.mktemp("pcm") / "audio.f32"
+    decode_audio(probe(noise, ffmpeg), 3.0, path)
     return path
 
 
@@ -266,15 +266,15 @@ def test_a_span_of_an_encode_is_the_same_span_of_the_source(ffmpeg, pcm, codec, 
 
 def test_mono_encodes_are_read_as_two_equal_sides_at_full_level(ffmpeg, make_media, tmp_path):
     tone = make_media("tone-mono.wav", "lavfi:sine=f=500:r=48000:d=2")
-    decode_audio(ffmpeg, probe(tone), 2.0, tmp_path / "audio.s16")
-    encode_audio(ffmpeg, tmp_path / "audio.s16", audio_target("aac", "b=96k", 1), tmp_path / "encode.mp4")
+    decode_audio(probe(tone, ffmpeg), 2.0, tmp_path / "audio.f32")
+    encode_audio(ffmpeg, tmp_path / "audio.f32", audio_target("aac", "b=96k", 1), tmp_path / "encode.mp4")
     found = np.frombuffer(read_pcm_bytes(ffmpeg, tmp_path / "encode.mp4", 1, 0.5, 1.5), "<f4").reshape(-1, 2)
-    source = samples_of(tmp_path / "audio.s16")[24_000:72_000]
+    source = samples_of(tmp_path / "audio.f32")[24_000:72_000]
     assert np.array_equal(found[:, 0], found[:, 1])
     assert found.std() == pytest.approx(source.std(), rel=0.02)
 
 
 def test_a_failed_audio_encode_leaves_nothing(ffmpeg, tmp_path):
     with pytest.raises(ToolFailedError):
-        encode_audio(ffmpeg, tmp_path / "none.s16", audio_target(), tmp_path / "encode.mp4")
+        encode_audio(ffmpeg, tmp_path / "none.f32", audio_target(), tmp_path / "encode.mp4")
     assert list(tmp_path.iterdir()) == []

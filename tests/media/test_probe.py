@@ -16,9 +16,9 @@ H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 ONE_SECOND = "lavfi:testsrc2=size=96x64:rate=25:duration=1"
 
 
-def test_a_plain_file_is_what_it_was_made(make_media):
+def test_a_plain_file_is_what_it_was_made(ffmpeg, make_media):
     path = make_media("plain.mp4", ONE_SECOND, "lavfi:sine=d=1:r=48000", *H264, "-c:a", "aac", "-ac", "2")
-    info = probe(path)
+    info = probe(path, ffmpeg)
     assert (info.path, info.width_px, info.height_px, info.fps) == (path, 96, 64, 25)
     assert (info.bit_depth, info.pixel_format, info.interlaced) == (8, "yuv420p", False)
     assert (info.channels, info.sample_rate_hz) == (2, 48_000)
@@ -37,44 +37,46 @@ def test_a_plain_file_is_what_it_was_made(make_media):
         ("yuv420p12le", 10, "yuv420p10le"),
     ],
 )
-def test_ten_bits_are_kept_and_no_more(make_media, pixel_format, bits, kept):
+def test_ten_bits_are_kept_and_no_more(ffmpeg, make_media, pixel_format, bits, kept):
     codec = "libx264rgb" if pixel_format == "rgb24" else "ffv1"
-    info = probe(make_media(f"{pixel_format}.mkv", ONE_SECOND, "-c:v", codec, "-pix_fmt", pixel_format))
+    info = probe(make_media(f"{pixel_format}.mkv", ONE_SECOND, "-c:v", codec, "-pix_fmt", pixel_format), ffmpeg)
     assert (info.bit_depth, info.pixel_format) == (bits, kept)
 
 
-def test_odd_sides_lose_a_pixel(make_media):
+def test_odd_sides_lose_a_pixel(ffmpeg, make_media):
     source = "lavfi:testsrc2=size=65x49:rate=25:duration=0.2"
-    info = probe(make_media("odd.mkv", source, "-c:v", "ffv1", "-pix_fmt", "yuv444p"))
+    info = probe(make_media("odd.mkv", source, "-c:v", "ffv1", "-pix_fmt", "yuv444p"), ffmpeg)
     assert (info.width_px, info.height_px) == (64, 48)
 
 
 @pytest.mark.parametrize(("degrees", "size"), [(90, (64, 96)), (-90, (64, 96)), (180, (96, 64)), (0, (96, 64))])
-def test_rotation_is_undone(make_media, degrees, size):
+def test_rotation_is_undone(ffmpeg, make_media, degrees, size):
     upright = make_media("upright25.mp4", ONE_SECOND, *H264)
-    info = probe(make_media(f"rotated{degrees}.mp4", "-display_rotation", str(degrees), "-i", upright, "-c", "copy"))
+    info = probe(
+        make_media(f"rotated{degrees}.mp4", "-display_rotation", str(degrees), "-i", upright, "-c", "copy"), ffmpeg
+    )
     assert (info.width_px, info.height_px) == size
 
 
-def test_pixels_are_made_square(make_media):
+def test_pixels_are_made_square(ffmpeg, make_media):
     source = "lavfi:testsrc2=size=72x64:rate=25:duration=0.2"
     wide = make_media("anamorphic.mp4", source, "-vf", "setsar=4/3", *H264)
-    assert (probe(wide).width_px, probe(wide).height_px) == (96, 64)
+    assert (probe(wide, ffmpeg).width_px, probe(wide, ffmpeg).height_px) == (96, 64)
     turned = make_media("anamorphic-turned.mp4", "-display_rotation", "90", "-i", wide, "-c", "copy")
-    assert (probe(turned).width_px, probe(turned).height_px) == (64, 96)
+    assert (probe(turned, ffmpeg).width_px, probe(turned, ffmpeg).height_px) == (64, 96)
 
 
 @pytest.mark.parametrize("rate", ["24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60", "15", "12"])
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])  # Matroska's stamps are whole milliseconds
-def test_the_rate_is_exact_whatever_the_container_rounds(make_media, rate, suffix):
+def test_the_rate_is_exact_whatever_the_container_rounds(ffmpeg, make_media, rate, suffix):
     source = f"lavfi:testsrc2=size=96x64:rate={rate}:duration=2"
-    assert probe(make_media(f"{rate.replace('/', '-')}.{suffix}", source, *H264)).fps == Fraction(rate)
+    assert probe(make_media(f"{rate.replace('/', '-')}.{suffix}", source, *H264), ffmpeg).fps == Fraction(rate)
 
 
-def test_a_variable_rate_becomes_a_constant_one_between_its_mean_and_its_highest(make_media):
+def test_a_variable_rate_becomes_a_constant_one_between_its_mean_and_its_highest(ffmpeg, make_media):
     select = "select='not(mod(n,3))+not(mod(n,7))'"  # 9 of 21 frames
     source = "lavfi:testsrc2=size=96x64:rate=25:duration=4.2"
-    info = probe(make_media("variable.webm", source, "-vf", select, "-fps_mode", "vfr", "-c:v", "libvpx"))
+    info = probe(make_media("variable.webm", source, "-vf", select, "-fps_mode", "vfr", "-c:v", "libvpx"), ffmpeg)
     assert 25 * 9 / 21 * 0.95 <= info.fps <= 25
     assert info.fps.denominator <= 1001
 
@@ -82,56 +84,56 @@ def test_a_variable_rate_becomes_a_constant_one_between_its_mean_and_its_highest
 @pytest.mark.parametrize(
     ("name", "channels", "rate"), [("mono", 1, 44_100), ("stereo", 2, 48_000), ("5.1", 6, 48_000), ("7.1", 8, 96_000)]
 )
-def test_channels_and_rate_are_those_of_the_first_track(make_media, name, channels, rate):
+def test_channels_and_rate_are_those_of_the_first_track(ffmpeg, make_media, name, channels, rate):
     source = f"lavfi:anullsrc=cl={name}:r={rate}:d=0.5"
-    info = probe(make_media(f"{name}.wav", source, "-c:a", "pcm_s16le"))
+    info = probe(make_media(f"{name}.wav", source, "-c:a", "pcm_s16le"), ffmpeg)
     assert (info.channels, info.sample_rate_hz) == (channels, rate)
     assert not info.has_video
 
 
-def test_a_file_without_audio_has_none(make_media):
-    info = probe(make_media("mute25.mp4", ONE_SECOND, *H264))
+def test_a_file_without_audio_has_none(ffmpeg, make_media):
+    info = probe(make_media("mute25.mp4", ONE_SECOND, *H264), ffmpeg)
     assert (info.channels, info.sample_rate_hz, info.has_audio) == (0, 0, False)
 
 
-def test_cover_art_is_no_video(make_media):
+def test_cover_art_is_no_video(ffmpeg, make_media):
     song = make_media(
         *("song.mp4", "lavfi:testsrc2=size=64x64:rate=1", "lavfi:sine=d=1", "-frames:v", "1", "-c:v", "mjpeg"),
         *("-pix_fmt", "yuvj420p", "-disposition:v:0", "attached_pic", "-c:a", "aac"),
     )
-    info = probe(song)
+    info = probe(song, ffmpeg)
     assert info.has_audio and not info.has_video
 
 
-def test_interlaced_video_is_told(make_media):
+def test_interlaced_video_is_told(ffmpeg, make_media):
     source = "lavfi:testsrc2=size=96x64:rate=50:duration=1"
     path = make_media("fields.ts", source, "-vf", "interlace", "-c:v", "mpeg2video", "-flags", "+ilme+ildct")
-    assert probe(path).interlaced
+    assert probe(path, ffmpeg).interlaced
 
 
-def test_a_still_image_is_no_source(make_media):
+def test_a_still_image_is_no_source(ffmpeg, make_media):
     with pytest.raises(UnsupportedMediaError):
-        probe(make_media("still.png", "lavfi:testsrc2=size=64x64", "-frames:v", "1"))
+        probe(make_media("still.png", "lavfi:testsrc2=size=64x64", "-frames:v", "1"), ffmpeg)
 
 
-def test_subtitles_alone_are_no_source(make_media, tmp_path):
+def test_subtitles_alone_are_no_source(ffmpeg, make_media, tmp_path):
     text = tmp_path / "words.srt"
     text.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
     with pytest.raises(UnsupportedMediaError, match="neither video nor audio"):
-        probe(make_media("words.mkv", "-i", text))
+        probe(make_media("words.mkv", "-i", text), ffmpeg)
 
 
 @pytest.mark.parametrize("length", [1, 100, 3000, 5000])
-def test_text_is_told_from_media_by_its_bytes(tmp_path, length):
+def test_text_is_told_from_media_by_its_bytes(ffmpeg, tmp_path, length):
     path = tmp_path / "notes.mp4"
     path.write_text("é" * length, encoding="utf-8")
     with pytest.raises(UnsupportedMediaError, match="is text"):
-        probe(path)
+        probe(path, ffmpeg)
 
 
-def test_the_error_carries_the_path(tmp_path):
+def test_the_error_carries_the_path(ffmpeg, tmp_path):
     with pytest.raises(UnsupportedMediaError) as refused:
-        probe(tmp_path / "none.mp4")
+        probe(tmp_path / "none.mp4", ffmpeg)
     assert refused.value.path == str(tmp_path / "none.mp4")
 
 

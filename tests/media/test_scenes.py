@@ -100,12 +100,12 @@ def test_cuts_are_found_where_the_picture_changes(ffmpeg, make_media, tmp_path):
         *("two-cuts.mp4", "lavfi:testsrc2=size=96x64:rate=25:duration=3"),
         *("-vf", "negate=enable='between(n,30,49)'", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"),
     )
-    assert find_cuts(ffmpeg, probe(path), tmp_path) == (75, [30, 50])
+    assert find_cuts(ffmpeg, probe(path, ffmpeg), tmp_path) == (75, [30, 50])
 
 
 def test_a_picture_that_moves_has_no_cuts(ffmpeg, make_media, tmp_path):
     path = make_media("moving25.mkv", "lavfi:testsrc2=size=96x64:rate=25:duration=2", "-c:v", "ffv1")
-    assert find_cuts(ffmpeg, probe(path), tmp_path) == (50, [])
+    assert find_cuts(ffmpeg, probe(path, ffmpeg), tmp_path) == (50, [])
 
 
 def test_dropped_frames_are_filled_to_a_constant_rate(ffmpeg, make_media, tmp_path):
@@ -114,7 +114,7 @@ def test_dropped_frames_are_filled_to_a_constant_rate(ffmpeg, make_media, tmp_pa
         *("halting.mkv", "lavfi:testsrc2=size=96x64:rate=25:duration=4", "-vf", "select='lt(t,2)+not(mod(n,5))'"),
         *("-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"),
     )
-    info = probe(path)
+    info = probe(path, ffmpeg)
     num_frames, _ = find_cuts(ffmpeg, info, tmp_path)
     assert num_frames / info.fps == pytest.approx(4, abs=0.25)
 
@@ -122,7 +122,7 @@ def test_dropped_frames_are_filled_to_a_constant_rate(ffmpeg, make_media, tmp_pa
 def test_less_than_a_second_is_refused(ffmpeg, make_media, tmp_path):
     path = make_media("blink25.mkv", "lavfi:testsrc2=size=96x64:rate=25:duration=0.9", "-c:v", "ffv1")
     with pytest.raises(UnsupportedMediaError, match=r"holds 0\.9\d s of video; at least 1 s"):
-        find_cuts(ffmpeg, probe(path), tmp_path)
+        find_cuts(ffmpeg, probe(path, ffmpeg), tmp_path)
 
 
 def test_video_that_ends_long_before_its_file_is_refused(ffmpeg, make_media, tmp_path):
@@ -131,7 +131,7 @@ def test_video_that_ends_long_before_its_file_is_refused(ffmpeg, make_media, tmp
         *("-c:v", "ffv1", "-c:a", "pcm_s16le"),
     )
     with pytest.raises(UnsupportedMediaError, match=r"declares 6\.0 s but only 2\.0 s of video"):
-        find_cuts(ffmpeg, probe(path), tmp_path)
+        find_cuts(ffmpeg, probe(path, ffmpeg), tmp_path)
 
 
 def test_a_scan_tells_detail_and_motion_frame_by_frame(make_media, ffmpeg, tmp_path):
@@ -142,7 +142,7 @@ def test_a_scan_tells_detail_and_motion_frame_by_frame(make_media, ffmpeg, tmp_p
         "lavfi:color=gray:size=96x64:rate=12:duration=2,noise=alls=60:allf=t",
         *("-filter_complex", "[0][1]concat", "-c:v", "ffv1", "-pix_fmt", "yuv420p"),
     )
-    info = probe(path)
+    info = probe(path, ffmpeg)
     scan = scan_source(ffmpeg, info, tmp_path)
     assert (scan.num_frames, list(scan.cuts)) == find_cuts(ffmpeg, info, tmp_path)
     assert scan.spatial.shape == scan.temporal.shape == (scan.num_frames,) == (48,)

@@ -77,7 +77,9 @@ def test_it_plays_to_its_end_without_a_gap_and_every_segment_at_its_time(visit, 
     for name, buffered in zip(pair, page.buffered(), strict=True):
         assert buffered["ranges"] == [[0, pytest.approx(delivered.duration_s, abs=0.001)]], name
         assert buffered["offset"] == 0, name
-        assert buffered["ends"][-3:] == pytest.approx(delivered.ends_s(name), abs=0.001), name
+        # A player on a busy machine may fetch and append a segment twice.
+        ends_s = sorted({round(end_s, 3) for end_s in buffered["ends"] if end_s})
+        assert ends_s == pytest.approx(delivered.ends_s(name), abs=0.001), name
     assert state["time_s"] == state["duration_s"] == pytest.approx(delivered.duration_s, abs=0.001)
     assert page.failures() == []
 

@@ -1,0 +1,126 @@
+"""What a source's samples mean as colour, decided once: matrix, range, primaries and transfer.
+
+Everything that is encoded, delivered or compared is limited range and carries these tags. The matrix of a source in
+YCbCr is kept, whatever size a rendition has: a player that goes by the tags is right, and one that guesses by size
+would be wrong for some rung of every HD ladder. RGB is turned into YCbCr by BT.709 from 720 lines up and by BT.601
+below, as untagged YCbCr is taken to be (Rec. ITU-R BT.709-6, BT.601-7; Rec. ITU-T H.273 names the codes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Colour", "PictureTags", "decide_colour", "hdr_transfer", "is_rgb_format"]
+
+_HD_LINES, _HD_COLUMNS = 720, 1280
+_PAL_LINES = (288, 576)
+_UNKNOWN = frozenset({"", "unknown", "unspecified", "reserved", "reserved0"})
+
+# Matrix -> primaries and transfer that go with it.
+_FAMILIES = {
+    "bt709": ("bt709", "bt709"),
+    "smpte170m": ("smpte170m", "smpte170m"),
+    "bt470bg": ("bt470bg", "smpte170m"),
+    "smpte240m": ("smpte240m", "smpte240m"),
+    "fcc": ("bt470m", "bt470m"),
+    "bt2020nc": ("bt2020", "bt2020-10"),
+}
+_SCALE_NAMES = {"smpte170m": "bt601", "bt470bg": "bt601", "bt2020nc": "bt2020"}
+_MATRIX_OF_PRIMARIES = {"bt2020": "bt2020nc", "bt709": "bt709", "smpte170m": "smpte170m", "bt470bg": "bt470bg"}
+_HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+_FULL_RANGE_CODECS = frozenset({"mjpeg", "png", "apng", "gif", "bmp", "tiff", "jpeg2000", "webp", "qoi", "targa"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureTags:
+    """What ffmpeg says of a frame, in its words; empty or `unknown` where the file is silent."""
+
+    pixel_format: str
+    range: str
+    """`tv` or `pc`."""
+    matrix: str
+    primaries: str
+    transfer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colour:
+    """Colour of a source, and of all that is made of it. Names are ffmpeg's."""
+
+    in_full_range: bool
+    """Whether the source's samples use the full range."""
+    is_rgb: bool
+    """Whether the source's samples are red, green and blue."""
+    matrix: str
+    """Matrix of what is encoded; the source's own where it is no RGB."""
+    primaries: str
+    """Primaries of both."""
+    transfer: str
+    """Transfer characteristics of both."""
+    is_assumed: bool
+    """Whether the file says nothing of its matrix."""
+
+    @property
+    def scale_matrix(self) -> str:
+        """The matrix by the name that ffmpeg's `scale` has for it."""
+        return _SCALE_NAMES.get(self.matrix, self.matrix)
+
+    @property
+    def tags(self) -> str:
+        """The filter that marks frames as normalised."""
+        return f"setparams=range=tv:colorspace={self.matrix}:color_primaries={self.primaries}:color_trc={self.transfer}"
+
+
+def hdr_transfer(tags: PictureTags) -> str:
+    """PQ or HLG where the transfer is one of HDR; else empty."""
+    return _HDR.get(tags.transfer, "")
+
+
+def is_rgb_format(pixel_format: str) -> bool:
+    """Whether a pixel format, by ffmpeg's name, holds red, green and blue, or is made of them: a palette, black and
+    white, or grey with alpha, which ffmpeg knows as full range alone."""
+    return pixel_format.startswith(
+        ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2", "pal8", "bayer", "mono", "ya8", "ya16")
+    )
+
+
+def decide_colour(tags: PictureTags, width_px: int, height_px: int, codec: str) -> Colour | None:
+    """What a source's samples mean; None where its matrix is one that cannot be kept (ICtCp, YCgCo and their like).
+
+    Args:
+        tags: what the file says.
+        width_px: coded width.
+        height_px: coded height.
+        codec: the source's codec, by ffmpeg's name: pictures of still codecs are full range, unless they say else.
+    """
+    rgb = is_rgb_format(tags.pixel_format)
+    matrix = "" if tags.matrix in _UNKNOWN | {"gbr"} else tags.matrix
+    assumed = not matrix and not rgb
+    if rgb or not matrix:
+        # An encoder that tags its primaries alone means the matrix that goes with them.
+        matrix = _MATRIX_OF_PRIMARIES.get(tags.primaries, "") or _usual_matrix(width_px, height_px)
+    if matrix not in _FAMILIES:
+        return None
+    primaries, transfer = _FAMILIES[matrix]
+    return Colour(
+        in_full_range=_is_full_range(tags, codec, rgb),
+        is_rgb=rgb,
+        matrix=matrix,
+        primaries=primaries if tags.primaries in _UNKNOWN else tags.primaries,
+        transfer=transfer if tags.transfer in _UNKNOWN else tags.transfer,
+        is_assumed=assumed,
+    )
+
+
+def _usual_matrix(width_px: int, height_px: int) -> str:
+    if height_px >= _HD_LINES or width_px >= _HD_COLUMNS:
+        return "bt709"
+    return "bt470bg" if height_px in _PAL_LINES else "smpte170m"
+
+
+def _is_full_range(tags: PictureTags, codec: str, rgb: bool) -> bool:
+    if rgb:
+        return True
+    if tags.range not in _UNKNOWN:
+        return tags.range == "pc"
+    return tags.pixel_format.startswith("yuvj") or codec in _FULL_RANGE_CODECS

@@ -1,0 +1,127 @@
+"""When the frames of a file's streams are shown, from their packets: the whole file is read, nothing is decoded."""
+
+from __future__ import annotations
+
+import contextlib
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+import numpy as np
+import numpy.typing as npt
+
+from abr_alloc.errors import UnsupportedMediaError
+
+__all__ = ["Timeline", "first_aspect_change", "read_timelines"]
+
+_ASPECT_STEP_S = 0.2
+_RESTART_S = 0.1  # a step back of decoding time that no rounding explains
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The packets of one stream, in the order of presentation. P packets."""
+
+    time_base: Fraction
+    """Seconds of a tick."""
+    start: npt.NDArray[np.int64]
+    """Presentation time, ticks, on the file's own clock. Shape (P,)."""
+    duration: npt.NDArray[np.int64]
+    """Duration, ticks; 0 where the file does not tell. Shape (P,)."""
+    is_key: npt.NDArray[np.bool_]
+    """Whether decoding can begin there, as the file says. Shape (P,)."""
+    num_bytes: int
+    """Size of all of them."""
+
+    @property
+    def end_s(self) -> float:
+        """First instant after the last packet, seconds on the file's clock."""
+        return float(int((self.start + self.duration).max()) * self.time_base) if len(self.start) else 0.0
+
+    @property
+    def key_s(self) -> npt.NDArray[np.float64]:
+        """Presentation times of the packets where decoding can begin, rising, seconds on the file's clock."""
+        return np.asarray(self.start[self.is_key] * float(self.time_base), dtype=np.float64)
+
+
+def read_timelines(
+    container: av.container.InputContainer, indices: Sequence[int], path: Path
+) -> Mapping[int, Timeline]:
+    """Read every packet of some streams.
+
+    Args:
+        container: the open file, at its beginning.
+        indices: of the streams.
+        path: what to call it in an error.
+
+    Raises:
+        UnsupportedMediaError: the clock of a stream restarts on the way.
+    """
+    rows = {index: array("q") for index in indices}
+    sizes = dict.fromkeys(indices, 0)
+    last: dict[int, int] = {}
+    if indices:
+        packets = container.demux([container.streams[index] for index in indices])
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.FFmpegError):  # damage: what is behind it is not seen by a decoder either
+                break
+            index = packet.stream_index
+            sizes[index] += packet.size
+            start = packet.dts if packet.pts is None else packet.pts
+            if not packet.size or start is None or packet.is_discard:
+                continue
+            rows[index].extend((start, packet.duration or 0, packet.is_keyframe))
+            if packet.dts is None:  # Matroska tells none, and presentation times go back and forth
+                continue
+            base, decoded = Fraction(packet.time_base), packet.dts
+            before = last.setdefault(index, decoded)
+            if (decoded - before) * base < -_RESTART_S:
+                first = Fraction(container.start_time or 0, av.time_base)
+                kind = container.streams[index].type
+                raise UnsupportedMediaError(
+                    f"{path}: at {float(before * base - first):.2f} s the clock of the {kind} goes back to "
+                    f"{float(decoded * base - first):.2f} s, as where files were joined end to end; take it apart "
+                    "there, or join the parts by a tool that sets their times",
+                    path=str(path),
+                )
+            last[index] = max(before, decoded)
+    return {index: _timeline(rows[index], sizes[index], container.streams[index].time_base) for index in indices}
+
+
+def first_aspect_change(
+    container: av.container.InputContainer, index: int
+) -> tuple[Fraction, Fraction, Fraction] | None:
+    """When the pixels of a stream first change their shape: time, seconds on the file's clock, then from and to.
+
+    Headers stand before key frames, so no others are decoded, nor more than five a second. ffmpeg's filters are not
+    told of such a change: its frames keep the shape of the first.
+    """
+    stream = container.streams.video[[s.index for s in container.streams.video].index(index)]
+    stream.codec_context.thread_count = 1  # what was read of headers is known at once
+    base, shape, last = Fraction(stream.time_base or 1), None, None
+    for packet in container.demux(stream):
+        if not packet.is_keyframe or packet.pts is None or (last and 0 <= (packet.pts - last) * base < _ASPECT_STEP_S):
+            continue
+        last = packet.pts
+        with contextlib.suppress(av.error.FFmpegError):  # counted elsewhere
+            packet.decode()
+        found = Fraction(stream.codec_context.sample_aspect_ratio or 1)
+        if shape is not None and found != shape:
+            return packet.pts * base, shape, found
+        shape = found
+    return None
+
+
+def _timeline(rows: array[int], num_bytes: int, time_base: Fraction | None) -> Timeline:
+    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    start, duration, key = table[np.argsort(table[:, 0], kind="stable")].T
+    return Timeline(
+        time_base=Fraction(time_base or 1), start=start, duration=duration, is_key=key.astype(bool), num_bytes=num_bytes
+    )
