@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from abr_alloc.delivery.comparison import Comparison, Tolerance
     from abr_alloc.delivery.encode import Scan
     from abr_alloc.delivery.folder import DeliveryFolder
+    from abr_alloc.delivery.hold import HeldRates
     from abr_alloc.delivery.order import ChosenLadder
     from abr_alloc.delivery.record import Delivery
     from abr_alloc.export.presentation import Variant
@@ -151,6 +153,7 @@ def command(
             for name in damaged:
                 folder.discard(name)
             _follow(encode_streams(delivery, info, ffmpeg, folder, jobs=jobs), f"{source.name}: encoding")
+            delivery = _hold_rates(delivery, info, folder, ffmpeg, jobs)
             variants = publish(delivery, folder)
             folder.finish()
     click.echo(delivered_text(delivery, variants, output), nl=False)
@@ -166,6 +169,36 @@ def _follow(steps: Generator[Progress, None, None], label: str) -> None:
     with contextlib.closing(steps), progress(label) as update:
         for step in steps:
             update(step.done, step.total, step.label)
+
+
+def _hold_rates(delivery: Delivery, info: MediaInfo, folder: DeliveryFolder, ffmpeg: FFmpeg, jobs: int) -> Delivery:
+    """Encode video of a short title once more where it missed its rate; the order as it stands then."""
+    from abr_alloc.cli.progress import progress
+    from abr_alloc.cli.verbosity import inform
+    from abr_alloc.delivery.hold import hold_rates
+    from abr_alloc.features.extract import Progress
+
+    steps = hold_rates(delivery, info, ffmpeg, folder, jobs=jobs)
+    with contextlib.closing(steps), progress(f"{info.path.name}: correcting rates") as update:
+        for step in steps:
+            if isinstance(step, Progress):
+                update(step.done, step.total, step.label)
+            else:
+                delivery = step.delivery
+                if step.orders:
+                    inform(f"{info.path.name}: {_held_text(step)}")
+    return delivery
+
+
+def _held_text(held: HeldRates) -> str:
+    """What was done about the rates of a short title, in a line."""
+    seconds = float(held.delivery.num_frames / Fraction(held.delivery.fps))
+    count = f"{len(held.orders)} of {len(held.delivery.videos)} videos"
+    before, after = (f"{100 * found.largest_rate_deviation:+.1f} %" for found in (held.before, held.after))
+    return (
+        f"{seconds:.1f} s are too short for an encoder to hold its rates, so {count} were encoded again at corrected "
+        f"ones (largest miss {before}, now {after})"
+    )
 
 
 def _refine(

@@ -8,29 +8,30 @@ from abr_alloc.lint.protocol_rules import declared_codecs
 from abr_alloc.lint.rules import Breach, rule
 from abr_alloc.lint.stream import Stream, Variant
 
-__all__ = ["UNDERSTATED_SHARE"]
+__all__ = ["UNDERSTATED_SHARE", "has_video"]
 
 UNDERSTATED_SHARE = 0.01
 """9.13: BANDWIDTH may fall short of the measured sum by this much, which is rounding of EXTINF."""
 
 
-def _has_video(variant: Variant) -> bool:
+def has_video(variant: Variant) -> bool:
+    """Whether a variant shows pictures, by its segments, else by what it says."""
     if variant.video and variant.video.kind:
         return variant.video.kind == "video"
     return "RESOLUTION" in variant.attributes or any(
-        codec.startswith(("avc", "hvc", "hev", "av01", "dvh")) for codec in declared_codecs(variant)
+        codec.startswith(("avc", "hvc", "hev", "av01", "dvh", "dav")) for codec in declared_codecs(variant)
     )
 
 
 def _absent(stream: Stream, name: str, then: str, *, video_only: bool) -> Iterator[Breach]:
     for variant in stream.variants:
-        if name not in variant.attributes and (_has_video(variant) or not video_only):
+        if name not in variant.attributes and (has_video(variant) or not video_only):
             yield variant.where, f"EXT-X-STREAM-INF has no {name}", then
 
 
 @rule("6.1", "MUST", "I-frame playlists for scrubbing", "master")
 def trick_play(stream: Stream) -> Iterator[Breach]:
-    if not stream.root.i_frame_streams and any(_has_video(variant) for variant in stream.variants):
+    if not stream.root.i_frame_streams and any(has_video(variant) for variant in stream.variants):
         yield (
             stream.where,
             "has no EXT-X-I-FRAME-STREAM-INF",
@@ -50,7 +51,7 @@ def resolution(stream: Stream) -> Iterator[Breach]:
 
 @rule("9.9", "MUST", "video at several bit rates", "master")
 def several_rates(stream: Stream) -> Iterator[Breach]:
-    videos = {variant.name for variant in stream.variants if _has_video(variant)}
+    videos = {variant.name for variant in stream.variants if has_video(variant)}
     if len(videos) == 1:
         yield stream.where, "all variants play the same video, at one bit rate", "add a variant at another rate"
 

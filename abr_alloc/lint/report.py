@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 # Their import registers the rules, in the order of the report.
-from abr_alloc.lint import authoring_rules, master_rules, protocol_rules  # noqa: F401
+from abr_alloc.lint import authoring_rules, hdr_rules, master_rules, protocol_rules  # noqa: F401
 from abr_alloc.lint.reading import read_stream
 from abr_alloc.lint.rules import RULES, Finding, Rule
 from abr_alloc.lint.stream import Stream

@@ -27,6 +27,22 @@ _OPTIONS = {"protocol_whitelist": "", "format_whitelist": "mov,mp4,m4a,3gp,3g2,m
 _IDR = {"h264": {5}, "hevc": {19, 20}}
 """NAL unit types of an IDR picture: Rec. ITU-T H.264 Table 7-1, H.265 Table 7-1."""
 
+# Rec. ITU-T H.273, Tables 2 to 4, by ffmpeg's names; code points that say nothing are not there.
+_PRIMARIES = {
+    **{1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020"},
+    **{10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213"},
+}
+_TRANSFERS = {
+    **{1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100", 10: "log316"},
+    **{11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084"},
+    **{17: "smpte428", 18: "arib-std-b67"},
+}
+_MATRICES = {
+    **{0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc"},
+    **{10: "bt2020c", 11: "smpte2085", 12: "chroma-derived-nc", 13: "chroma-derived-c", 14: "ictcp"},
+}
+_DOLBY_VISION = ("dvh1", "dvhe", "dav1")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
@@ -48,6 +64,12 @@ class Fragment:
     """Sample rate, Hz; 0 for video."""
     bit_depth: int
     """Bits per luma sample; 0 for audio."""
+    primaries: str
+    """Colour primaries, as ffmpeg names them: bt709, bt2020; empty where nothing says, and for audio."""
+    transfer: str
+    """Transfer characteristics: bt709, smpte2084 (PQ), arib-std-b67 (HLG); empty likewise."""
+    matrix: str
+    """Matrix of YCbCr: bt709, bt2020nc; empty likewise."""
     timescale: int
     """Ticks per second."""
     start: int
@@ -107,12 +129,16 @@ def read_fragment(
             return Fragment(
                 kind=str(stream.type),
                 codec=codec,
-                codecs=_codecs(codec, extradata, str(context.codec_tag), str(context.profile or "")),
+                codecs=_dolby_vision(init, str(context.codec_tag))
+                or _codecs(codec, extradata, str(context.codec_tag), str(context.profile or "")),
                 width_px=int(context.width) if video else 0,
                 height_px=int(context.height) if video else 0,
                 channels=0 if video else int(context.channels),
                 sample_rate_hz=0 if video else int(context.sample_rate),
                 bit_depth=max(part.bits for part in context.format.components) if video and context.format else 0,
+                primaries=_PRIMARIES.get(int(context.color_primaries), "") if video else "",
+                transfer=_TRANSFERS.get(int(context.color_trc), "") if video else "",
+                matrix=_MATRICES.get(int(context.colorspace), "") if video else "",
                 timescale=base.denominator,
                 start=min(pts for pts, _ in times),
                 end=max(pts + duration for pts, duration in times),
@@ -171,6 +197,15 @@ def _is_idr(codec: str, packet: Any, extradata: bytes) -> bool:
     return any(
         unit[:1] and (unit[0] >> shift) & mask in _IDR[codec] for unit in _nal_units(bytes(packet), length_bytes)
     )
+
+
+def _dolby_vision(init: bytes, tag: str) -> str:
+    """The `codecs` parameter of Dolby Vision: profile and level of its configuration box; empty for anything else."""
+    at = max(init.find(b"dvcC"), init.find(b"dvvC"))
+    if tag not in _DOLBY_VISION or at < 0 or at + 8 > len(init):
+        return ""
+    profile_level = int.from_bytes(init[at + 6 : at + 8], "big")  # behind two bytes of version: 7 bits and 6
+    return f"{tag}.{profile_level >> 9:02d}.{profile_level >> 3 & 0x3F:02d}"
 
 
 def _codecs(codec: str, extradata: bytes, tag: str, profile: str) -> str:

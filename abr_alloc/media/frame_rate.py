@@ -24,7 +24,7 @@ _BROADCAST = tuple(
 _SNAP = 0.005  # a measured rate this near to a broadcast rate is taken for it
 _FAST = 0.75  # of the usual distance: shorter ones belong to a faster part
 _FAST_SHARE = 0.1  # so many frames make a faster part; fewer are jitter
-_HIGHEST_FPS = 300
+_HIGHEST_FPS = 600
 _DEFAULT = Fraction(25)  # as ffmpeg does where nothing is known
 _FINE = 500  # ticks to a frame from which equal distances are an exact rate, not a rounded one
 _DROPPED = 0.95  # of distances that are whole frames of a stated rate: the rest was left out as repeated
@@ -36,7 +36,7 @@ def usual_rate(ticks: Ticks, time_base: Fraction, stated: Iterable[Fraction | No
     Args:
         ticks: presentation times of the frames, in any order, (F,).
         time_base: seconds of a tick.
-        stated: rates that the container and the codec tell; None or 0 where one does not.
+        stated: rates that the container and the codec tell, the surest first; None or 0 where one does not.
     """
     told = [Fraction(rate) for rate in stated if rate and 0 < rate <= _HIGHEST_FPS]
     distances: Ticks = np.diff(np.unique(ticks)).astype(np.int64)
@@ -46,13 +46,14 @@ def usual_rate(ticks: Ticks, time_base: Fraction, stated: Iterable[Fraction | No
         return told[0] if told else _DEFAULT
     usual = _usual_distances(distances)
     mean_s = float(usual.mean() * time_base)
-    # Times are rounded to ticks; over many frames that evens out.
-    error_s = float(time_base) / len(usual) + 1e-6 * mean_s
+    # Times are rounded to ticks. From frame to frame that evens out; between others each rounding counts.
+    in_a_row = len(usual) == len(distances)
+    error_s = float(time_base) * (1.0 / len(usual) if in_a_row else 1.5 / len(usual) ** 0.5) + 1e-6 * mean_s
     exact = [1 / (int(usual[0]) * time_base)] if (usual == usual[0]).all() and usual[0] >= _FINE else []
     borne_out = [rate for rate in (*told, *exact) if abs(float(1 / rate) - mean_s) <= error_s]
     broadcast = [rate for rate in borne_out if _is_whole_or_ntsc(rate)]
     if broadcast:
-        return min(broadcast, key=lambda rate: (abs(float(1 / rate) - mean_s), rate.denominator))
+        return broadcast[0]
     if exact:
         return exact[0]
     thinned = _before_thinning(distances, time_base, told)

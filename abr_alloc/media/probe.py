@@ -34,8 +34,10 @@ MAX_PIXELS = 40_000_000
 NO_LIMIT = 2**31 - 1
 """As many pixels as ffmpeg can count."""
 
-_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 60.0
-"""How long a picture may stand still without a word, and at all, seconds."""
+_HELD, _HELD_S = 0.01, 0.5
+"""For how long frames may be held beyond their time without a word: a share of the title, and seconds."""
+_LONGEST_PAUSE_S = 60.0
+"""How long one frame may be held at all, seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,13 +152,14 @@ def probe(path: Path, ffmpeg: FFmpeg, *, audio_track: int | None = None, max_pix
         tracks = [*audio.indices] if video is None else [video.index, *audio.indices]
         timelines = read_timelines(container, tracks, path)
         notes = [*(picture.notes if picture else ()), *([audio.note] if audio.note else [])]
+        shown = _picture_facts(path, video, picture, timelines)
         if video is not None:
-            notes += _pauses(path, timelines[video.index])
+            notes += _pauses(path, timelines[video.index], shown["fps"])
         sound = _sound_facts(container, audio)
         return MediaInfo(
             path=path,
             duration_s=duration_s,
-            **_picture_facts(path, video, picture, timelines),
+            **shown,
             **sound,
             zero_s=min(starts),
             max_pixels=max_pixels,
@@ -169,21 +172,30 @@ def _start_s(stream: Any) -> Fraction:
     return Fraction(stream.start_time or 0) * Fraction(stream.time_base or 1)
 
 
-def _pauses(path: Path, timeline: Timeline) -> list[str]:
+def _pauses(path: Path, timeline: Timeline, fps: Fraction) -> list[str]:
     """What is to be said of a picture that stands still for long.
 
     Raises:
         UnsupportedMediaError: for longer than a film ever does.
     """
     distances = np.diff(timeline.start) * float(timeline.time_base)
-    if not len(distances) or distances.max() < _PAUSE_S:
+    if not len(distances):
         return []
+    held = distances[distances * float(fps) > 1.5]
+    held_s, all_s = float(held.sum()) - len(held) / float(fps), float(distances.sum())
     at = int(distances.argmax())
     first = float(int(timeline.start[at] - timeline.start[0]) * timeline.time_base)
-    what = f"no new frame from {first:.2f} to {first + distances[at]:.2f} s"
+    longest = f"no new frame from {first:.2f} to {first + distances[at]:.2f} s"
     if distances[at] > _LONGEST_PAUSE_S:
-        raise UnsupportedMediaError(f"{path} has {what}; cut the gap out, or give the parts as titles", path=str(path))
-    return [f"{what}: the one before is measured as a still picture"]
+        raise UnsupportedMediaError(
+            f"{path} has {longest}; cut the gap out, or give the parts as titles", path=str(path)
+        )
+    if held_s <= max(_HELD_S, _HELD * all_s):
+        return []
+    return [
+        f"frames come late, or are lost, for {held_s:.2f} s in all (at most: {longest}); at {float(fps):.5g} fps the one "
+        "before stands that long"
+    ]
 
 
 def _sound_facts(container: Any, audio: ChosenAudio) -> dict[str, Any]:

@@ -137,7 +137,8 @@ def _placed(info: MediaInfo, facts: SoundFacts, *, start_s: float) -> Iterator[_
     if len(info.audio_indices) == 1:
         blocks = _decoded(info, info.audio_indices[0], facts, start_s)
     else:
-        blocks = _side_by_side([_decoded(info, index, facts, start_s) for index in info.audio_indices])
+        tracks = [_decoded(info, index, facts, start_s) for index in info.audio_indices]
+        blocks = _side_by_side(tracks, max(0, math.floor((start_s - 1.0) * SAMPLE_RATE_HZ)))
     for block in blocks:
         loud = np.abs(block.samples)
         facts.num_samples += block.samples.shape[1]
@@ -146,10 +147,10 @@ def _placed(info: MediaInfo, facts: SoundFacts, *, start_s: float) -> Iterator[_
         yield block
 
 
-def _side_by_side(tracks: Sequence[Iterator[_Block]]) -> Iterator[_Block]:
-    """Mono tracks as left and right, second by second; where one has nothing, it is silent."""
+def _side_by_side(tracks: Sequence[Iterator[_Block]], done: int) -> Iterator[_Block]:
+    """Mono tracks as left and right from a sample on, second by second; where one has nothing, it is silent."""
     waiting: list[Samples] = [np.zeros((1, 0), dtype=np.float32) for _ in tracks]  # from `done` on
-    done, ends = 0, [False for _ in tracks]
+    ends = [False for _ in tracks]
     while not all(ends) or any(part.shape[1] for part in waiting):
         for number, track in enumerate(tracks):
             while not ends[number] and waiting[number].shape[1] < _BLOCK:
@@ -207,7 +208,7 @@ def _decoded(info: MediaInfo, index: int, facts: SoundFacts, start_s: float) -> 
                 if moved_s > 0:
                     facts.gaps_s.append((float(end_s), float(moved_s)))
             end_s += moved_s
-            if mixer is None or mixer.form[0] != form[0]:
+            if not facts.changes or (mixer is not None and mixer.form[0] != form[0]):
                 facts.changes.append((float(end_s), frame.layout.name))
             mixer = _Mixer(frame, info)
             facts.channels = max(facts.channels, min(2, len(mixer.names)))
@@ -288,6 +289,8 @@ def _decode(container: Any, stream: Any, facts: SoundFacts) -> Iterator[Any]:
         except av.error.FFmpegError:  # the file is damaged from here on
             facts.num_errors += 1
             return
+        if packet.stream_index != stream.index:  # a cover comes by itself
+            continue
         try:
             yield from packet.decode()
         except av.error.FFmpegError:

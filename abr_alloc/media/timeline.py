@@ -73,6 +73,8 @@ def read_timelines(
             except (StopIteration, av.error.FFmpegError):  # damage: what is behind it is not seen by a decoder either
                 break
             index = packet.stream_index
+            if index not in rows:  # a cover comes by itself, whatever was asked for
+                continue
             sizes[index] += packet.size
             start = packet.dts if packet.pts is None else packet.pts
             if not packet.size or start is None or packet.is_discard:
@@ -107,7 +109,9 @@ def first_aspect_change(
     stream.codec_context.thread_count = 1  # what was read of headers is known at once
     base, shape, last = Fraction(stream.time_base or 1), None, None
     for packet in container.demux(stream):
-        if not packet.is_keyframe or packet.pts is None or (last and 0 <= (packet.pts - last) * base < _ASPECT_STEP_S):
+        if packet.stream_index != index or not packet.is_keyframe or packet.pts is None:
+            continue
+        if last and 0 <= (packet.pts - last) * base < _ASPECT_STEP_S:
             continue
         last = packet.pts
         with contextlib.suppress(av.error.FFmpegError):  # counted elsewhere

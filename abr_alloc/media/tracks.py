@@ -15,6 +15,7 @@ from abr_alloc.errors import UnsupportedMediaError
 __all__ = ["ChosenAudio", "choose_audio", "choose_video"]
 
 _Is = av.stream.Disposition
+_STILL_CODECS = frozenset({"mjpeg", "png", "apng", "gif", "bmp", "webp", "tiff"})
 _NO_FILM = _Is.attached_pic | _Is.timed_thumbnails | _Is.still_image | _Is.dependent
 _NOT_THE_PROGRAMME = (
     _Is.comment | _Is.lyrics | _Is.karaoke | _Is.hearing_impaired | _Is.visual_impaired | _Is.clean_effects
@@ -35,7 +36,8 @@ class ChosenAudio:
 def choose_video(container: av.container.InputContainer) -> Any | None:
     """The film: no cover, no thumbnails; of several the one that the file marks as default, else the first."""
     films = [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
-    return _preferred(films)
+    # Covers are not always marked as such.
+    return _preferred([stream for stream in films if _codec(stream) not in _STILL_CODECS] or films)
 
 
 def choose_audio(container: av.container.InputContainer, track: int | None, path: Path) -> ChosenAudio:
@@ -84,6 +86,10 @@ def choose_audio(container: av.container.InputContainer, track: int | None, path
 def _preferred(streams: Sequence[Any]) -> Any | None:
     marked = [stream for stream in streams if stream.disposition & _Is.default]
     return next(iter(marked or streams), None)
+
+
+def _codec(stream: Any) -> str:
+    return str(stream.codec_context.name) if stream.codec_context else ""
 
 
 def _channels(stream: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -31,12 +32,19 @@ def short(make_media) -> Path:
     return make_media("short.mp4", PICTURE, TONE, *FAST, *STEREO)
 
 
+def without_short_note(outcome):
+    """An outcome without the line that two seconds are too short to hold a rate (tests/delivery/test_hold.py)."""
+    lines = [line for line in outcome.stderr.splitlines(keepends=True) if "too short for an encoder" not in line]
+    return dataclasses.replace(outcome, stderr="".join(lines))
+
+
 @pytest.fixture
 def encode(run_command, in_threads, tmp_path):
     """Encode into `tmp_path / "out"`."""
 
     def run(source, ladder, *words):
-        return run_command("encode", source, "--ladder", ladder, "-o", tmp_path / "out", "--jobs", "1", *words)
+        words = ("--ladder", ladder, "-o", tmp_path / "out", "--jobs", "1", *words)
+        return without_short_note(run_command("encode", source, *words))
 
     return run
 
@@ -234,7 +242,7 @@ def test_any_file_and_folder_name_will_do(name, short, write_ladder, run_command
     shutil.copy(short, name)
     output = name.removesuffix(".mp4")
     words = ("--ladder", write_ladder("96x64 120 + aac 32", title=output), f"-o{output}", "--jobs", "1", "--", name)
-    outcome = run_command("encode", *words)
+    outcome = without_short_note(run_command("encode", *words))
     assert (outcome.code, outcome.stderr) == (0, "")
     assert record(Path(output))["source"] == f"../{name}"
     assert list(streams(Path(output))) == ["audio/aac-32k", "video/96x64-120k"]

@@ -12,11 +12,17 @@ from pathlib import Path
 import pytest
 
 from abr_alloc.export.hls import media_playlist
+from abr_alloc.export.ladder_json import read_ladders
 from abr_alloc.export.presentation import Segment, Timeline
+from abr_alloc.lint.authoring_rules import STEREO_KBPS
 from abr_alloc.lint.report import Report, lint
 from abr_alloc.lint.rules import RULES
+from abr_alloc.media.grid import load_grid
+from abr_alloc.models.audio_quality import transparent_kbps
+from abr_alloc.units import parse_bitrate_kbps
 
 MASTER, VIDEO, AUDIO = "master.m3u8", "video/96/index.m3u8", "audio/96k/index.m3u8"
+LADDERS = Path(__file__).parents[2] / "ladders"
 PLAYLISTS = [f"{name}/index.m3u8" for name in ("video/64", "video/96", "audio/48k", "audio/96k")]
 
 
@@ -96,16 +102,16 @@ def test_a_good_stream_breaks_nothing_and_every_rule_was_asked(good):
 DAMAGE: dict[str, tuple[Callable[[Delivered], object], set[str]]] = {
     "average declared 20 % too high": (
         lambda s: s.scale("AVERAGE-BANDWIDTH", 1.2),
-        {"1.26"},
+        {"1.26", "HLS 4.4.6.2"},
     ),
     "peak declared too high": (lambda s: s.scale("BANDWIDTH", 1.2), {"1.27"}),
     "peak declared 5 % too low": (
         lambda s: s.scale("BANDWIDTH", 0.95),
-        {"9.13"},
+        {"9.13", "HLS 4.4.6.2"},
     ),
     "audio left out of BANDWIDTH": (
         lambda s: s.scale("BANDWIDTH", 0.73),
-        {"1.27", "9.13"},
+        {"1.27", "9.13", "HLS 4.4.6.2"},
     ),
     "one segment many times as large": (
         lambda s: (s.pad("video/96/00002.m4s", 3_000_000), s.declare()),
@@ -302,6 +308,30 @@ def test_he_aac_is_for_low_rates(good):
     good.edit(MASTER, "mp4a.40.2", "mp4a.40.5")
     assert good.broken() == {"2.4"}
     assert [finding.where for finding in good.lint().findings] == [AUDIO]
+
+
+def test_no_ladder_of_the_default_grid_takes_aac_that_2_9_advises_against():
+    """Rates above the first transparent one are never taken (`drop_wasted_audio`), and that is 128 kb/s."""
+    offered = [parse_bitrate_kbps(target.removeprefix("b=")) for target in load_grid("hull").audio_targets["aac"]]
+    taken = [kbps for kbps in offered if kbps <= min(r for r in offered if r >= transparent_kbps("aac"))]
+    assert max(taken) == 128.0 <= STEREO_KBPS[1]
+
+
+@pytest.mark.parametrize("path", sorted((LADDERS / "titles").glob("*.json")), ids=lambda path: path.stem)
+def test_the_ladders_that_ship_keep_2_9(path):
+    for ladder in read_ladders(path):
+        assert all(STEREO_KBPS[0] <= rung.audio.bitrate_kbps <= STEREO_KBPS[1] for rung in ladder.rungs)
+
+
+def test_2_9_says_that_it_is_a_recommendation_and_what_to_do(good):
+    for n, size in ((1, 78_000), (2, 78_000), (3, 26_000)):
+        good.pad(f"audio/96k/0000{n}.m4s", size)
+    good.declare()
+    (finding,) = good.lint().findings
+    assert finding.level == "SHOULD"
+    assert re.fullmatch(r"stereo AAC has 20\d\.\d kb/s, and 32 to 160 kb/s is recommended", finding.message)
+    assert "transparent from about 118" in finding.next
+    assert transparent_kbps("aac") == pytest.approx(118, abs=1)
 
 
 def test_stereo_at_several_rates_is_never_reported(good):
