@@ -1,9 +1,10 @@
 """Channels mixed down to stereo: one matrix, whatever the codec.
 
 Left and right take what is theirs as it is, the centre and each surround of their side at -3 dB, and no low-frequency
-effects (Rec. ITU-R BS.775-4, annex 4, table 2). What the table does not have: side and back surrounds of 7.1 and height
-channels are taken as surrounds of their side, and one in the middle goes to both sides at -6 dB. Nothing is normalised: a mix may exceed full scale, which samples in floating point
-keep. Mono is left and right at full level, as players play it.
+effects (Rec. ITU-R BS.775-4, annex 4, table 2). What the table does not have: side and back surrounds of 7.1, and
+channels of height, are taken as surrounds of their side, and one in the middle goes to both sides at -6 dB. Nothing is
+normalised: a mix may exceed full scale, which samples in floating point keep. Mono is left and right at full level, as
+players play it.
 """
 
 from __future__ import annotations

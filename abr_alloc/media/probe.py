@@ -193,8 +193,8 @@ def _pauses(path: Path, timeline: Timeline, fps: Fraction) -> list[str]:
     if held_s <= max(_HELD_S, _HELD * all_s):
         return []
     return [
-        f"frames come late, or are lost, for {held_s:.2f} s in all (at most: {longest}); at {float(fps):.5g} fps the one "
-        "before stands that long"
+        f"frames come late, or are lost, for {held_s:.2f} s in all (at most: {longest}); at {float(fps):.5g} fps the "
+        "one before stands that long"
     ]
 
 

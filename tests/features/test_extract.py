@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from abr_alloc.errors import MediaError, UnsupportedMediaError
@@ -638,3 +639,45 @@ def test_what_a_failed_title_has_left_is_taken_back(ffmpeg, corpus_options, clip
     assert [str(step.error) for step in steps if isinstance(step, FailedTitle)] == ["it broke"]
     assert len(workers.submitted) > 3
     assert workers.taken_back == workers.submitted[3:]
+
+
+# Digests of containers that seek badly.
+
+
+def test_a_digest_of_a_transport_stream_is_measured_at_its_own_frames(make_media, ffmpeg, tmp_path):
+    """What is scored is what bare ffmpeg and libvmaf give for the same frames, counted from the beginning."""
+    moving = "lavfi:testsrc2=size=96x64:rate=25:duration=20"
+    path = make_media("broadcast.ts", moving, "lavfi:sine=r=48000:d=20", *H264, "-g", "100", "-bf", "2", "-c:a", "mp2")
+    grid = tmp_path / "grid.toml"
+    grid.write_text('[video]\nsizes = [64]\n[video.crf]\nh264 = [30]\n[audio]\naac = ["48k"]\n')
+    options = ExtractOptions(grid=load_grid(str(grid)), keep_encodes=True, digest_s=6.0, digest_above_s=6.0)
+    table, _ = run_extract([path], ffmpeg, Cache(tmp_path / "cache"), options)
+    rows = table.frame[table.frame["kind"] == "video"]
+    assert len(rows) == 3
+    encodes = {path.stem.rpartition("-")[2]: path for path in (tmp_path / "cache" / "kept").rglob("h264*.mp4")}
+    for row in rows.itertuples():
+        first, last = round(row.start_s * 25), round(row.end_s * 25)
+        graph = (
+            # The first frame of the file is the first of the title: sound begins with it, to the frame.
+            f"[0:v]fps=25:start_time=0,trim=start_frame={first}:end_frame={last},settb=1/25,setpts=N[r];"
+            f"[1:v]trim=end_frame={last - first},settb=1/25,setpts=N,scale=96:64:flags=bicubic[d];"
+            "[d][r]libvmaf=model=version=vmaf_v0.6.1:log_fmt=csv:log_path=vmaf.csv"
+        )
+        ffmpeg.run(
+            ["-i", path, "-i", encodes[f"{first}+{last - first}"], "-lavfi", graph, "-f", "null", "-"], cwd=tmp_path
+        )
+        scores = pd.read_csv(tmp_path / "vmaf.csv", index_col=False)
+        assert row.vmaf == pytest.approx(scores["vmaf"].mean(), abs=1e-3)
+        assert row.adm2 == pytest.approx(scores["integer_adm2"].mean(), abs=1e-5)
+        still = scores["integer_motion2"][1:] < 1e-3  # copies of one frame have no motion
+        assert not still.any()
+
+
+def test_a_gop_longer_than_the_digest_is_no_matter(make_media, ffmpeg, tmp_path, tiny_grid):
+    moving = "lavfi:testsrc2=size=96x64:rate=25:duration=24"
+    path = make_media(
+        "one-gop.ts", moving, "lavfi:sine=r=48000:d=24", *H264, "-g", "400", "-sc_threshold", "0", "-c:a", "aac"
+    )
+    options = ExtractOptions(grid=load_grid(str(tiny_grid)), digest_s=4.0, digest_above_s=4.0)
+    table, _ = run_extract([path], ffmpeg, Cache(tmp_path / "cache"), options)
+    assert (table.frame["kind"] == "audio").sum() == 2  # two stretches of a rendition

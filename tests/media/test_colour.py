@@ -59,8 +59,9 @@ def red(size: str, chain: str = "format=gbrp", rgb: str = "0xC80000") -> str:
 @pytest.mark.parametrize(
     ("suffix", "codec", "pixel_format"),
     [
-        ("mkv", "libx264rgb", "rgb24"), ("mkv", "ffv1", "gbrp"), ("mkv", "ffv1", "gbrp10le"), ("mkv", "ffv1", "rgb48le"),
-        ("mov", "png", "rgb24"), ("mov", "qtrle", "rgb24"), ("nut", "rawvideo", "bgr0"), ("nut", "rawvideo", "rgb565le"),
+        ("mkv", "libx264rgb", "rgb24"), ("mkv", "ffv1", "gbrp"), ("mkv", "ffv1", "gbrp10le"),
+        ("mkv", "ffv1", "rgb48le"), ("mov", "png", "rgb24"), ("mov", "qtrle", "rgb24"),
+        ("nut", "rawvideo", "bgr0"), ("nut", "rawvideo", "rgb565le"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("size", "matrix"), [("1280x720", "bt709"), ("320x240", "smpte170m")])
