@@ -25,7 +25,7 @@ _PLAUSIBLE_VMAF = 80.0
 _FINE_CRF = 24.0
 _MISSING, _MISSING_S = 0.01, 0.5
 """Missing sound that is told: a share of the title, and no less than so many seconds."""
-_MOST_MISSING = 0.25
+_MOST_MISSING = 0.8
 """Share of a title without sound beyond which it is refused."""
 
 

@@ -57,6 +57,7 @@ class LookTask:
     ffmpeg: FFmpeg
     audio_track: int | None = None
     max_pixels: int = MAX_PIXELS
+    with_picture: bool = True
 
     @property
     def label(self) -> str:
@@ -73,10 +74,17 @@ class LookTask:
                 version=_NORMALISATION,
                 track=self.audio_track or 0,
                 max_pixels=self.max_pixels,
+                picture=self.with_picture,
             )
             found = cache.get(key)
             if found is None:
-                info = probe(path, self.ffmpeg, audio_track=self.audio_track, max_pixels=self.max_pixels)
+                info = probe(
+                    path,
+                    self.ffmpeg,
+                    audio_track=self.audio_track,
+                    max_pixels=self.max_pixels,
+                    with_picture=self.with_picture,
+                )
                 cache.put(key, {"info": np.array(info.to_json())})
             else:
                 info = MediaInfo.from_json(str(found["info"]), path)

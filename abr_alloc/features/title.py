@@ -114,6 +114,7 @@ class TitleMeasurement:
             ffmpeg=self._ffmpeg,
             audio_track=options.audio_track,
             max_pixels=options.max_pixels,
+            with_picture=not options.audio_only,
         )
 
     def go_on(self, task: TitleTask, result: Any) -> Sequence[TitleTask]:

@@ -85,7 +85,7 @@ def is_rgb_format(pixel_format: str) -> bool:
 
 
 def decide_colour(tags: PictureTags, width_px: int, height_px: int, codec: str) -> Colour | None:
-    """What a source's samples mean; None where its matrix is one that cannot be kept (ICtCp, YCgCo and their like).
+    """What a source's samples mean; None where that cannot be kept (ICtCp, YCgCo, XYZ and their like).
 
     Args:
         tags: what the file says.
@@ -93,6 +93,8 @@ def decide_colour(tags: PictureTags, width_px: int, height_px: int, codec: str) 
         height_px: coded height.
         codec: the source's codec, by ffmpeg's name: pictures of still codecs are full range, unless they say else.
     """
+    if tags.pixel_format.startswith("xyz"):  # cinema's, in a space and a transfer of its own
+        return None
     rgb = is_rgb_format(tags.pixel_format)
     matrix = "" if tags.matrix in _UNKNOWN | {"gbr"} else tags.matrix
     assumed = not matrix and not rgb

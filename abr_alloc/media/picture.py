@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -33,6 +33,8 @@ _ALPHA = ("yuva", "gbrap", "rgba", "bgra", "argb", "abgr", "ya8", "ya16", "pal8"
 # Decoders of ffmpeg's own leave out the alpha of these; those of libvpx do not.
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
+# A base layer in Dolby's own colours, which nothing else can show, says nothing of them in its tags.
+_DOLBY_ALONE = re.compile(r"DOVI configuration record:.*compatibility id: 0\b")
 _QUARTER_TURN_SLACK = 1.0  # degrees within which ffmpeg takes a turn for a quarter one
 
 
@@ -100,17 +102,18 @@ def look_at_picture(path: Path, ffmpeg: FFmpeg, stream: Any, max_pixels: int) ->
         raise UnsupportedMediaError(f"{path} holds no video frame that can be decoded", path=str(path))
     first = frames[0]
     _check_size(path, first.width_px, first.height_px, max_pixels)
-    _check_colour(path, first.tags)
+    _check_colour(path, first.tags, lines)
     colour = decide_colour(first.tags, first.width_px, first.height_px, codec)
     if colour is None:
+        what = f"the colour matrix {first.tags.matrix}" if first.tags.matrix else f"{first.tags.pixel_format} samples"
         raise UnsupportedMediaError(
-            f"{path} has the colour matrix {first.tags.matrix}, which cannot be kept; convert it to bt709 or bt2020nc",
-            path=str(path),
+            f"{path} has {what}, which cannot be kept; convert it to bt709 or bt2020nc", path=str(path)
         )
     has_alpha = first.tags.pixel_format.startswith(_ALPHA)
     distances = np.diff(sorted(float(frame.time_s) for frame in frames if frame.time_s is not None))
     turned = next((float(found[1]) for line in lines if (found := _ROTATION.search(line))), 0.0)
     width_px, height_px = _shown_size(first, turned)
+    _check_size(path, width_px, height_px, max_pixels)
     return Picture(
         width_px=width_px,
         height_px=height_px,
@@ -165,12 +168,13 @@ def _check_size(path: Path, width_px: int, height_px: int, max_pixels: int) -> N
         )
 
 
-def _check_colour(path: Path, tags: PictureTags) -> None:
-    hdr = hdr_transfer(tags)
+def _check_colour(path: Path, tags: PictureTags, lines: Sequence[str]) -> None:
+    name = hdr_transfer(tags)
+    hdr = f"{name}, {tags.transfer}" if name else "Dolby Vision alone" if any(map(_DOLBY_ALONE.search, lines)) else ""
     if hdr:
         raise UnsupportedMediaError(
-            f"{path} is HDR ({hdr}, {tags.transfer}), which is not measured yet: VMAF and what it is compared with are "
-            "SDR; give a version tone-mapped to SDR",
+            f"{path} is HDR ({hdr}), which is not measured yet: VMAF and what it is compared with are SDR; give a "
+            "version tone-mapped to SDR",
             path=str(path),
         )
 

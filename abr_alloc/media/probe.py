@@ -126,7 +126,14 @@ class Packets:
     """Size, bytes. Shape (P,)."""
 
 
-def probe(path: Path, ffmpeg: FFmpeg, *, audio_track: int | None = None, max_pixels: int = MAX_PIXELS) -> MediaInfo:
+def probe(
+    path: Path,
+    ffmpeg: FFmpeg,
+    *,
+    audio_track: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    with_picture: bool = True,
+) -> MediaInfo:
     """Read what a source is.
 
     The whole file is read for its clocks, and a few frames are decoded.
@@ -136,13 +143,15 @@ def probe(path: Path, ffmpeg: FFmpeg, *, audio_track: int | None = None, max_pix
         ffmpeg: the program that will decode it.
         audio_track: number among its audio tracks, from 1; None to choose.
         max_pixels: larger pictures are refused.
+        with_picture: False for the sound alone, whatever the picture is.
 
     Raises:
         UnsupportedMediaError: not one media file that can be measured; the message says why.
     """
     with open_media(path) as container:
         duration_s = container.duration / av.time_base if container.duration else 0.0
-        video, audio = choose_video(container), choose_audio(container, audio_track, path)
+        video = choose_video(container) if with_picture else None
+        audio = choose_audio(container, audio_track, path)
         if video is None and not audio.indices:
             raise UnsupportedMediaError(f"{path} holds neither video nor audio", path=str(path))
         starts = [_start_s(container.streams[index]) for index in audio.indices]

@@ -60,7 +60,7 @@ def test_missing_sound_is_told_with_its_longest_gap() -> None:
     assert note == "3.00 s of sound are missing, the longest gap 2.50 s at 20.00 s; silence stands for them"
 
 
-@pytest.mark.parametrize("seconds", [1.0, 44.0])
+@pytest.mark.parametrize("seconds", [1.0, 11.0])
 def test_a_title_mostly_without_sound_is_refused(seconds) -> None:
     with pytest.raises(UnsupportedMediaError, match=rf"film\.mkv has {seconds:.1f} s of sound for 60\.0 s of picture"):
         check_sound(INFO, sound(seconds), 60.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
@@ -283,6 +284,20 @@ MASTER_FAULTS = [
 )
 def test_a_wrong_form_breaks_its_section_and_nothing_else(base, old, new, sections):
     assert broken(edited(base, old, new)) == set((sections or "").split())
+
+
+def test_no_damage_raises():
+    chance = random.Random(11)
+    pieces = [b"\n", b'"', b"=", b",", b":", b"@", b"0", b"9" * 30, b"-", b"{$", b" ", b"\0", b"NONE", b"T", b"0x"]
+    for _ in range(1500):
+        data = bytearray(chance.choice([MEDIA, MASTER]).encode())
+        for _ in range(chance.randint(1, 10)):
+            at = chance.randrange(len(data))
+            if chance.randrange(2):
+                data[at:at] = chance.choice(pieces)
+            else:
+                del data[at : at + chance.randint(1, 20)]
+        read_playlist(bytes(data))
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,22 @@ def test_probes_and_delivered_streams_carry_the_tags_at_every_size(ffmpeg, make_
         assert read_fragment((folder / "00001.m4s").read_bytes(), init).width_px == width
 
 
+def test_dolby_vision_without_another_base_is_refused(ffmpeg, make_media, monkeypatch) -> None:
+    """ffmpeg prints the record in its list of streams; no encoder here writes one."""
+    from abr_alloc.media import picture
+
+    told = "    DOVI configuration record: version: 1.0, profile: 5, level: 6, rl flag: 1, el flag: 0, bl flag: 1"
+    path = make_media("dolby.mkv", red("320x240", "format=yuv420p"), "-c:v", "ffv1")
+    decode = picture._decode
+    for last, refused in ((", compatibility id: 0", True), (", compatibility id: 2", False)):
+        monkeypatch.setattr(picture, "_decode", lambda *args, last=last: [told + last, *decode(*args)])
+        if refused:
+            with pytest.raises(UnsupportedMediaError, match="Dolby Vision alone"):
+                probe(path, ffmpeg)
+        else:
+            assert probe(path, ffmpeg).width_px == 320
+
+
 def test_primaries_that_are_tagged_alone_tell_the_matrix() -> None:
     tags = PictureTags(pixel_format="yuv420p", range="", matrix="", primaries="bt2020", transfer="")
     found = decide_colour(tags, 320, 240, "hevc")

@@ -106,6 +106,12 @@ def test_a_very_large_picture_is_refused_unless_it_is_allowed(ffmpeg, make_media
     assert probe(path, ffmpeg, max_pixels=60_000_000).width_px == 8192
 
 
+def test_what_pixels_that_are_not_square_make_of_it_counts(ffmpeg, make_media) -> None:
+    path = make_media("flat.mkv", "lavfi:testsrc2=size=64x64:rate=5:duration=1", "-vf", "setsar=1/8", *X264)
+    with pytest.raises(UnsupportedMediaError, match="is 8x64, smaller"):
+        probe(path, ffmpeg)
+
+
 def test_a_slide_show_is_refused_by_its_rate(ffmpeg, make_media) -> None:
     path = make_media("slides.mp4", "lavfi:testsrc2=size=96x64:rate=1/100:duration=400", *X264)
     with pytest.raises(UnsupportedMediaError, match="a new picture every 100 s; at least 1 frame per second"):
