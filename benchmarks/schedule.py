@@ -46,7 +46,7 @@ class TitleTimes:
 def measure(films: list[Path], output: Path, grid: str) -> None:
     from abr_alloc.allocation.probing import Prober
     from abr_alloc.features.cache import Cache
-    from abr_alloc.features.tasks import LookTask, ScanTask
+    from abr_alloc.features.looks import LookTask, ScanTask
     from abr_alloc.features.title import ExtractOptions, TitleMeasurement
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.media.grid import load_grid

@@ -14,7 +14,7 @@ from abr_alloc.delivery.tasks import AudioTask, VideoTask
 from abr_alloc.export.presentation import SEGMENT_S
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.extract import Progress
-from abr_alloc.features.tasks import ScanTask
+from abr_alloc.features.looks import ScanTask
 from abr_alloc.media.coding import segment_duration_s
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo

@@ -1,4 +1,4 @@
-"""The units of work of an extraction: each names its cache entries, can run anywhere, and stores its own result.
+"""The measurements of an extraction: each names its cache entries, can run anywhere, and stores its own result.
 
 A task holds all that determines its result, so its key is the hash of its fields and of the versions of the tools.
 Running one twice gives the same entries; killing one leaves no entry half done. None needs what another left on disk
@@ -7,9 +7,7 @@ but cache entries, so that they run on one machine or on many.
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,127 +15,20 @@ import numpy as np
 
 from abr_alloc.errors import MediaError
 from abr_alloc.features.cache import Cache, cache_key
-from abr_alloc.features.copies import local_copy
-from abr_alloc.features.digest import COMPLEXITY_VERSION, measure_complexity
 from abr_alloc.features.envelope import is_same_sound, sound_envelope
-from abr_alloc.features.soundness import check_sound
+from abr_alloc.features.looks import NORMALISATION, source_here
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION, measure_video
-from abr_alloc.media.coding import GOP_S, SAMPLE_RATE_HZ
-from abr_alloc.media.container import require_media_file
+from abr_alloc.media.coding import GOP_S
 from abr_alloc.media.encode import encode_audio, encode_video
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import MAX_PIXELS, MediaInfo, content_hash, probe, read_packets
-from abr_alloc.media.scenes import SCDET_THRESHOLD, Scene, scan_source
-from abr_alloc.media.seek import prove_seek, read_key_times
-from abr_alloc.media.sound import SoundFacts, decode_audio, survey_audio
+from abr_alloc.media.probe import MediaInfo, read_packets
+from abr_alloc.media.scenes import Scene
+from abr_alloc.media.seek import prove_seek
+from abr_alloc.media.sound import decode_audio
 
-__all__ = ["AudioTask", "LookTask", "ScanTask", "Title", "VideoTask"]
-
-_NORMALISATION = 2
-"""Changes whenever the same source would be brought to other frames or samples."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Title:
-    """One source after the first look."""
-
-    name: str
-    info: MediaInfo
-    source_hash: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookTask:
-    """Open a source: what it is, and the hash of its bytes. Returns a `Title`."""
-
-    name: str
-    path: Path
-    ffmpeg: FFmpeg
-    audio_track: int | None = None
-    max_pixels: int = MAX_PIXELS
-    with_picture: bool = True
-
-    @property
-    def label(self) -> str:
-        return f"{self.path.name}: looking"
-
-    def run(self, cache: Cache) -> Title:
-        with local_copy(self.path, cache.copies) as path:
-            require_media_file(path)
-            source_hash = content_hash(path)
-            key = cache_key(
-                kind="look",
-                source=source_hash,
-                ffmpeg=self.ffmpeg.version,
-                version=_NORMALISATION,
-                track=self.audio_track or 0,
-                max_pixels=self.max_pixels,
-                picture=self.with_picture,
-            )
-            found = cache.get(key)
-            if found is None:
-                info = probe(
-                    path,
-                    self.ffmpeg,
-                    audio_track=self.audio_track,
-                    max_pixels=self.max_pixels,
-                    with_picture=self.with_picture,
-                )
-                cache.put(key, {"info": np.array(info.to_json())})
-            else:
-                info = MediaInfo.from_json(str(found["info"]), path)
-            return Title(name=self.name, info=replace(info, path=self.path), source_hash=source_hash)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanTask:
-    """Count a source's frames and find its cuts; with `with_complexity`, see also how busy every second is."""
-
-    ffmpeg: FFmpeg
-    info: MediaInfo
-    source_hash: str
-    with_complexity: bool = False
-
-    @property
-    def key(self) -> str:
-        return cache_key(
-            kind="scan",
-            source=self.source_hash,
-            ffmpeg=self.ffmpeg.version,
-            threshold=SCDET_THRESHOLD,
-            version=_NORMALISATION,
-            **self.info.stream_facts,
-            **({"complexity": COMPLEXITY_VERSION} if self.with_complexity else {}),
-        )
-
-    @property
-    def label(self) -> str:
-        return f"{self.info.path.name}: looking for cuts"
-
-    def run(self, cache: Cache) -> None:
-        with cache.work_dir() as work_dir, _here(self.info, cache) as info:
-            scan = scan_source(self.ffmpeg, info, work_dir)
-            duration_s = float(scan.num_frames / info.fps)
-            found = {
-                "num_frames": scan.num_frames,
-                "cuts": np.array(scan.cuts, dtype=np.int64),
-                "fingerprints": scan.fingerprints,
-                "key_times_s": read_key_times(info),
-            }
-            if self.with_complexity and info.has_audio:
-                pcm = work_dir / "audio.f32"
-                sound = decode_audio(info, duration_s, pcm)
-                samples = np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2)
-                found["complexity"] = measure_complexity(scan, info.fps, samples, SAMPLE_RATE_HZ)
-                found["envelope"] = sound_envelope(samples)
-                del samples
-            else:
-                sound = survey_audio(info, duration_s) if info.has_audio else SoundFacts()
-            found["channels"] = sound.channels
-            found["notes"] = np.array([*scan.notes, *check_sound(info, sound, duration_s)], dtype=str)
-        cache.put(self.key, found)
+__all__ = ["AudioTask", "VideoTask"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +49,7 @@ class VideoTask:
         return cache_key(
             kind="video",
             source=self.source_hash,
-            normalisation=_NORMALISATION,
+            normalisation=NORMALISATION,
             **self.info.stream_facts,
             target=self.target,
             gop_s=GOP_S,
@@ -187,7 +78,7 @@ class VideoTask:
         return cache.has(self.key) and (not self.keep_encode or self._kept(cache).is_file())
 
     def run(self, cache: Cache) -> None:
-        with _here(self.info, cache) as info:
+        with source_here(self.info, cache) as info:
             self._run(cache, info)
 
     def _run(self, cache: Cache, info: MediaInfo) -> None:
@@ -274,7 +165,7 @@ class AudioTask:
             ffmpeg=self.ffmpeg.version,
             duration_s=round(self.duration_s, 6),
             fdk="libfdk_aac" in self.ffmpeg.encoders,
-            version=_NORMALISATION,
+            version=NORMALISATION,
             **self.info.stream_facts,
             **self.part.facts,
         )
@@ -301,7 +192,7 @@ class AudioTask:
         missing = [target for target in self.targets if not self._is_done(cache, target)]
         with cache.work_dir() as work_dir:
             pcm = work_dir / "audio.f32"
-            with _here(self.info, cache) as info:
+            with source_here(self.info, cache) as info:
                 decode_audio(info, self.duration_s, pcm, start_s=self.start_s)
                 if not self.part.is_whole and not self._is_proved(cache, pcm):
                     decode_audio(info, self.duration_s, pcm, start_s=self.start_s, from_beginning=True)
@@ -328,13 +219,6 @@ class AudioTask:
         """Whether what was decoded from within the source is as loud, moment by moment, as the scan heard it there."""
         heard = sound_envelope(np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2))
         return is_same_sound(heard, cache.require(self.scan_key)["envelope"], self.start_s)
-
-
-@contextlib.contextmanager
-def _here(info: MediaInfo, cache: Cache) -> Iterator[MediaInfo]:
-    """A source that is a file of this machine, as ffmpeg needs it: itself, or its copy."""
-    with local_copy(info.path, cache.copies) as path:
-        yield replace(info, path=path)
 
 
 def _part_name(part: Part) -> str:

@@ -19,10 +19,11 @@ from typing import Any, Protocol
 from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
 from abr_alloc.features.cache import Cache
 from abr_alloc.features.digest import UNIT_S, choose_stretches
+from abr_alloc.features.looks import LookTask, ScanTask, Title
 from abr_alloc.features.rows import audio_row, to_frame, video_row
 from abr_alloc.features.soundness import check_plausible, check_source
 from abr_alloc.features.table import FeatureTable, TableMetadata
-from abr_alloc.features.tasks import AudioTask, LookTask, ScanTask, Title, VideoTask
+from abr_alloc.features.tasks import AudioTask, VideoTask
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION, current_metrics
 from abr_alloc.media.encode import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
