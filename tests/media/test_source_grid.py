@@ -309,10 +309,9 @@ CODERS = {
         looks="yuv420p yuv420p:full yuv420p10le yuv422p yuv444p gbrp yuva420p",
         tells="matrix",
     ),
-    "av1": Coder(options="libsvtav1 -preset 12 -crf 8", looks="yuv420p yuv420p:full", tells="matrix"),
-    "av1aom": Coder(
+    "av1": Coder(
         options="libaom-av1 -cpu-used 8 -lag-in-frames 8 -crf 8",
-        looks="yuv420p10le yuv444p gray gbrp",
+        looks="yuv420p yuv420p10le yuv420p:full yuv444p gray gbrp",
         tells="matrix",
         rgb_matrix="bt709",  # sRGB: AV1 specification, 5.5.2
     ),
@@ -375,10 +374,10 @@ CONTAINERS = {
         "pcm_s16le pcm_s24le pcm_f32le aac mp3 ac3 alac",
     ),
     "mkv": (
-        "h264 hevc mpeg2 mpeg4 vp8 vp9 av1 av1aom prores ffv1 huffyuv ffvhuff raw mjpeg png theora h264rgb",
+        "h264 hevc mpeg2 mpeg4 vp8 vp9 av1 prores ffv1 huffyuv ffvhuff raw mjpeg png theora h264rgb",
         "pcm_s16le pcm_s24le pcm_f32le aac mp3 ac3 eac3 flac opus vorbis alac mp2",
     ),
-    "webm": ("vp8 vp9 av1 av1aom", "opus vorbis"),
+    "webm": ("vp8 vp9 av1", "opus vorbis"),
     "ts": ("h264 hevc mpeg2 mpeg4", "aac mp3 ac3 eac3 opus mp2"),
     "mpg": ("mpeg2 h264", "mp2 ac3 mp3"),
     "avi": (
@@ -420,11 +419,11 @@ def can_be(s: Source) -> bool:
         # Colour.
         not s.matrix or not (s.is_rgb or family == "gray" or coder.matrix),
         not s.matrix or tags or "matrix" in coder.tells,
-        s.look != "gray" or s.container in ("mkv", "mxf") or s.video in ("h264", "hevc", "av1aom"),
-        s.format != "yuva420p" or s.container in ("mkv", "webm"),
+        s.look != "gray" or s.container in ("mkv", "mxf") or s.video in ("h264", "hevc", "av1"),
+        s.format != "yuva420p" or (s.container in ("mkv", "webm") and not s.shape.startswith("turned")),
         s.video != "raw" or s.container != "mov" or s.format not in ("yuv420p", "nv12", "gray", "bgr0"),
         s.video != "raw" or s.container != "mkv" or not s.is_rgb,
-        s.video != "raw" or s.container != "avi" or s.format != "argb",
+        s.video != "raw" or s.container != "avi" or s.format not in ("argb", "bgr0"),
         # Shape and scan.
         s.shape == "1:1" or s.video != "dnxhr",
         not s.shape.startswith("turned")
@@ -446,6 +445,7 @@ def can_be(s: Source) -> bool:
         s.audio != "opus" or s.layout != "5.1(side)",
         s.audio != "alac" or s.layout not in ("quad", "5.1(side)", "7.1"),
         s.container not in ("mkv", "nut") or s.audio not in PCM or s.layout != "quad",
+        s.container != "avi" or s.audio != "pcm_f32le" or s.layout != "7.1",  # a packet for every sample
         s.container != "ts" or s.layout != "7.1",
         s.container != "flv" or s.audio != "mp3" or s.rate_hz != 32_000,
         s.container != "mxf" or mono_or_stereo,
@@ -495,6 +495,12 @@ GRID += [
     hd("mkv", "ffv1", "yuv422p10le", "25", "bt2020nc"),
     hd("nut", "ffv1", "yuv420p", "25", "", size=(1280, 96)),
     hd("avi", "raw", "nv12", "30", "", size=(128, 720)),
+]
+# Clocks that ask for care: times in milliseconds, about half a frame behind the sound's; frames without times.
+GRID += [
+    Source(container="flv", video="h264", rate="24", audio="aac"),
+    Source(container="flv", video="h264", rate="24000/1001", audio="aac"),
+    Source(container="mpg", video="h264", audio="mp2"),
 ]
 
 # Making a source, and reading it.
@@ -631,10 +637,15 @@ def heard_at(s: Source, path: Path) -> float:
     return lead_s(path) + float(s.sound_late_s - s.picture_late_s) + untold_s
 
 
-def shown(s: Source, path: Path) -> list[int]:
-    """The numbers that a title's frames must show: a late picture's first one stands until its time."""
+def shown(s: Source, path: Path) -> list[list[int]]:
+    """The numbers that a title's frames must show: a late picture's first one stands until its time.
+
+    Where that is half a frame off, both ways of rounding are right.
+    """
     step = 2 if s.is_interlaced else 1  # of an interlaced frame, the field that comes first
-    return [0] * round(lead_s(path) * s.fps) + [step * n % 256 for n in range(s.frames)]
+    lead = lead_s(path) * s.fps
+    numbers = [step * n % 256 for n in range(s.frames)]
+    return [[0] * copies + numbers for copies in sorted({round(lead - 0.05), round(lead + 0.05)})]
 
 
 @pytest.fixture(scope="module")
@@ -693,7 +704,7 @@ def test_a_source_is_read_as_it_was_made(ffmpeg, make_media, folder, tmp_path, s
     assert (info.width_px, info.height_px) == source.size
     assert info.interlaced == source.is_interlaced
     seen = see(ffmpeg, info, video_chain(info), tmp_path / "log")
-    assert seen.numbers == shown(source, path)
+    assert seen.numbers in shown(source, path)
     check_levels(source, seen)
     check_tags(source, seen)
     samples = hear(info, 1.4, tmp_path / "sound")
@@ -712,13 +723,13 @@ def test_the_grid_holds_every_choice_several_times():
 
 
 LONG_S = 8
-LONG_BURSTS = tuple((0.2 + 0.3 * k + 0.004 * k * k, 0.5) for k in range(19))
+LONG_BURSTS = tuple((0.2 + 0.3 * k + 0.004 * k * k, 0.5) for k in range(21))
 """No two are as far apart as two others: a stretch of sound is known by them."""
 
 
 def long(container, video, rate="24", audio="pcm_s16le", gop=30, **more):
     source = Source(container=container, video=video, rate=rate, audio=audio, num_frames=LONG_S * int(rate), **more)
-    return pytest.param(source, gop, id=f"{container} {video} {source.scan} {gop}")
+    return pytest.param(source, gop, id=f"{source}, key frames {gop} apart")
 
 
 @pytest.mark.parametrize(
@@ -736,25 +747,28 @@ def long(container, video, rate="24", audio="pcm_s16le", gop=30, **more):
         long("mpg", "mpeg2", "25", audio="mp2", gop=12),
         long("avi", "mpeg4", "25", audio="mp3"),
         long("flv", "h264", "30", audio="aac", gop=60),
-        long("nut", "mpeg4", "25", audio="vorbis", late="sound"),
+        long("nut", "h264", "25", audio="vorbis", late="sound"),
         long("mxf", "mpeg2", "25", gop=12),
         long("ogg", "theora", "24", audio="vorbis", gop=32),
     ],
 )
 def test_a_part_read_from_within_holds_its_own_frames_and_sound(ffmpeg, make_media, folder, tmp_path, source, gop):
     cuts = ("-g", str(gop), *(("-sc_threshold", "0") if source.video in ("h264", "mpeg2", "mpeg4") else ()))
+    if source.container == "mpg":  # a time for every frame, where frames are large
+        cuts += ("-b:v", "4M", "-minrate", "4M", "-maxrate", "4M", "-bufsize", "400k")
     path = make(make_media, folder, source, *cuts, bursts=LONG_BURSTS, length_s=LONG_S)
     info = probe(path, ffmpeg)
     assert info.fps == source.fps
-    numbers, begin_s = shown(source, path), heard_at(source, path)
+    (numbers,), begin_s = shown(source, path), heard_at(source, path)
     scan = scan_source(ffmpeg, info, tmp_path)
     assert scan.num_frames == len(numbers)
     key_times = read_key_times(info)
-    for first_s, num_frames, tail_frames in ((1.5, 12, 0), (4.2, 20, 6), (5.0, 9, 0), (7.3, 15, 0)):
+    for first_s, num_frames, tail_frames in ((1.5, 12, 0), (4.2, 20, 6), (5.0, 9, 0), (7.2, 15, 0)):
         part = Part(
             first_frame=round(first_s * source.fps), num_frames=num_frames, is_whole=False, tail_frames=tail_frames
         )
         part = replace(part, seek_s=prove_seek(ffmpeg, info, part, key_times, scan.fingerprints))
+        assert (part.seek_s is None) == (first_s < 4 or gop > source.frames)
         seen = see(ffmpeg, info, part.chain(info), tmp_path / "log", part.seek_s)
         assert seen.numbers == numbers[part.first_frame : part.first_frame + num_frames]
         start_s = part.start_s(info.fps)
