@@ -1,4 +1,4 @@
-"""The first tasks of a title: a look at what it is, and a scan that decodes all of it once before anything is encoded."""
+"""The first tasks of a title: a look at what it is, and a scan that decodes it once before anything is encoded."""
 
 from __future__ import annotations
 

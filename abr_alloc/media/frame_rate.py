@@ -26,7 +26,9 @@ _FAST = 0.75  # of the usual distance: shorter ones belong to a faster part
 _FAST_SHARE = 0.1  # so many frames make a faster part; fewer are jitter
 _HIGHEST_FPS = 600
 _DEFAULT = Fraction(25)  # as ffmpeg does where nothing is known
+_MATROSKA, _NANOSECONDS = Fraction(1, 1000), 1e-5
 _FINE = 500  # ticks to a frame from which equal distances are an exact rate, not a rounded one
+_COUNTED = 2  # ticks to a frame where a stream's clock counts its frames (AVI, Ogg), or its fields
 _DROPPED = 0.95  # of distances that are whole frames of a stated rate: the rest was left out as repeated
 
 
@@ -39,6 +41,8 @@ def usual_rate(ticks: Ticks, time_base: Fraction, stated: Iterable[Fraction | No
         stated: rates that the container and the codec tell, the surest first; None or 0 where one does not.
     """
     told = [Fraction(rate) for rate in stated if rate and 0 < rate <= _HIGHEST_FPS]
+    if time_base == _MATROSKA:
+        told = [_meant(rate) for rate in told]
     distances: Ticks = np.diff(np.unique(ticks)).astype(np.int64)
     # Frames closer than that are shown by nobody: one is the other's correction.
     distances = distances[distances * float(time_base) >= 1 / _HIGHEST_FPS]
@@ -49,7 +53,10 @@ def usual_rate(ticks: Ticks, time_base: Fraction, stated: Iterable[Fraction | No
     # Times are rounded to ticks. From frame to frame that evens out; between others each rounding counts.
     in_a_row = len(usual) == len(distances)
     error_s = float(time_base) * (1.0 / len(usual) if in_a_row else 1.5 / len(usual) ** 0.5) + 1e-6 * mean_s
-    exact = [1 / (int(usual[0]) * time_base)] if (usual == usual[0]).all() and usual[0] >= _FINE else []
+    alike = bool((usual == usual[0]).all()) and (usual[0] >= _FINE or usual[0] <= _COUNTED)
+    exact = [1 / (int(usual[0]) * time_base)] if alike else []
+    if exact and usual[0] <= _COUNTED:
+        return exact[0]
     borne_out = [rate for rate in (*told, *exact) if abs(float(1 / rate) - mean_s) <= error_s]
     broadcast = [rate for rate in borne_out if _is_whole_or_ntsc(rate)]
     if broadcast:
@@ -80,6 +87,14 @@ def _usual_distances(distances: Ticks) -> Ticks:
         found = faster
     # About the usual one: all where times are rounded (1 tick) or jitter, none that is two frames long.
     return found[np.abs(found - middle) <= max(1.0, 0.4 * middle)]
+
+
+def _meant(rate: Fraction) -> Fraction:
+    """A stated rate without the rounding of a frame's duration to nanoseconds, as Matroska states it."""
+    nearest = min(
+        (Fraction(round(rate * part)) / part for part in (1, Fraction(1001, 1000))), key=lambda r: abs(r - rate)
+    )
+    return nearest if nearest and abs(nearest / rate - 1) < _NANOSECONDS else rate
 
 
 def _is_whole_or_ntsc(rate: Fraction) -> bool:

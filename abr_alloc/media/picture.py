@@ -28,6 +28,7 @@ MIN_SIDE_PX = 18
 MIN_FPS = 1
 """Lowest frame rate that is measured, frames per second: below it, a title is a slide show."""
 
+_WORKED_OUT = 0.001
 _NUM_FRAMES = 24  # enough to see how far apart they are
 _ALPHA = ("yuva", "gbrap", "rgba", "bgra", "argb", "abgr", "ya8", "ya16", "pal8", "ayuv", "vuya", "uyva")
 # Decoders of ffmpeg's own leave out the alpha of these; those of libvpx do not.
@@ -56,8 +57,8 @@ class Picture:
     """Decoder that must be asked for by name; empty for ffmpeg's choice."""
     stated_rates: tuple[Fraction, ...]
     """Frame rates that container and codec tell."""
-    distance_s: float | None
-    """Median distance of the first decoded frames, seconds."""
+    times_s: tuple[Fraction, ...]
+    """Times of the first decoded frames, rising, seconds on the file's clock."""
     notes: tuple[str, ...]
 
     def frame_rate(self, timeline: Timeline, path: Path) -> Fraction:
@@ -66,8 +67,14 @@ class Picture:
         Raises:
             UnsupportedMediaError: it shows less than a frame per second.
         """
-        rate = usual_rate(timeline.start, timeline.time_base, self.stated_rates)
-        if self.is_interlaced and self.distance_s is not None and self.distance_s * rate > 1.8:
+        decoded = np.array([round(time_s / timeline.time_base) for time_s in self.times_s], dtype=np.int64)
+        # Program streams give a time to some packets alone; a decoder works out the others.
+        ticks = decoded if timeline.is_sparse else timeline.start
+        rate = usual_rate(ticks, timeline.time_base, self.stated_rates)
+        if timeline.is_sparse:  # what a decoder works out adds up its roundings
+            rate = next((told for told in self.stated_rates if abs(told / rate - 1) < _WORKED_OUT), rate)
+        distances = np.diff(decoded) * float(timeline.time_base * rate)
+        if self.is_interlaced and len(distances) and np.median(distances) > 1.8:
             rate /= 2  # every field is a packet of its own
         if rate < MIN_FPS:
             raise UnsupportedMediaError(
@@ -110,7 +117,6 @@ def look_at_picture(path: Path, ffmpeg: FFmpeg, stream: Any, max_pixels: int) ->
             f"{path} has {what}, which cannot be kept; convert it to bt709 or bt2020nc", path=str(path)
         )
     has_alpha = first.tags.pixel_format.startswith(_ALPHA)
-    distances = np.diff(sorted(float(frame.time_s) for frame in frames if frame.time_s is not None))
     turned = next((float(found[1]) for line in lines if (found := _ROTATION.search(line))), 0.0)
     width_px, height_px = _shown_size(first, turned)
     _check_size(path, width_px, height_px, max_pixels)
@@ -128,7 +134,7 @@ def look_at_picture(path: Path, ffmpeg: FFmpeg, stream: Any, max_pixels: int) ->
             for rate in (stream.average_rate, context.framerate, stream.base_rate, stream.guessed_rate)
             if rate
         ),
-        distance_s=float(np.median(distances)) if len(distances) else None,
+        times_s=tuple(sorted(frame.time_s for frame in frames if frame.time_s is not None)),
         notes=tuple(_notes(turned, colour, has_alpha)),
     )
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -154,10 +156,7 @@ def probe(
         audio = choose_audio(container, audio_track, path)
         if video is None and not audio.indices:
             raise UnsupportedMediaError(f"{path} holds neither video nor audio", path=str(path))
-        starts = [_start_s(container.streams[index]) for index in audio.indices]
         picture = None if video is None else look_at_picture(path, ffmpeg, video, max_pixels)
-        # A decoder's lead-in has times below 0 and is not heard: it begins nothing.
-        starts = [max(start, Fraction(0)) for start in starts] + ([] if video is None else [_start_s(video)])
         tracks = [*audio.indices] if video is None else [video.index, *audio.indices]
         timelines = read_timelines(container, tracks, path)
         notes = [*(picture.notes if picture else ()), *([audio.note] if audio.note else [])]
@@ -170,15 +169,25 @@ def probe(
             duration_s=duration_s,
             **shown,
             **sound,
-            zero_s=min(starts),
+            zero_s=_zero_s(timelines, audio.indices, shown["fps"]),
             max_pixels=max_pixels,
             notes=tuple(notes),
         )
 
 
-def _start_s(stream: Any) -> Fraction:
-    """First presentation time that the container tells, seconds on its own clock."""
-    return Fraction(stream.start_time or 0) * Fraction(stream.time_base or 1)
+def _zero_s(timelines: Mapping[int, Timeline], audios: Sequence[int], fps: Fraction) -> Fraction:
+    """The title's first instant, seconds on the file's clock: where the first of its streams begins, but always a whole
+    number of frames before the picture does. Frames between two instants of the constant rate would be doubled and
+    left out by the roundings of a container's times.
+    """
+    # A decoder's lead-in has times below 0 and is not heard: it begins nothing.
+    heard_s = [max(timelines[index].first_s, Fraction(0)) for index in audios]
+    shown_s = [found.first_s for index, found in timelines.items() if index not in audios]
+    if not shown_s:
+        return min(heard_s)
+    num_before = (shown_s[0] - min(heard_s + shown_s)) * fps
+    # What is heard before the picture for less than a frame is a coder's lead-in, as transport streams have it.
+    return shown_s[0] if num_before < 1 else shown_s[0] - math.ceil(num_before) / fps
 
 
 def _pauses(path: Path, timeline: Timeline, fps: Fraction) -> list[str]:
@@ -188,7 +197,7 @@ def _pauses(path: Path, timeline: Timeline, fps: Fraction) -> list[str]:
         UnsupportedMediaError: for longer than a film ever does.
     """
     distances = np.diff(timeline.start) * float(timeline.time_base)
-    if not len(distances):
+    if not len(distances) or timeline.is_sparse:
         return []
     held = distances[distances * float(fps) > 1.5]
     held_s, all_s = float(held.sum()) - len(held) / float(fps), float(distances.sum())

@@ -184,15 +184,16 @@ class _Mixer:
                 path=str(info.path),
             )
         self._matrix = matrix
-        self._resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=SAMPLE_RATE_HZ)
+        # Packed: of eight planes PyAV reads a ninth, which is not there.
+        self._resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE_HZ)
 
     def take(self, frame: Any | None) -> Samples:
         """Stereo samples (2, T) that a frame leads to; with None the last ones."""
         frames = self._resampler.resample(frame)
         if not frames:
             return np.zeros((2, 0), dtype=np.float32)
-        parts = [part.to_ndarray() for part in frames]  # each (C, T)
-        return np.asarray(self._matrix @ np.concatenate(parts, axis=1), dtype=np.float32)
+        packed = np.concatenate([part.to_ndarray().reshape(-1) for part in frames])
+        return np.asarray(self._matrix @ packed.reshape(-1, len(self.names)).T, dtype=np.float32)
 
 
 def _decoded(info: MediaInfo, index: int, facts: SoundFacts, start_s: float) -> Iterator[_Block]:

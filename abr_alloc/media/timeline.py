@@ -20,6 +20,7 @@ from abr_alloc.errors import UnsupportedMediaError
 __all__ = ["Timeline", "first_aspect_change", "read_timelines"]
 
 _ASPECT_STEP_S = 0.2
+_SPARSE = 0.1  # untimed packets for one that is timed
 _RESTART_S = 0.1  # a step back of decoding time that no rounding explains
 
 
@@ -31,17 +32,20 @@ class Timeline:
     """Seconds of a tick."""
     start: npt.NDArray[np.int64]
     """Presentation time, ticks, on the file's own clock. Shape (P,)."""
-    duration: npt.NDArray[np.int64]
-    """Duration, ticks; 0 where the file does not tell. Shape (P,)."""
     is_key: npt.NDArray[np.bool_]
     """Whether decoding can begin there, as the file says. Shape (P,)."""
-    num_bytes: int
-    """Size of all of them."""
+    num_untimed: int
+    """Packets that have no time, and are left out."""
 
     @property
-    def end_s(self) -> float:
-        """First instant after the last packet, seconds on the file's clock."""
-        return float(int((self.start + self.duration).max()) * self.time_base) if len(self.start) else 0.0
+    def is_sparse(self) -> bool:
+        """Whether many packets have no time, so that those that have tell no distances."""
+        return self.num_untimed > _SPARSE * len(self.start)
+
+    @property
+    def first_s(self) -> Fraction:
+        """Presentation time of the first packet, seconds on the file's clock; 0 where none has a time."""
+        return int(self.start[0]) * self.time_base if len(self.start) else Fraction(0)
 
     @property
     def key_s(self) -> npt.NDArray[np.float64]:
@@ -63,7 +67,7 @@ def read_timelines(
         UnsupportedMediaError: the clock of a stream restarts on the way.
     """
     rows = {index: array("q") for index in indices}
-    sizes = dict.fromkeys(indices, 0)
+    num_untimed = dict.fromkeys(indices, 0)
     last: dict[int, int] = {}
     if indices:
         packets = container.demux([container.streams[index] for index in indices])
@@ -75,11 +79,13 @@ def read_timelines(
             index = packet.stream_index
             if index not in rows:  # a cover comes by itself, whatever was asked for
                 continue
-            sizes[index] += packet.size
             start = packet.dts if packet.pts is None else packet.pts
-            if not packet.size or start is None or packet.is_discard:
+            if not packet.size or packet.is_discard:
                 continue
-            rows[index].extend((start, packet.duration or 0, packet.is_keyframe))
+            if start is None:
+                num_untimed[index] += 1
+                continue
+            rows[index].extend((start, packet.is_keyframe))
             if packet.dts is None:  # Matroska tells none, and presentation times go back and forth
                 continue
             base, decoded = Fraction(packet.time_base), packet.dts
@@ -94,7 +100,7 @@ def read_timelines(
                     path=str(path),
                 )
             last[index] = max(before, decoded)
-    return {index: _timeline(rows[index], sizes[index], container.streams[index].time_base) for index in indices}
+    return {index: _timeline(rows[index], num_untimed[index], container.streams[index].time_base) for index in indices}
 
 
 def first_aspect_change(
@@ -123,9 +129,7 @@ def first_aspect_change(
     return None
 
 
-def _timeline(rows: array[int], num_bytes: int, time_base: Fraction | None) -> Timeline:
-    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
-    start, duration, key = table[np.argsort(table[:, 0], kind="stable")].T
-    return Timeline(
-        time_base=Fraction(time_base or 1), start=start, duration=duration, is_key=key.astype(bool), num_bytes=num_bytes
-    )
+def _timeline(rows: array[int], num_untimed: int, time_base: Fraction | None) -> Timeline:
+    table = np.array(rows, dtype=np.int64).reshape(-1, 2)
+    start, key = table[np.argsort(table[:, 0], kind="stable")].T
+    return Timeline(time_base=Fraction(time_base or 1), start=start, is_key=key.astype(bool), num_untimed=num_untimed)
