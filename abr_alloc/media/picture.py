@@ -72,7 +72,8 @@ class Picture:
         ticks = decoded if timeline.is_sparse else timeline.start
         rate = usual_rate(ticks, timeline.time_base, self.stated_rates)
         if timeline.is_sparse:  # what a decoder works out adds up its roundings
-            rate = next((told for told in self.stated_rates if abs(told / rate - 1) < _WORKED_OUT), rate)
+            told = [*self.stated_rates, *(of_fields / 2 for of_fields in self.stated_rates)]
+            rate = next((one for one in told if abs(one / rate - 1) <= _WORKED_OUT), rate)
         distances = np.diff(decoded) * float(timeline.time_base * rate)
         if self.is_interlaced and len(distances) and np.median(distances) > 1.8:
             rate /= 2  # every field is a packet of its own

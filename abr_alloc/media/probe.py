@@ -38,6 +38,7 @@ NO_LIMIT = 2**31 - 1
 
 _HELD, _HELD_S = 0.01, 0.5
 """For how long frames may be held beyond their time without a word: a share of the title, and seconds."""
+_ROUNDING = Fraction(1, 10)  # of a frame, by which times may be rounded
 _LONGEST_PAUSE_S = 60.0
 """How long one frame may be held at all, seconds."""
 
@@ -187,7 +188,7 @@ def _zero_s(timelines: Mapping[int, Timeline], audios: Sequence[int], fps: Fract
         return min(heard_s)
     num_before = (shown_s[0] - min(heard_s + shown_s)) * fps
     # What is heard before the picture for less than a frame is a coder's lead-in, as transport streams have it.
-    return shown_s[0] if num_before < 1 else shown_s[0] - math.ceil(num_before) / fps
+    return shown_s[0] if num_before < 1 else shown_s[0] - math.ceil(num_before - _ROUNDING) / fps
 
 
 def _pauses(path: Path, timeline: Timeline, fps: Fraction) -> list[str]:

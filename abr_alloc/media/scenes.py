@@ -24,7 +24,17 @@ from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.survey import check_aspect, read_survey
 
-__all__ = ["MIN_SCENE_S", "SMALL", "Scan", "Scene", "find_cuts", "read_fingerprints", "scan_source", "split_scenes"]
+__all__ = [
+    "FINGERPRINTS",
+    "MIN_SCENE_S",
+    "SMALL",
+    "Scan",
+    "Scene",
+    "find_cuts",
+    "read_fingerprints",
+    "scan_source",
+    "split_scenes",
+]
 
 MIN_SCENE_S = 1.0
 """Shortest scene, seconds: shorter ones are merged with a neighbour (ViSQOL needs 0.96 s)."""
@@ -36,6 +46,9 @@ _SCAN_HEIGHT_PX = 270
 # 10-bit and large frames are reduced first: a cut is as plain at 270 lines, for a tenth of the time.
 SMALL = f"scale=-2:'min(ih,{_SCAN_HEIGHT_PX})':flags=bilinear,format=yuv420p"
 """The filters that reduce normalised frames to those that are looked at, and told apart."""
+
+FINGERPRINTS = ("-f", "framehash", "-hash", "CRC32")
+"""The form of an output from which `read_fingerprints` reads."""
 
 _SPATIAL_STEP_S = 0.5
 """Detail changes slowly within a scene, and its filter is dearer than all others together: twice a second is enough."""
@@ -107,7 +120,7 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
         f"[some]framestep={step},siti,metadata=print:key=lavfi.siti.si:file=siti.txt,nullsink;"
         f"[every]scdet=threshold={SCDET_THRESHOLD},metadata=print:file=scdet.txt[out]"
     )
-    outputs = ["-map", "[out]", "-fps_mode", "passthrough", "-f", "framecrc", "frames.txt"]
+    outputs = ["-map", "[out]", "-fps_mode", "passthrough", *FINGERPRINTS, "frames.txt"]
     log = work_dir / "log.txt"
     try:
         ffmpeg.run_and_tell(
@@ -153,7 +166,7 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
 
 
 def read_fingerprints(text: bytes) -> npt.NDArray[np.uint32]:
-    """A number for every frame of a `framecrc` output: Adler-32 of its samples. Shape (F,)."""
+    """A number for every frame of an output in the form `FINGERPRINTS`: CRC-32 of its samples. Shape (F,)."""
     rows = (line for line in text.splitlines() if line and not line.startswith(b"#"))
     return np.array([int(row.rpartition(b",")[2], 16) for row in rows], dtype=np.uint32)
 

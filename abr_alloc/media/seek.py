@@ -17,7 +17,7 @@ from abr_alloc.media.ffmpeg import ONE_THREAD, FFmpeg
 from abr_alloc.media.normalise import source_input
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.media.scenes import SMALL, read_fingerprints
+from abr_alloc.media.scenes import FINGERPRINTS, SMALL, read_fingerprints
 from abr_alloc.media.timeline import read_timelines
 
 __all__ = ["prove_seek", "read_key_times"]
@@ -75,6 +75,6 @@ def _fingerprints(ffmpeg: FFmpeg, info: MediaInfo, part: Part, seek_s: float) ->
     chain = f"{part.chain(info, with_tail=True)},{SMALL}"
     out = ffmpeg.run(
         [*ONE_THREAD, *source_input(info, seek_s=seek_s), "-map", f"0:{info.video_index}", "-an", "-sn", "-vf", chain]
-        + ["-fps_mode", "passthrough", "-f", "framecrc", "-"]
+        + ["-fps_mode", "passthrough", *FINGERPRINTS, "-"]
     )
     return read_fingerprints(out)

@@ -243,12 +243,16 @@ def _on_the_clock(frames: Iterator[Any], zero_s: Fraction) -> Iterator[tuple[Any
         return frame, moved_s
 
     started = False
+    waiting_s = 0.0
     for frame in frames:
         drift_s = corrected if frame.pts is None else frame.pts * Fraction(frame.time_base) - zero_s - counted
         waiting.append((frame, drift_s))
         counted += Fraction(frame.samples, frame.sample_rate)
-        if sum(ahead.samples / ahead.sample_rate for ahead, _ in waiting) > _LASTING_S:
-            yield settle()
+        waiting_s += frame.samples / frame.sample_rate
+        while waiting_s > _LASTING_S:
+            settled = settle()
+            waiting_s -= settled[0].samples / settled[0].sample_rate
+            yield settled
             started = True
     while waiting:
         yield settle()
@@ -295,4 +299,4 @@ def _decode(container: Any, stream: Any, facts: SoundFacts) -> Iterator[Any]:
         try:
             yield from packet.decode()
         except av.error.FFmpegError:
-            facts.num_errors += 1
+            facts.num_errors += packet.size > 0  # a header comes as an empty packet in some containers
