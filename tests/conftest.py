@@ -423,3 +423,11 @@ def delivered(film, film_ladder, tmp_path_factory) -> Path:
 def in_threads(monkeypatch) -> None:
     """Work in threads of this process: no start of workers, and ViSQOL is compiled once."""
     monkeypatch.setattr("abr_alloc.workers.local.LocalWorkers._start", staticmethod(ThreadPoolExecutor))
+
+
+@pytest.fixture
+def few_resamples(monkeypatch) -> None:
+    """Intervals rest on 20 resamples: they are tested elsewhere, and a thousand take longer than all else."""
+    from abr_alloc.models.judgement import score
+
+    monkeypatch.setitem(score.__kwdefaults__, "resamples", 20)

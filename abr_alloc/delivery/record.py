@@ -175,6 +175,8 @@ def write_delivery(delivery: Delivery, path: Path) -> None:
         OutputError: the place cannot be written to.
     """
     document = {"schema_version": SCHEMA_VERSION, "command": "encode", **dataclasses.asdict(delivery)}
+    if delivery.audio_track is None:  # so that folders of any source are read by earlier versions too
+        del document["audio_track"]
     replace_file(path, (json.dumps(document, indent=2) + "\n").encode())
 
 

@@ -41,7 +41,10 @@ from abr_alloc.location import (
     write_bytes,
 )
 
-__all__ = ["Cache", "CacheSize", "cache_key", "default_cache_dir", "measure_cache"]
+__all__ = ["LOOK", "Cache", "CacheSize", "cache_key", "default_cache_dir", "measure_cache"]
+
+LOOK = "look-"
+"""How the key of what a source is begins: no measurement, and kept apart from them."""
 
 _MAX_ENCODE_AGE_S = 7 * 86400.0
 
@@ -154,6 +157,8 @@ class Cache:
         return self._local("work")
 
     def _path(self, key: str) -> Path:
+        if key.startswith(LOOK):
+            return self.root / "looks" / key[len(LOOK) :][:2] / f"{key}.npz"
         return self._scores / key[:2] / f"{key}.npz"
 
     def has(self, key: str) -> bool:
@@ -237,7 +242,8 @@ class Cache:
         for entry in self._work.iterdir():
             if was_left_behind(entry.name):
                 shutil.rmtree(entry, ignore_errors=True)
-        half_done = [] if is_remote(self.root) else self._scores.glob("*/.*")
+        folders = [] if is_remote(self.root) else [self._scores, self.root / "looks"]
+        half_done = [path for folder in folders for path in folder.glob("*/.*")]
         for entry in [*self.encodes.glob(".*"), *half_done]:
             if was_left_behind(entry.name):
                 entry.unlink(missing_ok=True)

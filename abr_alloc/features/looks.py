@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from abr_alloc.features.cache import Cache, cache_key
+from abr_alloc.features.cache import LOOK, Cache, cache_key
 from abr_alloc.features.copies import local_copy
 from abr_alloc.features.digest import COMPLEXITY_VERSION, measure_complexity
 from abr_alloc.features.envelope import sound_envelope
@@ -56,7 +56,7 @@ class LookTask:
         with local_copy(self.path, cache.copies) as path:
             require_media_file(path)
             source_hash = content_hash(path)
-            key = cache_key(
+            key = LOOK + cache_key(
                 kind="look",
                 source=source_hash,
                 ffmpeg=self.ffmpeg.version,
@@ -74,7 +74,8 @@ class LookTask:
                     max_pixels=self.max_pixels,
                     with_picture=self.with_picture,
                 )
-                cache.put(key, {"info": np.array(info.to_json())})
+                if info.has_audio and (info.has_video or not self.with_picture):  # what is refused leaves no trace
+                    cache.put(key, {"info": np.array(info.to_json())})
             else:
                 info = MediaInfo.from_json(str(found["info"]), path)
             return Title(name=self.name, info=replace(info, path=self.path), source_hash=source_hash)

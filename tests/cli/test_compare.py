@@ -11,6 +11,9 @@ from abr_alloc.models.judgement import METRICS
 CHEAP = "product-best-guess,product-fitted,svr-2f,svr-8f,p1203,content-blind"
 
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
+
 @pytest.fixture(scope="module")
 def rated(tmp_path_factory, make_ratings) -> Path:
     path = tmp_path_factory.mktemp("rated") / "ratings.csv"

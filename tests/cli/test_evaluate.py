@@ -9,6 +9,9 @@ import pytest
 KEYS = ("plcc", "srcc", "rmse", "rmse_mapped", "ccc", "trade_off_order", "relevance_spearman")
 
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
+
 @pytest.fixture(scope="module")
 def rated(tmp_path_factory, make_ratings) -> Path:
     path = tmp_path_factory.mktemp("rated") / "ratings.csv"

@@ -23,6 +23,8 @@ from abr_alloc.cli.main import COMMANDS
 from abr_alloc.cli.progress import _lines
 from abr_alloc.cli.tables import plan_table
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FEATURES, RATINGS = str(EXAMPLES / "clip_features.parquet"), str(EXAMPLES / "ratings.csv")
 USAGE, INFEASIBLE = 2, 3

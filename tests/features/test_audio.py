@@ -73,7 +73,7 @@ def read_wave(name: str) -> np.ndarray:
     with wave.open(str(Path(CONFORMANCE) / "visqol" / f"{name}.wav")) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (48_000, 2, 2)
         raw = file.readframes(file.getnframes())
-    return np.frombuffer(raw, "<f4").reshape(-1, 2)
+    return np.frombuffer(raw, "<i2").reshape(-1, 2) / 32768.0
 
 
 @pytest.mark.conformance

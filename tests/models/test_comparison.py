@@ -14,6 +14,8 @@ from abr_alloc.models.registry import SYSTEMS, find_systems
 from abr_alloc.models.systems import NetworkSystem
 from abr_alloc.models.training import TrainingConfig
 
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 CHEAP = [name for name, system in SYSTEMS.items() if not isinstance(system, NetworkSystem)]
 QUICK = TrainingConfig(network=FusionNetConfig(num_hidden_layers=1, d_model=64, d_ff=64), num_steps=20)
 
