@@ -19,6 +19,7 @@ far to trust it, docs/method.md where the scale is anchored.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -205,6 +206,8 @@ _PRIOR_WEIGHT = 0.1
 _LIVE_WEIGHT, _VIDEO_WEIGHT = 0.308, 1.5  # residuals of points and of MOS are both about one then
 _CONTENT_RIDGE, _SOURCE_RIDGE = 1.0, 1.0
 
+_fitted: dict[bytes, Teacher] = {}  # by what they were fitted to: systems that are compared share their folds
+
 
 def fit_teacher(
     x_v: npt.NDArray[np.floating],
@@ -223,6 +226,24 @@ def fit_teacher(
         video_ratings: ratings of video alone: columns `mos` (1-5), `VIDEO_FEATURES`, and `dataset` and `source` where
             there are several; None to do without.
     """
+    digest = hashlib.sha256()
+    for part in (x_v, audio_quality_mos, points):
+        digest.update(np.ascontiguousarray(part, dtype=np.float64).tobytes() + b"|")
+    digest.update(repr([str(name) for name in content]).encode())
+    digest.update(b"" if video_ratings is None else video_ratings.to_csv().encode())
+    key = digest.digest()
+    if key not in _fitted:
+        _fitted[key] = _fit(x_v, audio_quality_mos, points, content, video_ratings)
+    return _fitted[key]
+
+
+def _fit(
+    x_v: npt.NDArray[np.floating],
+    audio_quality_mos: npt.NDArray[np.floating],
+    points: npt.NDArray[np.floating],
+    content: Sequence[object] | npt.NDArray[np.object_],
+    video_ratings: pd.DataFrame | None,
+) -> Teacher:
     from scipy.optimize import least_squares
 
     names = [name for name, *_ in _PARAMETERS]
