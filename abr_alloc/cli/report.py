@@ -168,11 +168,13 @@ def _thumbnails(source: Path, scenes: Sequence[QualitySurface], ffmpeg_path: str
     """JPEG bytes by scene."""
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.media.probe import NO_LIMIT, probe
+    from abr_alloc.media.seek import read_key_times
     from abr_alloc.media.thumbnail import thumbnail
 
     ffmpeg = find_ffmpeg(ffmpeg_path)
     info = probe(source, ffmpeg, max_pixels=NO_LIMIT)  # it was measured: that decided
-    return {s.scene: thumbnail(ffmpeg, info, s.start_s, s.end_s) for s in scenes}
+    keys = read_key_times(info)
+    return {s.scene: thumbnail(ffmpeg, info, s.start_s, s.end_s, keys) for s in scenes}
 
 
 def _match(sources: Sequence[Path], titles: Sequence[str], table: FeatureTable) -> dict[str, Path]:

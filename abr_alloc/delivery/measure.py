@@ -20,6 +20,7 @@ from abr_alloc.delivery.record import AudioOrder, Delivery
 from abr_alloc.errors import DeliveryError, MediaError, ToolFailedError
 from abr_alloc.features.cache import Cache, cache_key
 from abr_alloc.features.extract import Progress
+from abr_alloc.features.looks import NORMALISATION
 from abr_alloc.features.rows import audio_row, to_frame, video_row
 from abr_alloc.features.table import FeatureTable, TableMetadata
 from abr_alloc.features.video import VIDEO_FEATURE_VERSION, measure_video
@@ -75,6 +76,8 @@ class _VideoScoreTask:
             stream=self.stream_hash,
             ffmpeg=self.ffmpeg.version,
             features=VIDEO_FEATURE_VERSION,
+            normalisation=NORMALISATION,
+            **self.info.stream_facts,
         )
 
     @property
@@ -257,8 +260,9 @@ def _audio_tasks(
 ) -> list[_AudioScoreTask]:
     from abr_alloc.features.audio import AUDIO_FEATURE_VERSION, visqol_version
 
-    # The source is part of a score, but not of the streams' own keys.
-    version = f"{AUDIO_FEATURE_VERSION} {visqol_version()} {delivery.source_hash}"
+    # The source, and how it is read, are part of a score, but not of the streams' own keys.
+    source = f"{delivery.source_hash} {NORMALISATION} {delivery.audio_track or ''}"
+    version = f"{AUDIO_FEATURE_VERSION} {visqol_version()} {source}"
     return [
         _AudioScoreTask(ffmpeg=ffmpeg, scene=scene, audios=tuple(audios), pcm=pcm, feature_version=version)
         for scene in scenes

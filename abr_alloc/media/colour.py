@@ -57,8 +57,6 @@ class Colour:
     """Primaries of both."""
     transfer: str
     """Transfer characteristics of both."""
-    is_assumed: bool
-    """Whether the file says nothing of its matrix."""
 
     @property
     def scale_matrix(self) -> str:
@@ -97,7 +95,6 @@ def decide_colour(tags: PictureTags, width_px: int, height_px: int, codec: str) 
         return None
     rgb = is_rgb_format(tags.pixel_format)
     matrix = "" if tags.matrix in _UNKNOWN | {"gbr"} else tags.matrix
-    assumed = not matrix and not rgb
     if rgb or not matrix:
         # An encoder that tags its primaries alone means the matrix that goes with them.
         matrix = _MATRIX_OF_PRIMARIES.get(tags.primaries, "") or _usual_matrix(width_px, height_px)
@@ -110,7 +107,6 @@ def decide_colour(tags: PictureTags, width_px: int, height_px: int, codec: str) 
         matrix=matrix,
         primaries=primaries if tags.primaries in _UNKNOWN else tags.primaries,
         transfer=transfer if tags.transfer in _UNKNOWN else tags.transfer,
-        is_assumed=assumed,
     )
 
 

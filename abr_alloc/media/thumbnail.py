@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from abr_alloc.errors import ToolFailedError, UnsupportedMediaError
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.normalise import source_input, video_chain
@@ -15,19 +18,29 @@ THUMBNAIL_HEIGHT_PX = 108
 _QUALITY = 6  # mjpeg's scale, 2 (best) to 31
 
 
-_BEFORE_S = 15.0
-"""How far before the frame reading begins, seconds: key frames lie closer than that."""
+_KEYS_BACK = 3
+"""How many key frames before the nearest reading begins: seeks come a group of pictures late in transport streams."""
 
 
-def thumbnail(ffmpeg: FFmpeg, info: MediaInfo, start_s: float, end_s: float) -> bytes:
+def thumbnail(
+    ffmpeg: FFmpeg, info: MediaInfo, start_s: float, end_s: float, key_times_s: npt.NDArray[np.float64]
+) -> bytes:
     """The frame in the middle of a span of a source, as the bytes of a JPEG file.
+
+    Args:
+        ffmpeg: the program.
+        info: the source.
+        start_s: first instant, seconds of the title.
+        end_s: first instant after it, seconds.
+        key_times_s: where decoding can begin, from `seek.read_key_times`.
 
     Raises:
         UnsupportedMediaError: the source has no picture there.
     """
     middle_s = (start_s + end_s) / 2
     number = int(middle_s * info.fps)
-    seek_s = middle_s - _BEFORE_S + float(info.zero_s) if middle_s > _BEFORE_S else None
+    before = key_times_s[key_times_s <= middle_s + float(info.zero_s)]
+    seek_s = float(before[-1 - _KEYS_BACK]) if len(before) > _KEYS_BACK else None
     chain = video_chain(info, frames=(number, number + 1))
     try:
         content = ffmpeg.run(

@@ -8,7 +8,13 @@ from PIL import Image
 
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.probe import probe
+from abr_alloc.media.seek import read_key_times
 from abr_alloc.media.thumbnail import THUMBNAIL_HEIGHT_PX, thumbnail
+
+
+def picture_of(ffmpeg, source, start_s: float, end_s: float) -> bytes:
+    info = probe(source, ffmpeg)
+    return thumbnail(ffmpeg, info, start_s, end_s, read_key_times(info))
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +30,7 @@ def halves(make_media):
 
 @pytest.mark.parametrize(("start_s", "end_s", "channel"), [(0.0, 2.0, 0), (2.0, 4.0, 2), (0.0, 3.0, 0)])
 def test_it_is_the_frame_in_the_middle_of_the_span(ffmpeg, halves, start_s, end_s, channel) -> None:
-    picture = np.asarray(Image.open(io.BytesIO(thumbnail(ffmpeg, probe(halves, ffmpeg), start_s, end_s))))
+    picture = np.asarray(Image.open(io.BytesIO(picture_of(ffmpeg, halves, start_s, end_s))))
     assert picture.mean(axis=(0, 1)).argmax() == channel
 
 
@@ -37,7 +43,7 @@ def test_it_has_one_height_and_square_pixels(ffmpeg, make_media, size, aspect, w
         f"lavfi:testsrc2=size={size}:rate=5:duration=1,setdar={aspect}",
         *("-c:v", "libx264", "-pix_fmt", "yuv420p"),
     )
-    content = thumbnail(ffmpeg, probe(source, ffmpeg), 0.0, 1.0)
+    content = picture_of(ffmpeg, source, 0.0, 1.0)
     picture = Image.open(io.BytesIO(content))
     assert picture.format == "JPEG"
     assert picture.height == THUMBNAIL_HEIGHT_PX
@@ -47,4 +53,17 @@ def test_it_has_one_height_and_square_pixels(ffmpeg, make_media, size, aspect, w
 
 def test_a_source_that_ends_before_the_scene_is_refused(ffmpeg, halves) -> None:
     with pytest.raises(UnsupportedMediaError, match=r"has no picture at 9\.00 s; is it the complete source"):
-        thumbnail(ffmpeg, probe(halves, ffmpeg), 8.0, 10.0)
+        picture_of(ffmpeg, halves, 8.0, 10.0)
+
+
+@pytest.mark.parametrize("gop", [20, 100, 500])
+def test_it_is_the_very_frame_in_a_transport_stream_whatever_its_key_frames(ffmpeg, make_media, gop) -> None:
+    """Every four seconds are lighter than the four before."""
+    shades = "lavfi:color=black:size=96x64:rate=10:duration=40,format=yuv420p,geq=lum='30+20*floor(N/40)':cb=128:cr=128"
+    keys = ("-g", str(gop), "-keyint_min", str(gop), "-sc_threshold", "0")
+    source = make_media(f"shades{gop}.ts", shades, "-c:v", "libx264", "-qp", "5", *keys)
+    for step in range(1, 10):
+        found = np.asarray(
+            Image.open(io.BytesIO(picture_of(ffmpeg, source, 4.0 * step, 4.0 * step + 0.2))).convert("L")
+        )
+        assert found.mean() == pytest.approx((30 + 20 * step - 16) * 255 / 219, abs=4)
