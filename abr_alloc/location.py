@@ -15,7 +15,6 @@ import importlib.util
 import os
 import re
 import secrets
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
@@ -30,15 +29,12 @@ __all__ = [
     "list_files",
     "make_scratch_dir",
     "open_binary",
-    "owner_name",
     "parse_location",
-    "partial_name",
     "read_bytes",
     "require_writable",
     "scratch_dir",
     "send",
-    "was_left_behind",
-    "write_bytes",
+    "send_bytes",
 ]
 
 # What fsspec's stores call it, the surest first.
@@ -117,24 +113,14 @@ def exists(path: Path) -> bool:
         return path.exists()
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: under another name and renamed, or, to a store of objects, in one request.
+def send_bytes(path: Path, content: bytes) -> None:
+    """Write a remote file in one request.
 
     Raises:
-        OSError: it cannot be written; nothing is left of it.
+        OSError: it cannot be written.
     """
-    if is_remote(path):
-        with _as_os_error(path):
-            path.fs.pipe_file(path.path, content)  # type: ignore[attr-defined]
-        return
-    partial = partial_name(path)
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
+    with _as_os_error(path):
+        path.fs.pipe_file(path.path, content)  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager
@@ -213,7 +199,7 @@ def require_writable(path: Path) -> None:
         OSError: it could not.
     """
     probe = path.with_name(f".{secrets.token_hex(8)}.probe")
-    write_bytes(probe, b"")
+    send_bytes(probe, b"")
     with contextlib.suppress(OSError), _as_os_error(probe):  # a store may allow writing alone
         probe.unlink()
 
@@ -241,39 +227,3 @@ def make_scratch_dir() -> Path:
     if folder.stat().st_uid != os.getuid():  # anybody may make a folder among temporary files
         raise PermissionError(errno.EPERM, "the folder is another user's; set ABR_ALLOC_SCRATCH", str(folder))
     return folder
-
-
-# Names of half-done files. Folders may be shared by machines, and a process may do several things at once.
-
-
-def partial_name(path: Path) -> Path:
-    """Where a file of this machine is written until it is whole: `.host~process~thread.name`."""
-    return path.with_name(f".{owner_name()}.{path.name}")
-
-
-def owner_name() -> str:
-    """The part of a half-done file's name that says whose it is: `host~process~thread`."""
-    return f"{_host()}~{os.getpid()}~{threading.get_native_id()}"
-
-
-def was_left_behind(name: str) -> bool:
-    """Whether the process that such a name begins with, with or without a dot, is known to run no more.
-
-    Those of other machines cannot be known here; their own runs look after them.
-    """
-    host, _, rest = name.removeprefix(".").partition(".")[0].partition("~")
-    return not rest or (host == _host() and not _is_running(rest.partition("~")[0]))
-
-
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9-]", "_", os.uname().nodename)[:40]
-
-
-def _is_running(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -15,9 +15,10 @@ __all__ = ["MAX_KBPS", "format_time", "mean_kbps", "parse_bitrate_kbps", "parse_
 MAX_KBPS = 10_000_000.0
 """Largest bitrate that is believed, kbps (10 Gbit/s)."""
 
-_BITRATE = re.compile(r"(?P<number>\d+(\.\d*)?|\.\d+)(?P<suffix>[kKmM]?)(bps|bit/s)?")
+_BITRATE = re.compile(r"(?P<number>\d+(\.\d*)?|\.\d+)(?P<suffix>[kKmM]?)(bps|bit/s)?", re.ASCII)
+_TOLD = 60  # characters of what cannot be read, in a message
 _FACTOR = {"": 1.0, "k": 1e3, "m": 1e6}
-_SECONDS = re.compile(r"(?P<number>\d+(\.\d*)?|\.\d+)(?P<suffix>s|min|h)?")
+_SECONDS = re.compile(r"(?P<number>\d+(\.\d*)?|\.\d+)(?P<suffix>s|min|h)?", re.ASCII)
 _SECOND_FACTOR = {None: 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -29,20 +30,23 @@ def parse_bitrate_kbps(text: str) -> float:
     Raises:
         UnitError: no number, not positive, over `MAX_KBPS`, or a bare number under 10000.
     """
-    match = _BITRATE.fullmatch(text.strip())
+    match, told = _BITRATE.fullmatch(text.strip()), _told(text)
     if match is None:
-        raise UnitError(f"{text!r} is not a bitrate; write it like 500k, 2M, 2.5M or 2000000 (bit/s)", value=text)
+        raise UnitError(f"{told} is not a bitrate; write it like 500k, 2M, 2.5M or 2000000 (bit/s)", value=text)
     number, suffix = float(match["number"]), match["suffix"].lower()
     if number == 0:
-        raise UnitError(f"a bitrate of {text!r} is zero; give a positive one, like 500k", value=text)
+        raise UnitError(f"a bitrate of {told} is zero; give a positive one, like 500k", value=text)
     if not suffix and number < 10_000:
-        raise UnitError(
-            f"a bitrate of {text!r} would be {number:g} bit/s; did you mean {match['number']}k?", value=text
-        )
+        raise UnitError(f"a bitrate of {told} would be {number:g} bit/s; did you mean {match['number']}k?", value=text)
     kbps = number * _FACTOR[suffix] / 1000.0
     if not kbps <= MAX_KBPS:
-        raise UnitError(f"a bitrate of {text!r} is over {MAX_KBPS:g} kbps; check the unit", value=text)
+        raise UnitError(f"a bitrate of {told} is over {MAX_KBPS:g} kbps; check the unit", value=text)
     return kbps
+
+
+def _told(text: str) -> str:
+    """Text as a message tells it, cut where it is long."""
+    return repr(text if len(text) <= _TOLD else f"{text[: _TOLD - 1]}…")
 
 
 def parse_seconds(text: str) -> float:
@@ -54,7 +58,7 @@ def parse_seconds(text: str) -> float:
     match = _SECONDS.fullmatch(text.strip())
     seconds = float(match["number"]) * _SECOND_FACTOR[match["suffix"]] if match else 0.0
     if not 0 < seconds < math.inf:
-        raise UnitError(f"{text!r} is not a positive duration; write it like 5s, 1.5min or 2h", value=text)
+        raise UnitError(f"{_told(text)} is not a positive duration; write it like 5s, 1.5min or 2h", value=text)
     return seconds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -14,9 +15,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+# Before NumPy and torch are there: each core has a test process of its own, and on arrays as small as these, threads
+# spend a third of the time waiting for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 
 from abr_alloc.allocation.audience import lognormal
 from abr_alloc.allocation.design import TitleLadder
@@ -43,6 +50,24 @@ from abr_alloc.media.segments import INIT_NAME
 EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much tests/robustness tries; options must be known before its folder is looked at."""
+    parser.addoption("--fuzz-cases", type=int, help="damaged inputs to try, in all, other ones with every seed")
+    parser.addoption("--all-faults", action="store_true", help="every fault at every write and program, not one each")
+    parser.addoption("--kills", type=int, default=4, help="runs that are killed at random moments")
+    parser.addoption("--fuzz-seed", type=int, default=0, help="seed of these")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What fails in a browser is run again, twice at most.
+
+    On a busy machine a browser starves, and players trip over that in ways of their own; a real fault fails each time.
+    """
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.flaky(reruns=2))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_surroundings(tmp_path_factory):
     """No test sees the user's settings or touches the user's cache."""
@@ -53,6 +78,8 @@ def own_surroundings(tmp_path_factory):
         # Workers and subprocesses find the package where this process found it.
         package_root = str(Path(sys.modules["abr_alloc"].__path__[0]).parent)
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")])))
+        # The same library for every report, and seconds each time.
+        patch.setattr(vl_convert, "javascript_bundle", functools.cache(vl_convert.javascript_bundle))
         yield
 
 
@@ -408,6 +435,7 @@ def delivered(film, film_ladder, tmp_path_factory) -> Path:
     """The film as its ladder: only to be read."""
     folder = tmp_path_factory.mktemp("delivered") / "out"
     with pytest.MonkeyPatch.context() as patch:
+        work_in_threads(patch)
         patch.setattr(
             sys,
             "argv",
@@ -419,15 +447,21 @@ def delivered(film, film_ladder, tmp_path_factory) -> Path:
     return folder
 
 
+def work_in_threads(patch: pytest.MonkeyPatch) -> None:
+    """Have what works for the command be threads of this process: no start of workers, and ViSQOL is compiled once."""
+    patch.setattr("abr_alloc.workers.local.LocalWorkers._start", staticmethod(ThreadPoolExecutor))
+
+
 @pytest.fixture
 def in_threads(monkeypatch) -> None:
-    """Work in threads of this process: no start of workers, and ViSQOL is compiled once."""
-    monkeypatch.setattr("abr_alloc.workers.local.LocalWorkers._start", staticmethod(ThreadPoolExecutor))
+    """Work in threads of this process."""
+    work_in_threads(monkeypatch)
 
 
 @pytest.fixture
 def few_resamples(monkeypatch) -> None:
     """Intervals rest on 20 resamples: they are tested elsewhere, and a thousand take longer than all else."""
-    from abr_alloc.models.judgement import score
+    from abr_alloc.models.judgement import choices, score
 
-    monkeypatch.setitem(score.__kwdefaults__, "resamples", 20)
+    for judged in (choices, score):
+        monkeypatch.setitem(judged.__kwdefaults__, "resamples", 20)

@@ -119,6 +119,8 @@ def folder(film, make_media, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+# Most of the time would go into starting workers and into intervals, and both are tested elsewhere.
+@pytest.mark.usefixtures("in_threads", "few_resamples")
 @pytest.mark.parametrize("page", [page for page, snippets in SHOWN.items() if snippets])
 def test_everything_that_a_page_shows_runs(page, folder, run_command, ffmpeg, monkeypatch):
     for kind, body in SHOWN[page]:

@@ -20,16 +20,14 @@ from abr_alloc.location import (
     list_files,
     make_scratch_dir,
     open_binary,
-    owner_name,
     parse_location,
-    partial_name,
     read_bytes,
     require_writable,
     scratch_dir,
     send,
-    was_left_behind,
-    write_bytes,
 )
+from abr_alloc.partial import owner_name, partial_name, was_left_behind
+from abr_alloc.writing import write_bytes
 
 
 @pytest.mark.parametrize("text", ["film.mp4", "/tmp/a b/film.mp4", "s3:/bucket/key", "a:b", "C://x"])

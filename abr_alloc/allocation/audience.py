@@ -107,9 +107,10 @@ def weighted(kbps: Floats, weights: Floats, network: str) -> Audience:
         raise AudienceError(
             f"the network {network} is not sorted: {kbps[i + 1]:g} kbps follows {kbps[i]:g}; sort it by kbps, each once"
         )
-    if not weights.sum() > 0.0:
+    if not weights.max() > 0.0:
         raise AudienceError(f"all weights of the network {network} are 0; give at least one positive weight")
     # tail[i] is the share at kbps[i] and above.
+    weights = weights / weights.max()  # a sum of large ones may be beyond any float
     tail = np.append(np.cumsum(weights[::-1])[::-1] / weights.sum(), 0.0)
     return Audience(network=network, share_with=functools.partial(_weighted_share, kbps, tail))
 
@@ -152,7 +153,7 @@ def _read_csv(path: Path) -> Audience:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise AudienceError(f"the network {path} cannot be read ({reason})") from None
     if not rows or [cell.lower() for cell in rows[0]] != ["kbps", "weight"]:

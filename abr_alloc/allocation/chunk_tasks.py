@@ -10,6 +10,7 @@ import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
@@ -19,10 +20,11 @@ from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces
 from abr_alloc.allocation.record import FLAT_TYPES, Plan
 from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title
 from abr_alloc.allocation.title import Limits, plan_titles
-from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
+from abr_alloc.errors import CheckpointError, InfeasibleLimits, InfeasibleScene
 from abr_alloc.features.catalogue import Chunk, read_table
-from abr_alloc.features.table import FeatureTable
-from abr_alloc.models.checkpoint import Model, load_model
+from abr_alloc.features.table import FeatureTable, TableMetadata
+from abr_alloc.models.checkpoint import Model, load_model, model_sha256
+from abr_alloc.shipped import model_names
 
 if TYPE_CHECKING:
     from abr_alloc.workers.task import Task, Workers
@@ -35,6 +37,7 @@ __all__ = [
     "RelevanceTask",
     "chunk_surfaces",
     "in_order",
+    "sent_model",
     "shared_model",
 ]
 
@@ -61,9 +64,27 @@ class ChunkResult:
     """The other scenes or titles, each with what it would cost."""
 
 
+def shared_model(name: str, sha256: str = "") -> Model:
+    """A model, loaded once per process as long as its files stay the same.
+
+    Args:
+        name: what `load_model` takes.
+        sha256: `Model.sha256` that is wanted, of a worker by whoever sends it; whatever is there when empty.
+
+    Raises:
+        CheckpointError: it cannot be loaded, or is another one here.
+    """
+    model = _loaded(name, model_sha256(name))
+    if sha256 and model.sha256 != sha256:
+        raise CheckpointError(
+            f"model {name!r} is not the one with which the run began: its folder was replaced, or a worker has "
+            "another; give all the same, and run again"
+        )
+    return model
+
+
 @functools.lru_cache(maxsize=2)
-def shared_model(name: str) -> Model:
-    """A model, loaded once per process."""
+def _loaded(name: str, _: str) -> Model:
     return load_model(name)
 
 
@@ -95,6 +116,8 @@ class PlanTask:
     """Container overhead as a share of the streams' rate."""
     filters: Filters = field(default_factory=Filters)
     """Which rows to choose from."""
+    model_sha256: str = ""
+    """Which model it must be, wherever this runs."""
 
     @property
     def label(self) -> str:
@@ -107,7 +130,7 @@ class PlanTask:
             FeatureTableError: a row breaks the schema, a scene lacks a kind of rows, or the scenes of a title share no
                 rendition.
         """
-        model = shared_model(self.model)
+        model = shared_model(self.model, self.model_sha256)
         _, measured = chunk_surfaces(self.chunk, model, self.filters, self.overhead)
         surfaces = planning_surfaces(measured, overhead=self.overhead, measured_only=self.measured_only)
         plan = plan_titles if self.per_title else plan_surfaces
@@ -149,6 +172,8 @@ class RelevanceTask:
     """Container overhead as a share of the streams' rate."""
     filters: Filters = field(default_factory=Filters)
     """Which rows to look at."""
+    model_sha256: str = ""
+    """Which model it must be, wherever this runs."""
 
     @property
     def label(self) -> str:
@@ -160,7 +185,7 @@ class RelevanceTask:
         Raises:
             FeatureTableError: a row breaks the schema, or a scene lacks a kind of rows.
         """
-        model = shared_model(self.model)
+        model = shared_model(self.model, self.model_sha256)
         _, measured = chunk_surfaces(self.chunk, model, self.filters, self.overhead)
         surfaces = planning_surfaces(measured, overhead=self.overhead, measured_only=self.measured_only)
         plans = [plan_surfaces(scenes, [self.budget_kbps], model) for scenes in by_title(surfaces)]
@@ -187,6 +212,18 @@ class RelevanceTask:
             rows=pd.DataFrame(rows, columns=list(RELEVANCE_COLUMNS)),
             infeasible=tuple(itertools.chain(*(plan.infeasible for plan in plans))),
         )
+
+
+def sent_model(name: str, metadata: TableMetadata) -> tuple[str, str]:
+    """A model for tables of some origin as tasks carry it: its name, as other folders understand it, and its digest.
+
+    Raises:
+        CheckpointError: it cannot be loaded, or does not fit the tables.
+    """
+    model = shared_model(name)
+    model.check_versions(metadata)
+    place = name if name in model_names() else str(Path(name).absolute())
+    return place, model.sha256
 
 
 T = TypeVar("T", bound="Task")

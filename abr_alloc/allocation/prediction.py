@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.models.predictor import Predictor, predict_pairs
+from abr_alloc.errors import CheckpointError
+from abr_alloc.models.predictor import AVQ_RANGE, Predictor, predict_pairs
 from abr_alloc.models.relevance import SceneShares, surface_effects
 
-__all__ = ["Pairs", "TitleAvq", "pair_up", "predict_title", "shares_of"]
+__all__ = ["AVQ_RANGE", "Pairs", "TitleAvq", "pair_up", "predict_title", "shares_of"]
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]
@@ -67,6 +68,9 @@ def predict_title(predictor: Predictor, x_a: Floats, x_v: Floats, audio: Indices
         x_v: video columns, (V, d_v).
         audio: row of `x_a` of every pair, (P,).
         video: row of `x_v` of every pair, (P,).
+
+    Raises:
+        CheckpointError: a prediction is none (`AVQ_RANGE`).
     """
     neutral_a, neutral_v = predictor.neutral
     num_a, num_v = len(x_a), len(x_v)
@@ -74,7 +78,14 @@ def predict_title(predictor: Predictor, x_a: Floats, x_v: Floats, audio: Indices
     x_v = np.concatenate([x_v, np.asarray(neutral_v, dtype=x_v.dtype)[None, :]])
     audio = np.concatenate([audio, np.full(num_v, num_a), np.arange(num_a)])
     video = np.concatenate([video, np.arange(num_v), np.full(num_a, num_v)])
-    avq = np.asarray(predict_pairs(predictor, x_a, x_v, audio, video), dtype=np.float32)
+    with np.errstate(all="ignore"):
+        avq = np.asarray(predict_pairs(predictor, x_a, x_v, audio, video), dtype=np.float32)
+    if not (avq.min(initial=AVQ_RANGE[0]) >= AVQ_RANGE[0] and avq.max(initial=AVQ_RANGE[0]) <= AVQ_RANGE[1]):
+        worst = avq[int(np.nan_to_num(np.abs(avq - 3.0), nan=np.inf).argmax())]
+        raise CheckpointError(
+            f"the model predicts an AVQ of {worst:g} for a pair of the table, which is no MOS of 1-5; choose another "
+            "--model, or train it again"
+        )
     pairs, without_audio, without_video = np.split(avq, [len(avq) - num_v - num_a, len(avq) - num_a])
     return TitleAvq(pairs_mos=pairs, without_audio_mos=without_audio, without_video_mos=without_video)
 

@@ -1,9 +1,8 @@
 """Fixed ladders to beat, and how a designed ladder compares.
 
-A reference ladder is a list of sizes and rates (ladders/reference/*.toml) with one audio rate, or the rungs of a ladder
-file. On a title it is judged by the same surface as the designed one: each rung at its size and rate (`TitleCurves`),
-with the audio rendition nearest to its own. Rungs larger than the source, or at a rate below the
-title's cheapest probe of that size, are left out and named.
+On a title a fixed ladder (`fixed.py`, or the rungs of a ladder file) is judged by the same surface as the designed one:
+each rung at its size and rate (`TitleCurves`), with the audio rendition nearest to its own. Rungs larger than the
+source, or at a rate below the title's cheapest probe of that size, are left out and named.
 
 Bitrate saved at equal quality is Bjontegaard's delta rate (ITU-T VCEG-M33, 2001): the mean difference of log rate
 between two curves, log rate over quality, interpolated by PCHIP, over the quality that both reach. It is given in AVQ,
@@ -15,24 +14,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.catalogue import mean_vmaf
+from abr_alloc.allocation.fixed import ReferenceLadder, ReferenceRung, load_reference
 from abr_alloc.allocation.interpolation import lattice_kbps
 from abr_alloc.allocation.rung import Ladder, LadderRules, keeps_rules, make_ladder, with_preferences
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import TitleCurves
-from abr_alloc.errors import LadderFormatError, UnitError
 from abr_alloc.shipped import reference_names
-from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = [
     "Comparison",
@@ -49,36 +44,6 @@ Floats = npt.NDArray[np.float64]
 
 _MIN_STEP = 1e-6  # of AVQ or VMAF: rounding
 _SHOWN_PERCENT = 0.05  # what a table rounds to a tenth
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceRung:
-    """A rung of a fixed ladder."""
-
-    width_px: int
-    """Width, pixels."""
-    height_px: int
-    """Height, pixels."""
-    video_kbps: float
-    """Video rate, kbps."""
-    audio_codec: str
-    """Audio codec."""
-    audio_kbps: float
-    """Audio rate, kbps."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceLadder:
-    """A fixed ladder."""
-
-    name: str
-    """Its name."""
-    description: str
-    """Where it comes from."""
-    codec: str
-    """Video codec."""
-    rungs: tuple[ReferenceRung, ...]
-    """By rate, rising."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,40 +75,6 @@ class Comparison:
         both = self.bd_rate_percent, self.bd_rate_vmaf_percent
         known = [percent for percent in both if percent is not None and abs(percent) >= _SHOWN_PERCENT]
         return len(known) == 2 and (known[0] < 0.0) != (known[1] < 0.0)
-
-
-def load_reference(name: str) -> ReferenceLadder:
-    """Load a fixed ladder that ships.
-
-    Raises:
-        LadderFormatError: there is none of this name.
-    """
-    if name not in reference_names():
-        raise LadderFormatError(
-            f"there is no reference ladder {name!r}; choose {', '.join(reference_names())}, or a ladder file (.json)"
-        )
-    text = resources.files("ladders").joinpath("reference", f"{name}.toml").read_text(encoding="utf-8")
-    return _read(name, tomllib.loads(text))
-
-
-def _read(name: str, found: dict[str, Any]) -> ReferenceLadder:
-    try:
-        audio = found["audio"]
-        rungs = tuple(
-            ReferenceRung(
-                width_px=int(width),
-                height_px=int(height),
-                video_kbps=parse_bitrate_kbps(rate),
-                audio_codec=str(audio["codec"]),
-                audio_kbps=parse_bitrate_kbps(audio["rate"]),
-            )
-            for width, height, rate in found["rungs"]
-        )
-        return ReferenceLadder(name=name, description=found["description"], codec=found["codec"], rungs=rungs)
-    except (KeyError, TypeError, ValueError, UnitError) as error:
-        raise LadderFormatError(
-            f"the reference ladder {name!r} is damaged ({error}); install the package again"
-        ) from error
 
 
 def offered_rates_kbps(low: float, high: float, round_kbps: float) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, places
 from abr_alloc.cli.data import describing, estimate_object, keep_flagged_option, load_data, number, video_ratings_option
+from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
     from abr_alloc.models.comparison import Result
@@ -67,7 +67,7 @@ def command(
     comparison goes on where it stopped. VMAF, where DATA have it, is a row of its own: a score that learns nothing.
     Ratings without audio are learned and judged at transparent audio.
     """
-    options.refuse_file(folder)
+    places.refuse_file(folder)
 
     from abr_alloc.cli.agreement_table import comparison_table
     from abr_alloc.cli.progress import progress
@@ -100,7 +100,7 @@ def command(
     check_trainable(data, needs_audio=not transparent)
     if transparent:
         data = at_transparent_audio(data)
-    options.make_folder(folder)
+    places.make_folder(folder)
     results: list[Result] = []
     with progress("first fold") as update:
 
@@ -190,8 +190,9 @@ def _write_tables(
     import pandas as pd
 
     from abr_alloc.cli.agreement_table import comparison_markdown
-    from abr_alloc.features.table import replace_file
+    from abr_alloc.features.spreadsheet import csv_text
     from abr_alloc.models.judgement import METRICS
+    from abr_alloc.writing import replace_file
 
     rows = []
     for row in document["systems"]:
@@ -209,11 +210,10 @@ def _write_tables(
             **{name: judgement.predicted for name, judgement in predictions.items()},
         }
     )
-    csv = {"index": False, "float_format": "%.6g", "lineterminator": "\n"}
-    replace_file(folder / "table.json", (json.dumps(document, indent=2) + "\n").encode())
+    replace_file(folder / "table.json", json_text(document).encode())
     replace_file(folder / "table.md", comparison_markdown(document).encode())
-    replace_file(folder / "table.csv", pd.DataFrame(rows).to_csv(**csv).encode())
-    replace_file(folder / "predictions.csv", stimuli.to_csv(**csv).encode())
+    replace_file(folder / "table.csv", csv_text(pd.DataFrame(rows)).encode())
+    replace_file(folder / "predictions.csv", csv_text(stimuli).encode())
 
 
 def _flat_choices(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,10 +225,10 @@ def _flat_choices(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _draw(result: Result, data: TrainingSet, folder: Path) -> None:
-    from abr_alloc.features.table import replace_file
     from abr_alloc.models.comparison import file_name
     from abr_alloc.report.scatter import draw_scatter
     from abr_alloc.report.style import render
+    from abr_alloc.writing import replace_file
 
     scores, judged = result.scores, result.judgement
     rmse = scores["rmse"].value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def find_ladders(
     if path is None:
         wanted = DesignOptions(overhead=overhead, mix_audio=mix_audio).known_to(model)
         return lambda scenes: _design(scenes, wanted), []
-    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    files = sorted(path.glob("*.json")) if os.path.isdir(path) else [path]  # noqa: PTH112
     if not files:
         raise LadderFormatError(f"the folder {path} holds no ladder file (.json); make some with `abr-alloc ladder -o`")
     found = _by_title([ladder for file in files for ladder in read_designed(file)])

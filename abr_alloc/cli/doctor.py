@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,8 @@ import click
 
 from abr_alloc import __version__
 from abr_alloc.cli import options
+from abr_alloc.cli.printing import echo
+from abr_alloc.documents import json_text, parse_json
 from abr_alloc.location import is_remote, require_writable
 from abr_alloc.shipped import grid_names, model_names, reference_names
 
@@ -71,14 +72,15 @@ def command(ffmpeg_path: str | None, cache_dir: Path | None, as_json: bool) -> i
     from abr_alloc.cli.doctor_table import doctor_text
 
     document = examine(ffmpeg_path, cache_dir)
-    click.echo(json.dumps(document, indent=2) if as_json else doctor_text(document), nl=as_json)
+    echo(json_text(document) if as_json else doctor_text(document), nl=False)
     return 0 if all(found["ok"] or found["name"] in _OF_AN_EXTRA for found in document["commands"]) else 1
 
 
 def examine(ffmpeg_path: str | None, cache_dir: Path | None) -> dict[str, Any]:
     """The JSON object of docs/formats.md."""
     from abr_alloc.cli.main import COMMANDS
-    from abr_alloc.features.cache import CacheSize, default_cache_dir, measure_cache
+    from abr_alloc.features.cache import default_cache_dir
+    from abr_alloc.features.cache_size import CacheSize, measure_cache
 
     tools, encoders, lacks = _examine_tools(ffmpeg_path)
     root = cache_dir or default_cache_dir()
@@ -192,7 +194,7 @@ def _missing_codecs(encoders: Sequence[Encoder]) -> list[_Missing]:
 
 def _model(name: str) -> dict[str, Any]:
     folder = resources.files("abr_alloc.models").joinpath("weights", name)
-    card = json.loads(folder.joinpath("model.json").read_text(encoding="utf-8"))
+    card = parse_json(folder.joinpath("model.json").read_bytes())
     size = sum(len(entry.read_bytes()) for entry in folder.iterdir())
     return {"name": name, "labels": card["labels"], "size_bytes": size}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, places
+from abr_alloc.cli.printing import echo
 from abr_alloc.export.presentation import AUDIO_LABEL
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def standard_language(text: str) -> str | None:
 @options.audio_track_option
 @options.max_megapixels_option
 @options.ffmpeg_option
+@options.stall_timeout_option
 def command(
     source: Path,
     ladder_path: Path,
@@ -93,6 +96,7 @@ def command(
     audio_track: int | None,
     max_megapixels: float,
     ffmpeg_path: str | None,
+    stall_s: float,
 ) -> int:
     """Encode every video and audio rendition of a ladder once and write HLS and DASH over the same CMAF segments.
 
@@ -101,7 +105,7 @@ def command(
 
     Exit code 1 when a rung is beyond the tolerance after --refine.
     """
-    options.refuse_file(output)
+    places.refuse_file(output)
     given = click.get_current_context().get_parameter_source("tolerance")
     if given is ParameterSource.COMMANDLINE and not refine:
         raise click.UsageError("--tolerance is what --refine keeps; give both, or `abr-alloc verify --tolerance`")
@@ -114,10 +118,13 @@ def command(
     from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
     from abr_alloc.features.cache import Cache, default_cache_dir
     from abr_alloc.media.ffmpeg import find_ffmpeg, look_at_ffmpeg
-    from abr_alloc.media.probe import content_hash, probe
+    from abr_alloc.media.probe import content_hash, mark_of, probe
 
-    ffmpeg = find_ffmpeg(ffmpeg_path) if refine else look_at_ffmpeg(ffmpeg_path)  # to encode needs no libvmaf
+    found = find_ffmpeg(ffmpeg_path) if refine else look_at_ffmpeg(ffmpeg_path)  # to encode needs no libvmaf
+    ffmpeg = replace(found, stall_s=stall_s)
+    mark = mark_of(source)
     info = probe(source, ffmpeg, audio_track=audio_track, max_pixels=round(max_megapixels * 1e6))
+    info = replace(info, mark=mark)
     source_hash = content_hash(source)
     chosen = choose_ladder(ladder_path, source, source_hash, title)
     check_source(info, chosen.ladder)
@@ -156,7 +163,7 @@ def command(
             delivery = _hold_rates(delivery, info, folder, ffmpeg, jobs)
             variants = publish(delivery, folder)
             folder.finish()
-    click.echo(delivered_text(delivery, variants, output), nl=False)
+    echo(delivered_text(delivery, variants, output), nl=False)
     if not refine:
         return 0
     return 0 if _refine(delivery, variants, info, folder, ffmpeg, cache, tolerance, jobs) else 1
@@ -229,7 +236,7 @@ def _refine(
     before = compare(places, variants)
     first, orders = delivery, corrected_orders(delivery, before, tolerance)
     if not orders:
-        click.echo("\n" + verified_text(delivery, before, tolerance), nl=False)
+        echo("\n" + verified_text(delivery, before, tolerance), nl=False)
         return before.keeps(tolerance)
     with folder.begun(delivery):
         folder.forget_refined()
@@ -248,9 +255,9 @@ def _refine(
             variants = publish(delivery, folder)
         folder.finish()
     places |= {name: folder.root / name for name in delivery.stream_names}
-    click.echo("\n" + refined_text(first, orders, better, before, after), nl=False)
+    echo("\n" + refined_text(first, orders, better, before, after), nl=False)
     found = compare(places, variants)
-    click.echo("\n" + verified_text(delivery, found, tolerance), nl=False)
+    echo("\n" + verified_text(delivery, found, tolerance), nl=False)
     return found.keeps(tolerance)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, places
 from abr_alloc.cli.completion import complete_model
 from abr_alloc.cli.data import describing, estimate_object, keep_flagged_option, load_data, number
+from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
     from abr_alloc.models.checkpoint import Model
@@ -47,7 +47,7 @@ def command(
     """
     if output is not None and output.suffix.lower() != ".json":
         raise click.UsageError(f"the output {output} must end in .json")
-    options.check_output(output, [data_path])
+    places.check_output(output, [data_path])
 
     from abr_alloc.cli.agreement_table import evaluation_table
     from abr_alloc.cli.judged import choice_objects, dataset_objects, fixed_object
@@ -83,7 +83,7 @@ def command(
         "notes": _notes(model, data, verdict.transparent_audio),
     }
     if as_json or output is not None:
-        write_or_print(json.dumps(document, indent=2) + "\n", output)
+        write_or_print(json_text(document), output)
     else:
         write_or_print(evaluation_table(document), None)
 

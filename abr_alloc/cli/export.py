@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, places
+from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
     from abr_alloc.allocation.design import TitleLadder
@@ -65,9 +65,9 @@ def command(
     if output is None and form in ("parquet", "shaka-streamer"):
         raise click.UsageError(f"{form} is not for standard output; name a {_place(form)} with -o")
     if form == "shaka-streamer" and output is not None:
-        options.refuse_file(output)
+        places.refuse_file(output)
     else:
-        options.check_output(output, [ladder])
+        places.check_output(output, [ladder])
 
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.export.ladder_json import read_designed
@@ -86,11 +86,11 @@ def command(
         from abr_alloc.export.shaka_streamer import shaka_streamer_files
 
         files = shaka_streamer_files(plan)
-        options.make_folder(output)
+        places.make_folder(output)
         for name, text in files.items():
             write_or_print(text, output / name)
     else:
-        write_or_print(_WRITERS[form](plan), output)
+        write_or_print(_WRITERS[form](plan), output, exact=True)
 
 
 def _place(form: str) -> str:
@@ -117,7 +117,7 @@ def _write_table(ladders: list[TitleLadder], form: str, output: Path | None) -> 
     from abr_alloc.features.table import write_frame
 
     if form == "csv" or output is None:
-        write_or_print(ladder_csv(ladders), output)
+        write_or_print(ladder_csv(ladders), output, exact=True)
     else:
         write_frame(ladder_frame(ladders), output)
 
@@ -149,7 +149,7 @@ def _ffmpeg(plan: LadderPlan) -> str:
 def _mediaconvert(plan: LadderPlan) -> str:
     from abr_alloc.export.mediaconvert import mediaconvert_job
 
-    return json.dumps(mediaconvert_job(plan), indent=2) + "\n"
+    return json_text(mediaconvert_job(plan))
 
 
 _WRITERS: dict[str, Callable[[LadderPlan], str]] = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, places
 from abr_alloc.cli.completion import complete_grid, complete_model
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class _Written:
 @options.audio_track_option
 @options.max_megapixels_option
 @options.ffmpeg_option
+@options.stall_timeout_option
 def command(
     sources: tuple[Path, ...],
     output: Path,
@@ -130,6 +132,7 @@ def command(
     audio_track: int | None,
     max_megapixels: float,
     ffmpeg_path: str | None,
+    stall_s: float,
 ) -> None:
     """Encode every SOURCE as a grid of video and audio renditions, measure each rendition per scene (libvmaf, ViSQOL,
     bitrate from packets), and write one feature table.
@@ -137,13 +140,13 @@ def command(
     Everything that takes time is cached: a run that was interrupted goes on where it stopped.
     """
     _check_usage(digest_s, full, audio_only, detect_scenes, probes, model_name)
-    folder = output if options.is_folder(output) else None
+    folder = output if places.is_folder(output) else None
     if folder is None:
         if output.suffix.lower() in (".csv", ".json", ".txt"):
             raise click.UsageError(f"the output {output} is a feature table, which is Parquet; name it .parquet")
-        options.check_output(output, sources)
+        places.check_output(output, sources)
     else:
-        options.make_folder(folder)
+        places.make_folder(folder)
 
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform
@@ -172,7 +175,7 @@ def command(
     )
     tables: list[FeatureTable] = []
     failures: list[FailedTitle] = []
-    cache, ffmpeg = Cache(cache_dir or default_cache_dir()), find_ffmpeg(ffmpeg_path)
+    cache, ffmpeg = Cache(cache_dir or default_cache_dir()), replace(find_ffmpeg(ffmpeg_path), stall_s=stall_s)
     written = _Written()
     # Leaving the block stops the workers at once, wherever an interrupt lands.
     with open_workers(jobs, scheduler, ffmpeg=ffmpeg) as workers, progress("looking at sources") as update:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, places
 
 if TYPE_CHECKING:
     from abr_alloc.allocation.surface import QualitySurface
@@ -80,15 +80,16 @@ def command(
         raise click.UsageError("--with-equations is for the kind relevance; leave it out")
     if ladder_path is not None and kind != "ladder":
         raise click.UsageError("--ladder is for the kind ladder; leave it out")
-    options.check_output(output, [features, *([ladder_path] if ladder_path else [])])
+    places.check_output(output, [features, *([ladder_path] if ladder_path else [])])
 
     from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.plan import planning_surfaces
     from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.errors import InfeasibleBudgetError
-    from abr_alloc.features.table import read_features, replace_file
+    from abr_alloc.features.table import read_features
     from abr_alloc.models.checkpoint import load_model
     from abr_alloc.report.style import render
+    from abr_alloc.writing import replace_file
 
     table = select(read_features(features), Filters(**filters))
     model = load_model(model_name)

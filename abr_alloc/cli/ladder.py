@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import re
 from pathlib import Path
@@ -11,13 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr_alloc.cli import options, streaming
+from abr_alloc.cli import options, places, streaming
 from abr_alloc.cli.completion import complete_network, complete_reference
+from abr_alloc.cli.printing import echo
+from abr_alloc.documents import json_text, shown
 
 if TYPE_CHECKING:
     from abr_alloc.allocation.reference import ReferenceLadder
 
 __all__ = ["command"]
+
+
+_SIZE = re.compile(r"\s*(\d{1,6})p?(?:\.\.(\d{1,6})p?)?\s*", re.ASCII)
 
 
 class _Rungs(click.ParamType):
@@ -33,7 +37,7 @@ class _Rungs(click.ParamType):
         except ValueError:
             number = 0
         if not 1 <= number <= 24:
-            self.fail(f"{value!r} is no number of rungs; give 1 to 24, or auto", param, ctx)
+            self.fail(f"{shown(value)} is no number of rungs; give 1 to 24, or auto", param, ctx)
         return number
 
 
@@ -47,9 +51,9 @@ class _Sizes(click.ParamType):
             return value
         ranges = []
         for part in str(value).split(","):
-            match = re.fullmatch(r"\s*(\d+)p?(?:\.\.(\d+)p?)?\s*", part)
+            match = _SIZE.fullmatch(part)
             if match is None:
-                self.fail(f"{part!r} is no size; write 720p, 234p..1080p, or several with commas", param, ctx)
+                self.fail(f"{shown(part)} is no size; write 720p, 234p..1080p, or several with commas", param, ctx)
             low, high = int(match[1]), int(match[2] or match[1])
             if low > high:
                 self.fail(f"{part!r} runs downwards; write {high}p..{low}p", param, ctx)
@@ -175,7 +179,7 @@ def command(
     if (as_json and suffix in (".csv", ".parquet")) or (as_csv and suffix in (".json", ".parquet")):
         raise click.UsageError(f"--{'json' if as_json else 'csv'} does not fit the output {output}; rename it")
     if folder is None:
-        options.check_output(output, [features, Path(network), Path(reference_name or network)])
+        places.check_output(output, [features, Path(network), Path(reference_name or network)])
     elif as_csv:
         raise click.UsageError(f"--csv does not fit the folder {output}: ladder files are JSON; name a .csv file")
 
@@ -256,15 +260,15 @@ def command(
     elif as_json or suffix == ".json":
         write_or_print(_json(ladder_document(ladders, provenance)), output)
     elif as_csv or suffix == ".csv":
-        write_or_print(ladder_csv(ladders), output)
+        write_or_print(ladder_csv(ladders), output, exact=True)
     if not (as_json or as_csv) or output is not None:
-        click.echo(ladder_text(ladders, described, model.name, free_number=wanted.num_rungs is None), nl=False)
+        echo(ladder_text(ladders, described, model.name, free_number=wanted.num_rungs is None), nl=False)
         if set(table.frame["title"]) & set(table.metadata.weights_s):
-            click.echo(notes(f"{wrap(DIGEST_NOTE, '')}\n"), nl=False)
+            echo(notes(f"{wrap(DIGEST_NOTE, '')}\n"), nl=False)
 
 
 def _json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2) + "\n"
+    return json_text(document)
 
 
 def _reference(name: str) -> ReferenceLadder:

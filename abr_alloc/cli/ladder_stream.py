@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -13,22 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import pandas as pd
 
 from abr_alloc.allocation.audience import Audience
-from abr_alloc.allocation.chunk_tasks import chunk_surfaces, shared_model
+from abr_alloc.allocation.chunk_tasks import chunk_surfaces, sent_model, shared_model
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
 from abr_alloc.allocation.filters import NO_ROWS, Filters
 from abr_alloc.allocation.reference import ReferenceLadder
 from abr_alloc.allocation.surface import by_title
 from abr_alloc.cli.ladder_table import LADDER_COLUMNS, ladder_frame
+from abr_alloc.cli.printing import echo
 from abr_alloc.cli.streaming import check_filters, chunks_of, results_of
+from abr_alloc.documents import json_text
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.export.ladder_json import ladder_document
 from abr_alloc.features.catalogue import Chunk
 from abr_alloc.features.row_writer import RowWriter
-from abr_alloc.features.table import FeatureTable, replace_file
+from abr_alloc.features.table import FeatureTable
+from abr_alloc.writing import replace_file
 
 if TYPE_CHECKING:
     from abr_alloc.features.catalogue import Catalogue
@@ -87,6 +88,8 @@ class LadderTask:
     """What ladder files say of their making; empty where rows are wanted instead of files."""
     filters: Filters = field(default_factory=Filters)
     """Which rows to choose from."""
+    model_sha256: str = ""
+    """Which model it must be, wherever this runs."""
 
     @property
     def label(self) -> str:
@@ -98,7 +101,7 @@ class LadderTask:
         Raises:
             FeatureTableError: a row breaks the schema, or the scenes of a title share no rendition.
         """
-        model = shared_model(self.model)
+        model = shared_model(self.model, self.model_sha256)
         table, surfaces = chunk_surfaces(self.chunk, model, self.filters, self.options.overhead)
         return [] if table is None else [self._design(table, scenes) for scenes in by_title(surfaces)]
 
@@ -117,7 +120,7 @@ class LadderTask:
 
     def _document(self, table: FeatureTable, found: TitleLadder) -> str:
         about = self.provenance | {"features": features_object(table, found.ladder.title)}
-        return json.dumps(ladder_document([found], about), indent=2) + "\n"
+        return json_text(ladder_document([found], about))
 
 
 def features_object(table: FeatureTable, title: str | None = None) -> dict[str, Any]:
@@ -144,8 +147,10 @@ def _title_object(rows: pd.DataFrame, weights_s: Mapping[str, float]) -> dict[st
     """What exporting and verifying need to know of a title beside its rungs."""
     spans = rows[["scene", "start_s", "end_s"]].drop_duplicates("scene").sort_values("scene")
     found = {"fps": float(rows["fps"].max()), "scenes_s": spans[["start_s", "end_s"]].to_numpy().tolist()}
-    # Of a digest: the title's time that each scene stands for.
-    return found | ({"weights_s": [weights_s[str(scene)] for scene in spans["scene"]]} if weights_s else {})
+    if weights_s:  # of a digest: the title's time that each scene stands for, its own where nothing is said
+        own_s = (spans["end_s"] - spans["start_s"]).tolist()
+        found["weights_s"] = [weights_s.get(str(n), own) for n, own in zip(spans["scene"], own_s, strict=True)]
+    return found
 
 
 def design_catalogue_titles(
@@ -164,7 +169,8 @@ def design_catalogue_titles(
     Raises:
         InfeasibleLadderError: a title has no ladder; the others are written.
     """
-    shared_model(task.model).check_versions(catalogue.metadata)
+    model, sha256 = sent_model(task.model, catalogue.metadata)
+    task = dataclasses.replace(task, model=model, model_sha256=sha256)
     check_filters(catalogue, task.filters)
     tasks = [dataclasses.replace(task, chunk=chunk) for chunk in chunks_of(catalogue, task.filters, scheduler)]
     names, reasons = FileNames(), list[str]()
@@ -188,12 +194,12 @@ def design_catalogue_titles(
         if not (num_ladders or num_without):
             raise FeatureTableError(NO_ROWS)  # before what was there is replaced
     if num_ladders:
-        click.echo(
+        echo(
             f"{num_ladders} ladders, {num_rungs / num_ladders:.1f} rungs and an expected AVQ of "
             f"{total_mos / num_ladders:.3f} on average; {num_without} titles without one"
         )
     for reason in reasons[:-1]:
-        click.echo(f"infeasible: {reason}", err=True)
+        echo(f"infeasible: {reason}", err=True)
     if reasons:
         more = f" (and {num_without - len(reasons)} more)" if num_without > len(reasons) else ""
         raise InfeasibleLadderError(reasons[-1] + more)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import pandas as pd
@@ -134,9 +133,9 @@ def _left_out(reasons: Sequence[str]) -> list[str]:
 
 def ladder_csv(ladders: Sequence[TitleLadder]) -> str:
     """One row per rung."""
-    buffer = io.StringIO()
-    ladder_frame(ladders).to_csv(buffer, index=False, float_format="%.6g", lineterminator="\n")
-    return buffer.getvalue()
+    from abr_alloc.features.spreadsheet import csv_text
+
+    return csv_text(ladder_frame(ladders))
 
 
 def ladder_frame(ladders: Sequence[TitleLadder]) -> pd.DataFrame:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
+
+from abr_alloc.cli.printing import printable
 
 __all__ = ["WIDTH", "new_table", "render_table", "short_title", "wrap"]
 
@@ -20,6 +23,14 @@ WIDTH = 80
 """Columns that a table and the text below it take, where their content allows it."""
 
 _TITLE_WIDTH = 60
+
+
+class _Table(Table):
+    """Cells are text, whatever was put into them, and on one line."""
+
+    def add_row(self, *cells: RenderableType | None, **settings: Any) -> None:
+        safe = [printable(cell).replace("\t", "\\t") if isinstance(cell, str) else cell for cell in cells]
+        super().add_row(*safe, **settings)
 
 
 def new_table(*names: str, left: Sequence[str] = (), wrapped: Mapping[str, int] | None = None) -> Table:
@@ -30,7 +41,7 @@ def new_table(*names: str, left: Sequence[str] = (), wrapped: Mapping[str, int] 
         left: heads of columns of text.
         wrapped: heads of columns whose text may take more than one line, with their largest width.
     """
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table = _Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     num_lines = max(name.count("\n") for name in names)
     for name in names:
         most = (wrapped or {}).get(name)
@@ -82,6 +93,6 @@ def wrap(text: str, indent: str = "  ") -> str:
 
 
 def short_title(title: str, width: int = _TITLE_WIDTH) -> str:
-    """A title, cut where it is too long for a line; what cannot be printed is not, for a terminal may obey it."""
-    title = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in title)
+    """A title on one line, cut where it is too long for that; what a terminal would obey is escaped."""
+    title = printable(title).replace("\n", "\\n").replace("\t", "\\t")
     return title if len(title) <= width else title[: width - 1] + "…"

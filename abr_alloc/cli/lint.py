@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from abr_alloc.cli.printing import echo
+from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
     from abr_alloc.lint.report import Report
@@ -27,13 +30,13 @@ def command(playlist: Path, as_json: bool) -> int:
     from abr_alloc.export.presentation import MASTER_NAME
     from abr_alloc.lint.report import lint
 
-    if (playlist / MASTER_NAME).is_file():  # a folder of `encode`
+    if os.path.isfile(playlist / MASTER_NAME):  # noqa: PTH113 - a folder of `encode`, or a name too long to ask for
         playlist /= MASTER_NAME
-    if playlist.is_dir():
+    if os.path.isdir(playlist):  # noqa: PTH112
         raise click.UsageError(f"{playlist} is a folder without {MASTER_NAME}; give a playlist")
     report = lint(playlist)
     path = _encodable(str(playlist))
-    click.echo(json.dumps(document(report, path), indent=2) if as_json else lint_text(report, path), nl=as_json)
+    echo(json_text(document(report, path)) if as_json else lint_text(report, path), nl=False)
     return 1 if report.count("MUST") else 0
 
 

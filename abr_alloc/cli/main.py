@@ -5,16 +5,22 @@ Commands are imported when they are asked for, so that each starts with only wha
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import itertools
 import os
+import signal
 import sys
+from pathlib import Path
 
 import click
 
 from abr_alloc import __version__
+from abr_alloc.cli.printing import cut, echo, safe_streams
+from abr_alloc.cli.signals import ended_by_signals, signal_of
 from abr_alloc.cli.verbosity import add_flags, start_logging
 from abr_alloc.errors import AbrAllocError, FailedTitlesError, InfeasibleBudgetError, InfeasibleLadderError
+from abr_alloc.location import make_scratch_dir
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -38,7 +44,8 @@ COMMANDS = {
 """Every command, with its line in the overview."""
 
 _MAX_INFEASIBLE = 20
-EXIT_FAILURE, EXIT_INFEASIBLE, EXIT_INTERRUPTED = 1, 3, 130
+_WIDEST_NAME = 60
+EXIT_FAILURE, EXIT_INFEASIBLE = 1, 3
 
 
 class _Commands(click.Group):
@@ -73,24 +80,32 @@ add_flags(cli)
 
 
 def main() -> None:
-    """Run a command; end with exit code 0, 1 (failure), 2 (usage), 3 (infeasible) or 130 (interrupted)."""
+    """Run a command; end with exit code 0, 1 (failure), 2 (usage), 3 (infeasible), or 128 and the signal's number.
+
+    130 is Ctrl-C.
+    """
     # Known before click has read the line, whose reading may fail already.
     debug = "--debug" in itertools.takewhile(lambda word: word.startswith("-"), sys.argv[1:])
+    safe_streams()
     try:
-        code = cli(standalone_mode=False)
-    except click.exceptions.Abort:
-        _end("interrupted; run the same command again to go on where it stopped", EXIT_INTERRUPTED, debug)
-    except KeyboardInterrupt:
-        _end("interrupted; run the same command again to go on where it stopped", EXIT_INTERRUPTED, debug)
+        _have_home()
+        with ended_by_signals():
+            code = cli(standalone_mode=False)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # what a full disk refuses is told here, not by the interpreter at its end
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        number = signal_of(error)
+        word = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+        _end(f"{word}; run the same command again to go on where it stopped", 128 + number, debug)
     except click.ClickException as error:
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             error.show()
             sys.exit(error.exit_code)
-        _end(" ".join(error.format_message().split()), error.exit_code, debug)
+        _end(error.format_message(), error.exit_code, debug)
     except InfeasibleBudgetError as error:
         shown = error.scenes[:_MAX_INFEASIBLE]
         for scene in shown[:-1]:
-            click.echo(f"infeasible: {scene}", err=True)
+            echo(f"infeasible: {cut(str(scene))}", err=True)
         rest = error.number - len(shown)
         more = f" (and {rest} more)" if rest else ""
         last = f"{shown[-1]}{more}; {shown[-1].hint}"
@@ -98,21 +113,51 @@ def main() -> None:
     except FailedTitlesError as error:
         width = max(len(name) for name, _ in error.failures)
         for name, reason in error.failures:
-            click.echo(f"failed: {name:{width}}  {' '.join(reason.split())}", err=True)
+            echo(f"failed: {name:{min(width, _WIDEST_NAME)}}  {cut(reason)}", err=True)
         _end(str(error), EXIT_FAILURE, debug)
     except InfeasibleLadderError as error:
-        _end(" ".join(str(error).split()), EXIT_INFEASIBLE, debug, word="infeasible")
+        _end(str(error), EXIT_INFEASIBLE, debug, word="infeasible")
     except AbrAllocError as error:
-        _end(" ".join(str(error).split()), EXIT_FAILURE, debug)
+        _end(str(error), EXIT_FAILURE, debug)
     except BrokenPipeError:
         # The reader has gone (`| head`): not an error, and the interpreter must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
         sys.exit(EXIT_FAILURE)
+    except OSError as error:
+        # Outputs, inputs and caches tell of their own trouble: this is stdout's, or the system's.
+        if error.filename is None:
+            _forget_stdout()
+        what = "stdout cannot be written" if error.filename is None else str(error.filename)
+        _end(f"{what}: {error.strerror or error}", EXIT_FAILURE, debug)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not _is_want_of_memory(error):
+            raise
+        reason = cut(str(error)) or type(error).__name__
+        _end(f"not enough memory ({reason}); allow more (ulimit -v), or give less at a time", EXIT_FAILURE, debug)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _have_home() -> None:
+    """Libraries ask for a home folder as they are imported; in a container nobody may have one."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = str(make_scratch_dir())
+
+
+def _is_want_of_memory(error: Exception) -> bool:
+    told = ("can't start new thread", "failed to map segment", "cannot allocate memory", "unable to allocate")
+    return isinstance(error, MemoryError) or any(text in str(error).lower() for text in told)
+
+
+def _forget_stdout() -> None:
+    """What waits to be written to a stdout that takes nothing goes nowhere."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end(message: str, code: int, debug: bool, *, word: str = "error") -> None:
     if debug:
         raise  # noqa: PLE0704 - called from an except block
-    click.echo(f"{word}: {message}", err=True)
+    echo(f"{word}: {cut(message)}", err=True)
     sys.exit(code)

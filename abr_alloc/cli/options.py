@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from abr_alloc.cli.completion import complete_model
-from abr_alloc.errors import LocationError, OutputError, UnitError
-from abr_alloc.location import is_remote, parse_location, require_writable
+from abr_alloc.errors import LocationError, UnitError
+from abr_alloc.location import parse_location
 from abr_alloc.units import MAX_KBPS, parse_bitrate_kbps, parse_seconds
 
 __all__ = [
@@ -27,18 +27,15 @@ __all__ = [
     "audio_track_option",
     "cache_option",
     "catalogue_jobs_option",
-    "check_output",
     "cluster_option",
     "features_argument",
     "ffmpeg_option",
-    "is_folder",
     "jobs_option",
     "ladder_option",
-    "make_folder",
     "max_megapixels_option",
     "measured_only_option",
     "planning",
-    "refuse_file",
+    "stall_timeout_option",
     "tolerance_option",
 ]
 
@@ -84,6 +81,13 @@ class _Seconds(click.ParamType):
             return parse_seconds(str(value))
         except UnitError as error:
             self.fail(str(error), param, ctx)
+
+
+class _StallTimeout(_Seconds):
+    """Text like 15min as seconds, or 0."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        return 0.0 if value == "0" else super().convert(value, param, ctx)
 
 
 class _Tolerance(click.ParamType):
@@ -159,6 +163,10 @@ cache_option = click.option(
 ffmpeg_option = click.option(
     "--ffmpeg", "ffmpeg_path", metavar="PATH", help="ffmpeg to use; ABR_ALLOC_FFMPEG, or the bundled one."
 )
+stall_timeout_option = click.option(
+    "--stall-timeout", "stall_s", type=_StallTimeout(), default="15min", show_default=True, metavar="DURATION",
+    help="End an ffmpeg that has neither read nor written for so long; 0 for never.",
+)  # fmt: skip
 audio_track_option = click.option(
     "--audio-track", type=click.IntRange(min=1), metavar="N",
     help="Audio track of the source, counted from 1. [default: by what the file says: no commentary, its default one]",
@@ -224,74 +232,3 @@ def planning(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_PLANNING):
         command = option(command)
     return command
-
-
-def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:
-    """Refuse, before any work, an output that is an input or cannot be written.
-
-    Raises:
-        click.UsageError: it is one of the inputs.
-        OutputError: its folder is missing or not writable, or it is a folder.
-    """
-    if path is None:
-        return
-    for source in inputs:
-        if _are_same(path, source):
-            raise click.UsageError(f"the output {path} is also an input; choose another name with -o")
-    if is_remote(path):
-        _check_remote(path)
-        return
-    parent = path.parent
-    if not parent.is_dir():
-        raise OutputError(f"{path} cannot be written: there is no folder {parent}; make it, or choose another -o")
-    if path.is_dir():
-        raise OutputError(f"{path} cannot be written: it is a folder; give a file name with -o")
-    if not os.access(parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise OutputError(f"{path} cannot be written: permission denied; choose another place with -o")
-
-
-def is_folder(path: Path) -> bool:
-    """Whether an output is a folder: one that is there; or, as stores of objects have none, a URL without a suffix."""
-    return not path.suffix if is_remote(path) else path.is_dir()
-
-
-def _are_same(path: Path, source: Path) -> bool:
-    if is_remote(path) or is_remote(source):
-        return path == source
-    return path.exists() and source.exists() and path.samefile(source)
-
-
-def _check_remote(path: Path) -> None:
-    if not path.name:
-        raise OutputError(f"{path} cannot be written: it names no file; give one with -o, like {path}/features.parquet")
-    try:
-        require_writable(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from error
-
-
-def refuse_file(folder: Path) -> None:
-    """Refuse, before any work, a folder for outputs that is a file.
-
-    Raises:
-        click.UsageError: it is.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise click.UsageError(f"{folder} is a file; give a folder with -o")
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder for outputs, before any work.
-
-    Raises:
-        OutputError: it cannot be made or written to.
-    """
-    if is_remote(folder):
-        _check_remote(folder / "any")
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}; choose another place with -o") from error
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"{folder} cannot be written: permission denied; choose another place with -o")

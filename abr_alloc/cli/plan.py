@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr_alloc.cli import options, streaming
+from abr_alloc.cli import options, places, streaming
+from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
     from abr_alloc.allocation.record import Plan
@@ -106,7 +106,7 @@ def command(
     Exit code 3 when some scene or title has nothing that fits; the others are still printed.
     """
     _check_usage(budgets_kbps, per, audio, pool, time_limit_s, sensitivity)
-    options.check_output(output, [features])
+    places.check_output(output, [features])
     as_json, as_csv = _check_format(as_json, as_csv, output, figures=sensitivity)
     as_parquet = output is not None and output.suffix.lower() == ".parquet"
 
@@ -167,7 +167,7 @@ def command(
         surfaces, list(dict.fromkeys(budgets_kbps)), model, limits
     )
     if as_json:
-        text = json.dumps(plan_document(plan, model, overhead, per_title=per == "title"), indent=2) + "\n"
+        text = json_text(plan_document(plan, model, overhead, per_title=per == "title"))
     else:
         text = plan_table(plan, model, table, measured_only=measured_only)
     if text:
@@ -233,7 +233,7 @@ def _sweep(
     from abr_alloc.allocation.sensitivity import BudgetPoint, sweep_budgets
     from abr_alloc.cli.tables import sensitivity_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
-    from abr_alloc.features.table import replace_file
+    from abr_alloc.writing import replace_file
 
     points, infeasible = sweep_budgets(surfaces, limits)
     rows = [{**dataclasses.asdict(point), "audio_share": point.audio_share} for point in points]
@@ -247,11 +247,13 @@ def _sweep(
             "points": rows,
             "infeasible": [dataclasses.asdict(title) for title in infeasible],
         }
-        write_or_print(json.dumps(document, indent=2) + "\n", output)
+        write_or_print(json_text(document), output)
     elif as_csv:
+        from abr_alloc.features.spreadsheet import csv_text
+
         columns = [*(field.name for field in dataclasses.fields(BudgetPoint)), "audio_share"]
         table = pd.DataFrame(rows, columns=columns)
-        write_or_print(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"), output)
+        write_or_print(csv_text(table), output, exact=True)
     elif output is not None and output.suffix.lower() in _FIGURES:
         if points:
             from abr_alloc.report.figures import draw_sensitivity

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from abr_alloc.cli.layout import wrap
+from abr_alloc.cli.printing import echo
 from abr_alloc.cli.streaming import Infeasible, check_filters, chunks_of, infeasible_path, results_of, write_streams
 from abr_alloc.cli.verbosity import notes
 
@@ -51,7 +50,7 @@ def plan_text(task: PlanTask, catalogue: Catalogue) -> tuple[str, Infeasible]:
     """CSV of a table that is read at once, and what nothing fits, budget after budget."""
     import pandas as pd
 
-    from abr_alloc.features.row_writer import csv_text
+    from abr_alloc.features.spreadsheet import csv_text
 
     check_filters(catalogue, task.filters)
     found = [dataclasses.replace(task, chunk=chunk).run(None) for chunk in chunks_of(catalogue, task.filters, None)]
@@ -62,8 +61,8 @@ def plan_text(task: PlanTask, catalogue: Catalogue) -> tuple[str, Infeasible]:
             rows.append(plan.rows)
             infeasible.add(plan.infeasible)
     if all(frame.empty for frame in rows):
-        return (csv_text(rows[0], header=True) if rows else ""), infeasible
-    return csv_text(pd.concat([frame for frame in rows if len(frame)]), header=True), infeasible
+        return (csv_text(rows[0]) if rows else ""), infeasible
+    return csv_text(pd.concat([frame for frame in rows if len(frame)])), infeasible
 
 
 def plan_catalogue(
@@ -84,9 +83,10 @@ def plan_catalogue(
         InfeasibleBudgetError: something has no plan; everything else is written.
         OutputError: the output cannot be written.
     """
-    from abr_alloc.allocation.chunk_tasks import PLAN_COLUMNS, shared_model
+    from abr_alloc.allocation.chunk_tasks import PLAN_COLUMNS, sent_model
 
-    shared_model(task.model).check_versions(catalogue.metadata)
+    model, sha256 = sent_model(task.model, catalogue.metadata)
+    task = dataclasses.replace(task, model=model, model_sha256=sha256)
     check_filters(catalogue, task.filters)
     tasks = [dataclasses.replace(task, chunk=chunk) for chunk in chunks_of(catalogue, task.filters, scheduler)]
     tallies = [_Tally() for _ in task.budgets_kbps]
@@ -106,7 +106,7 @@ def plan_catalogue(
             tally.line(budget, per_title=task.per_title)
             for budget, tally in zip(task.budgets_kbps, tallies, strict=True)
         ]
-        click.echo("\n".join([*lines, *_where(output, infeasible)]))
+        echo("\n".join([*lines, *_where(output, infeasible)]))
     infeasible.end()
 
 

@@ -19,6 +19,7 @@ import rich.console
 import rich.progress as parts
 import rich.table
 
+from abr_alloc.cli.printing import printable
 from abr_alloc.cli.verbosity import is_quiet, is_verbose
 
 __all__ = ["progress"]
@@ -80,6 +81,7 @@ def _bar() -> parts.Progress:
 
 def _end(label: str) -> str:
     """The end of a label: what was done stands there, after a title that may be long."""
+    label = printable(label).replace("\n", "\\n")
     return label if len(label) <= _LABEL_WIDTH else f"…{label[1 - _LABEL_WIDTH :]}"
 
 
@@ -104,7 +106,7 @@ def _lines(now: Callable[[], float]) -> Update:
         # A share may fall: another stage begins.
         if at_s - last_s >= _LINE_EVERY_S and not 0.0 <= share - last_share < _LINE_EVERY_SHARE:
             last_s, last_share = at_s, share
-            sys.stderr.write(f"{100 * share:.0f} %: {label}\n")
+            sys.stderr.write(f"{100 * share:.0f} %: {printable(label)}\n")
             sys.stderr.flush()
 
     return update

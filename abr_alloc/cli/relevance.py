@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from abr_alloc.cli import options, streaming
+from abr_alloc.cli import options, places, streaming
+from abr_alloc.documents import json_text
 
 __all__ = ["command"]
 
@@ -53,7 +53,7 @@ def command(
         raise click.UsageError(f"the output {output} must end in {', '.join(_FORMATS)}")
     if as_json and output is not None and output.suffix.lower() != ".json":
         raise click.UsageError(f"--json does not fit the output {output}; name it .json, or drop --json")
-    options.check_output(output, [features])
+    places.check_output(output, [features])
 
     streaming.one_blas_thread()
 
@@ -63,8 +63,8 @@ def command(
     from abr_alloc.cli.tables import relevance_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
     from abr_alloc.features.catalogue import open_catalogue
-    from abr_alloc.features.table import replace_file
     from abr_alloc.models.checkpoint import load_model
+    from abr_alloc.writing import replace_file
 
     catalogue = open_catalogue(features)
     streaming.check_place(catalogue, output)
@@ -102,7 +102,7 @@ def command(
             ],
             "infeasible": [dataclasses.asdict(scene) for scene in plan.infeasible],
         }
-        write_or_print(json.dumps(document, indent=2) + "\n", output)
+        write_or_print(json_text(document), output)
     elif output is not None:
         from abr_alloc.report.figures import draw_relevance
         from abr_alloc.report.style import render

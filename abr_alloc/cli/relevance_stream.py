@@ -9,14 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.allocation.chunk_tasks import RELEVANCE_COLUMNS, RelevanceTask, shared_model
+from abr_alloc.allocation.chunk_tasks import RELEVANCE_COLUMNS, RelevanceTask, sent_model
 from abr_alloc.allocation.filters import NO_ROWS, Filters, narrow
 from abr_alloc.allocation.plan import middle_of_kbps
 from abr_alloc.cli.layout import wrap
+from abr_alloc.cli.printing import echo
 from abr_alloc.cli.streaming import Infeasible, check_filters, chunks_of, results_of, write_streams
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.catalogue import read_narrow
@@ -49,13 +49,14 @@ def relevance_catalogue(
         OutputError: the output cannot be written.
     """
     wanted = Filters(**filters)
-    shared_model(model_name).check_versions(catalogue.metadata)
+    model, sha256 = sent_model(model_name, catalogue.metadata)
     check_filters(catalogue, wanted)
     budget = budget_kbps or _middling_budget_kbps(catalogue, wanted, overhead)
     tasks = [
         RelevanceTask(
             chunk=chunk,
-            model=model_name,
+            model=model,
+            model_sha256=sha256,
             budget_kbps=budget,
             measured_only=measured_only,
             overhead=overhead,
@@ -78,7 +79,7 @@ def relevance_catalogue(
         infeasible.require_any(num_scenes)
     if num_scenes:
         mean, low, high = 100 * shares / num_scenes
-        click.echo(
+        echo(
             wrap(
                 f"{num_scenes} scenes at the pairs planned for {budget:g} kbps: audio share {mean:.0f} % on average, "
                 f"under 25 % in {low:.0f} % of the scenes, over 50 % in {high:.0f} %"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, places
 
 if TYPE_CHECKING:
     from abr_alloc.allocation.design import TitleLadder
@@ -62,7 +62,7 @@ def command(
     """
     if output.suffix.lower() not in (".html", ".htm"):
         raise click.UsageError(f"the output {output} must end in .html")
-    options.check_output(output, [features, *sources, *([ladder_path] if ladder_path else [])])
+    places.check_output(output, [features, *sources, *([ladder_path] if ladder_path else [])])
 
     from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.plan import middling_budget_kbps, planning_surfaces
@@ -70,12 +70,13 @@ def command(
     from abr_alloc.cli.designed import find_ladders
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform
-    from abr_alloc.features.table import read_features, replace_file
+    from abr_alloc.features.table import read_features
     from abr_alloc.models.checkpoint import load_model
     from abr_alloc.report.about import about_data
     from abr_alloc.report.data import title_data
     from abr_alloc.report.page import render_page
     from abr_alloc.report.stops import budget_stops
+    from abr_alloc.writing import replace_file
 
     table = select(read_features(features), Filters(**filters))
     model = load_model(model_name)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from abr_alloc.cli.printing import echo
+from abr_alloc.disk import scratch_folder
 from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
-from abr_alloc.location import is_remote, make_scratch_dir
+from abr_alloc.location import is_remote
+from abr_alloc.writing import is_written_through
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,12 +204,13 @@ def write_streams(output: Path | None, *, to_stdout: bool, columns: Mapping[str,
     if output is None and not to_stdout:
         yield lambda part, rows, infeasible: None
         return
-    target = output if output is not None else make_scratch_dir() / f"{os.getpid()}.stdout.csv"
-    try:
+    with contextlib.ExitStack() as waiting:
+        # A name of its own: several runs, and threads of one, may print at once.
+        target = output or waiting.enter_context(scratch_folder()) / "stdout.csv"
         with contextlib.ExitStack() as stack:
             writer = stack.enter_context(RowWriter(target, columns, num_parts))
             others = None
-            if output is not None:
+            if output is not None and not is_written_through(output):  # beside a device no file can stand
                 others = stack.enter_context(RowWriter(infeasible_path(output), INFEASIBLE_COLUMNS, num_parts))
 
             def write(part: int, rows: pd.DataFrame, infeasible: Sequence[InfeasibleScene | InfeasibleLimits]) -> None:
@@ -219,7 +221,5 @@ def write_streams(output: Path | None, *, to_stdout: bool, columns: Mapping[str,
             yield write
         if output is None:
             with target.open(encoding="utf-8", newline="") as text:
-                shutil.copyfileobj(text, sys.stdout)
-    finally:
-        if output is None:
-            target.unlink(missing_ok=True)
+                while block := text.read(1 << 20):
+                    echo(block, nl=False, exact=True)

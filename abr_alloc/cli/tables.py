@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import click
-
 from abr_alloc.allocation.record import SLIGHT_LOSS_MOS, Allocation, Certificate, Plan
 from abr_alloc.allocation.sensitivity import BudgetPoint
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.allocation.validity import outside_validity
 from abr_alloc.cli.layout import WIDTH, new_table, render_table, short_title, wrap
+from abr_alloc.cli.printing import echo
 from abr_alloc.cli.verbosity import notes
-from abr_alloc.features.table import FeatureTable, replace_file
+from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.units import format_time
+from abr_alloc.writing import replace_file
 
 __all__ = [
     "DIGEST_NOTE",
@@ -41,14 +41,19 @@ DIGEST_NOTE = (
 """What is told of a title that was not measured whole."""
 
 
-def write_or_print(text: str, output: Path | None) -> None:
+def write_or_print(text: str, output: Path | None, *, exact: bool = False) -> None:
     """Write text to a file, whole or not at all, or print it.
+
+    Args:
+        text: what to write.
+        output: the file; None for stdout.
+        exact: it is data, which another program reads as it is.
 
     Raises:
         OutputError: the file cannot be written.
     """
     if output is None:
-        click.echo(text, nl=False)
+        echo(text, nl=False, exact=exact)
     else:
         replace_file(output, text.encode())
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, places
 from abr_alloc.cli.data import describing, load_data, video_ratings_option
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def command(
         raise click.UsageError("give DATA or --ratings, one of the two")
     if output.exists() and (not output.is_dir() or any(output.iterdir())) and not (output / "model.json").is_file():
         raise click.UsageError(f"{output} exists and is no checkpoint folder; choose another -o")
-    options.check_output(output / "model.json" if output.is_dir() else output)
+    places.check_output(output / "model.json" if output.is_dir() else output)
 
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform

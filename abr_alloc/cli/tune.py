@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from abr_alloc.cli import options
+from abr_alloc.cli import options, places
 from abr_alloc.cli.data import describing, load_data, number
+from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
     from abr_alloc.models.training import TrainingConfig
@@ -57,7 +57,7 @@ def command(
     `abr-alloc train --settings DIR/settings.json` trains with what was found. Needs Optuna: pip install
     'abr_alloc[tune]'.
     """
-    options.refuse_file(folder)
+    places.refuse_file(folder)
 
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.tables import write_or_print
@@ -76,7 +76,7 @@ def command(
     check_trainable(data)
     base = replace(default_config(data, kind), seed=seed)
     base = replace(base, num_steps=steps or base.num_steps)
-    options.make_folder(folder)
+    places.make_folder(folder)
     study = open_study(folder, base)
     with progress("first trial") as update:
 
@@ -93,16 +93,17 @@ def _report(study: Any, base: TrainingConfig, folder: Path) -> str:
     import pandas as pd
 
     from abr_alloc.cli.layout import wrap
-    from abr_alloc.features.table import replace_file
+    from abr_alloc.features.spreadsheet import csv_text
     from abr_alloc.models.tuning import best_config, trials_of
+    from abr_alloc.writing import replace_file
 
     best, config = best_config(study, base)
     trials = sorted(trials_of(study), key=lambda trial: (trial.state != "complete", trial.loss))
     frame = pd.DataFrame([{**asdict(trial), **trial.settings} for trial in trials]).drop(columns="settings")
     settings = asdict(config)
     del settings["seed"]
-    replace_file(folder / "trials.csv", frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode())
-    replace_file(folder / "settings.json", (json.dumps(settings, indent=2) + "\n").encode())
+    replace_file(folder / "trials.csv", csv_text(frame).encode())
+    replace_file(folder / "settings.json", json_text(settings).encode())
     names = list(best.settings)
     num, complete = len(trials), sum(trial.state == "complete" for trial in trials)
     minutes = sum(trial.seconds for trial in trials) / 60

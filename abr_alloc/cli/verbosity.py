@@ -11,6 +11,8 @@ import sys
 
 import click
 
+from abr_alloc.cli.printing import echo, printable
+
 __all__ = ["add_flags", "inform", "is_quiet", "is_verbose", "notes", "start_logging"]
 
 _KEY = "abr_alloc.verbosity"
@@ -61,7 +63,7 @@ def notes(text: str) -> str:
 def inform(message: str) -> None:
     """A line on stderr that is no error, unless only errors are wanted."""
     if not is_quiet():
-        click.echo(message, err=True)
+        echo(message, err=True)
 
 
 class _Stderr(logging.Handler):
@@ -69,7 +71,7 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.write(f"{printable(self.format(record))}\n")
             sys.stderr.flush()
         except Exception:
             self.handleError(record)

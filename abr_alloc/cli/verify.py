@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ import click
 
 from abr_alloc.cli import options
 from abr_alloc.cli.completion import complete_model
+from abr_alloc.cli.printing import echo
+from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +47,7 @@ __all__ = ["command"]
 @options.jobs_option
 @options.cache_option
 @options.ffmpeg_option
+@options.stall_timeout_option
 def command(
     folder: Path,
     source_path: Path | None,
@@ -54,13 +57,14 @@ def command(
     jobs: int,
     cache_dir: Path | None,
     ffmpeg_path: str | None,
+    stall_s: float,
 ) -> int:
     """Measure every rung of DIR, which `abr-alloc encode` wrote, as it is delivered: rates and peaks of its segments,
     and AVQ against the source, through the features and the model that the ladder was designed with.
 
     Exit code 1 when a rung is beyond the tolerance.
     """
-    if folder.is_file():
+    if os.path.isfile(folder):  # noqa: PTH113 - a name may be too long to ask for
         raise click.UsageError(f"{folder} is a file; give the folder that `abr-alloc encode -o` wrote")
 
     from abr_alloc.cli.delivery_table import verified_text
@@ -79,12 +83,13 @@ def command(
         model = find_model(delivery, model_name)
         folders = {name: folder.absolute() / name for name in delivery.stream_names}
         cache = Cache(cache_dir or default_cache_dir())
-        scores = measure(delivery, folders, source, find_ffmpeg(ffmpeg_path), cache, model, jobs=jobs)
+        ffmpeg = replace(find_ffmpeg(ffmpeg_path), stall_s=stall_s)
+        scores = measure(delivery, folders, source, ffmpeg, cache, model, jobs=jobs)
     found = compare_rungs(delivery, variants, scores.avq_mos, scores.vmaf)
     if as_json:
-        click.echo(json.dumps(_document(folder, delivery, found, tolerance), indent=2))
+        echo(json_text(_document(folder, delivery, found, tolerance)), nl=False)
     else:
-        click.echo(verified_text(delivery, found, tolerance), nl=False)
+        echo(verified_text(delivery, found, tolerance), nl=False)
     return 0 if found.keeps(tolerance) else 1
 
 

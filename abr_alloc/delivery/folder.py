@@ -7,7 +7,6 @@ is left there after an interruption says which order it belongs to; another orde
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import shutil
 import tempfile
@@ -16,45 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abr_alloc.delivery.record import RECORD_NAME, Delivery, read_delivery, write_delivery
-from abr_alloc.errors import DeliveryError, OutputError, ToolFailedError
+from abr_alloc.disk import disk_errors
+from abr_alloc.errors import DeliveryError
 from abr_alloc.export.presentation import MANIFEST_NAME, MASTER_NAME
 
-__all__ = ["DeliveryFolder", "disk_errors"]
+__all__ = ["DeliveryFolder"]
 
 _STATE = ".abr-alloc"
 _NOT_OURS = (".DS_Store", "lost+found")  # what systems put into folders by themselves
-_FULL = ("No space left on device", "File too large", "Disk quota exceeded")
-_FULL_CODES = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-_SIGXFSZ = -25  # how a program ends that passes the limit on the size of its files
-
-
-@contextlib.contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Tell plainly when the disk refuses more, whether ffmpeg or this process met it.
-
-    Raises:
-        OutputError: it does.
-    """
-    try:
-        yield
-    except ToolFailedError as error:
-        if error.exit_code == _SIGXFSZ or any(word in error.stderr_tail for word in _FULL):
-            raise _full(folder) from error
-        raise
-    except OutputError as error:  # a file of ours, whose writer has told of it already
-        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL_CODES:
-            raise _full(folder) from error
-        raise
-    except OSError as error:
-        if error.errno in _FULL_CODES:
-            raise _full(folder) from error
-        raise OutputError(f"{folder} cannot be written: {error.strerror}; choose another place with -o") from error
-
-
-def _full(folder: Path) -> OutputError:
-    return OutputError(
-        f"the disk of {folder} takes no more; make room and run the same command again, what is finished is kept"
-    )
 
 
 @dataclass(frozen=True, slots=True)

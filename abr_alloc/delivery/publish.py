@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from abr_alloc.delivery.folder import DeliveryFolder, disk_errors
+from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.record import Delivery, write_delivery
+from abr_alloc.disk import disk_errors
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.export.dash import dash_manifest
 from abr_alloc.export.hls import i_frame_playlist, master_playlist, media_playlist
@@ -25,10 +26,10 @@ from abr_alloc.export.presentation import (
     distinct_audio,
     distinct_video,
 )
-from abr_alloc.features.table import replace_file
 from abr_alloc.media.bitstream import Fragment
 from abr_alloc.media.cmaf import read_segments
 from abr_alloc.media.segments import INIT_NAME, segment_paths
+from abr_alloc.writing import replace_file
 
 __all__ = ["damaged_streams", "publish", "read_variants", "timeline_of"]
 

@@ -6,7 +6,6 @@ It holds what was asked for and predicted. What came of it is measured on the se
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -15,8 +14,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
+from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.errors import DeliveryError
-from abr_alloc.features.table import replace_file
+from abr_alloc.writing import replace_file
 
 __all__ = ["RECORD_NAME", "AudioOrder", "Delivery", "PlannedRung", "VideoOrder", "read_delivery", "write_delivery"]
 
@@ -177,7 +177,7 @@ def write_delivery(delivery: Delivery, path: Path) -> None:
     document = {"schema_version": SCHEMA_VERSION, "command": "encode", **dataclasses.asdict(delivery)}
     if delivery.audio_track is None:  # so that folders of any source are read by earlier versions too
         del document["audio_track"]
-    replace_file(path, (json.dumps(document, indent=2) + "\n").encode())
+    replace_file(path, json_text(document).encode())
 
 
 def read_delivery(path: Path) -> Delivery:
@@ -187,19 +187,22 @@ def read_delivery(path: Path) -> Delivery:
         DeliveryError: it is not there, is of another version, or breaks the format.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_bytes(), names_of_files=True)
     except FileNotFoundError:
         raise DeliveryError(
             f"{path.parent} holds no {path.name}; give a folder that `abr-alloc encode -o` finished"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DeliveryError(f"{path} is not readable JSON ({error}); encode the ladder again") from None
+    except DamagedDocument as error:
+        raise DeliveryError(f"{path} is damaged ({error}); encode the ladder again") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DeliveryError(f"{path} is not readable JSON ({reason}); encode the ladder again") from None
     if not isinstance(document, dict) or document.get("command") != "encode":
         raise DeliveryError(f"{path} is no record of `abr-alloc encode`; encode the ladder again")
-    if document.get("schema_version") != SCHEMA_VERSION:
+    version = document.get("schema_version")
+    if type(version) is not int or version != SCHEMA_VERSION:
         raise DeliveryError(
-            f"{path} has version {document.get('schema_version')!r}, this program reads {SCHEMA_VERSION}; "
-            "encode the ladder again"
+            f"{path} has version {shown(version)}, this program reads {SCHEMA_VERSION}; encode the ladder again"
         )
     try:
         return _parse(document)
@@ -221,11 +224,11 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
     if fps <= 0:
         raise ValueError(f"fps is {found.fps!r}")
     if not found.scenes_s or not all(0 <= start < end <= found.num_frames / fps + 1 for start, end in found.scenes_s):
-        raise ValueError(f"scenes_s is {found.scenes_s}")
+        raise ValueError(f"scenes_s is {shown(found.scenes_s)}")
     if found.weights_s and len(found.weights_s) != len(found.scenes_s):
         raise ValueError(f"{len(found.weights_s)} weights_s for {len(found.scenes_s)} scenes_s")
     if not all(0.0 < weight < math.inf for weight in found.weights_s):
-        raise ValueError(f"weights_s is {found.weights_s}")
+        raise ValueError(f"weights_s is {shown(found.weights_s)}")
     for name in found.stream_names:
         if not _NAME.fullmatch(name):  # it must not lead out of the folder
             raise ValueError(f"{name!r} is no name of a stream")
@@ -250,5 +253,5 @@ def _checked(found: _Record) -> _Record:
             "float | None": value is None or (type(value) in (int, float) and 0.0 <= value <= 100.0),  # VMAF
         }
         if not fits.get(str(field.type), True):
-            raise ValueError(f"{field.name} is {value!r}")
+            raise ValueError(f"{field.name} is {shown(value)}")
     return found

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from abr_alloc.delivery.folder import DeliveryFolder, disk_errors
+from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.record import AudioOrder, VideoOrder
+from abr_alloc.disk import disk_errors
 from abr_alloc.errors import MediaError
 from abr_alloc.media.cmaf import TWO_PASS, encode_rendition, package, read_segments
 from abr_alloc.media.encode import encode_audio
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
-from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.sound import decode_audio
 
 __all__ = ["AudioTask", "VideoTask"]
@@ -75,6 +76,7 @@ class VideoTask:
                 threads=self.threads,
                 progress=[folder.progress_path(order.name, number) for number in range(2)],
             )
+            require_unchanged(self.info)
             package(self.ffmpeg, encode, self.segment_s, cut)
             self._check(cut)
             folder.accept(cut, order.name, below=self.below)
@@ -118,6 +120,7 @@ class AudioTask:
         with disk_errors(folder.root), folder.work_dir() as work_dir:
             pcm = work_dir / "audio.f32"
             decode_audio(self.info, self.duration_s, pcm)
+            require_unchanged(self.info)
             for number, order in enumerate(self.orders):
                 encode, cut = work_dir / f"audio-{number}.mp4", work_dir / f"cut-{number}"
                 cut.mkdir()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from abr_alloc.allocation.design import TitleLadder
-from abr_alloc.allocation.interpolation import Crossover
 from abr_alloc.allocation.reference import Comparison, ReferenceLadder, ReferenceRung
-from abr_alloc.allocation.rung import Ladder, Rung, TitleAtRung
-from abr_alloc.allocation.surface import AudioRendition, Probe, VideoRendition
+from abr_alloc.allocation.rung import Ladder, Rung
+from abr_alloc.allocation.surface import VideoRendition
+from abr_alloc.documents import DamagedDocument, number_of, parse_json, shown
 from abr_alloc.errors import LadderFormatError
-from abr_alloc.units import MAX_KBPS
+from abr_alloc.export.ladder_fields import designed_of, list_of, object_of
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -34,6 +31,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
+_MOST_SECONDS = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +49,6 @@ class TitleFacts:
     def duration_s(self) -> float:
         """Length of the title: the scenes of a digest do not reach its end, but together stand for all of it."""
         return math.fsum(self.weights_s) if self.weights_s else self.scenes_s[-1][1]
-
-
-_LEAST_KBPS, _MOST_PX = 1e-9, 65_535
 
 
 def ladder_document(ladders: Sequence[TitleLadder], provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,10 +134,10 @@ def read_designed(path: Path) -> list[TitleLadder]:
     """
     document = _read_document(path)
     try:
-        ladders = [_read_designed(item) for item in document["ladders"]]
-        if not ladders or not all(found.ladder.rungs for found in ladders):
-            raise ValueError("it has no rungs")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        ladders = [designed_of(item) for item in list_of(document, "ladders")]
+        if not ladders:
+            raise ValueError("it has no ladders")
+    except (KeyError, ValueError) as error:
         what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
         raise LadderFormatError(f"{path} is damaged ({what}); design it again") from None
     return ladders
@@ -173,131 +168,59 @@ def read_title_facts(path: Path) -> dict[str, TitleFacts]:
     Raises:
         LadderFormatError: it cannot be read, is of another version, or breaks the format.
     """
-    features = _read_document(path).get("features")
+    document = _read_document(path)
     try:
-        return {
-            title: TitleFacts(
-                # Frame rates are quotients of small numbers, which 15 digits give away.
-                fps=Fraction(_number(item, "fps", 1e-3, 1000.0)).limit_denominator(1001),
-                scenes_s=tuple((float(start), float(end)) for start, end in item["scenes_s"]),
-                weights_s=_weights(item),
-            )
-            for title, item in (features or {}).get("titles", {}).items()
-            if item["scenes_s"]
-        }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LadderFormatError(f"{path} is damaged (features.titles: {error}); design it again") from None
+        features = object_of(document, "features") if document.get("features") is not None else {}
+        titles = object_of(features, "titles") if "titles" in features else {}
+        facts = {title: _facts(object_of(titles, title)) for title in titles}
+    except (KeyError, ValueError) as error:
+        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise LadderFormatError(f"{path} is damaged (features.titles: {what}); design it again") from None
+    return {title: found for title, found in facts.items() if found.scenes_s}
 
 
-def _weights(item: Mapping[str, Any]) -> tuple[float, ...]:
-    """`weights_s` of a title: as many as scenes, each positive; empty where it has none."""
-    found = item.get("weights_s", [])
-    if found and len(found) != len(item["scenes_s"]):
-        raise ValueError(f"{len(found)} weights_s for {len(item['scenes_s'])} scenes_s")
-    return tuple(_number({"weights_s": weight}, "weights_s", 1e-6) for weight in found)
+def _facts(item: Mapping[str, Any]) -> TitleFacts:
+    scenes_s = tuple(_span(span) for span in list_of(item, "scenes_s"))
+    weights = list_of(item, "weights_s") if "weights_s" in item else []
+    if weights and len(weights) != len(scenes_s):
+        raise ValueError(f"{len(weights)} weights_s for {len(scenes_s)} scenes_s")
+    return TitleFacts(
+        # Frame rates are quotients of small numbers, which 15 digits give away.
+        fps=Fraction(number_of(item, "fps", 1e-3, 1000.0)).limit_denominator(1001),
+        scenes_s=scenes_s,
+        weights_s=tuple(number_of({"weights_s": weight}, "weights_s", 1e-6, _MOST_SECONDS) for weight in weights),
+    )
+
+
+def _span(span: Any) -> tuple[float, float]:
+    if not isinstance(span, list) or len(span) != 2:
+        raise ValueError(f"a scene is {shown(span)}, not its start and end")
+    start, end = (number_of({"scenes_s": instant}, "scenes_s", 0.0, _MOST_SECONDS) for instant in span)
+    if not start < end:
+        raise ValueError(f"a scene of scenes_s ends at {end:g} s and starts at {start:g} s")
+    return start, end
 
 
 def _read_document(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_bytes())
     except FileNotFoundError:
         raise LadderFormatError(f"{path} does not exist; make it with `abr-alloc ladder`") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except DamagedDocument as error:
+        raise LadderFormatError(f"{path} is damaged ({error}); design it again") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise LadderFormatError(
-            f"{path} is not a readable JSON file ({error}); make it with `abr-alloc ladder`"
+            f"{path} is not a readable JSON file ({reason}); make it with `abr-alloc ladder`"
         ) from None
     if not isinstance(document, dict) or document.get("command") != "ladder":
         raise LadderFormatError(f"{path} is not a ladder file; make it with `abr-alloc ladder`")
     version = document.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if type(version) is not int or version != SCHEMA_VERSION:
         raise LadderFormatError(
-            f"{path} has ladder format version {version!r}, this program reads {SCHEMA_VERSION}; design it again"
+            f"{path} has ladder format version {shown(version)}, this program reads {SCHEMA_VERSION}; design it again"
         )
     return document
-
-
-def _read_designed(found: Mapping[str, Any]) -> TitleLadder:
-    comparison = found.get("comparison")
-    if comparison is not None:
-        comparison = Comparison(
-            **{field.name: comparison.get(field.name) for field in dataclasses.fields(Comparison)}
-            | {"reference": comparison["reference"], "breaks_rules": comparison["breaks_rules"]}
-            | {"ladder": _read_ladder(comparison["ladder"]), "left_out": tuple(comparison["left_out"])}
-            | {"gain_mos": _number(comparison, "gain_mos", -4.0, 4.0)}
-            | {name: _known(comparison, name, -100.0) for name in ("bd_rate_percent", "bd_rate_vmaf_percent")}
-        )
-    return TitleLadder(
-        ladder=_read_ladder(found),
-        num_candidates=int(found.get("num_candidates", 0)),
-        crossovers=tuple(
-            Crossover(kbps=float(c["kbps"]), below_px=tuple(c["below_px"]), above_px=tuple(c["above_px"]))
-            for c in found.get("crossovers", ())
-        ),
-        comparison=comparison,
-    )
-
-
-def _read_ladder(found: Mapping[str, Any]) -> Ladder:
-    rungs = tuple(_read_rung(rung) for rung in found["rungs"])
-    if any(above.total_kbps < below.total_kbps for below, above in itertools.pairwise(rungs)):
-        raise ValueError("the total_kbps of its rungs do not rise")
-    _require_text(found, "title")
-    return Ladder(
-        title=found["title"],
-        rungs=rungs,
-        expected_avq_mos=_number(found, "expected_avq_mos", 1.0, 5.0),
-        unreached_share=_number(found, "unreached_share", 0.0, 1.0),
-        network=found["network"],
-    )
-
-
-def _read_rung(found: Mapping[str, Any]) -> Rung:
-    low, high = found["interval_mos"]
-    video, audio = dict(found["video"]), dict(found["audio"])
-    video.pop("interpolated", None)
-    probes, titles = video.pop("nearest_probes", ()), found.get("titles", ())
-    # Files of before VMAF and audio quality were written have none.
-    for scored in (video, *probes, *titles):
-        _known(scored, "vmaf", 0.0, 100.0)
-    _known(audio, "quality_mos", 1.0, 5.0)
-    for stream in (video, audio):
-        _number(stream, "bitrate_kbps", _LEAST_KBPS, MAX_KBPS)
-        _require_text(stream, "codec", "target")
-    for holder, name, most in ((video, "width_px", _MOST_PX), (video, "height_px", _MOST_PX), (audio, "channels", 255)):
-        if _number(holder, name, 1, most) != int(holder[name]):
-            raise ValueError(f"{name} is {holder[name]!r}")
-    for title in titles:
-        _require_text(title, "title")
-    return Rung(
-        video=VideoRendition(**video, nearest_probes=tuple(Probe(**probe) for probe in probes)),
-        audio=AudioRendition(**audio),
-        total_kbps=_number(found, "total_kbps", _LEAST_KBPS),
-        avq_mos=_number(found, "avq_mos", 1.0, 5.0),
-        interval_mos=(float(low), float(high)),
-        played_share=_number(found, "played_share", 0.0, 1.0),
-        note=found.get("note", ""),
-        titles=tuple(TitleAtRung(**title) for title in titles),
-        preference_over_below=_known(found, "preference_over_below", 0.0, 1.0),
-    )
-
-
-def _number(found: Mapping[str, Any], name: str, low: float, high: float = sys.float_info.max) -> float:
-    """A field that must be a number in a range; JSON as Python reads it may hold NaN and infinity."""
-    value = found[name]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise ValueError(f"{name} is {value!r}")
-    return float(value)
-
-
-def _known(found: Mapping[str, Any], name: str, low: float, high: float = sys.float_info.max) -> float | None:
-    """A field that is a number in a range where it is known; absent or null where it is not."""
-    return None if found.get(name) is None else _number(found, name, low, high)
-
-
-def _require_text(found: Mapping[str, Any], *names: str) -> None:
-    for name in names:
-        if not isinstance(found[name], str):
-            raise ValueError(f"{name} is {found[name]!r}")
 
 
 def as_reference(ladder: Ladder, name: str) -> ReferenceLadder:

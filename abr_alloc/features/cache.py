@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -22,66 +21,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from abr_alloc.disk import disk_errors, is_full
 from abr_alloc.errors import MediaError, OutputError
 from abr_alloc.features.copies import remove_old_copies
+from abr_alloc.features.entry import open_entry, seal_entry
 from abr_alloc.location import (
     exists,
     is_remote,
-    list_files,
     make_scratch_dir,
-    owner_name,
     parse_location,
     read_bytes,
     require_writable,
     scratch_dir,
     send,
-    was_left_behind,
-    write_bytes,
 )
+from abr_alloc.partial import owner_name, was_left_behind
+from abr_alloc.writing import write_bytes
 
-__all__ = ["LOOK", "Cache", "CacheSize", "cache_key", "default_cache_dir", "measure_cache"]
+__all__ = ["LOOK", "Cache", "cache_key", "default_cache_dir"]
 
 LOOK = "look-"
 """How the key of what a source is begins: no measurement, and kept apart from them."""
 
+_LONGEST_STEM = 200  # bytes of a source's name: with what follows it, a folder's name has room for 255
 _MAX_ENCODE_AGE_S = 7 * 86400.0
 
 
 def default_cache_dir() -> Path:
-    """`ABR_ALLOC_CACHE`, else `abr-alloc` in the user's cache folder."""
+    """`ABR_ALLOC_CACHE`, else `abr-alloc` in the user's cache folder; for one without a home, in the scratch folder."""
     named = os.environ.get("ABR_ALLOC_CACHE")
     if named:
         return parse_location(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abr-alloc"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheSize:
-    """How much a cache holds."""
-
-    num_entries: int
-    """Measurements."""
-    size_bytes: int
-    """Bytes of all its files, kept encodes included."""
-    kept_bytes: int
-    """Bytes of kept encodes."""
-
-
-def measure_cache(root: Path) -> CacheSize:
-    """How much lies in a cache, which need not exist.
-
-    Raises:
-        OSError: the store of a remote one does not answer.
-    """
-    num_entries = size_bytes = kept_bytes = 0
-    for within, size in list_files(root):
-        folder, name = within.parts[0], within.name
-        size_bytes += size
-        kept_bytes += size if folder == "kept" else 0
-        num_entries += folder == "scores" and name.endswith(".npz") and not name.startswith(".")
-    return CacheSize(num_entries=num_entries, size_bytes=size_bytes, kept_bytes=kept_bytes)
+    folder = os.environ.get("XDG_CACHE_HOME")
+    if not folder:
+        try:
+            folder = str(Path.home() / ".cache")
+        except RuntimeError:  # neither HOME nor an entry among the system's users, as in containers
+            return scratch_dir() / "cache"
+    return Path(folder) / "abr-alloc"
 
 
 def cache_key(**facts: Any) -> str:
@@ -105,9 +82,7 @@ class Cache:
                 self._scores.mkdir(parents=True, exist_ok=True)
             _ = self.encodes, self._work
         except OSError as error:
-            raise OutputError(
-                f"the cache {self.root} cannot be written: {error.strerror}; choose another with --cache"
-            ) from error
+            raise self._unwritten(error) from error
 
     @property
     def _scores(self) -> Path:
@@ -134,7 +109,8 @@ class Cache:
 
     def kept_path(self, source: Path, source_hash: str, name: str) -> Path:
         """Where an encode of a source lies for good, under a name that says what it is, if it is kept."""
-        return self.root / "kept" / f"{source.stem}-{source_hash[:8]}" / f"{name}.mp4"
+        stem = os.fsdecode(os.fsencode(source.stem)[:_LONGEST_STEM])
+        return self.root / "kept" / f"{stem}-{source_hash[:8]}" / f"{name}.mp4"
 
     def keep(self, encode: Path, kept: Path) -> None:
         """Move an encode to where it lies for good.
@@ -150,7 +126,7 @@ class Cache:
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 encode.replace(kept)
         except OSError as error:
-            raise OutputError(f"the cache {self.root} cannot be written: {error.strerror}") from error
+            raise self._unwritten(error) from error
 
     @property
     def _work(self) -> Path:
@@ -174,11 +150,17 @@ class Cache:
         except OSError as error:
             raise self._unread(error) from error
 
+    def _unwritten(self, error: OSError) -> OutputError:
+        room = "make room, or " if not is_remote(self.root) and is_full(self.root) else ""
+        return OutputError(
+            f"the cache {self.root} cannot be written: {error.strerror}; {room}choose another with --cache"
+        )
+
     def _unread(self, error: OSError) -> MediaError:
         return MediaError(f"the cache {self.root} cannot be read: {error.strerror}; run again when it answers")
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """An entry's arrays, or None; a damaged entry counts as none.
+        """An entry's arrays, or None; one that is damaged, or is not what was stored, counts as none.
 
         Raises:
             MediaError: a remote cache does not answer.
@@ -191,11 +173,7 @@ class Cache:
             if is_remote(self.root):
                 raise self._unread(error) from error
             return None
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                return dict(arrays)
-        except Exception:  # a flipped byte can surface as almost any error of zip, zlib or NumPy
-            return None
+        return open_entry(key, content)
 
     def require(self, key: str) -> dict[str, Any]:
         """The arrays of an entry that was just stored.
@@ -205,7 +183,9 @@ class Cache:
         """
         entry = self.get(key)
         if entry is None:
-            raise MediaError(f"entry {key} of the cache {self.root} is damaged; delete that folder and run again")
+            raise MediaError(
+                f"entry {key} of the cache {self.root} is gone or damaged; run again, and keep the cache meanwhile"
+            )
         return entry
 
     def put(self, key: str, arrays: Mapping[str, Any]) -> None:
@@ -215,30 +195,61 @@ class Cache:
             OutputError: the disk refuses it.
         """
         path = self._path(key)
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
         try:
             if not is_remote(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, buffer.getvalue())
+            write_bytes(path, seal_entry(key, arrays))
         except OSError as error:
-            raise OutputError(f"the cache {self.root} cannot be written: {error.strerror}") from error
+            raise self._unwritten(error) from error
 
     @contextlib.contextmanager
     def work_dir(self) -> Iterator[Path]:
-        """A folder for intermediate files, removed at the end."""
-        folder = Path(tempfile.mkdtemp(prefix=f"{owner_name()}.", dir=self._work))
+        """A folder for intermediate files, removed at the end.
+
+        Raises:
+            OutputError: it cannot be made, its disk is full, or somebody removed it.
+        """
+        with disk_errors(self.root if not is_remote(self.root) else make_scratch_dir()):
+            folder = Path(tempfile.mkdtemp(prefix=f"{owner_name()}.", dir=self._work))
         try:
-            yield folder
+            with disk_errors(folder):
+                yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    @contextlib.contextmanager
+    def encode_file(self, key: str) -> Iterator[tuple[Path, bool]]:
+        """A file of this process for an encode, and whether an interrupted run left it there whole.
+
+        When the block ends by an error or is killed, what `hand_on` was told of stays for the next run. Others may work
+        at the same encode: nobody takes away a file under another.
+        """
+        with self.work_dir() as folder:
+            encode, left = folder / "encode.mp4", self.encodes / f"{key}.mp4"
+            with contextlib.suppress(FileNotFoundError):
+                _link(left, encode)
+            try:
+                yield encode, encode.is_file()
+            except MediaError:  # the encode may be why, and would be so for ever
+                left.unlink(missing_ok=True)
+                raise
+            left.unlink(missing_ok=True)
+
+    def hand_on(self, key: str, encode: Path) -> None:
+        """Keep a whole encode for the next run, in case this one is interrupted."""
+        partial = self.encodes / f".{owner_name()}.{key}.mp4"
+        with disk_errors(self.encodes):
+            _link(encode, partial)
+            partial.replace(self.encodes / f"{key}.mp4")
+
     def remove_leftovers(self) -> None:
         """Remove what processes that no longer run left behind, and encodes that nobody came back to measure."""
-        for entry in self.encodes.glob("[!.]*"):
-            with contextlib.suppress(FileNotFoundError):  # another process may be measuring it
-                if time.time() - entry.stat().st_mtime > _MAX_ENCODE_AGE_S:
-                    entry.unlink()
+        with contextlib.suppress(OSError):  # tidying ends no run: others may tidy too, or remove it all
+            self._remove_leftovers()
+        with contextlib.suppress(OSError):
+            remove_old_copies(self.copies)
+
+    def _remove_leftovers(self) -> None:
         for entry in self._work.iterdir():
             if was_left_behind(entry.name):
                 shutil.rmtree(entry, ignore_errors=True)
@@ -247,7 +258,10 @@ class Cache:
         for entry in [*self.encodes.glob(".*"), *half_done]:
             if was_left_behind(entry.name):
                 entry.unlink(missing_ok=True)
-        remove_old_copies(self.copies)
+        for entry in self.encodes.glob("[!.]*"):
+            with contextlib.suppress(FileNotFoundError):  # another process may have measured it
+                if time.time() - entry.stat().st_mtime > _MAX_ENCODE_AGE_S:
+                    entry.unlink()
 
     # How a cluster sees whether its workers share this cache.
 
@@ -260,7 +274,7 @@ class Cache:
         try:
             write_bytes(self.root / f"mark-{word}", b"")
         except OSError as error:
-            raise OutputError(f"the cache {self.root} cannot be written: {error.strerror}") from error
+            raise self._unwritten(error) from error
 
     def sees_mark(self, word: str) -> bool:
         """Whether a mark is there; False where the cache cannot be read."""
@@ -273,3 +287,13 @@ class Cache:
         """Remove a mark."""
         with contextlib.suppress(OSError):
             (self.root / f"mark-{word}").unlink(missing_ok=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name; a copy where the file system has no such names."""
+    try:
+        target.hardlink_to(source)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)

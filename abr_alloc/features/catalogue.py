@@ -62,6 +62,8 @@ class Chunk:
     """Rows of the file before its row groups, for messages."""
     num_rows: int
     """Rows of its row groups; some may be of titles of the chunks beside it."""
+    size_bytes: int = -1
+    """Size of the file when it was looked at; -1 where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +102,9 @@ def find_tables(source: str | os.PathLike[str]) -> list[str]:
         raise FeatureTableError(f"{text} is a pattern, and patterns are of files here; give the folder", path=text)
     if is_remote(place) and place.suffix == ".parquet":
         return [text]
-    if not is_remote(place) and place.is_file():
+    if not is_remote(place) and os.path.isfile(place):  # noqa: PTH113 - a name may be too long to ask for
         return [text]
-    if is_remote(place) or place.is_dir():
+    if is_remote(place) or os.path.isdir(place):  # noqa: PTH112 - a name may be too long to ask for
         try:
             inside = [path for path, _ in list_files(place)]
         except OSError as error:
@@ -110,7 +112,7 @@ def find_tables(source: str | os.PathLike[str]) -> list[str]:
         found = [str(place / path) for path in inside if path.suffix == ".parquet" and not _hidden(path)]
         where = f"the folder {text} holds no .parquet file"
     elif any(sign in text for sign in _MAGIC):
-        found = [path for path in glob.glob(text, recursive=True) if Path(path).is_file()]  # noqa: PTH207 - any root
+        found = [path for path in glob.glob(text, recursive=True) if os.path.isfile(path)]  # noqa: PTH113, PTH207
         where = f"no file matches {text}"
     else:
         raise FeatureTableError(f"{text} does not exist; make it with `abr-alloc extract`", path=text)
@@ -166,6 +168,7 @@ def _agree(first: TableMetadata, first_path: str, other: TableMetadata, path: st
 def _chunks(path: str, file: pq.ParquetFile) -> Iterator[Chunk]:
     """Row groups in order, joined until they are worth a visit; all together where they are not sorted by title."""
     about = file.metadata
+    size_bytes = _size_of(_version(path))
     spans = [_span(file, i) for i in range(about.num_row_groups) if about.row_group(i).num_rows]
     groups = [i for i in range(about.num_row_groups) if about.row_group(i).num_rows]
     rows = [about.row_group(i).num_rows for i in groups]
@@ -179,6 +182,7 @@ def _chunks(path: str, file: pq.ParquetFile) -> Iterator[Chunk]:
             first_title=first,
             first_row=0,
             num_rows=about.num_rows,
+            size_bytes=size_bytes,
         )
         return
     start, after = 0, None
@@ -201,6 +205,7 @@ def _chunks(path: str, file: pq.ParquetFile) -> Iterator[Chunk]:
             first_title=spans[start][0],
             first_row=sum(rows[:start]),
             num_rows=sum(rows[start:through]),
+            size_bytes=size_bytes,
         )
         start, after = stop, last
 
@@ -249,8 +254,13 @@ def _read_group(path: str, group: int, columns: tuple[str, ...], version: object
         return file.read_row_group(group, columns=present, use_threads=False)
 
 
-def _version(path: str) -> object:
-    """What changes when a file is replaced under its name."""
+def _size_of(version: tuple[int | str, ...] | None) -> int:
+    """Size of a file, bytes, which is the same on every machine that sees it; -1 where it is not known."""
+    return -1 if version is None else int(version[0])
+
+
+def _version(path: str) -> tuple[int | str, ...] | None:
+    """What changes when a file is replaced under its name; its size, bytes, first."""
     place = parse_location(path)
     try:
         if is_remote(place):
@@ -258,11 +268,13 @@ def _version(path: str) -> object:
         about = place.stat()
     except OSError:
         return None  # opening it says why
-    return about.st_ino, about.st_size, about.st_mtime_ns
+    return about.st_size, about.st_ino, about.st_mtime_ns
 
 
 def _read(chunk: Chunk, columns: Sequence[str] = tuple(COLUMNS)) -> pa.Table:
     version = _version(chunk.path)
+    if chunk.size_bytes not in (-1, _size_of(version)):
+        raise FeatureTableError(f"{chunk.path} changed while it was read; run again", path=chunk.path)
     parts = [_read_group(chunk.path, group, tuple(columns), version) for group in chunk.row_groups]
     if chunk.after_title is not None and pc.min(parts[0]["title"]).as_py() <= chunk.after_title:
         parts[0] = parts[0].filter(pc.greater(parts[0]["title"], chunk.after_title))

@@ -84,7 +84,7 @@ class RowColumns:
         order = np.lexsort((kind.code, scene, title.code))
         audio, has_vector = _vectors(table["audio_features"])
         is_sorted = bool((order[1:] > order[:-1]).all())
-        if not is_sorted:
+        if not is_sorted and len(audio) == has_vector.sum():
             audio, has_vector = audio[(np.cumsum(has_vector) - 1)[order[has_vector[order]]]], has_vector[order]
 
         def put(values: npt.NDArray) -> npt.NDArray:  # type: ignore[type-arg]
@@ -135,16 +135,15 @@ class RowColumns:
 
 def _vectors(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """The audio vectors, (n_a, 512), and which rows have one, (n,). Arrow keeps room for the other rows too."""
-    found, valid = [], []
+    found, valid = [], column.is_valid().to_numpy()
     for part in column.chunks:
         has_vector = part.is_valid().to_numpy(zero_copy_only=False)
         numbers = part.values.slice(part.offset * AUDIO_DIM, len(part) * AUDIO_DIM)
         if numbers.null_count and part.drop_null().flatten().null_count:
-            return np.full((1, AUDIO_DIM), np.nan, dtype=np.float32), has_vector  # refused, row by row, elsewhere
+            return np.full((1, AUDIO_DIM), np.nan, dtype=np.float32), valid  # refused, row by row, elsewhere
         buffer = np.frombuffer(numbers.buffers()[1], dtype=np.float32, count=len(numbers), offset=4 * numbers.offset)
         found.append(buffer.reshape(-1, AUDIO_DIM)[has_vector])
-        valid.append(has_vector)
-    return np.concatenate(found), np.concatenate(valid)
+    return np.concatenate(found), valid
 
 
 def _number(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import IO
 
 from abr_alloc.errors import AbrAllocError, MediaError, UnsupportedMediaError
-from abr_alloc.location import fetch, fingerprint, is_remote, make_scratch_dir, partial_name, was_left_behind
+from abr_alloc.location import fetch, fingerprint, is_remote, make_scratch_dir
+from abr_alloc.partial import was_left_behind
+from abr_alloc.writing import written_whole
 
 __all__ = ["local_copy", "remove_old_copies"]
 
@@ -83,14 +85,10 @@ def _copied(source: Path, folder: Path, held: contextlib.ExitStack) -> Path:
 
 
 def _fetch_whole(source: Path, copy: Path, size_bytes: int, mark: str) -> None:
-    partial = partial_name(copy)
-    try:
+    with written_whole(copy) as partial:
         fetch(source, partial)
         if partial.stat().st_size != size_bytes or fingerprint(source) != (size_bytes, mark):
             raise MediaError(f"{source} changed while it was copied; run again", path=str(source))
-        partial.replace(copy)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ number; one that fails fails alone.
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -175,7 +176,7 @@ def _name_titles(sources: Sequence[Path]) -> list[tuple[str, Path]]:
         MediaError: the store of one does not answer.
     """
     stems = Counter(path.stem for path in sources)
-    names = [path.stem if stems[path.stem] == 1 else path.name for path in sources]
+    names = [_as_text(path.stem if stems[path.stem] == 1 else path.name) for path in sources]
     counts = Counter(names)
     for name, path in zip(names, sources, strict=True):
         if counts[name] > 1 and list(sources).count(path) > 1:
@@ -191,3 +192,8 @@ def _name_titles(sources: Sequence[Path]) -> list[tuple[str, Path]]:
         if not is_there:
             raise UnsupportedMediaError(f"{path} does not exist; check the path", path=str(path))
     return sorted(zip(names, sources, strict=True))
+
+
+def _as_text(name: str) -> str:
+    """A file's name as a title: bytes that are no UTF-8, which tables cannot hold, are escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

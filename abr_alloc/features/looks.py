@@ -14,10 +14,11 @@ from abr_alloc.features.copies import local_copy
 from abr_alloc.features.digest import COMPLEXITY_VERSION, measure_complexity
 from abr_alloc.features.envelope import sound_envelope
 from abr_alloc.features.soundness import check_sound
+from abr_alloc.location import is_remote
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.container import require_media_file
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.probe import MAX_PIXELS, MediaInfo, content_hash, probe
+from abr_alloc.media.probe import MAX_PIXELS, MediaInfo, content_hash, mark_of, probe, require_unchanged
 from abr_alloc.media.scenes import SCDET_THRESHOLD, scan_source
 from abr_alloc.media.seek import read_key_times
 from abr_alloc.media.sound import SoundFacts, decode_audio, survey_audio
@@ -55,6 +56,7 @@ class LookTask:
     def run(self, cache: Cache) -> Title:
         with local_copy(self.path, cache.copies) as path:
             require_media_file(path)
+            mark = None if is_remote(self.path) else mark_of(path)  # a copy is its own
             source_hash = content_hash(path)
             key = LOOK + cache_key(
                 kind="look",
@@ -78,7 +80,9 @@ class LookTask:
                     cache.put(key, {"info": np.array(info.to_json())})
             else:
                 info = MediaInfo.from_json(str(found["info"]), path)
-            return Title(name=self.name, info=replace(info, path=self.path), source_hash=source_hash)
+            info = replace(info, path=self.path, mark=mark)
+            require_unchanged(info)
+            return Title(name=self.name, info=info, source_hash=source_hash)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +136,12 @@ class ScanTask:
 
 @contextlib.contextmanager
 def source_here(info: MediaInfo, cache: Cache) -> Iterator[MediaInfo]:
-    """A source that is a file of this machine, as ffmpeg needs it: itself, or its copy."""
+    """A source that is a file of this machine, as ffmpeg needs it: itself, or its copy.
+
+    Raises:
+        UnsupportedMediaError: it is not there, or changes meanwhile.
+    """
     with local_copy(info.path, cache.copies) as path:
+        require_unchanged(info)
         yield replace(info, path=path)
+        require_unchanged(info)

@@ -6,16 +6,16 @@ What rows may hold is `schema.py`'s matter; this module looks at what a file say
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Self
+from pathlib import Path
+from typing import IO, Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from abr_alloc.documents import DamagedDocument, json_text, number_of, parse_json, shown, text_of
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.schema import AUDIO_DIM, OPTIONAL, VIDEO_FEATURES
 from abr_alloc.location import is_remote, open_binary, parse_location
@@ -64,6 +64,7 @@ ROW_GROUP_ROWS = 4096
 
 
 METADATA_KEY = b"abr_alloc"
+_MOST_SECONDS = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
     """
     place = parse_location(path)
     try:
-        with open_binary(place) if is_remote(place) else pa.OSFile(os.fspath(place)) as source:
+        with open_binary(place) if is_remote(place) or not place.is_file() else _opened(place) as source:
             yield pq.ParquetFile(source, page_checksum_verification=True)
     except FileNotFoundError:
         raise FeatureTableError(f"{path} does not exist; make it with `abr-alloc extract`", path=str(path)) from None
@@ -127,6 +128,15 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
         raise FeatureTableError(
             f"{path} is not a readable Parquet file ({reason}); make it with `abr-alloc extract`", path=str(path)
         ) from error
+
+
+def _opened(path: Path) -> pa.OSFile | IO[bytes]:
+    """A file of this machine; PyArrow's own way is quicker, and takes UTF-8 names alone."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.open("rb")
+    return pa.OSFile(os.fspath(path))
 
 
 def check_schema(schema: pa.Schema, path: str | os.PathLike[str]) -> TableMetadata:
@@ -168,28 +178,61 @@ def _check_columns(schema: pa.Schema) -> None:
 
 def _read_metadata(raw: Mapping[bytes, bytes]) -> TableMetadata:
     try:
-        found = json.loads(raw[METADATA_KEY])
-        known = {item.name for item in fields(TableMetadata)}
-        metadata = TableMetadata(**{key: value for key, value in found.items() if key in known})
-        for title, weights in metadata.weights_s.items():
-            for scene, weight_s in weights.items():
-                if not 0.0 < weight_s < math.inf or not scene.isdecimal():
-                    raise FeatureTableError(
-                        f"title {title!r} scene {scene} stands for {weight_s} s; extract the table again"
-                    )
-    except (KeyError, ValueError, TypeError, AttributeError):
-        raise FeatureTableError("the file carries no abr_alloc metadata; make it with `abr-alloc extract`") from None
-    if metadata.schema_version != SCHEMA_VERSION:
+        found = parse_json(raw[METADATA_KEY])
+    except DamagedDocument as error:
+        raise FeatureTableError(f"the abr_alloc metadata is damaged ({error}); extract the table again") from None
+    except (KeyError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise FeatureTableError("the file carries no abr_alloc metadata; make it with `abr-alloc extract`")
+    version = found.get("schema_version", SCHEMA_VERSION)
+    if type(version) is not int or version != SCHEMA_VERSION:
         raise FeatureTableError(
-            f"the table has schema version {metadata.schema_version}, this program reads {SCHEMA_VERSION}; "
-            "extract it again"
+            f"the table has schema version {shown(version)}, this program reads {SCHEMA_VERSION}; extract it again"
         )
-    return metadata
+    try:
+        for item in fields(TableMetadata):
+            if item.name in found:
+                _check_field(found, item.name)
+    except ValueError as error:
+        raise FeatureTableError(f"the abr_alloc metadata is damaged: {error}; extract the table again") from None
+    return TableMetadata(**{item.name: found[item.name] for item in fields(TableMetadata) if item.name in found})
+
+
+def _check_field(found: Mapping[str, Any], name: str) -> None:
+    """Refuse a field of the metadata that is not what `TableMetadata` says."""
+    value = found[name]
+    if name == "weights_s":
+        for title, weights in _texts_to(found, name).items():
+            for scene in _texts_to({title: weights}, title):
+                if not scene.isdecimal():
+                    raise ValueError(f"title {title!r} has a scene {shown(scene)}, which is no number")
+                number_of({f"the weight of title {title!r} scene {scene}": weights[scene]},
+                          f"the weight of title {title!r} scene {scene}", 0.0, _MOST_SECONDS, above=0.0)  # fmt: skip
+    elif name in ("source_hashes", "credits"):
+        for title in _texts_to(found, name):
+            text_of(value, title)
+    elif name != "schema_version":
+        text_of(found, name)
+
+
+def _texts_to(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = found[name]
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is {shown(value)}, not an object")
+    return value
 
 
 def file_schema(metadata: TableMetadata, names: Collection[str]) -> pa.Schema:
-    """Columns, those of `COLUMNS` that are named, and origin as a file holds them."""
-    text = json.dumps(asdict(metadata), sort_keys=True)
+    """Columns, those of `COLUMNS` that are named, and origin as a file holds them.
+
+    Raises:
+        FeatureTableError: the origin holds a number that is not finite.
+    """
+    try:
+        text = json_text(asdict(metadata), indent=None, sort_keys=True)
+    except ValueError as error:
+        raise FeatureTableError(f"the table's metadata cannot be written: {error}") from error
     return pa.schema([(name, COLUMNS[name]) for name in columns_in(names)], metadata={METADATA_KEY: text.encode()})
 
 

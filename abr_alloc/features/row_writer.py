@@ -7,6 +7,7 @@ rows came in.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,21 +17,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from abr_alloc.errors import OutputError
+from abr_alloc.disk import cannot_write
 from abr_alloc.features.parquet import WRITER_OPTIONS
-from abr_alloc.location import is_remote, make_scratch_dir, partial_name, send
+from abr_alloc.features.spreadsheet import csv_text
+from abr_alloc.writing import put_aside, remove_partials_beside, written_whole
 
-__all__ = ["ROW_GROUP_ROWS", "RowWriter", "csv_text"]
+__all__ = ["ROW_GROUP_ROWS", "RowWriter"]
 
 ROW_GROUP_ROWS = 65_536
 """Rows of a row group of results."""
 
 _TYPES: Mapping[str, pa.DataType] = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-
-
-def csv_text(rows: pd.DataFrame, *, header: bool) -> str:
-    """Rows as CSV, six digits each."""
-    return str(rows.to_csv(index=False, header=header, float_format="%.6g", lineterminator="\n"))
 
 
 class RowWriter:
@@ -49,10 +46,22 @@ class RowWriter:
         """
         self._path, self._columns = path, dict(columns)
         open_part = self._parquet if path.suffix.lower() == ".parquet" else self._csv
-        home = make_scratch_dir() / path.name if is_remote(path) else path
-        self._paths = [partial_name(home.with_name(f"{i}.{home.name}")) for i in range(num_parts)]
+        self._stack = contextlib.ExitStack()
         self._parts: list[_ParquetPart | _CsvPart] = []
-        self._guard(lambda: self._parts.extend(open_part(part, i) for i, part in enumerate(self._paths)))
+
+        def open_all() -> None:
+            remove_partials_beside(path)
+            # The first is the file; the others are thrown away when it has taken them in.
+            places = [self._stack.enter_context(written_whole(path))]
+            places += [self._stack.enter_context(put_aside(path, f"{i}.")) for i in range(1, num_parts)]
+            self._paths = places
+            self._parts.extend(open_part(part, i) for i, part in enumerate(places))
+
+        try:
+            self._guard(open_all)
+        except BaseException as error:
+            self._abandon(error)
+            raise
 
     def _parquet(self, path: Path, _: int) -> _ParquetPart:
         return _ParquetPart(path, pa.schema([(name, _TYPES[kind]) for name, kind in self._columns.items()]))
@@ -73,9 +82,7 @@ class RowWriter:
         try:
             action()
         except OSError as error:
-            raise OutputError(
-                f"{self._path} cannot be written: {error.strerror or error}; choose another place with -o"
-            ) from error
+            raise cannot_write(self._path, error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -83,13 +90,20 @@ class RowWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._abandon(error)
+            return
         try:
-            if kind is None:
-                self._guard(self._finish)
-        finally:
-            for part, path in zip(self._parts, self._paths, strict=False):
+            self._guard(self._finish)
+        except BaseException as failure:
+            self._abandon(failure)
+            raise
+
+    def _abandon(self, error: BaseException) -> None:
+        for part in self._parts:
+            with contextlib.suppress(OSError):  # a full disk has been told of
                 part.abandon()
-                path.unlink(missing_ok=True)
+        self._stack.__exit__(type(error), error, error.__traceback__)
 
     def _finish(self) -> None:
         first, *others = self._parts
@@ -98,16 +112,14 @@ class RowWriter:
             first.append(path)
             path.unlink()
         first.close()
-        if is_remote(self._path):
-            send(self._paths[0], self._path)
-        else:
-            self._paths[0].replace(self._path)
+        self._stack.close()
 
 
 class _ParquetPart:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._schema = schema
-        self._writer = pq.ParquetWriter(path, schema, **WRITER_OPTIONS)
+        self._file = path.open("wb")  # whose name may not be UTF-8, as PyArrow wants it
+        self._writer = pq.ParquetWriter(self._file, schema, **WRITER_OPTIONS)
         self._waiting: list[pa.Table] = []
         self._num_waiting = 0
 
@@ -129,7 +141,7 @@ class _ParquetPart:
 
     def append(self, path: Path) -> None:
         """Add the rows of another file."""
-        with pq.ParquetFile(path) as file:
+        with path.open("rb") as source, pq.ParquetFile(source) as file:
             for group in range(file.num_row_groups):
                 self._add(file.read_row_group(group))
 
@@ -137,9 +149,13 @@ class _ParquetPart:
         if self._num_waiting:
             self._flush(self._num_waiting)
         self._writer.close()
+        self._file.close()
 
     def abandon(self) -> None:
-        self._writer.close()
+        try:
+            self._writer.close()
+        finally:
+            self._file.close()
 
 
 class _CsvPart:

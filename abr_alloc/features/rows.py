@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from abr_alloc.features.table import COLUMNS, OPTIONAL
-from abr_alloc.features.video import current_metrics, frame_kbps, pool_scene
+from abr_alloc.features.video import frame_kbps, pool_scene
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
@@ -33,7 +33,7 @@ def video_row(
         "fps": float(info.fps),
         "target": target.target,
         "bitrate_kbps": frame_kbps(entry["size_bytes"], frames, info.fps),
-        **pool_scene(current_metrics(entry["values"]), frames),
+        **pool_scene(entry["values"], frames),
     }
 
 

@@ -43,8 +43,8 @@ _TINY = 1e-6
 # Closed ranges. VIF and ADM may pass 1 a little on near-identical frames.
 _RANGES: dict[str, tuple[float, float]] = {
     "scene": (0, np.inf),
-    "start_s": (0, np.inf),
-    "end_s": (_TINY, np.inf),
+    "start_s": (0, 1e9),
+    "end_s": (_TINY, 1e9),
     "bitrate_kbps": (_TINY, 1e7),
     "width_px": (2, 65536),
     "height_px": (2, 65536),

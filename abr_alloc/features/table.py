@@ -12,7 +12,6 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -21,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from abr_alloc.errors import FeatureTableError, OutputError
+from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.parquet import (
     COLUMNS,
     METADATA_KEY,
@@ -45,7 +44,8 @@ from abr_alloc.features.schema import (
     range_of,
     stack_audio,
 )
-from abr_alloc.location import open_binary, parse_location, write_bytes
+from abr_alloc.location import open_binary, parse_location
+from abr_alloc.writing import replace_file
 
 __all__ = [
     "AUDIO_DIM",
@@ -63,7 +63,6 @@ __all__ = [
     "join_tables",
     "range_of",
     "read_features",
-    "replace_file",
     "stack_audio",
     "write_features",
     "write_frame",
@@ -225,16 +224,3 @@ def _whole_titles(titles: npt.NDArray[np.object_]) -> list[int]:
             sizes.append(int(end) - start)
             start = int(end)
     return sizes
-
-
-def replace_file(path: Path, content: bytes, *, log_level: int = logging.INFO) -> None:
-    """Write a file, here or remote: whole, or not at all.
-
-    Raises:
-        OutputError: the place cannot be written to.
-    """
-    try:
-        write_bytes(path, content)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from error
-    logger.log(log_level, "wrote %s (%d bytes)", path, len(content))

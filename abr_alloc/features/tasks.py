@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from abr_alloc.errors import MediaError
+from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.features.cache import Cache, cache_key
 from abr_alloc.features.envelope import is_same_sound, sound_envelope
 from abr_alloc.features.looks import NORMALISATION, source_here
@@ -23,12 +23,14 @@ from abr_alloc.media.encode import encode_audio, encode_video
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import MediaInfo, read_packets
+from abr_alloc.media.probe import MediaInfo, Packets, read_packets, require_unchanged
 from abr_alloc.media.scenes import Scene
 from abr_alloc.media.seek import prove_seek
 from abr_alloc.media.sound import decode_audio
 
 __all__ = ["AudioTask", "VideoTask"]
+
+_MOST_MISSING_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +85,16 @@ class VideoTask:
 
     def _run(self, cache: Cache, info: MediaInfo) -> None:
         part = self._proved(cache, info)
-        encode = cache.encodes / f"{self.key}.mp4"
-        if not encode.is_file():
-            encode_video(self.ffmpeg, info, self.target, encode, part)
-        packets = read_packets(encode)
+        with cache.encode_file(self.key) as (encode, is_there):
+            if not is_there:
+                encode_video(self.ffmpeg, info, self.target, encode, part)
+                cache.hand_on(self.key, encode)
+            self._measure(cache, info, part, encode)
+            if self.keep_encode:
+                cache.keep(encode, self._kept(cache))
+
+    def _measure(self, cache: Cache, info: MediaInfo, part: Part, encode: Path) -> None:
+        packets = _packets_of(encode, self.label)
         num_frames = self.part.num_frames + self.part.tail_frames
         if len(packets.size_bytes) != num_frames:
             raise MediaError(
@@ -96,6 +104,7 @@ class VideoTask:
             )
         with cache.work_dir() as work_dir:
             scores = measure_video(self.ffmpeg, info, encode, part, work_dir)
+        require_unchanged(info)
         cache.put(
             self.key,
             {
@@ -104,9 +113,6 @@ class VideoTask:
                 "libvmaf_version": np.array(scores.libvmaf_version),
             },
         )
-        if self.keep_encode:
-            cache.keep(encode, self._kept(cache))
-        encode.unlink(missing_ok=True)
 
     def _proved(self, cache: Cache, info: MediaInfo) -> Part:
         """The part with the place from which it is read; found once for all renditions."""
@@ -199,7 +205,8 @@ class AudioTask:
             encodes = [work_dir / f"{i}.mp4" for i in range(len(missing))]
             for target, encode in zip(missing, encodes, strict=True):
                 encode_audio(self.ffmpeg, pcm, target, encode)
-                packets = read_packets(encode)
+                packets = _packets_of(encode, f"{self.label} {target.codec} {target.target}")
+                self._check_length(float(packets.duration_s.sum()))
                 cache.put(
                     self.encode_key(target),
                     {"start_s": packets.start_s, "duration_s": packets.duration_s, "size_bytes": packets.size_bytes},
@@ -215,10 +222,27 @@ class AudioTask:
                 for target, encode in zip(missing, encodes, strict=True):
                     cache.keep(encode, self._kept(cache, target))
 
+    def _check_length(self, encoded_s: float) -> None:
+        """A disk that takes no more may cut an encode off, and its encoder not say so."""
+        if encoded_s < self.duration_s - _MOST_MISSING_S:
+            raise MediaError(
+                f"{self.info.path}: an encode of {self.duration_s:.2f} s of audio has {encoded_s:.2f} s; run again, "
+                "and report this source if it stays so",
+                path=str(self.info.path),
+            )
+
     def _is_proved(self, cache: Cache, pcm: Path) -> bool:
         """Whether what was decoded from within the source is as loud, moment by moment, as the scan heard it there."""
         heard = sound_envelope(np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2))
         return is_same_sound(heard, cache.require(self.scan_key)["envelope"], self.start_s)
+
+
+def _packets_of(encode: Path, label: str) -> Packets:
+    """The packets of an encode that an encoder says it has finished."""
+    try:
+        return read_packets(encode)
+    except UnsupportedMediaError as error:
+        raise MediaError(f"{label}: its encode was cut off ({error}); run again") from error
 
 
 def _part_name(part: Part) -> str:

@@ -24,7 +24,7 @@ from abr_alloc.features.rows import audio_row, to_frame, video_row
 from abr_alloc.features.soundness import check_plausible, check_source
 from abr_alloc.features.table import FeatureTable, TableMetadata
 from abr_alloc.features.tasks import AudioTask, VideoTask
-from abr_alloc.features.video import VIDEO_FEATURE_VERSION, current_metrics
+from abr_alloc.features.video import VIDEO_FEATURE_VERSION
 from abr_alloc.media.encode import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
@@ -258,7 +258,7 @@ class TitleMeasurement:
         for target, tasks in self._videos.items():
             entries = [self._cache.require(task.key) for task in tasks]
             libvmaf_version = str(entries[0]["libvmaf_version"])
-            check_plausible(self._title.info, target, [current_metrics(entry["values"]) for entry in entries])
+            check_plausible(self._title.info, target, [entry["values"] for entry in entries])
             rows += [
                 video_row(task.info, target, scene, entry, first_frame=task.part.first_frame)
                 for task, entry in zip(tasks, entries, strict=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import functools
 import json
-import tempfile
+import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.disk import cut_off, scratch_folder
 from abr_alloc.errors import MediaError
 from abr_alloc.media.ffmpeg import INPUT_GUARD, ONE_THREAD, FFmpeg
 from abr_alloc.media.normalise import source_input
@@ -30,7 +31,6 @@ __all__ = [
     "FRAME_METRICS",
     "VIDEO_FEATURE_VERSION",
     "FrameScores",
-    "current_metrics",
     "libvmaf_version",
     "measure_video",
     "pool_scene",
@@ -44,8 +44,7 @@ FRAME_METRICS = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion
 """What is kept per frame, in the order of the columns of `FrameScores.values`."""
 
 _LIBVMAF_KEYS = tuple(f"integer_{name}" for name in FRAME_METRICS[:6]) + ("vmaf",)
-# What entries of a cache held before: the luma difference of successive frames took a quarter of the time of scoring.
-_EARLIER_METRICS = (*FRAME_METRICS[:6], "frame_diff", "vmaf")
+_COUNTED = re.compile(rb"^frame=(\d+)$", flags=re.MULTILINE)
 _DISTORTED = "[0:v:0]"
 
 
@@ -81,10 +80,11 @@ def score_frames(
     Raises:
         ToolFailedError: ffmpeg failed.
         MediaError: libvmaf gave no number for some frame.
+        OutputError: the disk takes no more.
     """
     reference = f"[{reference_pad}]{reference_chain}"
-    _run_libvmaf(ffmpeg, inputs, distorted_chain, reference, "csv", work_dir)
-    values = _read_metrics(work_dir / "vmaf.csv")
+    num_frames = _run_libvmaf(ffmpeg, inputs, distorted_chain, reference, "csv", work_dir)
+    values = _read_metrics(work_dir / "vmaf.csv", num_frames)
     if not np.isfinite(values).all():
         frame, column = np.argwhere(~np.isfinite(values))[0]
         raise MediaError(f"libvmaf gave no number for {FRAME_METRICS[column]} of frame {frame}")
@@ -98,8 +98,8 @@ def _run_libvmaf(
     reference: str,
     log_format: str,
     work_dir: Path,
-) -> None:
-    """Leave libvmaf's log in `vmaf.<log_format>`."""
+) -> int:
+    """Leave libvmaf's log in `vmaf.<log_format>`, and return how many frames it is about."""
     # One chain: with a branch of its own for anything else, frames pile up as long as a title lasts. The shorter input
     # ends it, so that unlike counts show.
     graph = (
@@ -107,27 +107,30 @@ def _run_libvmaf(
         f"[main][reference]libvmaf=model=version=vmaf_v0.6.1:log_fmt={log_format}:log_path=vmaf.{log_format}:"
         "n_threads=1:shortest=1"
     )
-    ffmpeg.run([*inputs[0], *inputs[1], "-lavfi", graph, "-an", "-f", "null", "-"], cwd=work_dir)
+    counted = ["-fps_mode", "passthrough", "-progress", "pipe:1", "-stats_period", "3600"]
+    told = ffmpeg.run([*inputs[0], *inputs[1], "-lavfi", graph, "-an", *counted, "-f", "null", "-"], cwd=work_dir)
+    return int(_COUNTED.findall(told)[-1])
 
 
-def _read_metrics(log: Path) -> npt.NDArray[np.float64]:
-    """libvmaf's metrics, columns as in `_LIBVMAF_KEYS`, from its CSV log; NaN where it wrote none. Shape (F, 7)."""
-    numbers = array("d")
-    with log.open(encoding="ascii", newline="") as file:
-        rows = csv.reader(file)
-        header = next(rows)
-        columns = [header.index(key) for key in _LIBVMAF_KEYS]
-        for row in rows:
-            numbers.extend(float(row[column] or "nan") for column in columns)
+def _read_metrics(log: Path, num_frames: int) -> npt.NDArray[np.float64]:
+    """libvmaf's metrics, columns as in `_LIBVMAF_KEYS`, from its CSV log; NaN where it wrote none. Shape (F, 7).
+
+    Raises:
+        OutputError: it is not about all frames: libvmaf says nothing when a disk takes no more.
+    """
+    numbers, row = array("d"), [""]
+    try:
+        with log.open(encoding="ascii", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows)
+            columns = [header.index(key) for key in _LIBVMAF_KEYS]
+            for row in rows:
+                numbers.extend(float(row[column] or "nan") for column in columns)
+    except (OSError, ValueError, IndexError, StopIteration) as error:
+        raise cut_off(log) from error
+    if len(numbers) != num_frames * len(columns) or row[-1]:  # every line ends with a comma
+        raise cut_off(log)
     return np.array(numbers, dtype=np.float64).reshape(-1, len(columns))
-
-
-def current_metrics(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Scores as a cache holds them, with the columns of `FRAME_METRICS`: (F, 7), or (F, 8) of earlier versions."""
-    if values.shape[1] == len(_EARLIER_METRICS):
-        kept = values[:, [_EARLIER_METRICS.index(name) for name in FRAME_METRICS]]
-        return np.ascontiguousarray(kept)  # so that means add up in the same order, to the same bits
-    return values
 
 
 @functools.lru_cache(maxsize=4)
@@ -140,9 +143,12 @@ def libvmaf_version(ffmpeg: FFmpeg) -> str:
         ToolFailedError: libvmaf is not there, or does not run as extraction needs it.
     """
     frames = ("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=2:duration=1")
-    with tempfile.TemporaryDirectory() as folder:
-        _run_libvmaf(ffmpeg, [frames, frames], "format=yuv420p", "[1:v:0]format=yuv420p", "json", Path(folder))
-        return str(json.loads((Path(folder) / "vmaf.json").read_text(encoding="utf-8"))["version"])
+    with scratch_folder() as folder:
+        _run_libvmaf(ffmpeg, [frames, frames], "format=yuv420p", "[1:v:0]format=yuv420p", "json", folder)
+        try:
+            return str(json.loads((folder / "vmaf.json").read_text(encoding="utf-8"))["version"])
+        except (OSError, ValueError) as error:
+            raise cut_off(folder / "vmaf.json") from error
 
 
 def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, work_dir: Path) -> FrameScores:

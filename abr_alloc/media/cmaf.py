@@ -61,15 +61,15 @@ def encode_rendition(
     passes = (1, 2) if target.codec in TWO_PASS else (0,)
     for index, number in enumerate(passes):
         output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", path.resolve()]
-        report = ["-progress", str(progress[index].resolve()), "-stats_period", "0.5"] if progress else []
         ffmpeg.run(
-            [*report, *source_input(info), "-map", f"0:{info.video_index}", "-an", "-sn", "-dn"]
+            [*source_input(info), "-map", f"0:{info.video_index}", "-an", "-sn", "-dn"]
             + ["-map_metadata", "-1", "-fps_mode", "passthrough"]
             # Even sides change the picture's shape by a hair; `scale` would say so by pixels that are not square, and
             # players would show a line more or less than the manifest tells.
             + ["-vf", f"{video_chain(info)},scale={target.width_px}:{target.height_px}:flags=bicubic,setsar=1"]
             + [*_encoder_options(ffmpeg, info, target, kbps, threads, number), *output],
             cwd=path.parent,
+            report=progress[index] if progress else None,
         )
 
 

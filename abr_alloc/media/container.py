@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,16 +18,11 @@ import av.error
 from av.video.format import VideoFormat
 
 from abr_alloc.errors import UnsupportedMediaError
+from abr_alloc.media.ffmpeg import MEDIA_FORMATS
 
 __all__ = ["component_bits", "open_media", "require_media_file"]
 
-# Demuxers of self-contained files. ffmpeg's whitelist takes their names as its `-formats` prints them.
-_FORMATS = (
-    "aac,ac3,aiff,amr,apng,asf,av1,avi,avr,avs2,avs3,caf,dirac,dnxhd,dv,eac3,evc,flac,flv,gif,gxf,h261,h263,h264,hevc,"
-    "ivf,lxf,m4v,matroska,webm,mjpeg,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,swf,truehd,"
-    "tta,vc1,vvc,w64,wav,wtv,wv,y4m,yuv4mpegpipe"
-)
-_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": MEDIA_FORMATS}
 
 
 @contextlib.contextmanager
@@ -61,15 +57,21 @@ def require_media_file(path: Path) -> None:
     Raises:
         UnsupportedMediaError: it is one of those.
     """
-    if path.is_dir():
-        raise UnsupportedMediaError(f"{path} is a directory; give media files", path=str(path))
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise UnsupportedMediaError(f"{path} is a directory; give media files", path=str(path))
+        if not stat.S_ISREG(mode):  # it would be read more than once, and a pipe cannot
+            raise UnsupportedMediaError(
+                f"{path} is no regular file but a pipe, socket or device; write it to a file first", path=str(path)
+            )
         with path.open("rb") as file:
             head = file.read(4096)
     except FileNotFoundError:
         raise UnsupportedMediaError(f"{path} does not exist; check the path", path=str(path)) from None
-    except OSError as error:
-        raise UnsupportedMediaError(f"{path} cannot be read: {error.strerror}", path=str(path)) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UnsupportedMediaError(f"{path} cannot be read: {reason}", path=str(path)) from error
     if not head:
         raise UnsupportedMediaError(f"{path} is empty (0 bytes); give a media file", path=str(path))
     if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"#EXTM3U"):

@@ -6,19 +6,22 @@ written under a temporary name beside its own and renamed when it is whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from abr_alloc.errors import ToolMissingError
-from abr_alloc.location import partial_name
 from abr_alloc.media.coding import AUDIO_ENCODERS, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, VIDEO_ENCODERS, gop_frames
-from abr_alloc.media.ffmpeg import INPUT_GUARD, ONE_THREAD, FFmpeg, find_program, run_program
+from abr_alloc.media.ffmpeg import INPUT_GUARD, ONE_THREAD, FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.programs import find_program, run_program
+from abr_alloc.partial import partial_name
 from abr_alloc.units import parse_bitrate_kbps
+from abr_alloc.writing import written_whole
 
 __all__ = [
     "Encoder",
@@ -101,8 +104,7 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
     pixel_format = "yuv420p" if target.codec == "h264" else info.pixel_format
     chain = part.chain(info, with_tail=True) if part else video_chain(info)
     seek_s = part.seek_s if part else None
-    partial = partial_name(path)
-    try:
+    with written_whole(path) as partial:
         ffmpeg.run(
             [*ONE_THREAD, *source_input(info, seek_s=seek_s), "-map", f"0:{info.video_index}", "-an", "-sn", "-dn"]
             + ["-map_metadata", "-1", "-filter_threads", "1"]
@@ -111,9 +113,6 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
             + ["-preset", target.preset, *rate, "-g", str(gop_frames(info.fps)), "-pix_fmt", pixel_format]
             + ["-threads", "1", *_ENCODER_PARAMS.get(target.codec, ()), "-f", "mp4", partial]
         )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, whole_lead_in: bool = False) -> None:
@@ -135,9 +134,7 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, 
     source = [*INPUT_GUARD, *_RAW, "-i", pcm]
     # The PCM's two channels are equal where the source is mono; ffmpeg's own down-mix of them would be 3 dB too loud.
     channels = ["-af", "pan=mono|c0=c0"] if target.channels == 1 else ["-ac", "2"]
-    partial = partial_name(path)
-    wave = partial.with_suffix(".wav")
-    try:
+    with written_whole(path) as partial, _removed(partial_name(path.with_suffix(".wav"))) as wave:
         if target.codec in _FDK_PROFILES and "libfdk_aac" not in ffmpeg.encoders:
             fdkaac = find_program("fdkaac")
             if fdkaac is None:
@@ -145,17 +142,24 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, 
             ffmpeg.run([*source, *channels, "-c:a", "pcm_s16le", "-f", "wav", wave])  # libfdk_aac takes 16 bits
             profile = _FDK_PROFILES[target.codec][1]
             lead_in = ["--include-sbr-delay"] if whole_lead_in else []
-            run_program([fdkaac, "-S", "-p", profile, "-b", bits_per_s, *lead_in, "-o", partial, wave])
+            run_program(
+                [fdkaac, "-S", "-p", profile, "-b", bits_per_s, *lead_in, "-o", partial, wave], stall_s=ffmpeg.stall_s
+            )
         else:
             if target.codec in _FDK_PROFILES:
                 codec = ["-c:a", "libfdk_aac", "-profile:a", _FDK_PROFILES[target.codec][0]]
             else:
                 codec = ["-c:a", ffmpeg.require_encoder(AUDIO_ENCODERS[target.codec])]
             ffmpeg.run([*source, *channels, *codec, "-b:a", bits_per_s, "-threads", "1", "-f", "mp4", partial])
-        partial.replace(path)
+
+
+@contextlib.contextmanager
+def _removed(path: Path) -> Iterator[Path]:
+    """A file that is there while it is needed."""
+    try:
+        yield path
     finally:
-        partial.unlink(missing_ok=True)
-        wave.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def read_pcm_bytes(ffmpeg: FFmpeg, path: Path, channels: int, start_s: float, end_s: float) -> bytes:

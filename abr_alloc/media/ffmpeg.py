@@ -1,8 +1,7 @@
-"""The one door to ffmpeg: find it, learn what it can do, run it.
+"""ffmpeg: find it, learn what it can do, run it.
 
-No shell, no standard input, and no protocol but files and pipes, so that a source can never make ffmpeg open
-anything else. A running ffmpeg ends with its caller: `stop_children` kills what is still under way, and where the
-caller may be killed outright, the kernel does (`end_children_with_their_thread`).
+No protocol but files and pipes, and no demuxer that follows references, so that a source can never make ffmpeg open
+anything else. How programs run at all is `programs.py`'s.
 """
 
 from __future__ import annotations
@@ -10,117 +9,51 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import shutil
-import subprocess
-import threading
-from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
+import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
+from abr_alloc.disk import cut_off
 from abr_alloc.errors import ToolFailedError, ToolMissingError
+from abr_alloc.media.confinement import SIGNALS
+from abr_alloc.media.programs import STALL_S, STDERR_TAIL_CHARS, run
 
 __all__ = [
     "INPUT_GUARD",
+    "MEDIA_FORMATS",
     "ONE_THREAD",
     "FFmpeg",
-    "end_children_with_their_thread",
     "find_ffmpeg",
-    "find_program",
     "look_at_ffmpeg",
-    "owned_by",
-    "run_program",
-    "stop_children",
 ]
 
-INPUT_GUARD: tuple[str | Path, ...] = ("-protocol_whitelist", "file,pipe")
+# Demuxers of self-contained files. ffmpeg's whitelist takes their names as its `-formats` prints them.
+MEDIA_FORMATS = (
+    "aac,ac3,aiff,amr,apng,asf,av1,avi,avr,avs2,avs3,caf,dirac,dnxhd,dv,eac3,evc,flac,flv,gif,gxf,h261,h263,h264,hevc,"
+    "ivf,lxf,m4v,matroska,webm,mjpeg,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,mpegvideo,mxf,nut,obu,ogg,rm,swf,truehd,"
+    "tta,vc1,vvc,w64,wav,wtv,wv,y4m,yuv4mpegpipe"
+)
+"""What is opened as media: files that name no other files or hosts."""
+
+INPUT_GUARD: tuple[str | Path, ...] = (
+    "-protocol_whitelist",
+    "file,pipe",
+    "-format_whitelist",
+    f"{MEDIA_FORMATS},f32le",  # the last is our own PCM
+)
 """Options that stand before every `-i`."""
 
 ONE_THREAD: tuple[str | Path, ...] = ("-threads", "1")
 """Options before the `-i` of tasks that run side by side: each decodes on its own core."""
 
-_STDERR_TAIL_CHARS = 4000
 _ANSWER_S = 20.0  # an ffmpeg that has not said its version by then never will
-_children: dict[subprocess.Popen[bytes], str] = {}  # with their owner
-_children_lock = threading.RLock()  # a signal handler may ask for it while its own thread holds it
-_owner: ContextVar[str] = ContextVar("owner", default="")
-_stopped_owners: set[str] = set()
-_launcher: tuple[str, ...] = ()
-
-
-@contextlib.contextmanager
-def owned_by(owner: str) -> Iterator[None]:
-    """Programs that this thread starts meanwhile are `owner`'s, for `stop_children`."""
-    token = _owner.set(owner)
-    try:
-        yield
-    finally:
-        _owner.reset(token)
-
-
-def stop_children(owner: str | None = None) -> None:
-    """Kill every program that this process started and that still runs; or those of one owner, who starts no more."""
-    with _children_lock:
-        if owner is not None:
-            _stopped_owners.add(owner)
-        for child, whose in list(_children.items()):
-            if owner in (None, whose):
-                child.kill()
-
-
-def end_children_with_their_thread() -> None:
-    """From now on the kernel kills a program when the thread that started it ends, even by `kill -9` of this process.
-
-    Only Linux can, and it takes `setpriv` of util-linux to say so from here; without it nothing changes.
-    """
-    global _launcher
-    setpriv = shutil.which("setpriv")
-    if _launcher or setpriv is None:
-        return
-    launcher = (setpriv, "--pdeathsig", "KILL")
-    with contextlib.suppress(ToolFailedError):  # BusyBox has a setpriv that knows no such option
-        _run((*launcher, setpriv, "--version"), cwd=None, timeout_s=_ANSWER_S)
-        _launcher = launcher
-
-
-def _run(
-    command: Sequence[str], *, cwd: Path | None, timeout_s: float | None = None, stderr: IO[bytes] | None = None
-) -> bytes:
-    """Run a program to its end and return its stdout; its stderr goes to a file where one is given.
-
-    Raises:
-        ToolFailedError: it could not be started, exited with another code than 0, or took too long.
-    """
-    owner = _owner.get()
-    with _children_lock:  # a stop comes before a start, and then there is none; or after it, and ends it
-        if owner in _stopped_owners:
-            raise ToolFailedError(command, -1, "the run was stopped")
-        try:
-            child = subprocess.Popen(
-                [*_launcher, *command],
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stderr or subprocess.PIPE,
-            )
-        except OSError as error:
-            raise ToolFailedError(command, -1, str(error)) from error
-        _children[child] = owner
-    try:
-        stdout, said = child.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
-        raise ToolFailedError(command, -1, f"no answer within {timeout_s:g} s") from error
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
-        with _children_lock:
-            _children.pop(child, None)
-    if child.returncode != 0:
-        tail = (said or b"").decode("utf-8", "replace")[-_STDERR_TAIL_CHARS:]
-        raise ToolFailedError(command, child.returncode, tail)
-    return stdout
+# What ffmpeg says when all is done, at level info: how much went to every output.
+_LAST_WORDS = re.compile(r"\bvideo:\d+ ?[kK]i?B audio:\d+")
+_OUT_OF_TIME = f"received signal {int(signal.SIGXCPU)}"  # which ffmpeg takes for a wish to end
+_QUIET = ("-hide_banner", "-nostdin", "-y")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,14 +69,38 @@ class FFmpeg:
     filters: frozenset[str]
     """Names of the filters it was built with."""
 
-    def run(self, args: Sequence[str | Path], *, cwd: Path | None = None) -> bytes:
+    stall_s: float = STALL_S
+    """How long it may go without reading or writing anything before it is ended, seconds; 0 for ever."""
+
+    def run(self, args: Sequence[str | Path], *, cwd: Path | None = None, report: Path | None = None) -> bytes:
         """Run ffmpeg with `args`, quietly and without input, and return its stdout.
+
+        Args:
+            args: its arguments.
+            cwd: the folder that it runs in.
+            report: a file in which it tells how far it is, as its option `-progress` does.
+
+        Raises:
+            ToolFailedError: ffmpeg exited with another code than 0, or stood still.
+        """
+        told = [] if report is None else ["-progress", str(report.resolve()), "-stats_period", "0.5"]
+        command = (self.path, *_QUIET, "-loglevel", "error", *told, *map(str, args))
+        try:
+            return run(command, cwd=cwd, stall_s=self.stall_s, report=report)[0]
+        except ToolFailedError as error:
+            raise (_why(error, error.stderr_tail) if _OUT_OF_TIME in error.stderr_tail else error) from error
+
+    def run_and_hear(self, args: Sequence[str | Path], *, level: str) -> str:
+        """Run ffmpeg as `run` does, and return what it says at a log level: of a few frames.
 
         Raises:
             ToolFailedError: ffmpeg exited with another code than 0.
         """
-        head = (self.path, "-hide_banner", "-nostdin", "-loglevel", "error", "-y")
-        return _run((*head, *map(str, args)), cwd=cwd)
+        command = (self.path, *_QUIET, "-nostats", "-loglevel", level, *map(str, args))
+        try:
+            return run(command, stall_s=self.stall_s)[1].decode("utf-8", "replace")
+        except ToolFailedError as error:
+            raise _why(error, error.stderr_tail) from error
 
     def run_and_tell(
         self, args: Sequence[str | Path], log: Path, *, level: str = "info", cwd: Path | None = None
@@ -152,16 +109,17 @@ class FFmpeg:
 
         Raises:
             ToolFailedError: ffmpeg exited with another code than 0; what it said of that is in the file too.
+            OutputError: the file does not hold all that ffmpeg said.
         """
-        head = (self.path, "-hide_banner", "-nostdin", "-nostats", "-loglevel", level, "-y")
+        command = (self.path, *_QUIET, "-nostats", "-loglevel", level, *map(str, args))
         with log.open("wb") as file:
             try:
-                return _run((*head, *map(str, args)), cwd=cwd, stderr=file)
+                stdout = run(command, cwd=cwd, stall_s=self.stall_s, stderr=file)[0]
             except ToolFailedError as error:
-                said = log.read_bytes()[-_STDERR_TAIL_CHARS:].decode("utf-8", "replace").splitlines()
-                # What it said of frames before it failed is not why.
-                why = [line for line in said if "[error]" in line or "[fatal]" in line] or said[-1:]
-                raise ToolFailedError(error.command, error.exit_code, "\n".join(why)) from error
+                raise _why(error, _tail(log)) from error
+        if not _LAST_WORDS.search(_tail(log)):  # a full disk is no failure to ffmpeg
+            raise cut_off(log)
+        return stdout
 
     def require_encoder(self, *names: str) -> str:
         """The first of `names` that this ffmpeg has.
@@ -178,18 +136,21 @@ class FFmpeg:
         )
 
 
-def find_program(name: str) -> str | None:
-    """Path of a program on PATH, or None."""
-    return shutil.which(name)
+def _tail(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - STDERR_TAIL_CHARS))
+        return file.read().decode("utf-8", "replace")
 
 
-def run_program(command: Sequence[str | Path]) -> bytes:
-    """Run another program than ffmpeg and return its stdout.
-
-    Raises:
-        ToolFailedError: it exited with another code than 0.
-    """
-    return _run(tuple(map(str, command)), cwd=None)
+def _why(error: ToolFailedError, said: str) -> ToolFailedError:
+    """A failure with its reason: what ffmpeg said of frames before it failed is not why."""
+    if error.exit_code < 0:  # ended from outside, as its message says
+        return error
+    if _OUT_OF_TIME in said:
+        return ToolFailedError(error.command, error.exit_code, SIGNALS[-int(signal.SIGXCPU)])
+    lines = said.splitlines()
+    why = [line for line in lines if "[error]" in line or "[fatal]" in line] or lines[-1:]
+    return ToolFailedError(error.command, error.exit_code, "\n".join(why))
 
 
 def _listed_names(text: str) -> frozenset[str]:
@@ -198,7 +159,6 @@ def _listed_names(text: str) -> frozenset[str]:
     return frozenset(row[1] for row in rows if len(row) >= 3 and row[1] != "=")
 
 
-@functools.lru_cache(maxsize=8)
 def find_ffmpeg(path: str | None = None) -> FFmpeg:
     """Find and check ffmpeg: `path`, else `ABR_ALLOC_FFMPEG`, else the build that imageio-ffmpeg brings.
 
@@ -233,9 +193,23 @@ def look_at_ffmpeg(path: str | None = None) -> FFmpeg:
             raise ToolMissingError(
                 "no ffmpeg came with imageio-ffmpeg; name one with --ffmpeg", tool="ffmpeg"
             ) from error
+    return _answer_of(program, _mark(program))
+
+
+def _mark(program: str) -> tuple[int, ...]:
+    """What changes when a program is replaced under its name."""
+    with contextlib.suppress(OSError):
+        about = Path(program).stat()
+        return about.st_ino, about.st_size, about.st_mtime_ns
+    return ()
+
+
+@functools.lru_cache(maxsize=8)
+def _answer_of(program: str, _: tuple[int, ...]) -> FFmpeg:
+    """What a program says of itself; asked once, as long as it is the same."""
     try:
         version, encoders, filters = (
-            _run((program, "-hide_banner", word), cwd=None, timeout_s=_ANSWER_S).decode("utf-8", "replace")
+            run((program, "-hide_banner", word), timeout_s=_ANSWER_S)[0].decode("utf-8", "replace")
             for word in ("-version", "-encoders", "-filters")
         )
     except ToolFailedError as error:

@@ -22,7 +22,7 @@ SHOW_LEVEL = "repeat+level+info"
 """ffmpeg's `-loglevel` at which it is heard; repeated lines are not folded."""
 
 _FRAME = re.compile(
-    r"\bn: *\d+ +pts: *(?P<pts>\S+) .*?\bfmt:(?P<format>\S+) .*?\bsar:(?P<sar>\d+/\d+) "
+    r"\bn: *(?P<number>\d+) +pts: *(?P<pts>\S+) .*?\bfmt:(?P<format>\S+) .*?\bsar:(?P<sar>\d+/\d+) "
     r"s:(?P<width>\d+)x(?P<height>\d+) i:(?P<field>.)"
 )
 _TAGS = re.compile(
@@ -41,6 +41,8 @@ _DAMAGE = re.compile(
 class Frame:
     """A decoded frame."""
 
+    number: int
+    """Place among those that its filter was given, from 0."""
     time_s: Fraction | None
     """Presentation time, seconds; None where it has none."""
     width_px: int
@@ -85,6 +87,7 @@ def _frame(frame: re.Match[str], tags: re.Match[str] | None, base: Fraction) -> 
     top, _, bottom = frame["sar"].partition("/")
     said = {name: value for name, value in tags.groupdict().items() if value != "unknown"} if tags else {}
     return Frame(
+        number=int(frame["number"]),
         time_s=int(frame["pts"]) * base if frame["pts"].lstrip("-").isdigit() else None,
         width_px=int(frame["width"]),
         height_px=int(frame["height"]),

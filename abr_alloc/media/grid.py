@@ -5,13 +5,13 @@ A grid names sizes by their short side, so that it serves landscape and portrait
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from abr_alloc.documents import parse_toml, shown, text_of, whole_of
 from abr_alloc.errors import GridError, UnitError
 from abr_alloc.media.coding import PRESETS
 from abr_alloc.media.probe import MediaInfo
@@ -31,6 +31,7 @@ VIDEO_CODECS = tuple(PRESETS)
 AUDIO_CODECS = ("aac", "opus", "heaac", "heaacv2")
 """Audio codecs that can be probed."""
 
+_MOST_PX = 65536
 _CRF_RANGE = {"h264": (0, 51), "hevc": (0, 51), "av1": (1, 63)}
 
 
@@ -141,16 +142,17 @@ def load_grid(name_or_path: str) -> Grid:
     if path.suffix == ".toml":
         try:
             text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise GridError(f"grid {name_or_path} cannot be read: {error}") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise GridError(f"grid {name_or_path} cannot be read ({reason}); give a TOML file") from error
     else:
         folder = resources.files("ladders").joinpath("grids")
         if name_or_path not in grid_names():
             raise GridError(f"no grid named {name_or_path!r}; choose {', '.join(grid_names())}, or give a FILE.toml")
         text = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
     try:
-        return _parse(tomllib.loads(text), text, path.stem)
-    except (tomllib.TOMLDecodeError, TypeError, ValueError, AttributeError) as error:
+        return _parse(parse_toml(text), text, path.stem)
+    except ValueError as error:
         raise GridError(f"grid {name_or_path}: {error}") from error
 
 
@@ -158,30 +160,35 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
     unknown = sorted(data.keys() - {"description", "video", "audio"})
     if unknown:
         raise GridError(f"grid {name!r}: unknown table {unknown[0]!r}; use [video] and [audio]")
-    video, audio = data.get("video", {}), dict(data.get("audio", {}))
+    video, audio = _table(name, data, "video"), dict(_table(name, data, "audio"))
     misspelt = sorted(video.keys() - {"sizes", "crf", "rates"})
     if misspelt:
         raise GridError(f"grid {name!r}: unknown key {misspelt[0]!r} in [video]; use sizes, crf and rates")
+    crf = _table(name, video, "crf")
     lists = {f"audio.{key}": value for key, value in audio.items()}
     lists |= {f"video.{key}": video[key] for key in ("sizes", "rates") if key in video}
-    lists |= {f"video.crf.{codec}": value for codec, value in video.get("crf", {}).items()}
+    lists |= {f"video.crf.{codec}": value for codec, value in crf.items()}
     for key, value in lists.items():
         if not isinstance(value, list):
-            raise GridError(f"grid {name!r}: {key} is {value!r}, not a list; write it in brackets")
-    video_targets: dict[str, tuple[str, ...]] = {}
-    for codec in VIDEO_CODECS:
-        crfs = tuple(f"crf={_checked_crf(codec, crf)}" for crf in video.get("crf", {}).get(codec, []))
-        targets = crfs + tuple(_rate_target(rate) for rate in video.get("rates", []))
-        if targets:
-            video_targets[codec] = targets
-    defaults = tuple(audio.pop("codecs", [codec for codec in audio if codec in AUDIO_CODECS]))
-    audio_targets = {codec: tuple(_rate_target(rate) for rate in rates) for codec, rates in audio.items()}
-    strange = sorted(({*audio_targets, *defaults} - {*AUDIO_CODECS}) | ({*video.get("crf", {})} - {*VIDEO_CODECS}))
+            raise GridError(f"grid {name!r}: {key} is {shown(value)}, not a list; write it in brackets")
+    strange = sorted(({*audio} - {*AUDIO_CODECS, "codecs"}) | ({*crf} - {*VIDEO_CODECS}))
+    defaults = tuple(
+        text_of({"codecs": codec}, "codecs") for codec in audio.pop("codecs", audio.keys() & {*AUDIO_CODECS})
+    )
+    strange += sorted({*defaults} - {*AUDIO_CODECS})
     if strange:
-        raise GridError(f"grid {name!r}: unknown codec {strange[0]!r}")
+        raise GridError(f"grid {name!r}: unknown codec {shown(strange[0])}")
+    rates = tuple(_rate_target(rate) for rate in video.get("rates", []))
+    video_targets = {
+        codec: tuple(_crf_target(codec, value) for value in crf.get(codec, [])) + rates for codec in VIDEO_CODECS
+    }
+    video_targets = {codec: targets for codec, targets in video_targets.items() if targets}
+    audio_targets = {codec: tuple(_rate_target(rate) for rate in rates) for codec, rates in audio.items()}
     if not video_targets or not defaults or not all(audio_targets.get(codec) for codec in defaults):
         raise GridError(f"grid {name!r} needs video targets ([video] crf or rates) and rates for each audio codec")
-    sizes = sorted({int(side) for side in video.get("sizes", [])}, reverse=True)
+    sizes = sorted(
+        {whole_of({"a size": side}, "a size", -_MOST_PX, _MOST_PX) for side in video.get("sizes", [])}, reverse=True
+    )
     if sizes and sizes[-1] < 16:
         raise GridError(f"grid {name!r}: a size of {sizes[-1]} px is below 16")
     return Grid(
@@ -194,16 +201,25 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
     )
 
 
-def _checked_crf(codec: str, crf: float) -> str:
+def _table(name: str, data: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = data.get(key, {})
+    if not isinstance(value, dict):
+        raise GridError(f"grid {name!r}: {key} is {shown(value)}, not a table; write [{key}] above its keys")
+    return value
+
+
+def _crf_target(codec: str, crf: Any) -> str:
     low, high = _CRF_RANGE[codec]
+    if type(crf) not in (int, float):
+        raise ValueError(f"crf {shown(crf)} is no number")
     if not low <= crf <= high:
-        raise ValueError(f"crf {crf} is outside {low}..{high} for {codec}")
-    return f"{crf:g}"
+        raise ValueError(f"crf {crf:g} is outside {low}..{high} for {codec}")
+    return f"crf={crf:g}"
 
 
-def _rate_target(rate: str) -> str:
+def _rate_target(rate: Any) -> str:
     try:
-        parse_bitrate_kbps(rate)
+        parse_bitrate_kbps(text_of({"rate": rate}, "rate"))
     except UnitError as error:
         raise ValueError(str(error)) from error
-    return f"b={rate}"
+    return f"b={rate.strip()}"

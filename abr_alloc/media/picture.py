@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -144,15 +143,11 @@ def _decode(path: Path, ffmpeg: FFmpeg, index: int, decoder: str, max_pixels: in
     """What ffmpeg tells of the first frames."""
     chosen = ["-c:v", decoder] if decoder else []
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            log = Path(folder) / "frames.txt"
-            ffmpeg.run_and_tell(
-                [*INPUT_GUARD, "-copyts", "-max_pixels", str(max_pixels), *chosen, "-i", path.resolve()]
-                + ["-map", f"0:{index}", "-frames:v", str(_NUM_FRAMES), "-vf", SHOW, "-f", "null", "-"],
-                log,
-                level=SHOW_LEVEL,
-            )
-            return log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return ffmpeg.run_and_hear(
+            [*INPUT_GUARD, "-copyts", "-max_pixels", str(max_pixels), *chosen, "-i", path.resolve()]
+            + ["-map", f"0:{index}", "-frames:v", str(_NUM_FRAMES), "-vf", SHOW, "-f", "null", "-"],
+            level=SHOW_LEVEL,
+        ).splitlines()
     except ToolFailedError as error:
         what = f"its alpha needs ffmpeg's decoder {decoder}" if decoder else "is it complete?"
         raise UnsupportedMediaError(

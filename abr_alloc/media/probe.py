@@ -28,7 +28,17 @@ from abr_alloc.media.picture import Picture, look_at_picture
 from abr_alloc.media.timeline import Timeline, read_timelines
 from abr_alloc.media.tracks import ChosenAudio, choose_audio, choose_video
 
-__all__ = ["MAX_PIXELS", "NO_LIMIT", "MediaInfo", "Packets", "content_hash", "probe", "read_packets"]
+__all__ = [
+    "MAX_PIXELS",
+    "NO_LIMIT",
+    "MediaInfo",
+    "Packets",
+    "content_hash",
+    "mark_of",
+    "probe",
+    "read_packets",
+    "require_unchanged",
+]
 
 MAX_PIXELS = 40_000_000
 """Largest picture that is opened by default, pixels: 8K UHD has 33 million."""
@@ -83,6 +93,8 @@ class MediaInfo:
     """ffmpeg's decoder that must be asked for by name; empty for its own choice."""
     max_pixels: int = MAX_PIXELS
     """Largest picture that may be decoded, pixels."""
+    mark: tuple[int, int] | None = field(default=None, compare=False)
+    """Size, bytes, and time of the last change, ns, of the file when it was looked at; None where nobody asked."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What a user should be told of it, a phrase each."""
 
@@ -105,8 +117,10 @@ class MediaInfo:
         return {"streams": [self.video_index, *self.audio_indices]}
 
     def to_json(self) -> str:
-        """All of it but the path, as text."""
-        return json.dumps({name: value for name, value in asdict(self).items() if name != "path"}, default=str)
+        """All of it but the path and its mark, as text."""
+        return json.dumps(
+            {name: value for name, value in asdict(self).items() if name not in ("path", "mark")}, default=str
+        )
 
     @classmethod
     def from_json(cls, text: str, path: Path) -> MediaInfo:
@@ -115,6 +129,33 @@ class MediaInfo:
         about |= {name: Fraction(about[name]) for name in ("fps", "zero_s")}
         about |= {name: tuple(about[name]) for name in ("audio_indices", "notes")}
         return cls(**about | {"path": path, "colour": about["colour"] and Colour(**about["colour"])})
+
+
+def mark_of(path: Path) -> tuple[int, int]:
+    """What changes when a file of this machine is written to or replaced: `MediaInfo.mark`.
+
+    Raises:
+        UnsupportedMediaError: it is not there.
+    """
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        raise UnsupportedMediaError(f"{path} does not exist; check the path", path=str(path)) from None
+    except (OSError, ValueError) as error:
+        raise UnsupportedMediaError(f"{path} cannot be read: {error}", path=str(path)) from error
+    return about.st_size, about.st_mtime_ns
+
+
+def require_unchanged(info: MediaInfo) -> None:
+    """Refuse a source that is not what was looked at: what is measured of it would be kept under another's name.
+
+    Raises:
+        UnsupportedMediaError: it changed.
+    """
+    if info.mark is not None and mark_of(info.path) != info.mark:
+        raise UnsupportedMediaError(
+            f"{info.path} changed while it was measured; run again when it is whole", path=str(info.path)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.disk import cut_off
 from abr_alloc.errors import ToolFailedError, UnsupportedMediaError
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.frames import SHOW, SHOW_LEVEL
@@ -113,6 +114,7 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
         ToolFailedError: the source cannot be decoded.
         UnsupportedMediaError: under `MIN_SCENE_S` of it can be decoded, it ends long before its declared end, its
             picture changes its size or form on the way, or much of it is damaged.
+        OutputError: the disk takes no more.
     """
     step = max(1, round(info.fps * _SPATIAL_STEP_S))
     graph = (
@@ -120,10 +122,10 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
         f"[some]framestep={step},siti,metadata=print:key=lavfi.siti.si:file=siti.txt,nullsink;"
         f"[every]scdet=threshold={SCDET_THRESHOLD},metadata=print:file=scdet.txt[out]"
     )
-    outputs = ["-map", "[out]", "-fps_mode", "passthrough", *FINGERPRINTS, "frames.txt"]
+    outputs = ["-map", "[out]", "-fps_mode", "passthrough", *FINGERPRINTS, "-"]
     log = work_dir / "log.txt"
     try:
-        ffmpeg.run_and_tell(
+        hashes = ffmpeg.run_and_tell(
             [*source_input(info), "-an", "-sn", "-lavfi", graph, *outputs], log, level=SHOW_LEVEL, cwd=work_dir
         )
     except ToolFailedError:
@@ -131,17 +133,18 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
         raise
     survey = read_survey(log, info)
     check_aspect(info)
+    fingerprints = read_fingerprints(hashes)  # which come through a pipe: what is there is whole
+    num_frames = len(fingerprints)
     temporal: list[float] = []
     cuts: list[int] = []
-    for key, value in _logged(work_dir / "scdet.txt"):
-        if key == "frame":
-            temporal.append(0.0)
-        elif key == "lavfi.scd.mafd":
-            temporal[-1] = value
+    logged = _logged(work_dir / "scdet.txt", num_frames) if num_frames else iter(())
+    for key, value in logged:
+        if key == "lavfi.scd.mafd":
+            temporal.append(value)
         elif key == "lavfi.scd.time" and len(temporal) > 1:
             cuts.append(len(temporal) - 1)
-    spatial = [value for key, value in _logged(work_dir / "siti.txt") if key == "lavfi.siti.si"]
-    num_frames = len(temporal)
+    logged = _logged(work_dir / "siti.txt", math.ceil(num_frames / step)) if num_frames else iter(())
+    spatial = [value for key, value in logged if key == "lavfi.siti.si"]
     decoded_s = float(num_frames / info.fps)
     if decoded_s < MIN_SCENE_S:
         raise UnsupportedMediaError(
@@ -160,7 +163,7 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
         cuts=tuple(cuts),
         spatial=np.array(spatial, dtype=np.float32)[held],
         temporal=np.array(temporal, dtype=np.float32),
-        fingerprints=read_fingerprints((work_dir / "frames.txt").read_bytes()),
+        fingerprints=fingerprints,
         notes=survey.notes,
     )
 
@@ -171,15 +174,27 @@ def read_fingerprints(text: bytes) -> npt.NDArray[np.uint32]:
     return np.array([int(row.rpartition(b",")[2], 16) for row in rows], dtype=np.uint32)
 
 
-def _logged(path: Path) -> Iterator[tuple[str, float]]:
-    """Names and numbers that ffmpeg's `metadata=print` wrote, line after line; `frame` begins a frame."""
-    with path.open() as lines:
-        for line in lines:
-            if line.startswith("frame:"):
-                yield "frame", math.nan
-            elif line.startswith("lavfi."):
-                key, _, value = line.partition("=")
-                yield key, float(value)
+def _logged(path: Path, num_frames: int) -> Iterator[tuple[str, float]]:
+    """Names and numbers that ffmpeg's `metadata=print` wrote for so many frames, line after line.
+
+    Raises:
+        OutputError: it holds other frames: ffmpeg says nothing when a disk takes no more.
+    """
+    number, line = -1, "\n"
+    try:
+        with path.open() as lines:
+            for line in lines:
+                if line.startswith("frame:"):
+                    number += 1
+                    if int(line[6:].split(maxsplit=1)[0]) != number:
+                        raise cut_off(path)
+                elif line.startswith("lavfi."):
+                    key, _, value = line.partition("=")
+                    yield key, float(value)
+    except (OSError, ValueError, IndexError) as error:
+        raise cut_off(path) from error
+    if number + 1 != num_frames or not line.endswith("\n"):
+        raise cut_off(path)
 
 
 def split_scenes(

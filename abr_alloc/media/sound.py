@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.errors import UnsupportedMediaError
-from abr_alloc.location import partial_name
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.container import open_media
 from abr_alloc.media.mix import stereo_matrix
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.writing import written_whole
 
 __all__ = ["SoundFacts", "decode_audio", "survey_audio"]
 
@@ -92,24 +92,19 @@ def decode_audio(
     """
     first, num_samples = round(start_s * SAMPLE_RATE_HZ), round(duration_s * SAMPLE_RATE_HZ)
     facts = SoundFacts()
-    partial = partial_name(path)
-    try:
-        with partial.open("wb") as file:
-            written = 0
-            for block in _placed(info, facts, start_s=0.0 if from_beginning else start_s):
-                offset = block.at - first
-                part = block.samples[:, max(0, written - offset) : max(0, num_samples - offset)]
-                if not part.shape[1]:
-                    if offset >= num_samples:
-                        break
-                    continue
-                _write_silence(file, max(0, offset) - written)
-                written = max(written, offset) + part.shape[1]
-                file.write(np.ascontiguousarray(part.T).tobytes())
-            _write_silence(file, num_samples - written)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(path) as partial, partial.open("wb") as file:
+        written = 0
+        for block in _placed(info, facts, start_s=0.0 if from_beginning else start_s):
+            offset = block.at - first
+            part = block.samples[:, max(0, written - offset) : max(0, num_samples - offset)]
+            if not part.shape[1]:
+                if offset >= num_samples:
+                    break
+                continue
+            _write_silence(file, max(0, offset) - written)
+            written = max(written, offset) + part.shape[1]
+            file.write(np.ascontiguousarray(part.T).tobytes())
+        _write_silence(file, num_samples - written)
     return facts
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from abr_alloc.disk import cut_off
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.container import open_media
 from abr_alloc.media.frames import Frame, is_decode_error, read_frames
@@ -53,18 +54,23 @@ def read_survey(log: Path, info: MediaInfo) -> Survey:
 
     Raises:
         UnsupportedMediaError: the picture changes its size or form on the way, or more than a tenth is damaged.
+        OutputError: lines are missing from the log.
     """
     errors = [0]
     first: Frame | None = None
-    num_frames = num_interlaced = 0
+    num_frames = num_interlaced = num_unheard = last = 0
     with log.open(encoding="utf-8", errors="replace") as lines:
         for frame in read_frames(_counting(lines, errors)):
             if first is None:
                 first = frame
             elif frame.form != first.form:
                 raise UnsupportedMediaError(_change(info, first, frame, num_frames), path=str(info.path))
+            num_unheard += max(0, frame.number - last - 1)
+            last = frame.number
             num_frames += 1
             num_interlaced += frame.is_interlaced
+    if num_unheard > errors[0]:  # beside an error of another thread a line may be garbled
+        raise cut_off(log)
     if errors[0] > _MOST_DAMAGE * max(1, num_frames):
         raise UnsupportedMediaError(
             f"{info.path} is damaged: {errors[0]} decoding errors in {num_frames} frames of video; give an intact copy",

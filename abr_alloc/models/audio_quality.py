@@ -25,9 +25,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from abr_alloc.errors import UnitError
+from abr_alloc.errors import CheckpointError, UnitError
 from abr_alloc.features.table import AUDIO_FEATURES, feature_columns
 from abr_alloc.models.p1203 import P1203_CODECS, p1203_quality_mos
+from abr_alloc.models.stored import StoredTensors
 from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = [
@@ -95,16 +96,26 @@ class AudioHead:
 
 @functools.cache
 def load_head() -> AudioHead:
-    """The head that ships (benchmarks/audio_head.py)."""
+    """The head that ships (benchmarks/audio_head.py).
+
+    Raises:
+        CheckpointError: its file is damaged.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    tensors = load(resources.files("abr_alloc.models").joinpath(_WEIGHTS).read_bytes())
-    return AudioHead(
-        mean=tensors["mean"],
-        std=tensors["std"],
-        coefficients=tensors["coefficients"],
-        intercept=float(tensors["intercept"][0]),
-    )
+    try:
+        stored = StoredTensors(load(resources.files("abr_alloc.models").joinpath(_WEIGHTS).read_bytes()))
+        head = AudioHead(
+            mean=stored.take("mean", len(AUDIO_FEATURES)),
+            std=stored.take("std", len(AUDIO_FEATURES), above=0.0),
+            coefficients=stored.take("coefficients", len(AUDIO_FEATURES)),
+            intercept=float(stored.take("intercept", 1)[0]),
+        )
+        stored.end()
+    except (KeyError, ValueError, OSError, SafetensorError) as error:
+        raise CheckpointError(f"{_WEIGHTS} is damaged ({error}); install the package again") from error
+    return head
 
 
 def audio_quality_mos(prior: Floats, x_a: npt.NDArray[np.floating], head: AudioHead | None = None) -> Floats:

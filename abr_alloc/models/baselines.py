@@ -18,9 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.documents import number_of, shown
 from abr_alloc.features.table import VIDEO_FEATURES
 from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.dataset import TrainingSet
+from abr_alloc.models.stored import StoredTensors
 from abr_alloc.models.teacher import Teacher, fit_teacher, mos_of_points, points_of_mos, restore_teacher
 
 __all__ = ["FittedVideoQuality", "P1203Integration", "WeightedProduct", "fit_product", "fit_video_quality"]
@@ -28,6 +30,7 @@ __all__ = ["FittedVideoQuality", "P1203Integration", "WeightedProduct", "fit_pro
 Floats = npt.NDArray[np.floating]
 
 _LOWEST_QUALITY = 1.0
+_TINY = 1e-9
 _P1203 = (-0.00069084, 0.15374283, 0.97153861, 0.02461776)  # ITU-T P.1203.3, clause 8.4: a1..a4
 
 
@@ -78,13 +81,15 @@ class WeightedProduct(_Pairwise):
         }, {}
 
     @classmethod
-    def restore(cls, tensors: Mapping[str, Floats], settings: Mapping[str, Any]) -> WeightedProduct:
-        """The inverse of `state`."""
-        return cls(
-            audio_weight=float(tensors["weights"][0]),
-            video_weight=float(tensors["weights"][1]),
-            neutral=(tensors["audio.mean"], tensors["video.mean"]),
-        )
+    def restore(cls, tensors: Mapping[str, npt.NDArray[np.generic]], settings: Mapping[str, Any]) -> WeightedProduct:
+        """The inverse of `state`.
+
+        Raises:
+            KeyError, ValueError: as `StoredTensors.take`.
+        """
+        stored = StoredTensors(tensors)
+        audio_weight, video_weight = stored.take("weights", 2, above=-_TINY).tolist()
+        return cls(audio_weight=audio_weight, video_weight=video_weight, neutral=_means(stored))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +112,20 @@ class P1203Integration(_Pairwise):
         return {"audio.mean": audio, "video.mean": video}, {}
 
     @classmethod
-    def restore(cls, tensors: Mapping[str, Floats], settings: Mapping[str, Any]) -> P1203Integration:
-        """The inverse of `state`."""
-        return cls(neutral=(tensors["audio.mean"], tensors["video.mean"]))
+    def restore(cls, tensors: Mapping[str, npt.NDArray[np.generic]], settings: Mapping[str, Any]) -> P1203Integration:
+        """The inverse of `state`.
+
+        Raises:
+            KeyError, ValueError: as `StoredTensors.take`.
+        """
+        return cls(neutral=_means(StoredTensors(tensors)))
+
+
+def _means(stored: StoredTensors) -> tuple[Floats, Floats]:
+    """Mean Q_a and Q_v, which are the last to be taken."""
+    audio, video = (stored.take(f"{kind}.mean", 1, dtype=np.float32) for kind in ("audio", "video"))
+    stored.end()
+    return audio, video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +149,23 @@ class FittedVideoQuality:
         return {"teacher": asdict(self.teacher) if self.teacher else None, "neutral": list(self.neutral)}
 
     @classmethod
-    def restore(cls, settings: Mapping[str, Any]) -> FittedVideoQuality:
-        """The inverse of `settings`."""
-        found = settings["teacher"]
-        return cls(teacher=restore_teacher(found) if found else None, neutral=tuple(settings["neutral"]))
+    def restore(cls, settings: Any) -> FittedVideoQuality:
+        """The inverse of `settings`.
+
+        Raises:
+            KeyError: a field is missing.
+            ValueError: a field is not what it must be.
+        """
+        if not isinstance(settings, dict):
+            raise ValueError(f"video_quality is {shown(settings)}, not an object")
+        found, neutral = settings["teacher"], settings["neutral"]
+        num = 1 if found is None else len(VIDEO_FEATURES)
+        if not isinstance(neutral, (list, tuple)) or len(neutral) != num:
+            raise ValueError(f"neutral of video_quality is {shown(neutral)}, not {num} numbers")
+        return cls(
+            teacher=None if found is None else restore_teacher(found),
+            neutral=tuple(number_of({"neutral": value}, "neutral", -1e6, 1e6) for value in neutral),
+        )
 
 
 def fit_video_quality(

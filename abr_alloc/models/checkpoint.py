@@ -8,7 +8,7 @@ trained on.
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -19,22 +19,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.errors import CheckpointError, OutputError
-from abr_alloc.features.table import (
-    AUDIO_FEATURES,
-    FeatureTable,
-    TableMetadata,
-    columns_of,
-    feature_columns,
-    replace_file,
-)
+from abr_alloc.features.table import AUDIO_FEATURES, FeatureTable, TableMetadata, columns_of, feature_columns
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
+from abr_alloc.models.card import check_card, intervals_of, ranges_of
 from abr_alloc.models.conformal import Intervals
 from abr_alloc.models.predictor import Predictor, restore_predictor
 from abr_alloc.models.relevance import RelevanceRanges
+from abr_alloc.models.trial import check_predictions
 from abr_alloc.shipped import model_names
+from abr_alloc.writing import replace_file
 
-__all__ = ["DEFAULT_MODEL", "Model", "load_model", "save_model"]
+__all__ = ["DEFAULT_MODEL", "Model", "load_model", "model_sha256", "save_model"]
 
 FORMAT_VERSION = 3
 _OLD_SCALE = 2  # AVQ was LIVE-SJTU's points of 100 on the IBM scale, which ends at 4.1
@@ -70,6 +67,8 @@ class Model:
     """Ranges for relevance, from the training set."""
     intervals: Intervals
     """90 % intervals of a prediction and of a difference of two."""
+    sha256: str = ""
+    """Digest of the card, which holds that of the weights: whoever has the same predicts the same."""
 
     @property
     def interval_mos(self) -> tuple[float, float]:
@@ -140,46 +139,75 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
     Raises:
         CheckpointError: it is not there, damaged, or no checkpoint of this program.
     """
-    if name_or_path in model_names():
-        folder = Path(str(resources.files("abr_alloc.models").joinpath("weights", name_or_path)))
-    else:
-        folder = Path(name_or_path)
-        if not folder.is_dir():
-            raise CheckpointError(
-                f"no model {name_or_path!r}: neither one that ships ({', '.join(model_names())}) nor a checkpoint "
-                "folder; train one with `abr-alloc train`"
-            )
-    card = _read_card(folder)
+    folder = _folder_of(name_or_path)
+    content = _card_bytes(folder)
+    card = _read_card(folder, content)
     try:
-        tensors = _read_weights(folder / _WEIGHTS, card["weights_sha256"])
+        check_card(card)
+        intervals, ranges = intervals_of(card), ranges_of(card)
+    except (KeyError, ValueError) as error:
+        raise _damaged(folder / _CARD, error) from error
+    tensors = _read_weights(folder / _WEIGHTS, card["weights_sha256"])
+    try:
         predictor = restore_predictor(card["architecture"], tensors, card["settings"])
         for kind, neutral in zip(("audio", "video"), predictor.neutral, strict=True):
             if len(card[f"{kind}_features"]) != len(neutral):
                 raise ValueError(f"{kind}_features: {len(card[f'{kind}_features'])} names for {len(neutral)} inputs")
-        ranges, (low, high) = card["relevance_ranges"], card["interval_mos"]
-        change = ranges["change_norm"]
-        return Model(
-            name=str(card["name"]),
-            card=card,
-            predictor=predictor,
-            relevance_ranges=RelevanceRanges(
-                ablation=(float(ranges["ablation"][0]), float(ranges["ablation"][1])),
-                change_norm=None if change is None else (float(change[0]), float(change[1])),
-            ),
-            intervals=Intervals(interval_mos=(float(low), float(high)), difference_mos=float(card["difference_mos"])),
-        )
-    except (KeyError, TypeError, IndexError, ValueError) as error:
+        check_predictions(predictor, card["audio_features"], card["video_features"])
+    except (KeyError, ValueError) as error:
+        raise _damaged(folder, error) from error
+    return Model(
+        name=card["name"],
+        card=card,
+        predictor=predictor,
+        relevance_ranges=ranges,
+        intervals=intervals,
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def model_sha256(name_or_path: str) -> str:
+    """`Model.sha256` of what `load_model` would load now.
+
+    Raises:
+        CheckpointError: there is no such model.
+    """
+    return hashlib.sha256(_card_bytes(_folder_of(name_or_path))).hexdigest()
+
+
+def _folder_of(name_or_path: str) -> Path:
+    if name_or_path in model_names():
+        return Path(str(resources.files("abr_alloc.models").joinpath("weights", name_or_path)))
+    if not os.path.isdir(name_or_path):  # noqa: PTH112 - a name may be too long to ask for
         raise CheckpointError(
-            f"checkpoint {folder} lacks or garbles {error}; train it again with `abr-alloc train`"
-        ) from error
+            f"no model {shown(name_or_path)}: neither one that ships ({', '.join(model_names())}) nor a checkpoint "
+            "folder; train one with `abr-alloc train`"
+        )
+    return Path(name_or_path)
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
-    path = folder / _CARD
+def _damaged(path: Path, error: KeyError | ValueError) -> CheckpointError:
+    what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return CheckpointError(
+        f"checkpoint {path} cannot be used: {what}; restore it, or train it again with `abr-alloc train`"
+    )
+
+
+def _card_bytes(folder: Path) -> bytes:
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        return (folder / _CARD).read_bytes()
     except OSError as error:
         raise CheckpointError(f"{folder} is no checkpoint: {_CARD} cannot be read ({error.strerror})") from error
+
+
+def _read_card(folder: Path, content: bytes) -> dict[str, Any]:
+    path = folder / _CARD
+    try:
+        card = parse_json(content)
+    except DamagedDocument as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error}); restore it, or train it again with `abr-alloc train`"
+        ) from error
     except ValueError as error:
         raise CheckpointError(f"{path} is not JSON ({error}); train it again with `abr-alloc train`") from error
     if not isinstance(card, dict) or "architecture" not in card or "weights_sha256" not in card:
@@ -191,7 +219,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
         )
     if card.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
-            f"{path} has format version {card.get('format_version')}, this program reads {FORMAT_VERSION}; "
+            f"{path} has format version {shown(card.get('format_version'))}, this program reads {FORMAT_VERSION}; "
             "train it again with `abr-alloc train`"
         )
     missing = sorted(_REQUIRED - card.keys())
@@ -200,7 +228,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def _read_weights(path: Path, sha256: str) -> dict[str, npt.NDArray[np.floating]]:
+def _read_weights(path: Path, sha256: str) -> dict[str, npt.NDArray[np.generic]]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -212,8 +240,10 @@ def _read_weights(path: Path, sha256: str) -> dict[str, npt.NDArray[np.floating]
             return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - not a dict
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
+    except (SafetensorError, TypeError, AttributeError, ValueError) as error:  # NumPy has no such type of number
+        raise CheckpointError(
+            f"{path} is not a safetensors file that can be read ({error}); restore it, or train it again"
+        ) from error
 
 
 def save_model(folder: Path, predictor: Predictor, card: Mapping[str, Any]) -> None:
@@ -225,6 +255,7 @@ def save_model(folder: Path, predictor: Predictor, card: Mapping[str, Any]) -> N
         card: what to say about the model; name, format, architecture, settings and hash are added.
 
     Raises:
+        CheckpointError: its numbers are not finite.
         OutputError: the place cannot be written to.
     """
     from safetensors.numpy import save
@@ -240,8 +271,15 @@ def save_model(folder: Path, predictor: Predictor, card: Mapping[str, Any]) -> N
         "weights_sha256": hashlib.sha256(content).hexdigest(),
     }
     try:
+        text = json_text(full_card)
+    except ValueError as error:
+        raise CheckpointError(
+            f"the model for {folder} is none: training came to numbers that are not finite; look at the data, or "
+            "choose another --system"
+        ) from error
+    try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror}; choose another place with -o") from error
     replace_file(folder / _WEIGHTS, content)
-    replace_file(folder / _CARD, (json.dumps(full_card, indent=2, allow_nan=False) + "\n").encode())
+    replace_file(folder / _CARD, text.encode())

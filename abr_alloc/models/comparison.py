@@ -8,11 +8,13 @@ Axes: P true pairs.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import io
-import json
 import logging
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,22 +25,26 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc import __version__
+from abr_alloc.documents import json_text
 from abr_alloc.errors import AbrAllocError, FeatureTableError, OwnSystemError
-from abr_alloc.features.table import replace_file
 from abr_alloc.models.conformal import measure_coverage
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.judgement import Estimate, Judgement, judge, score
 from abr_alloc.models.predictor import ablation
 from abr_alloc.models.relevance import fit_ranges, importance
 from abr_alloc.models.systems import Fitted, NetworkSystem, System, TrainedSystem, default_config
+from abr_alloc.writing import replace_file
 
 __all__ = ["HeldOut", "Result", "check_trainable", "compare", "cross_validate", "file_name", "grouped_folds"]
 
 NUM_FOLDS = 5
 """Folds, where it is not one content at a time."""
 
-Floats = npt.NDArray[np.floating]
+_NO_RATING = 1e6  # of any scale
+_KEPT = ({"predicted"}, {"predicted", "ablated", "weight"}, {"predicted", "ablated", "weight", "changed"})
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
+Floats = npt.NDArray[np.floating]
 logger = logging.getLogger(__name__)
 
 
@@ -146,12 +152,11 @@ def cross_validate(
     for k, held_out in enumerate(folds):
         path = None if store is None else store / f"{file_name(system.name)}-seed{seed}-fold{k}.npz"
         key = _key(system, data, held_out, seed) if path else ""
-        stored = _read(path, key)
+        stored = _read(path, key, len(rows := data.pairs_of(held_out)))
         num_stored += stored is not None
         found = stored or _run_fold(system, data, held_out, seed, on_fitted)
         if path is not None and not path.exists():
             _write(path, key, found)
-        rows = data.pairs_of(held_out)
         for name, values in found.items():
             parts.setdefault(name, np.full((2, num), np.nan))[..., rows] = values
         if on_fold:
@@ -188,11 +193,11 @@ def _run_fold(
             f"system {system.name!r} ({inspect.getfile(type(system))}) fails in {step}: {error!r}; correct it",
             name=system.name,
         ) from error
-    if predicted.shape != (len(rows),) or not np.isfinite(predicted).all():
+    strange = ~(np.abs(predicted) < _NO_RATING)
+    if predicted.shape != (len(rows),) or strange.any():
         raise OwnSystemError(
-            f"system {system.name!r} predicts an array of shape {predicted.shape} with "
-            f"{int((~np.isfinite(predicted)).sum())} numbers that are not finite; predict must give {len(rows)} finite "
-            "numbers, one per stimulus",
+            f"system {system.name!r} predicts an array of shape {predicted.shape} with {int(strange.sum())} numbers "
+            f"that are not finite or beyond any rating; predict must give {len(rows)} finite numbers, one per stimulus",
             name=system.name,
         )
     if on_fitted:
@@ -276,7 +281,7 @@ def _key(system: System, data: TrainingSet, held_out: Sequence[str], seed: int) 
             digest.update(system.video_ratings.to_csv().encode())
     elif _is_own(system):
         parts[1] = Path(inspect.getfile(type(system))).read_text(encoding="utf-8")  # a file of one's own
-    digest.update(json.dumps(parts).encode())
+    digest.update(json_text(parts, indent=None).encode())
     for array in (data.x_a, data.x_v, data.pairs, data.mos):
         digest.update(np.ascontiguousarray(array).tobytes())
     for names in (data.content_a, data.content_v, data.condition_a, data.condition_v):
@@ -294,16 +299,16 @@ def file_name(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-." else "_" for c in name)
 
 
-def _read(path: Path | None, key: str) -> dict[str, Floats] | None:
-    """A stored fold; None where there is none, or it is of other data or settings, or damaged."""
+def _read(path: Path | None, key: str, num: int) -> dict[str, Floats] | None:
+    """A stored fold of so many pairs; None where there is none, or it is of other data or settings, or damaged."""
     if path is None or not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            if str(found["key"]) == key:
-                return {name: found[name] for name in found.files if name != "key"}
-    except (OSError, ValueError, KeyError):
-        pass
+    with contextlib.suppress(*_DAMAGE):
+        with np.load(path, allow_pickle=False) as stored:
+            found = {name: stored[name] for name in stored.files}
+        same = str(found.pop("key")) == key and found.keys() in _KEPT
+        if same and all(x.shape == ((num,) if name == "predicted" else (2, num)) for name, x in found.items()):
+            return found
     path.unlink(missing_ok=True)
     return None
 

@@ -15,12 +15,16 @@ Axes: A audio renditions, V video renditions, D = 512 model width.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from abr_alloc.documents import shown, whole_of
+from abr_alloc.models.stored import StoredTensors
 
 __all__ = ["FoldedFusionNet", "FusionEnsemble", "Standardizer", "gelu", "power_transform"]
 
@@ -35,6 +39,7 @@ _ATANH_ERF = tuple(
     )
 )
 _BLOCK_PAIRS = 288  # a block's activations, 576 KiB, stay in a core's second-level cache
+_MOST_MEMBERS = 64
 _LEAST = np.float32(1e-3)  # where a power transform begins to fall without end
 
 
@@ -264,26 +269,51 @@ class FusionEnsemble:
         return tensors, {"members": len(self.members), "activation": self.members[0].activation}
 
     @classmethod
-    def restore(cls, tensors: Mapping[str, npt.NDArray[np.floating]], settings: Mapping[str, Any]) -> FusionEnsemble:
-        """The inverse of `state`.
-
-        Raises:
-            KeyError: a tensor or a setting is missing.
-        """
-        members = []
-        for i in range(int(settings["members"])):
-            prefix = f"{i}."
-            own = {
-                n.removeprefix(prefix): np.asarray(t, np.float32) for n, t in tensors.items() if n.startswith(prefix)
-            }
-            audio, video = (
-                Standardizer(
-                    mean=own.pop(f"{kind}.mean"), std=own.pop(f"{kind}.std"), power=own.pop(f"{kind}.power", None)
-                )
-                for kind in ("audio", "video")
-            )
-            members.append(FoldedFusionNet(own, audio, video, settings["activation"]))
+    def restore(cls, tensors: Mapping[str, npt.NDArray[np.generic]], settings: Mapping[str, Any]) -> FusionEnsemble:
+        """The inverse of `state`; raises KeyError and ValueError as `StoredTensors.take`."""
+        if (activation := settings["activation"]) not in ("gelu", "relu"):
+            raise ValueError(f"activation is {shown(activation)}, not gelu or relu")
+        stored, num = StoredTensors(tensors), whole_of(settings, "members", 1, _MOST_MEMBERS)
+        members = [_member(stored, f"{i}.", activation) for i in range(num)]
+        stored.end()
         return cls(members)
+
+
+def _member(stored: StoredTensors, prefix: str, activation: str) -> FoldedFusionNet:
+    """One network of an ensemble; all read the same columns, and widths are each one's own."""
+    width, hidden = f"{prefix}D", f"{prefix}d_ff"
+
+    def standardizer(kind: str, columns: str) -> Standardizer:
+        return Standardizer(
+            mean=stored.take(f"{prefix}{kind}.mean", columns, dtype=np.float32),
+            std=stored.take(f"{prefix}{kind}.std", columns, dtype=np.float32, above=0.0),
+            power=stored.take_any(f"{prefix}{kind}.power", columns, dtype=np.float32),
+        )
+
+    weights: dict[str, npt.NDArray[np.floating]] = {}
+
+    def take(name: str, *axes: str | int) -> None:
+        weights[name] = stored.take(prefix + name, *axes, dtype=np.float32)
+
+    def take_layer(name: str, rows: str | int, columns: str) -> None:
+        take(f"{name}.weight", rows, columns)
+        take(f"{name}.bias", rows)
+
+    audio, video = standardizer("audio", "d_a"), standardizer("video", "d_v")
+    take_layer("video_embedding", width, "d_v")
+    if f"{prefix}audio_projection.weight" in stored:
+        take_layer("audio_projection", width, "d_a")
+    crossed = ("audio_post", "video_post") if f"{prefix}audio_post.bias" in stored else ()
+    maps = {"first": hidden} | dict.fromkeys(crossed, width)
+    for name, rows in maps.items():
+        take(f"{name}.bias", rows)
+        for side, columns in (("audio", "d_a"), ("video", width)):
+            if f"{prefix}{name}.{side}" in stored:  # a modality that a map does not read is not there
+                take(f"{name}.{side}", rows, columns)
+    for number in itertools.takewhile(lambda n: f"{prefix}hidden.{n}.weight" in stored, itertools.count(1)):
+        take_layer(f"hidden.{number}", hidden, hidden)
+    take_layer("output", 1, hidden)
+    return FoldedFusionNet(weights, audio, video, activation)
 
 
 def _mean(parts: Sequence[Floats]) -> Floats:

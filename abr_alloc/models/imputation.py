@@ -14,7 +14,6 @@ Axes: n stimuli.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -23,7 +22,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.documents import parse_json
 from abr_alloc.features.table import VIDEO_FEATURES
+from abr_alloc.models.stored import numbers_of_object
 
 __all__ = ["IMPUTED", "READ", "Imputation", "fit_imputation", "impute", "load_imputation"]
 
@@ -56,7 +57,7 @@ class Imputation:
 def load_imputation() -> Imputation:
     """The one that ships."""
     text = resources.files("abr_alloc.models").joinpath("weights/imputation.json").read_text(encoding="utf-8")
-    return Imputation(**{name: tuple(numbers) for name, numbers in json.loads(text).items()})
+    return Imputation(**numbers_of_object(parse_json(text), {"adm2": 5, "motion2": 7}, "imputation.json"))
 
 
 def impute(frame: pd.DataFrame) -> pd.DataFrame:

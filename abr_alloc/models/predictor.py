@@ -11,13 +11,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.documents import shown
 from abr_alloc.models.baselines import FittedVideoQuality, P1203Integration, WeightedProduct
 from abr_alloc.models.folded import FusionEnsemble
 from abr_alloc.models.svr import SupportVectors
 
-__all__ = ["Predictor", "WithVideoQuality", "ablation", "predict_pairs", "restore_predictor"]
+__all__ = ["AVQ_RANGE", "Predictor", "WithVideoQuality", "ablation", "predict_pairs", "restore_predictor"]
 
 Floats = npt.NDArray[np.floating]
+
+AVQ_RANGE = (-3.0, 9.0)
+"""What a prediction may be, MOS: it is not held to the scale of 1-5, but what lies a whole scale beyond it is none."""
 
 
 class Predictor(Protocol):
@@ -112,13 +116,20 @@ _ARCHITECTURES: Mapping[str, type[FusionEnsemble | WeightedProduct | P1203Integr
 }
 
 
-def restore_predictor(architecture: str, tensors: Mapping[str, Floats], settings: Mapping[str, Any]) -> Predictor:
+def restore_predictor(
+    architecture: str, tensors: Mapping[str, npt.NDArray[np.generic]], settings: Mapping[str, Any]
+) -> Predictor:
     """A trained system from its stored state.
 
     Raises:
-        KeyError: the architecture is unknown, or a tensor or a setting is missing.
+        KeyError: a tensor or a setting is missing.
+        ValueError: the architecture is unknown, or a tensor or a setting is not what it must be.
     """
+    if architecture not in _ARCHITECTURES:
+        raise ValueError(f"architecture is {shown(architecture)}, not one of {', '.join(_ARCHITECTURES)}")
     inner: Predictor = _ARCHITECTURES[architecture].restore(tensors, settings)
-    if "video_quality" in settings:
-        return WithVideoQuality(inner, FittedVideoQuality.restore(settings["video_quality"]))
-    return inner
+    if "video_quality" not in settings:
+        return inner
+    if len(inner.neutral[1]) != 1:
+        raise ValueError(f"video_quality: the network behind it reads {len(inner.neutral[1])} columns, not one")
+    return WithVideoQuality(inner, FittedVideoQuality.restore(settings["video_quality"]))

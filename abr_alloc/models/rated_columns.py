@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.documents import shown
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import AUDIO_FEATURES, range_of
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, audio_quality_mos, prior_mos
@@ -76,7 +77,9 @@ def numbers_of(frame: pd.DataFrame, column: str) -> Floats:
         row = int(np.flatnonzero(bad)[0])
         found = frame[column].iloc[row]
         what = (
-            f"{found:g} is outside {low:g}..{high:g}" if np.isfinite(numbers[row]) else f"{found!r} is no finite number"
+            f"{numbers[row]:g} is outside {low:g}..{high:g}"
+            if np.isfinite(numbers[row])
+            else f"{shown(found)} is no finite number"
         )
         if pd.isna(found):
             what = "empty, or no number"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fnmatch
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.documents import shown
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.features.table import AUDIO_DIM, AUDIO_FEATURES, VIDEO_FEATURES
 from abr_alloc.models.audio_quality import AUDIO_QUALITY
@@ -50,7 +52,7 @@ def read_ratings(path: Path) -> pd.DataFrame:
     Raises:
         FeatureTableError: it cannot be read or has no rows.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - a name may be too long to ask for
         raise FeatureTableError(f"ratings {path} do not exist; check the path", path=str(path))
     kind, read = ("Parquet", pd.read_parquet) if path.suffix.lower() == ".parquet" else ("CSV", pd.read_csv)
     try:
@@ -64,8 +66,24 @@ def read_ratings(path: Path) -> pd.DataFrame:
         raise FeatureTableError(f"ratings {path} are separated by semicolons; separate them by commas", path=str(path))
     if frame.empty:
         raise FeatureTableError(f"ratings {path} have no rows; add rated stimuli", path=str(path))
+    for column in frame.columns:
+        _refuse_objects(frame, column, path)
     logger.info("read %s: %d rated stimuli", path, len(frame))
     return frame
+
+
+def _refuse_objects(frame: pd.DataFrame, column: str, path: Path) -> None:
+    """Refuse cells that are neither text nor a number, as a Parquet file may hold them."""
+    if frame[column].dtype != object:
+        return
+    for row, value in enumerate(frame[column]):
+        if not (value is None or isinstance(value, (str, int, float))):
+            raise FeatureTableError(
+                f"ratings {path}, row {row}, column {column}: {shown(value)} is neither text nor a number; correct it",
+                path=str(path),
+                column=column,
+                row=row,
+            )
 
 
 def read_video_ratings(path: Path) -> pd.DataFrame:
@@ -167,10 +185,8 @@ def _validity(frame: pd.DataFrame) -> dict[str, object]:
         found["audio_codecs"] = sorted(set(frame["audio_codec"].astype(str)))
     if "audio_kbps" in frame.columns:
         # Encoders deliver a little more or less than their nominal rate.
-        found["audio_kbps"] = [
-            round(float(frame["audio_kbps"].min()), 1),
-            round(1.1 * float(frame["audio_kbps"].max()), 1),
-        ]
+        kbps = numbers_of(frame, "audio_kbps")
+        found["audio_kbps"] = [round(float(kbps.min()), 1), round(1.1 * float(kbps.max()), 1)]
     if "fps" in frame.columns and frame["fps"].notna().any():
         fps = numbers_of(frame.assign(fps=frame["fps"].ffill().bfill()), "fps")  # known of some rows only
         found["fps"] = [float(fps.min()) - 1.0, float(fps.max()) + 1.0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -101,7 +102,7 @@ def _weighted(name: str) -> System:
 
 def _load(path: Path) -> System:
     """The one system that a Python file defines: a class with `name`, `label` and `fit`, made without arguments."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - a name may be too long to ask for
         raise UnknownSystemError(f"there is no file {path}; name a Python file that defines a system", name=str(path))
     spec = importlib.util.spec_from_file_location(f"abr_alloc_system_{path.stem}", path)
     assert spec is not None and spec.loader is not None  # a .py file always has a loader
@@ -109,8 +110,8 @@ def _load(path: Path) -> System:
     sys.modules[module.__name__] = module  # dataclasses and inspect look a class's module up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise UnknownSystemError(f"{path} cannot be imported: {error!r}", name=str(path)) from error
+    except (Exception, SystemExit) as error:  # it may end Python as a script does
+        raise UnknownSystemError(f"{path} cannot be imported: {error!r}; correct it", name=str(path)) from error
     found: list[Any] = [
         kind
         for kind in vars(module).values()
@@ -122,5 +123,16 @@ def _load(path: Path) -> System:
         raise UnknownSystemError(
             f"{path} defines {len(found)} classes with name, label and fit; it must define one", name=str(path)
         )
-    system: System = found[0]()
+    try:
+        system: System = found[0]()
+        name, label = system.name, system.label
+    except (Exception, SystemExit) as error:
+        raise UnknownSystemError(
+            f"{path}: {found[0].__name__} cannot be made without arguments: {error!r}; correct it", name=str(path)
+        ) from error
+    for what, text in (("name", name), ("label", label)):
+        if not isinstance(text, str) or not text.strip():
+            raise UnknownSystemError(
+                f"{path}: the {what} of {found[0].__name__} is {text!r}, not text; correct it", name=str(path)
+            )
     return system

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.models.stored import StoredTensors
+
 __all__ = ["SupportVectors", "fit_svr"]
 
 Floats = npt.NDArray[np.floating]
@@ -74,21 +76,28 @@ class SupportVectors:
         return {**tensors, "coefficients": self.coefficients, **numbers}, {}
 
     @classmethod
-    def restore(cls, tensors: Mapping[str, Floats], settings: Mapping[str, Any]) -> SupportVectors:
-        """The inverse of `state`."""
+    def restore(cls, tensors: Mapping[str, npt.NDArray[np.generic]], settings: Mapping[str, Any]) -> SupportVectors:
+        """The inverse of `state`.
 
-        def pair(name: str) -> tuple[Floats, Floats]:
-            return tensors[f"audio.{name}"].astype(np.float64), tensors[f"video.{name}"].astype(np.float64)
+        Raises:
+            KeyError, ValueError: as `StoredTensors.take`.
+        """
+        stored = StoredTensors(tensors)
 
-        return cls(
+        def pair(name: str, *axes: str) -> tuple[Floats, Floats]:
+            return stored.take(f"audio.{name}", *axes, "d_a"), stored.take(f"video.{name}", *axes, "d_v")
+
+        found = cls(
             low=pair("low"),
             high=pair("high"),
-            vectors=pair("vectors"),
-            coefficients=tensors["coefficients"].astype(np.float64),
-            intercept=float(tensors["intercept"][0]),
-            gamma=float(tensors["gamma"][0]),
+            vectors=pair("vectors", "S"),
+            coefficients=stored.take("coefficients", "S"),
+            intercept=float(stored.take("intercept", 1)[0]),
+            gamma=float(stored.take("gamma", 1, above=0.0)[0]),
             neutral=pair("mean"),
         )
+        stored.end()
+        return found
 
 
 _SVR_GRID = {"C": [1.0, 10.0, 100.0], "gamma": [0.05, 0.2, 1.0]}

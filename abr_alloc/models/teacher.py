@@ -20,9 +20,8 @@ far to trust it, docs/method.md where the scale is anchored.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from typing import Any
 
@@ -30,8 +29,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.documents import json_text, parse_json
 from abr_alloc.features.table import VIDEO_FEATURES
 from abr_alloc.models.conformal import Intervals
+from abr_alloc.models.stored import numbers_of_object
 
 __all__ = [
     "AUDIO_NODES",
@@ -64,6 +65,9 @@ TEACHER_VALIDITY: Mapping[str, object] = {
     "max_height_px": 2160,
 }
 """What the ratings behind the labels hold, or lies close to it."""
+
+_LENGTHS = {"audio_gains": 3, "fidelity_weights": 4, "motion_range": 2}  # of the fields that are several numbers
+_POSITIVE = ("fidelity_power", "detail_power", "sharpness", "motion_scale")
 
 # LIVE-SJTU's points are relative: rescaled z-scores, in which nothing reaches 100. These two numbers put transparent
 # picture and sound at 4.65, where panels on a five-point scale put their hidden references.
@@ -132,7 +136,7 @@ class Teacher:
 
     def to_json(self) -> str:
         """As text, for `load_teacher`."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        return json_text(asdict(self))
 
 
 def mos_of_points(points: npt.NDArray[np.floating]) -> Array:
@@ -148,17 +152,18 @@ def points_of_mos(mos: npt.NDArray[np.floating]) -> Array:
 def load_teacher() -> Teacher:
     """The teacher that ships."""
     text = resources.files("abr_alloc.models").joinpath("weights/teacher.json").read_text(encoding="utf-8")
-    return restore_teacher(json.loads(text))
+    return restore_teacher(parse_json(text))
 
 
-def restore_teacher(numbers: Mapping[str, Any]) -> Teacher:
-    """A teacher from its fields as JSON has them.
-
-    Raises:
-        TypeError: a field is missing or unknown.
-    """
-    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in numbers.items()}
-    return Teacher(**fields)
+def restore_teacher(found: Any) -> Teacher:
+    """A teacher from its fields as JSON has them; raises KeyError and ValueError as `numbers_of_object`."""
+    numbers = numbers_of_object(found, {item.name: _LENGTHS.get(item.name) for item in fields(Teacher)}, "teacher")
+    for name in _POSITIVE:
+        if not numbers[name] > 0.0:
+            raise ValueError(f"{name} of teacher is {numbers[name]:g}, not a positive number")
+    if not 0.0 <= (low := numbers["motion_range"][0]) <= (high := numbers["motion_range"][1]):
+        raise ValueError(f"motion_range of teacher is {low:g} to {high:g}, which is none")
+    return Teacher(**numbers)
 
 
 def _sigmoid(z: Array) -> Array:

@@ -7,26 +7,27 @@ folded network at N = 1, rounded to half precision as it is stored, so that what
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
+from abr_alloc.documents import number_of, parse_json, shown, whole_of
 from abr_alloc.errors import TuningError
 from abr_alloc.features.table import VIDEO_FEATURES
 from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.folded import FoldedFusionNet, FusionEnsemble, Standardizer, power_transform
-from abr_alloc.models.fusionnet import FusionNet, FusionNetConfig, fold
+from abr_alloc.models.fusionnet import KINDS, FusionNet, FusionNetConfig, fold
 from abr_alloc.models.loss import LAMBDA, fusion_loss
 from abr_alloc.models.teacher import mos_of_points
 
-__all__ = ["TrainingConfig", "read_settings", "train_ensemble", "train_network"]
+__all__ = ["TrainingConfig", "read_settings", "settings_of", "train_ensemble", "train_network"]
 
 _LOG_MOTION = (float(np.log(0.02)), float(np.log(40.0)))  # of mixed stimuli; still slides to fast action
 _WARM_UP = 0.3  # share of the schedule in which the learning rate rises
@@ -77,14 +78,62 @@ def read_settings(path: Path, kind: str) -> TrainingConfig:
         TuningError: the file cannot be read, is of another network, or has a setting that there is not.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        network = FusionNetConfig(**found.pop("network"))
-        config = TrainingConfig(network=network, **found)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TuningError(f"settings {path} cannot be used: {error}; write them with `abr-alloc tune`") from error
+        found = parse_json(path.read_bytes())
+        if not isinstance(found, dict) or not isinstance(found.get("network"), dict):
+            raise ValueError("it does not describe a network")
+        network = settings_of(FusionNetConfig, found.pop("network"))
+        config = settings_of(TrainingConfig, {"network": network, **found})
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TuningError(f"settings {path} cannot be used ({reason}); write them with `abr-alloc tune`") from error
     if network.kind != kind:
         raise TuningError(f"settings {path} are of the network {network.kind!r}, not {kind!r}; choose another --system")
     return config
+
+
+_FEW, _MANY = (1, 64), (1, 65536)
+# What the numbers of settings may be, ends included; whole numbers where the default is one.
+_RANGES: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(("num_heads", "num_audio_cross_layers", "num_video_cross_layers", "num_recursions"), _FEW),
+    **dict.fromkeys(("num_hidden_layers", "num_members"), _FEW),
+    **dict.fromkeys(("audio_dim", "video_dim", "d_model", "d_ff", "batch_size"), _MANY),
+    **dict.fromkeys(("dropout", "lam", "mixing"), (0.0, 1.0)),
+    **dict.fromkeys(("audio_noise", "video_noise", "weight_decay"), (0.0, 100.0)),
+    "learning_rate": (1e-12, 10.0),
+    "num_steps": (1, 100_000_000),
+    "seed": (0, 2**31),
+}
+_WORDS: Mapping[str, Sequence[str]] = {"kind": KINDS, "activation": ("gelu", "relu")}
+_Settings = TypeVar("_Settings", FusionNetConfig, TrainingConfig)
+
+
+def settings_of(of: type[_Settings], found: Mapping[str, Any]) -> _Settings:
+    """Settings whose names are known and whose values are what they can be.
+
+    Raises:
+        ValueError: one is not; the message names it.
+    """
+    known = {item.name: item for item in fields(of)}
+    for name, value in found.items():
+        if name not in known:
+            raise ValueError(f"there is no setting {name!r}")
+        default = known[name].default
+        if name in _WORDS:
+            if value not in _WORDS[name]:
+                raise ValueError(f"{name} is {shown(value)}, not one of {', '.join(_WORDS[name])}")
+        elif isinstance(default, bool):
+            if not isinstance(value, bool):
+                raise ValueError(f"{name} is {shown(value)}, not true or false")
+        elif name in _RANGES:
+            low, high = _RANGES[name]
+            if isinstance(default, int):
+                whole_of(found, name, int(low), int(high))
+            else:
+                number_of(found, name, low, high)
+    settings = of(**found)
+    if isinstance(settings, FusionNetConfig) and settings.d_model % settings.num_heads:
+        raise ValueError(f"d_model {settings.d_model} does not divide into num_heads {settings.num_heads}")
+    return settings
 
 
 def _standardizer(x: npt.NDArray[np.float32], names: Sequence[str], config: TrainingConfig) -> Standardizer:

@@ -19,8 +19,9 @@ import torch
 
 from abr_alloc.errors import TuningError
 from abr_alloc.models.dataset import TrainingSet
+from abr_alloc.models.fusionnet import FusionNetConfig
 from abr_alloc.models.loss import LAMBDA, fusion_loss
-from abr_alloc.models.training import TrainingConfig, train_network
+from abr_alloc.models.training import TrainingConfig, settings_of, train_network
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -111,10 +112,15 @@ def open_study(folder: Path, base: TrainingConfig) -> Study:
             load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
         )
-    except (ValueError, KeyError, OSError) as error:
-        raise TuningError(f"{path} cannot be used ({error}); remove it, or choose another -o") from error
-    if not study.trials:
-        study.enqueue_trial(_searched(base))  # the defaults come first: what the search has to beat
+        for trial in trials_of(study):
+            if not np.isfinite(trial.loss):
+                raise ValueError(f"trial {trial.number} has a loss of {trial.loss}")
+            _config_of(trial, base)
+        if not study.trials:
+            study.enqueue_trial(_searched(base))  # the defaults come first: what the search has to beat
+    except Exception as error:  # Optuna trusts its journal: of a damaged one it may raise anything
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise TuningError(f"{path} cannot be used ({reason}); remove it, or choose another -o") from error
     # A study that goes on must not repeat the draws it began with.
     study.sampler = optuna.samplers.TPESampler(seed=base.seed + len(study.trials))
     return study
@@ -209,6 +215,17 @@ def best_config(study: Study, base: TrainingConfig) -> tuple[Trial, TrainingConf
     if not complete:
         raise TuningError("no trial is complete yet; run more --trials")
     best = min(complete, key=lambda trial: trial.loss)
-    shape = {name: value for name, value in best.settings.items() if name in asdict(base.network)}
-    rest = {name: value for name, value in best.settings.items() if name not in shape}
-    return best, replace(base, network=replace(base.network, **shape), **rest)
+    return best, _config_of(best, base)
+
+
+def _config_of(trial: Trial, base: TrainingConfig) -> TrainingConfig:
+    """The settings of a trial.
+
+    Raises:
+        ValueError: it has one that there is not, or that cannot be what it is.
+    """
+    shape = {name: value for name, value in trial.settings.items() if name in asdict(base.network)}
+    rest = {name: value for name, value in trial.settings.items() if name not in shape}
+    network = settings_of(FusionNetConfig, {**asdict(base.network), **shape})
+    settings_of(TrainingConfig, rest)
+    return replace(base, network=network, **rest)

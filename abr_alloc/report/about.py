@@ -77,7 +77,9 @@ def _model(model: Model) -> dict[str, Any]:
         "difference_mos": model.intervals.difference_mos,
         "human_labels": card["labels"] == "human ratings",
         "held_out": {
-            name: round(found["value"], 3) for name, found in held_out.items() if name in ("plcc", "srcc", "rmse")
+            name: round(held_out[name]["value"], 3)
+            for name in ("plcc", "srcc", "rmse")
+            if name in held_out and held_out[name]["value"] is not None
         },
         "scale": card.get("rating_scale", [1.0, 5.0]),
         "coverage": {name: round(value, 3) for name, value in coverage.items() if value is not None},

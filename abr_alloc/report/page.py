@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
@@ -18,6 +17,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
+from abr_alloc.documents import json_text
 from abr_alloc.report.charts import VEGA_LITE_VERSION, chart_specs
 
 __all__ = ["render_page"]
@@ -63,7 +63,7 @@ def render_page(about: dict[str, Any], titles: Sequence[dict[str, Any]]) -> byte
 
 def _json(value: object) -> Markup:
     """JSON that cannot end the element it stands in."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json_text(value, indent=None, close=True, ascii_only=False)
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from abr_alloc.errors import ClusterError
-from abr_alloc.media.ffmpeg import FFmpeg, end_children_with_their_thread, owned_by, stop_children
+from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.programs import end_children_with_their_thread, owned_by, stop_children
 from abr_alloc.workers.environment import Environment, describe, difference
 from abr_alloc.workers.task import Place, Task
 

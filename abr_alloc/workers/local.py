@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
+import secrets
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from abr_alloc.errors import AbrAllocError, MediaError, ToolFailedError
-from abr_alloc.media.ffmpeg import end_children_with_their_thread, stop_children
+from abr_alloc.media.programs import end_children_with_their_thread, owned_by, stop_children
 from abr_alloc.workers.task import Finished, Place, Task, Workers
 
 __all__ = ["LocalWorkers", "run_all", "told_of"]
 
+logger = logging.getLogger(__name__)
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PARENT_POLL_S = 0.5
 _STOP_S = 10.0
 
@@ -36,8 +41,9 @@ def _start_worker(parent: int) -> None:
         os.environ[variable] = "1"
     # Else Numba's colours of error messages write a reset code to a terminal's stdout at every worker's end.
     os.environ["NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING"] = "1"
-    # Ctrl-C stays blocked (see `_interrupt_held`): the parent decides, and then sends SIGTERM.
+    # Ctrl-C and SIGHUP stay blocked (see `_signals_held`): the parent decides, and then sends SIGTERM.
     signal.signal(signal.SIGTERM, _stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     end_children_with_their_thread()  # where the kernel kills a worker for want of memory, say
 
     def watch() -> None:
@@ -49,24 +55,28 @@ def _start_worker(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _interrupt_held() -> Iterator[None]:
-    """Hold Ctrl-C back while workers start: a half-started one would answer with a traceback of its own.
+def _signals_held() -> Iterator[None]:
+    """Hold back what ends this process while workers start: a half-started one would answer with a traceback.
 
-    The workers inherit the mask. Other threads of this process may still take it, so the handler waits too.
+    The workers inherit the mask. Other threads of this process may still take a signal, so the handlers wait too.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     caught: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handlers: dict[int, Any] = {}
+    for number in _ENDING:
+        if callable(signal.getsignal(number)):  # else it ends nothing, or everything at once
+            handlers[number] = signal.signal(number, lambda caught_number, _: caught.append(caught_number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, set(_ENDING))
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler)
+        for held, handler in handlers.items():
+            signal.signal(held, handler)
     if caught:
-        raise KeyboardInterrupt
+        signal.raise_signal(caught[0])
 
 
 class LocalWorkers:
@@ -81,11 +91,19 @@ class LocalWorkers:
         self._running: dict[Future[Any], Task] = {}
         self._unwanted: set[int] = set()
         self._places: list[Place] = []
+        self._owner = secrets.token_hex(8)
 
     @staticmethod
     def _start(jobs: int) -> Executor:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(os.getpid(),))
+        try:
+            return ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(os.getpid(),))
+        except (OSError, ImportError) as error:
+            # Their queues need semaphores, which live in shared memory.
+            logger.warning(
+                "worker processes need a writable /dev/shm (%s); threads do the work instead, audio more slowly", error
+            )
+            return ThreadPoolExecutor(jobs)
 
     @property
     def num_workers(self) -> int:
@@ -99,10 +117,10 @@ class LocalWorkers:
 
     def _hand_out(self) -> None:
         """Give the pool as much as its processes do next; the rest waits here, where it can be taken back."""
-        with _interrupt_held():  # the first one starts a worker
+        with _signals_held():  # the first one starts a worker
             while self._waiting and len(self._running) < 2 * self._jobs:
                 task, place = self._waiting.popleft()
-                self._running[self._pool.submit(_run, task, place)] = task
+                self._running[self._pool.submit(_run, task, place, self._owner)] = task
 
     def finished(self, *, tick_s: float | None = None) -> Iterator[Finished[Any] | None]:
         while self._running:
@@ -144,18 +162,20 @@ class LocalWorkers:
         if kind is not None or self._running:
             # Tasks that wait are not cancelled: the pool, broken by the end of its workers, fails them itself, and its
             # thread ends with a traceback where one is cancelled already.
+            stop_children(self._owner)  # of threads, which cannot be stopped themselves
             workers = multiprocessing.active_children()
             for worker in workers:
                 worker.terminate()
             for worker in workers:
                 worker.join(_STOP_S)
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=isinstance(self._pool, ThreadPoolExecutor))
         for place in self._places:
             place.remove_leftovers()  # a worker that is stopped cannot take its half-done files away itself
 
 
-def _run(task: Task, place: Place) -> Any:
-    return task.run(place)
+def _run(task: Task, place: Place, owner: str) -> Any:
+    with owned_by(owner):
+        return task.run(place)
 
 
 def told_of(task: Task, error: AbrAllocError) -> AbrAllocError:

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from abr_alloc.media.cmaf import read_segments
-from abr_alloc.media.ffmpeg import find_program
 from abr_alloc.media.probe import content_hash
+from abr_alloc.media.programs import find_program
 from abr_alloc.media.segments import join_segments
 
 FAST = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p")

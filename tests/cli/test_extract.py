@@ -9,6 +9,9 @@ import pytest
 
 from abr_alloc.features.table import read_features
 
+# Else most of the time goes into starting workers; tests/features and tests/workers start them.
+pytestmark = pytest.mark.usefixtures("in_threads")
+
 
 @pytest.fixture(scope="module")
 def caches(tmp_path_factory):

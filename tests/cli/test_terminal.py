@@ -107,7 +107,7 @@ def test_wrapped_text_keeps_its_words_and_a_number_its_percent_sign():
 
 
 def test_a_title_cannot_command_a_terminal():
-    assert short_title("\x1b[31mred\nline") == "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}line"
+    assert short_title("\x1b[31mred\nline") == r"\x1b[31mred\nline"
     assert len(short_title("long" * 40)) == 60
 
 
@@ -146,7 +146,10 @@ def on_terminal(*words: str, **environment: str) -> tuple[int, str]:
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES", "TERM")}
-    command = [sys.executable, "-c", "from abr_alloc.cli import main; main()", *words]
+    code = "from abr_alloc.cli import main; main()"
+    if words[0] == "compare":  # as `few_resamples` has it in this process
+        code = f"from abr_alloc.models.judgement import score; score.__kwdefaults__['resamples'] = 20; {code}"
+    command = [sys.executable, "-c", code, *words]
     process = subprocess.Popen(
         command, stdin=child, stdout=child, stderr=child, env={**env, "TERM": "xterm-256color", **environment}
     )

@@ -12,6 +12,8 @@ from abr_alloc.cli import main
 from abr_alloc.models.checkpoint import load_model
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "clip_features.parquet"
+pytestmark = pytest.mark.usefixtures("few_resamples")
+
 QUICK = ["--steps", "20", "--folds", "2", "--hidden-layers", "1"]
 
 

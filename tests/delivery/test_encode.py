@@ -19,7 +19,7 @@ import pytest
 
 from abr_alloc.media.bitstream import Fragment
 from abr_alloc.media.cmaf import read_segments
-from abr_alloc.media.ffmpeg import find_program
+from abr_alloc.media.programs import find_program
 from abr_alloc.media.segments import join_segments
 
 ENTRY_POINT = "from abr_alloc.cli import main; main()"

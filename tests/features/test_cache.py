@@ -12,7 +12,7 @@ import pytest
 
 from abr_alloc.errors import OutputError
 from abr_alloc.features.cache import Cache, cache_key, default_cache_dir
-from abr_alloc.location import owner_name
+from abr_alloc.partial import owner_name
 
 ARRAYS = {
     "values": np.random.default_rng(1).normal(size=(20, 8)),

@@ -15,7 +15,7 @@ import pytest
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.features import copies
 from abr_alloc.features.copies import local_copy, remove_old_copies
-from abr_alloc.location import write_bytes
+from abr_alloc.writing import write_bytes
 
 
 @pytest.fixture

@@ -250,28 +250,6 @@ def test_a_damaged_count_of_frames_never_passes_for_another(
     assert table.frame["end_s"].tolist() == [2.0, 2.0, 2.0, 4.0, 4.0, 4.0]
 
 
-def test_measurements_of_an_earlier_version_are_used_without_their_frame_diff(
-    corpus, corpus_sources, ffmpeg, corpus_cache, corpus_options, tmp_path
-):
-    """Entries held eight numbers a frame: the others are the same bits, so nothing is measured again."""
-    shutil.copytree(corpus_cache.root, tmp_path / "cache")
-    num_videos = 0
-    for entry in files_below(tmp_path / "cache"):
-        with np.load(entry) as arrays:
-            found = dict(arrays)
-        if "values" in found:
-            num_videos += 1
-            found["values"] = np.insert(found["values"], 6, 1e3, axis=1)
-            np.savez_compressed(entry, **found)
-    assert num_videos
-    idle = replace(ffmpeg, path=str(tmp_path / "no-such-ffmpeg"))  # any work at all would fail
-    table, _ = run_extract(corpus_sources, idle, Cache(tmp_path / "cache"), corpus_options)
-    write_features(table, tmp_path / "earlier.parquet")
-    write_features(corpus[0], tmp_path / "now.parquet")
-    assert (tmp_path / "earlier.parquet").read_bytes() == (tmp_path / "now.parquet").read_bytes()
-    assert "frame_diff" not in table.frame
-
-
 def test_a_relative_cache_serves_as_an_absolute_one(clip, ffmpeg, corpus_options, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     table, _ = run_extract([clip], ffmpeg, Cache(Path("cache")), corpus_options)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.cmaf import package, read_segments
-from abr_alloc.media.ffmpeg import find_program
+from abr_alloc.media.programs import find_program
 from abr_alloc.media.segments import INIT_NAME
 
 PICTURE = "lavfi:testsrc2=size=96x64:rate=25:duration=3"
@@ -75,7 +75,7 @@ def test_he_aac_is_told_from_plain_aac(profile, expected, ffmpeg, make_media, tm
     fdkaac = find_program("fdkaac")
     if fdkaac is None:
         pytest.skip("HE-AAC needs the fdkaac program")
-    from abr_alloc.media.ffmpeg import run_program
+    from abr_alloc.media.programs import run_program
 
     encode = tmp_path / "he.m4a"
     wave = make_media("tone.wav", TONE, *STEREO)

@@ -12,9 +12,9 @@ import pytest
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
 from abr_alloc.media.coding import gop_frames, segment_duration_s
 from abr_alloc.media.encode import encode_audio
-from abr_alloc.media.ffmpeg import find_program
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import probe
+from abr_alloc.media.programs import find_program
 from abr_alloc.media.segments import INIT_NAME, join_segments, segment_paths
 from abr_alloc.media.sound import decode_audio
 

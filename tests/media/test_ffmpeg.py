@@ -12,7 +12,8 @@ import time
 import pytest
 
 from abr_alloc.errors import ToolFailedError, ToolMissingError
-from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, find_program, look_at_ffmpeg, run_program, stop_children
+from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, look_at_ffmpeg
+from abr_alloc.media.programs import find_program, run_program, stop_children
 
 
 @pytest.fixture
@@ -31,9 +32,7 @@ def script(tmp_path):
 @pytest.fixture
 def fresh():
     """`find_ffmpeg` remembers what it found; these tests look anew."""
-    find_ffmpeg.cache_clear()
     yield
-    find_ffmpeg.cache_clear()
 
 
 def test_the_bundled_build_can_do_what_is_needed(ffmpeg):
@@ -169,7 +168,7 @@ def test_stop_children_with_nothing_running_does_nothing():
 
 def test_stop_children_may_interrupt_the_thread_that_starts_a_program():
     """A signal handler runs between any two steps of the main thread, also while that holds the list of children."""
-    import abr_alloc.media.ffmpeg as module
+    import abr_alloc.media.programs as module
 
     def handle() -> None:
         module._children_lock.acquire()

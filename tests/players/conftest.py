@@ -17,8 +17,9 @@ import pytest
 
 from abr_alloc.cli import main
 from abr_alloc.media.cmaf import read_segments
-from abr_alloc.media.ffmpeg import find_ffmpeg, find_program
+from abr_alloc.media.ffmpeg import find_ffmpeg
 from abr_alloc.media.probe import content_hash
+from abr_alloc.media.programs import find_program
 
 PLAYERS = Path(__file__).parent
 TITLES = Path(__file__).parents[2] / "ladders" / "titles"

@@ -145,7 +145,9 @@ window.state = () => ({
   time_s: video.currentTime,
   duration_s: video.duration,
   height_px: video.videoHeight,
-  ended: video.ended,
+  // dash.js tells the browser once that the stream ends, and not at all where a buffer is being updated just then, as on
+  // a busy machine. It takes the position for the end itself, and so do we: what was buffered is looked at apart.
+  played_out: video.ended || video.currentTime >= video.duration - 0.001,
   seeking: video.seeking,
   frames: video.getVideoPlaybackQuality().totalVideoFrames,
   video_bytes: video.webkitVideoDecodedByteCount,

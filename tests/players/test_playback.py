@@ -54,8 +54,10 @@ def test_a_pair_asks_for_its_own_streams_and_no_other(visit, aac_delivered, numb
     page.open("hls.js", HLS, pair)
     page.play()
     plays(page, aac_delivered, pair, page.state() | {"time_s": 0.0})
+    # A busy machine may come here before the second segment was asked for, and the player would skip it.
+    page.wait("s.buffered.every(({ ranges }) => ranges?.at(-1)?.[1] > args[0] - 0.5)", aac_delivered.duration_s)
     page.seek(aac_delivered.duration_s - 0.5)
-    page.wait("s.ended")
+    page.wait("s.played_out")
     streams = [path for name in pair for path in (aac_delivered.folder / name).iterdir()]
     # hls.js shows no key frames while one scrubs.
     files = [path.relative_to(aac_delivered.folder) for path in streams if path.name != "iframes.m3u8"]
@@ -70,7 +72,7 @@ def test_it_plays_to_its_end_without_a_gap_and_every_segment_at_its_time(visit, 
     page = visit(delivered.folder)
     page.open(player, playlist, pair)
     page.play(rate=4)
-    state = page.wait("s.ended")
+    state = page.wait("s.played_out")
     assert (
         state["frames"] > delivered.num_frames(pair[0]) / 2
     )  # all on an idle machine; a busy one drops some at this rate
@@ -80,7 +82,7 @@ def test_it_plays_to_its_end_without_a_gap_and_every_segment_at_its_time(visit, 
         # A player on a busy machine may fetch and append a segment twice.
         ends_s = sorted({round(end_s, 3) for end_s in buffered["ends"] if end_s})
         assert ends_s == pytest.approx(delivered.ends_s(name), abs=0.001), name
-    assert state["time_s"] == state["duration_s"] == pytest.approx(delivered.duration_s, abs=0.001)
+    assert [state["time_s"], state["duration_s"]] == pytest.approx([delivered.duration_s] * 2, abs=0.001)
     assert page.failures() == []
 
 
@@ -102,7 +104,7 @@ def test_a_long_lead_in_moves_no_segment(visit, av1_delivered, player, playlist)
     page = visit(av1_delivered.folder)
     page.open(player, playlist, pair)
     page.play(rate=4)
-    page.wait("s.ended && s.height_px === args[0]", av1_delivered.height_px(pair))
+    page.wait("s.played_out && s.height_px === args[0]", av1_delivered.height_px(pair))
     for name, buffered in zip(pair, page.buffered(), strict=True):
         assert buffered["offset"] == 0, name
         # What a coder pads the end with may play or not.
@@ -123,7 +125,7 @@ def test_a_segment_cut_short_is_noticed(visit, aac_delivered, tmp_path, player, 
     page.open(player, playlist, pair)
     page.play(rate=4)
     with pytest.raises(AssertionError):
-        page.wait("s.ended", timeout_ms=8000)
+        page.wait("s.played_out", timeout_ms=8000)
 
 
 def test_a_variant_with_another_audio_group_is_noticed(visit, aac_delivered, tmp_path):

@@ -265,7 +265,7 @@ def test_the_model_says_what_it_was_judged_by(make_report, open_page) -> None:
     trust = open_page(make_report(EXAMPLE), "#t2").page.locator("#trust").inner_text()
     assert "Agreement with labels" in trust
     assert f"{held_share('attentive'):.0f}\u00a0% of the labels" in trust
-    trust = open_page(make_report(EXAMPLE, "--model", "live-sjtu"), "#t2").page.locator("#trust").inner_text()
+    trust = open_page(make_report(EXAMPLE, *SINGLE, "--model", "live-sjtu")).page.locator("#trust").inner_text()
     assert "Agreement with people" in trust
     assert f"{held_share('live-sjtu'):.0f}\u00a0% of the mean ratings" in trust
 
@@ -275,7 +275,7 @@ def test_a_title_of_the_training_set_is_named_as_such(make_report, open_page) ->
         warnings = open_page(make_report(EXAMPLE), f"#t{title}").page.locator("#warnings").inner_text()
         assert "trained on this title" in warnings
     for model in ("live-sjtu", "p1203"):
-        warnings = open_page(make_report(EXAMPLE, "--model", model), "#t4").page.locator("#warnings").inner_text()
+        warnings = open_page(make_report(EXAMPLE, *SINGLE, "--model", model)).page.locator("#warnings").inner_text()
         assert "trained on this title" not in warnings
 
 
@@ -350,7 +350,7 @@ def test_the_table_holds_the_plans_and_the_savings(make_report, open_page, run_c
 
 
 def test_a_title_that_is_a_script_is_text(make_report, open_page, rename_title) -> None:
-    path = make_report(rename_title(TITLE, HOSTILE))
+    path = make_report(rename_title(TITLE, HOSTILE), "--title", HOSTILE, "--title", "handheld-toy-rabbit-480p")
     assert HOSTILE not in path.read_text(encoding="utf-8")
     opened = open_page(path)
     assert opened.page.locator("#titles tbody a").first.inner_text() == HOSTILE

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abr_alloc.errors import MediaError, ToolMissingError
-from abr_alloc.media.ffmpeg import run_program
+from abr_alloc.media.programs import run_program
 
 
 @dataclass(frozen=True)

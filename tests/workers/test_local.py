@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from abr_alloc.errors import MediaError, ToolFailedError
-from abr_alloc.media.ffmpeg import run_program
+from abr_alloc.media.programs import run_program
 from abr_alloc.workers.local import LocalWorkers, run_all
 
 

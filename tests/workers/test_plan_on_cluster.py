@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from abr_alloc.location import read_bytes, write_bytes
+from abr_alloc.location import read_bytes
+from abr_alloc.writing import write_bytes
 
 ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 
