@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Material for MkDocs tells of its successor at every build, in colour codes.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test check docs pictures bench bench-quick build clean
+.PHONY: demo test check docs pictures bench bench-quick build clean check-code check-types check-outputs check-site
 
 demo: $(READY)
 	$(BIN)/abr-alloc plan examples/clip_features.parquet --budget 2000k --budget 300k
@@ -16,16 +16,27 @@ demo: $(READY)
 	$(BIN)/abr-alloc report examples/clip_features.parquet --budget 300k -o report.html
 	@echo "drawn: relevance.png; open report.html in a browser"
 
+# Each process begins with a stretch of the tests that is its own, so that few of them make the same fixtures; who is done
+# first takes from the other's.
 test: $(READY)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
-check: $(READY)
+# Of parts that know nothing of each other: `make -j2 check` does two at a time.
+check: check-code check-types check-outputs check-site
+
+check-code: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+check-types: $(READY)
 	$(BIN)/mypy
+
+check-outputs: $(READY)
 	$(BIN)/python docs/generate_cli.py --check
 	$(BIN)/python docs/generate_models.py --check
 	$(BIN)/python docs/refresh_outputs.py --check
+
+check-site: $(READY)
 	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 # docs/cli.md is generated from the commands themselves, a table of docs/model.md from the models' cards; the outputs that
@@ -55,7 +66,7 @@ bench: $(READY)
 # The quick part, against the ratios that are kept in the project. Marks what looks slower, and fails nothing.
 QUICK := build/bench-quick
 bench-quick: $(READY)
-	$(BIN)/python benchmarks/startup.py --runs 3 --json $(QUICK)/startup.json
+	$(BIN)/python benchmarks/startup.py --runs 2 --json $(QUICK)/startup.json
 	$(BIN)/python benchmarks/allocation.py --scenes 20 --dp-limit 0 --json $(QUICK)/allocation.json
 	$(BIN)/python benchmarks/audio.py --seconds 2 --renditions 1 --no-plain --json $(QUICK)/audio.json
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/catalogue.py --scenes 500 --json $(QUICK)/catalogue.json
@@ -64,13 +75,14 @@ bench-quick: $(READY)
 build: $(READY)
 	$(BIN)/python -m build --outdir build/dist
 
-# The venv is rebuilt when what it is made from changes.
+# The venv is rebuilt when what it is made from changes. To compile all modules takes longer than all else, and most are
+# never imported; Python compiles those that are.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 	touch $(READY)
 
 clean:

@@ -188,7 +188,7 @@ jobs_option = click.option(
 )  # fmt: skip
 
 cluster_option = click.option(
-    "--scheduler", metavar="tcp://HOST:PORT",
+    "--scheduler", metavar="tcp://HOST:PORT|tls://HOST:PORT",
     help="Work on the Dask cluster of this scheduler instead of processes of this machine (docs/cluster.md).",
 )  # fmt: skip
 

@@ -20,8 +20,8 @@ __all__ = ["AVQ_RANGE", "Predictor", "WithVideoQuality", "ablation", "predict_pa
 
 Floats = npt.NDArray[np.floating]
 
-AVQ_RANGE = (-3.0, 9.0)
-"""What a prediction may be, MOS: it is not held to the scale of 1-5, but what lies a whole scale beyond it is none."""
+AVQ_RANGE = (-0.5, 6.5)
+"""What a prediction may be, MOS: it is not held to the scale of 1-5, but what lies 1.5 beyond it is none."""
 
 
 class Predictor(Protocol):

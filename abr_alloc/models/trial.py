@@ -20,8 +20,8 @@ __all__ = ["check_predictions"]
 
 Floats = npt.NDArray[np.float32]
 
-_USUAL_RANGE = (-1.0, 7.0)
-"""What a prediction for a usual stimulus may be, MOS: half a scale beyond 1-5."""
+_FAR_RANGE = (-20.0, 25.0)
+"""What a prediction may be where no title is, MOS: a polynomial may leave the scale there, but not blow up."""
 _STEPS = np.linspace(0.0, 1.0, 5)
 # From poor to good, of the columns that somebody knows.
 _USUAL = {
@@ -49,9 +49,9 @@ def check_predictions(predictor: Predictor, audio: Sequence[str], video: Sequenc
             raise ValueError(f"the average {what} that it was trained on is not finite")
     with np.errstate(all="ignore"):
         usual = predictor.predict_grid(_usual(audio, neutral_a), _usual(video, neutral_v))
-        _refuse(usual, _USUAL_RANGE, "usual stimuli")
+        _refuse(usual, AVQ_RANGE, "usual stimuli")
         far_a, far_v = _far(audio, neutral_a), _far(video, neutral_v)
-        _refuse(predictor.predict_grid(far_a, far_v), AVQ_RANGE, "stimuli at the ends of what a table may hold")
+        _refuse(predictor.predict_grid(far_a, far_v), _FAR_RANGE, "stimuli at the ends of what a table may hold")
         change = predictor.change_norm(far_a, far_v)
     if change is not None and not all(np.isfinite(part).all() for part in change):
         raise ValueError("its change of features is not finite")

@@ -28,6 +28,7 @@ import distributed
 from abr_alloc.errors import AbrAllocError, ClusterError, MediaError
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.workers import errand
+from abr_alloc.workers.certificates import connection_settings, tls_failure
 from abr_alloc.workers.environment import Environment, describe, difference
 from abr_alloc.workers.errand import Run
 from abr_alloc.workers.local import told_of
@@ -56,7 +57,7 @@ class ClusterWorkers:
     """The workers of a scheduler, as many as there are at any time.
 
     Args:
-        address: of the scheduler, like `tcp://host:8786`.
+        address: of the scheduler, like `tcp://host:8786` or, with certificates of Dask's configuration, `tls://...`.
         ffmpeg: the ffmpeg of the tasks, if they need one; workers must have the same at the same place.
 
     Raises:
@@ -253,28 +254,30 @@ def _run_task(run: Run, task: Task, place: Place) -> Any:
 def _connect(address: str, timeout_s: float) -> distributed.Client:
     for name in ("distributed", "distributed.client", "distributed.core", "distributed.comm"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what it would say is said by ClusterError
+    secured = connection_settings(address, distributed.Security())
     try:
         # First by hand: a client that could not connect says so once more, with a traceback, when it is thrown away.
         # In a thread of its own: the caller's may have an event loop, as a notebook's has.
         with ThreadPoolExecutor(1) as asking:
-            who = asking.submit(lambda: asyncio.run(_ask_who(address, timeout_s))).result()
+            who = asking.submit(lambda: asyncio.run(_ask_who(address, timeout_s, secured))).result()
         if who != "Scheduler":
             raise ClusterError(f"{address} is a Dask {who}; give its scheduler's address", address=address)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # versions are compared by what they matter for
             return distributed.Client(address, timeout=timeout_s, set_as_default=False, name="abr-alloc")
     except (OSError, ValueError, TimeoutError, RuntimeError, ImportError) as error:
+        if (refused := tls_failure(address, error)) is not None:
+            raise refused from error
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ClusterError(
             f"no Dask scheduler answers at {address} ({reason}); start one with `dask scheduler`, and give its address "
-            "like tcp://host:8786 with --scheduler",
+            "like tcp://host:8786, or tls://host:8786 if it has certificates, with --scheduler",
             address=address,
         ) from error
 
 
-async def _ask_who(address: str, timeout_s: float) -> str:
+async def _ask_who(address: str, timeout_s: float, secured: dict[str, Any]) -> str:
     """What listens at an address, in Dask's words."""
-    secured = distributed.Security().get_connection_args("client")
     comm = await distributed.comm.connect(address, timeout=timeout_s, **secured)
     try:
         await comm.write({"op": "identity", "reply": True})

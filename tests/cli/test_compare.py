@@ -53,7 +53,7 @@ def test_a_comparison_goes_on_where_it_stopped(run_command, rated, tmp_path):
 
 
 def test_folds_and_audio_may_be_chosen(run_command, rated, tmp_path):
-    args = ["--systems", "p1203", "--folds", "content", "--exclude-audio-below", "32k", "-o", tmp_path]
+    args = ["--systems", "product:0.23,0.76", "--folds", "content", "--exclude-audio-below", "32k", "-o", tmp_path]
     assert run_command("compare", rated, *args).code == 0
     document = json.loads((tmp_path / "table.json").read_text())
     assert document["folds"]["num"] == 5

@@ -25,6 +25,7 @@ from typing import Any
 import click
 import numpy as np
 
+from abr_alloc.allocation.prediction import AVQ_RANGE
 from abr_alloc.cli.main import cli
 from abr_alloc.errors import AbrAllocError, InfeasibleBudgetError
 from abr_alloc.shipped import grid_names
@@ -142,7 +143,7 @@ def plan_and_more(rng: Random, table: Path, model: str | Path) -> None:
 
 def check_plan(document: Mapping[str, Any], budget_kbps: float, *, per_title: bool) -> None:
     for row in document["plans"]:
-        assert -3.0 <= row["avq_mos"] <= 9.0, row["avq_mos"]
+        assert AVQ_RANGE[0] <= row["avq_mos"] <= AVQ_RANGE[1], row["avq_mos"]
         assert math.isfinite(row["total_kbps"])
         if not per_title:
             assert row["total_kbps"] <= budget_kbps * (1.0 + 1e-9)
