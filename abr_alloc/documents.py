@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,6 +55,8 @@ def parse_toml(text: str | bytes) -> dict[str, Any]:
         ValueError: as `parse_json`.
     """
     decoded = _decoded(text)
+    import tomllib  # plans never need it
+
     try:
         document = tomllib.loads(decoded)
     except tomllib.TOMLDecodeError:

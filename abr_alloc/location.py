@@ -17,7 +17,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from abr_alloc.errors import LocationError
 
@@ -31,6 +31,7 @@ __all__ = [
     "open_binary",
     "parse_location",
     "read_bytes",
+    "require_no_pipe",
     "require_writable",
     "scratch_dir",
     "send",
@@ -39,6 +40,10 @@ __all__ = [
 
 # What fsspec's stores call it, the surest first.
 _MARKS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime", "created")
+# A store that says nothing is given up after a few minutes: s3fs and botocore try again within each other's tries, and
+# by their own defaults that takes half an hour. AWS_RETRY_MODE and AWS_MAX_ATTEMPTS say otherwise of botocore's.
+_CONNECT_S, _READ_S = 5.0, 15.0
+_TRIES = 3
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
@@ -62,7 +67,7 @@ def parse_location(text: str | os.PathLike[str]) -> Path:
 
     try:
         # Others write to the same store meanwhile: no listing is remembered.
-        place = UPath(text, use_listings_cache=False)
+        place = UPath(text, use_listings_cache=False, **(_s3_settings() if protocol in ("s3", "s3a") else {}))
         place.fs  # noqa: B018 - imports the library that speaks the protocol
     except ImportError as error:
         raise LocationError(f"{text} needs a library that is not here ({error})", location=text) from error
@@ -70,6 +75,12 @@ def parse_location(text: str | os.PathLike[str]) -> Path:
         reason = f"{text} has a protocol that nothing here opens ({error}); give a file or an s3:// URL"
         raise LocationError(reason, location=text) from error
     return cast(Path, place)
+
+
+def _s3_settings() -> dict[str, Any]:
+    """Settings of the client, which travel with a place to workers."""
+    retries = {"mode": os.environ.get("AWS_RETRY_MODE", "standard")}
+    return {"config_kwargs": {"connect_timeout": _CONNECT_S, "read_timeout": _READ_S, "retries": retries}}
 
 
 def is_remote(path: Path) -> bool:
@@ -81,6 +92,9 @@ def is_remote(path: Path) -> bool:
 def _as_os_error(path: Path) -> Iterator[None]:
     """Whatever a store's library raises, as an OSError that has a `strerror`."""
     try:
+        store: Any = getattr(path, "fs", None)
+        if hasattr(store, "retries"):  # s3fs has no such setting that travels with a place to workers
+            store.retries = _TRIES
         yield
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:
@@ -97,10 +111,21 @@ def read_bytes(path: Path) -> bytes:
 
     Raises:
         FileNotFoundError: it is not there.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is a pipe that nobody holds open: whoever reads that waits for ever.
     """
     with _as_os_error(path):
+        require_no_pipe(path)
         return path.read_bytes()
+
+
+def require_no_pipe(path: Path) -> None:
+    """Refuse a named pipe; what a shell or a caller has opened (/dev/fd/63, /dev/stdin) is read to its end.
+
+    Raises:
+        OSError: it is one.
+    """
+    if not is_remote(path) and path.is_fifo() and not str(path.absolute()).startswith(("/dev/", "/proc/")):
+        raise OSError(errno.ESPIPE, "it is a pipe; write it to a file first", str(path))
 
 
 def exists(path: Path) -> bool:
@@ -132,9 +157,24 @@ def open_binary(path: Path) -> Iterator[IO[bytes]]:
         OSError: it cannot be opened.
     """
     with _as_os_error(path):
+        require_no_pipe(path)
         file = cast(IO[bytes], path.open("rb"))
     with file:
-        yield file
+        yield cast(IO[bytes], _RemoteFile(path, file)) if is_remote(path) else file
+
+
+class _RemoteFile:
+    """A remote file whose reads fail as those of files do."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self._path, self._file = path, file
+
+    def read(self, size: int = -1) -> bytes:
+        with _as_os_error(self._path):
+            return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def fetch(path: Path, target: Path) -> None:

@@ -54,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How much tests/robustness tries; options must be known before its folder is looked at."""
     parser.addoption("--fuzz-cases", type=int, help="damaged inputs to try, in all, other ones with every seed")
     parser.addoption("--all-faults", action="store_true", help="every fault at every write and program, not one each")
-    parser.addoption("--kills", type=int, default=4, help="runs that are killed at random moments")
+    parser.addoption("--kills", type=int, default=3, help="runs that are killed at random moments")
     parser.addoption("--fuzz-seed", type=int, default=0, help="seed of these")
 
 

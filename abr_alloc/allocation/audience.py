@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.errors import AudienceError, UnitError
+from abr_alloc.location import require_no_pipe
 from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = ["DEFAULT_NETWORK", "PRESETS", "Audience", "lognormal", "read_audience", "weighted"]
@@ -151,6 +152,7 @@ def _parse_lognormal(text: str, network: str) -> Audience:
 
 def _read_csv(path: Path) -> Audience:
     try:
+        require_no_pipe(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(cell.strip() for cell in row)]
     except (OSError, ValueError, csv.Error) as error:

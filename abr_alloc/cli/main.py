@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import itertools
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -89,6 +90,7 @@ def main() -> None:
     safe_streams()
     try:
         _have_home()
+        _spare_memory()
         with ended_by_signals():
             code = cli(standalone_mode=False)
             if sys.stdout is not None:
@@ -129,7 +131,7 @@ def main() -> None:
             _forget_stdout()
         what = "stdout cannot be written" if error.filename is None else str(error.filename)
         _end(f"{what}: {error.strerror or error}", EXIT_FAILURE, debug)
-    except (MemoryError, RuntimeError, ImportError) as error:
+    except BaseException as error:
         if not _is_want_of_memory(error):
             raise
         reason = cut(str(error)) or type(error).__name__
@@ -145,9 +147,18 @@ def _have_home() -> None:
         os.environ["HOME"] = str(make_scratch_dir())
 
 
-def _is_want_of_memory(error: Exception) -> bool:
+def _is_want_of_memory(error: BaseException) -> bool:
+    """Whether that is what an error tells of: libraries say it in many ways, those in Rust by a panic."""
     told = ("can't start new thread", "failed to map segment", "cannot allocate memory", "unable to allocate")
-    return isinstance(error, MemoryError) or any(text in str(error).lower() for text in told)
+    panic = type(error).__name__ == "PanicException"
+    return panic or isinstance(error, MemoryError) or any(text in str(error).lower() for text in told)
+
+
+def _spare_memory() -> None:
+    """Where memory is limited (ulimit -v), libraries that reserve some per thread have one thread."""
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        for library in ("OPENBLAS", "MKL", "OMP"):
+            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def _forget_stdout() -> None:

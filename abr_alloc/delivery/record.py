@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.errors import DeliveryError
+from abr_alloc.location import read_bytes
 from abr_alloc.writing import replace_file
 
 __all__ = ["RECORD_NAME", "AudioOrder", "Delivery", "PlannedRung", "VideoOrder", "read_delivery", "write_delivery"]
@@ -187,7 +188,7 @@ def read_delivery(path: Path) -> Delivery:
         DeliveryError: it is not there, is of another version, or breaks the format.
     """
     try:
-        document = parse_json(path.read_bytes(), names_of_files=True)
+        document = parse_json(read_bytes(path), names_of_files=True)
     except FileNotFoundError:
         raise DeliveryError(
             f"{path.parent} holds no {path.name}; give a folder that `abr-alloc encode -o` finished"

@@ -17,6 +17,7 @@ from abr_alloc.allocation.surface import VideoRendition
 from abr_alloc.documents import DamagedDocument, number_of, parse_json, shown
 from abr_alloc.errors import LadderFormatError
 from abr_alloc.export.ladder_fields import designed_of, list_of, object_of
+from abr_alloc.location import read_bytes
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -203,7 +204,7 @@ def _span(span: Any) -> tuple[float, float]:
 
 def _read_document(path: Path) -> dict[str, Any]:
     try:
-        document = parse_json(path.read_bytes())
+        document = parse_json(read_bytes(path))
     except FileNotFoundError:
         raise LadderFormatError(f"{path} does not exist; make it with `abr-alloc ladder`") from None
     except DamagedDocument as error:

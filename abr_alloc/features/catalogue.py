@@ -114,6 +114,8 @@ def find_tables(source: str | os.PathLike[str]) -> list[str]:
     elif any(sign in text for sign in _MAGIC):
         found = [path for path in glob.glob(text, recursive=True) if os.path.isfile(path)]  # noqa: PTH113, PTH207
         where = f"no file matches {text}"
+    elif os.path.exists(place):  # noqa: PTH110 - a name may be too long to ask for
+        raise FeatureTableError(f"{text} is a pipe, socket or device; write it to a file first", path=text)
     else:
         raise FeatureTableError(f"{text} does not exist; make it with `abr-alloc extract`", path=text)
     if not found:

@@ -124,6 +124,8 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
     except FileNotFoundError:
         raise FeatureTableError(f"{path} does not exist; make it with `abr-alloc extract`", path=str(path)) from None
     except (OSError, pa.ArrowException) as error:
+        if isinstance(error, MemoryError) or "worker thread" in str(error):  # the file is not to blame
+            raise MemoryError(str(error)) from error
         reason = str(error).splitlines()[0]
         raise FeatureTableError(
             f"{path} is not a readable Parquet file ({reason}); make it with `abr-alloc extract`", path=str(path)

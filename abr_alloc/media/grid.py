@@ -13,6 +13,7 @@ from typing import Any
 
 from abr_alloc.documents import parse_toml, shown, text_of, whole_of
 from abr_alloc.errors import GridError, UnitError
+from abr_alloc.location import read_bytes
 from abr_alloc.media.coding import PRESETS
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.shipped import grid_names
@@ -141,7 +142,7 @@ def load_grid(name_or_path: str) -> Grid:
     path = Path(name_or_path)
     if path.suffix == ".toml":
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_bytes(path).decode("utf-8")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise GridError(f"grid {name_or_path} cannot be read ({reason}); give a TOML file") from error

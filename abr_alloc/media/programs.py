@@ -8,6 +8,7 @@ limits of memory, processor time and file size (`confinement.py`), and one that 
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 import subprocess
 import threading
@@ -17,7 +18,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
-from abr_alloc.errors import ToolFailedError
+from abr_alloc.errors import ToolFailedError, ToolMissingError
 from abr_alloc.media.confinement import SIGNALS, confine, read_progress
 
 __all__ = [
@@ -39,6 +40,7 @@ STDERR_TAIL_CHARS = 4000
 
 _ANSWER_S = 20.0  # a program that has not said its version by then never will
 _LOOK_EVERY_S = 2.0
+_SYSTEM_CODES = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 _GIVE_UP_S = 10.0  # what a dead network disk holds cannot be killed, and is left behind
 _children: dict[subprocess.Popen[bytes], str] = {}  # with their owner
 _children_lock = threading.RLock()  # a signal handler may ask for it while its own thread holds it
@@ -117,6 +119,7 @@ def run(
 
     Raises:
         ToolFailedError: it could not be started, exited with another code than 0, took too long, or stood still.
+        ToolMissingError: the system starts no more programs.
     """
     owner = _owner.get()
     with _children_lock:  # a stop comes before a start, and then there is none; or after it, and ends it
@@ -131,6 +134,13 @@ def run(
                 stderr=stderr or subprocess.PIPE,
             )
         except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
+            if (
+                isinstance(error, OSError) and error.errno in _SYSTEM_CODES
+            ):  # the program is not to blame, nor its input
+                raise ToolMissingError(
+                    f"{command[0]} cannot be started: {error.strerror}; allow more (ulimit), or take fewer --jobs",
+                    tool=command[0],
+                ) from error
             raise ToolFailedError(command, -1, str(error)) from error
         _children[child] = owner
     try:

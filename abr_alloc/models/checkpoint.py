@@ -22,6 +22,7 @@ import pandas as pd
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.errors import CheckpointError, OutputError
 from abr_alloc.features.table import AUDIO_FEATURES, FeatureTable, TableMetadata, columns_of, feature_columns
+from abr_alloc.location import read_bytes, require_no_pipe
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
 from abr_alloc.models.card import check_card, intervals_of, ranges_of
 from abr_alloc.models.conformal import Intervals
@@ -195,7 +196,7 @@ def _damaged(path: Path, error: KeyError | ValueError) -> CheckpointError:
 
 def _card_bytes(folder: Path) -> bytes:
     try:
-        return (folder / _CARD).read_bytes()
+        return read_bytes(folder / _CARD)
     except OSError as error:
         raise CheckpointError(f"{folder} is no checkpoint: {_CARD} cannot be read ({error.strerror})") from error
 
@@ -232,6 +233,7 @@ def _read_weights(path: Path, sha256: str) -> dict[str, npt.NDArray[np.generic]]
     from safetensors import SafetensorError, safe_open
 
     try:
+        require_no_pipe(path)
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != sha256:

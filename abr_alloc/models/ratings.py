@@ -53,7 +53,8 @@ def read_ratings(path: Path) -> pd.DataFrame:
         FeatureTableError: it cannot be read or has no rows.
     """
     if not os.path.isfile(path):  # noqa: PTH113 - a name may be too long to ask for
-        raise FeatureTableError(f"ratings {path} do not exist; check the path", path=str(path))
+        what = "are no regular file; write them to one" if os.path.exists(path) else "do not exist; check the path"  # noqa: PTH110
+        raise FeatureTableError(f"ratings {path} {what}", path=str(path))
     kind, read = ("Parquet", pd.read_parquet) if path.suffix.lower() == ".parquet" else ("CSV", pd.read_csv)
     try:
         frame = read(path)

@@ -20,6 +20,7 @@ from torch import nn
 from abr_alloc.documents import number_of, parse_json, shown, whole_of
 from abr_alloc.errors import TuningError
 from abr_alloc.features.table import VIDEO_FEATURES
+from abr_alloc.location import read_bytes
 from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.folded import FoldedFusionNet, FusionEnsemble, Standardizer, power_transform
@@ -78,7 +79,7 @@ def read_settings(path: Path, kind: str) -> TrainingConfig:
         TuningError: the file cannot be read, is of another network, or has a setting that there is not.
     """
     try:
-        found = parse_json(path.read_bytes())
+        found = parse_json(read_bytes(path))
         if not isinstance(found, dict) or not isinstance(found.get("network"), dict):
             raise ValueError("it does not describe a network")
         network = settings_of(FusionNetConfig, found.pop("network"))

@@ -16,7 +16,7 @@ import pytest
 
 from .faults import KILL, Faults, kinds_at
 
-MOST_PASSAGES = 8
+MOST_PASSAGES = 5
 FAULTS_SCRIPT = """
 import sys, runpy
 from concurrent.futures import ThreadPoolExecutor

@@ -33,10 +33,10 @@ def catalogues(example, tmp_path_factory) -> list[Path]:
     title = table.frame["title"].iloc[0]
     rows = table.frame[table.frame["title"] == title]
     found = []
-    for number in (15, 60):
+    for number in (8, 32):
         folder = tmp_path_factory.mktemp(f"tables{number}")
-        for part in range(number // 15):
-            frame = pd.concat([rows.assign(title=f"{part:03}-{i:03}") for i in range(15)], ignore_index=True)
+        for part in range(number // 8):
+            frame = pd.concat([rows.assign(title=f"{part:03}-{i:03}") for i in range(8)], ignore_index=True)
             write_features(FeatureTable(frame, table.metadata), folder / f"{part}.parquet")
         found.append(folder)
     return found
@@ -51,7 +51,7 @@ def test_a_longer_catalogue_takes_no_more(command, catalogues, tmp_path):
 
 def test_a_longer_title_takes_no_more(make_media, tiny_grid, tmp_path):
     found = []
-    for seconds in (15, 60):
+    for seconds in (8, 32):
         film = make_media(
             f"{seconds}.mp4",
             f"lavfi:testsrc2=size=96x64:rate=12:duration={seconds}",

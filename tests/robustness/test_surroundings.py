@@ -123,6 +123,34 @@ def test_a_pipe_is_no_source(run_command, tmp_path):
     assert "no regular file but a pipe, socket or device; write it to a file first" in outcome.error_line()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "PIPE", "--budget", "1M"],
+        ["evaluate", "attentive", "PIPE"],
+        ["train", "PIPE", "-o", "model"],
+        ["encode", "CLIP", "--ladder", "PIPE", "-o", "out"],
+        ["export", "--to", "csv", "--ladder", "PIPE"],
+        ["ladder", "EXAMPLE", "--network", "PIPE"],
+        ["plan", "EXAMPLE", "--budget", "1M", "--model", "."],
+        ["extract", "CLIP", "-o", "t.parquet", "--grid", "PIPE"],
+        ["lint", "PIPE"],
+        ["verify", "."],
+    ],
+    ids=" ".join,
+)
+def test_no_reader_waits_at_a_pipe(words, run_command, clip, example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    suffix = {"--network": ".csv", "--grid": ".toml"}.get(words[-2], "")
+    names = [f"pipe{suffix}", "model.json", "delivery.json"]
+    for name in names:
+        os.mkfifo(name)
+    found = {"PIPE": names[0], "CLIP": clip, "EXAMPLE": example}
+    outcome = run_command(*(found.get(word, word) for word in words))
+    assert outcome.code in (1, 2)
+    outcome.error_line()
+
+
 @pytest.mark.parametrize("name", [b"caf\xe9.mp4", b"a\nb\x1b[31m.mp4", b"x" * 251 + b".mp4", b"=cmd.mp4"], ids=repr)
 def test_a_source_may_have_any_name(name, run_command, in_threads, clip, tiny_grid, tmp_path):
     source = tmp_path / os.fsdecode(name)
