@@ -155,8 +155,9 @@ def plausible(rows: RowColumns) -> bool:
     """Whether rows keep the whole schema, as far as arrays can tell: False where `check_frame` must look."""
     if not len(rows) or not rows.known_kinds:
         return False
-    if any((column.code < 0).any() or "" in column.words for column in (rows.title, rows.codec, rows.target)):
-        return False
+    for column in (rows.title, rows.codec, rows.target):
+        if (column.code < 0).any() or any(not word or "\0" in word for word in column.words):
+            return False
     video, numbers = rows.is_video, rows.numbers
     for kind, mask in (("video", video), ("audio", ~video)):
         if not np.isin(rows.codec.words[np.unique(rows.codec.code[mask])], CODECS[kind]).all():

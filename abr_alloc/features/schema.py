@@ -133,6 +133,7 @@ def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
     for column in ("title", "kind", "codec", "target"):
         values = frame[column]
         refuse(values.isna().to_numpy() | (values == "").to_numpy(dtype=bool), column, "is empty")
+        refuse(values.str.contains("\0", regex=False).to_numpy(dtype=bool), column, "holds a NUL character")
     kind = frame["kind"].to_numpy()
     refuse(~np.isin(kind, ("video", "audio")), "kind", "is neither video nor audio")
     for name, codecs in CODECS.items():

@@ -127,7 +127,7 @@ class LocalWorkers:
             ended, _ = wait(self._running, tick_s, return_when=FIRST_COMPLETED)
             if not ended:
                 yield None
-            for future in ended:
+            for future in [one for one in self._running if one in ended]:  # those handed over first are told first
                 told = self._end(future)
                 if told is not None:
                     yield told

@@ -266,7 +266,7 @@ def test_what_is_no_frame_rate_is_refused(text, export):
     assert "frame rate" in outcome.error_line()
 
 
-EVIL = 'x\ntouch pwned\n--> <evil/> "\u2028#EXT-X-ENDLIST\nEND_OF_PLAYLIST\n- : [\x00\ud800'
+EVIL = 'x\ntouch pwned\n--> <evil/> "\u2028#EXT-X-ENDLIST\nEND_OF_PLAYLIST\n- : ['
 
 
 def test_a_title_changes_nothing_but_its_comment(edited, export, tmp_path):
