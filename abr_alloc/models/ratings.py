@@ -183,7 +183,7 @@ def _validity(frame: pd.DataFrame) -> dict[str, object]:
     """What the rated stimuli cover, where the table says so."""
     found: dict[str, object] = {}
     if "audio_codec" in frame.columns:
-        found["audio_codecs"] = sorted(set(frame["audio_codec"].astype(str)))
+        found["audio_codecs"] = sorted({str(codec) for codec in frame["audio_codec"].dropna()})
     if "audio_kbps" in frame.columns:
         # Encoders deliver a little more or less than their nominal rate.
         kbps = numbers_of(frame, "audio_kbps")
