@@ -262,7 +262,7 @@ def test_every_signal_cleans_up(number, make_media, tiny_grid, tmp_path):
     line = [sys.executable, "-c", restore + "from abr_alloc.cli import main; main()", *map(str, words)]
     running = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True)
     until_s = time.monotonic() + 60
-    while not list(cache.glob("work/*/.*~*.mp4")):
+    while not list(cache.glob("work/*/.*~*.encode.mp4")):
         assert running.poll() is None and time.monotonic() < until_s
         time.sleep(0.02)
     running.send_signal(number)

@@ -86,7 +86,7 @@ def test_a_killed_worker_loses_nothing_that_had_finished(cluster, sources, ffmpe
         """A half-done encode says by its name whose it is."""
         while not over.is_set() and not killed:
             finished = list(cache.root.glob("scores/*/[!.]*.npz"))
-            encoding = list(cache.root.glob("work/*/.*~*.mp4"))
+            encoding = list(cache.root.glob("work/*/.*~*.encode.mp4"))
             if finished and encoding:
                 entries.update({path: path.stat().st_mtime_ns for path in finished})
                 killed.append(int(encoding[0].name.split("~")[1]))
@@ -142,7 +142,7 @@ def test_an_interrupt_ends_the_command_with_one_line_and_nothing_runs_on(cluster
     command += ["--cache", str(cache), "--preset", "veryslow", "--scheduler", cluster.address]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     until_s = time.monotonic() + 60
-    while not list(cache.glob("work/*/.*~*.mp4")):
+    while not list(cache.glob("work/*/.*~*.encode.mp4")):
         assert running.poll() is None and time.monotonic() < until_s
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
