@@ -148,7 +148,7 @@ def command(
             streaming.refuse_scheduler(scheduler)
             text, infeasible = plan_text(task, catalogue)
             infeasible.require_any(text.count("\n") - 1)
-            write_or_print(text, output)
+            write_or_print(text, output, exact=True)
             infeasible.end()
         else:
             plan_catalogue(task, catalogue, output, to_stdout=as_csv and output is None, jobs=jobs, scheduler=scheduler)

@@ -52,7 +52,7 @@ def echo(text: str, *, err: bool = False, nl: bool = True, exact: bool = False) 
     if not exact or (stream is not None and stream.isatty()):
         text = printable(text)
     if not err:
-        click.echo(text, nl=nl)
+        click.echo(text, nl=nl, color=exact or None)  # else click takes out what looks like a colour
         return
     with contextlib.suppress(OSError):  # a terminal that was closed, or a full disk: there is nobody to tell
         click.echo(text, err=True, nl=nl)

@@ -291,6 +291,9 @@ class Cache:
 
 def _link(source: Path, target: Path) -> None:
     """The same file under another name; a copy where the file system has no such names."""
+    target.unlink(
+        missing_ok=True
+    )  # a dead process of this number may have left one, and a copy would be written into it
     try:
         target.hardlink_to(source)
     except FileNotFoundError:

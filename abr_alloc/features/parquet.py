@@ -126,7 +126,11 @@ def open_table(path: str | os.PathLike[str]) -> Iterator[pq.ParquetFile]:
     except (OSError, pa.ArrowException) as error:
         if isinstance(error, MemoryError) or "worker thread" in str(error):  # the file is not to blame
             raise MemoryError(str(error)) from error
-        reason = str(error).splitlines()[0]
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        if is_remote(place) and not isinstance(error, pa.ArrowException):
+            raise FeatureTableError(
+                f"{path} cannot be read ({reason}); run again when its store answers", path=str(path)
+            ) from error
         raise FeatureTableError(
             f"{path} is not a readable Parquet file ({reason}); make it with `abr-alloc extract`", path=str(path)
         ) from error

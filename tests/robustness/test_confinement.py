@@ -96,7 +96,7 @@ def test_an_encoder_that_hangs_is_told_of(run_command, ffmpeg, clip, tiny_grid, 
     words = ["extract", clip, "-o", tmp_path / "t.parquet", "--grid", tiny_grid, "--jobs", "1", "--ffmpeg", hangs]
     outcome = run_command(*words, "--stall-timeout", "2s", "--cache", tmp_path / "cache")
     assert outcome.code == 1
-    assert "h264 64x32 crf=28" in outcome.stderr or "did nothing for 2 s" in outcome.stderr
+    assert "clip.mp4: h264 " in outcome.stderr and "crf=28: " in outcome.stderr
     assert "did nothing for 2 s and was ended" in outcome.stderr
     assert not (tmp_path / "t.parquet").exists()
 

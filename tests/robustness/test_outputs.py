@@ -213,6 +213,17 @@ def test_formulas_are_text_in_csv_and_exact_elsewhere(run_command, example, tmp_
     assert {plan["title"] for plan in exact} == {*titles}
 
 
+def test_csv_through_a_pipe_is_exact(run_command, example, tmp_path):
+    from abr_alloc.features.table import FeatureTable, read_features, write_features
+
+    table, title = read_features(example), "a\x1b[31m\u202eb"
+    rows = table.frame[table.frame["title"] == table.frame["title"].iloc[0]].assign(title=title)
+    path = tmp_path / "t.parquet"
+    write_features(FeatureTable(rows.reset_index(drop=True), table.metadata), path)
+    for words in (("plan", path, "--budget", "1M", "--csv"), ("ladder", path, "--csv")):
+        assert title in run_command(*words).stdout, words
+
+
 def test_numbers_stay_numbers():
     rows = pd.DataFrame({"=name": ["a"], "x": [-1.5], "n": [-3], "none": [None]})
     assert csv_text(rows) == "'=name,x,n,none\na,-1.5,-3,\n"
