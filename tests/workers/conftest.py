@@ -28,6 +28,9 @@ class Cluster:
         distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
         import dask
 
+        # A worker that a test killed comes back however busy the machine is: given up, it would leave one too few, or,
+        # as its place is filled while it comes back, one too many.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})
         with dask.config.set({"distributed.scheduler.allowed-failures": 1, "distributed.admin.tick.limit": "1h"}):
             self._cluster = distributed.LocalCluster(
                 n_workers=num_workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
@@ -35,12 +38,14 @@ class Cluster:
         self.address: str = self._cluster.scheduler_address
 
     def scale(self, num_workers: int) -> None:
+        """Have this many workers, also where some were killed and have not come back yet."""
         self._cluster.scale(num_workers)
         self._cluster.sync(self._reached, num_workers)
 
-    async def _reached(self, num_workers: int) -> None:
-        while len(self._cluster.scheduler.workers) != num_workers:
-            await asyncio.sleep(0.05)
+    async def _reached(self, num_workers: int, timeout_s: float = 120.0) -> None:
+        async with asyncio.timeout(timeout_s):
+            while not len(self._cluster.scheduler.workers) == len(self._cluster.workers) == num_workers:
+                await asyncio.sleep(0.05)
 
     @property
     def num_unfinished(self) -> int:
@@ -56,8 +61,15 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def cluster(importable, object_store) -> Iterator[Cluster]:
-    """Two workers of one thread, which know where the store of objects is."""
+def standing_cluster(importable, object_store) -> Iterator[Cluster]:
+    """Workers know where the store of objects is."""
     started = Cluster(2)
     yield started
     started.close()
+
+
+@pytest.fixture
+def cluster(standing_cluster) -> Cluster:
+    """Two workers of one thread, whatever became of them in the test before."""
+    standing_cluster.scale(2)
+    return standing_cluster

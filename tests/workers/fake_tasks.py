@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,17 @@ class Folder:
     """A place that says who cleaned it."""
 
     root: Path
+
+    @property
+    def number(self) -> int:
+        """Unlike that of any test that runs beside this one."""
+        return zlib.crc32(bytes(self.root))
+
+    def sleepers(self, seconds: int) -> list[int]:
+        """Programs of `Program` that run on this machine for this place."""
+        pattern = f"^sleep {seconds}.{self.number}$"
+        found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True)
+        return [int(word) for word in found.stdout.split()]
 
     def remove_leftovers(self) -> None:
         self.log("cleaned", str(os.getpid()))
@@ -74,7 +86,7 @@ class Program:
 
     def run(self, place: Folder) -> None:
         place.log("begun", f"{self.label} {os.getpid()}")
-        run_program(["sleep", f"{self.seconds}.25"])
+        run_program(["sleep", f"{self.seconds}.{place.number}"])
 
 
 @dataclass(frozen=True)
@@ -95,9 +107,3 @@ class Poisoned:
         if self.how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("a bug")
-
-
-def sleepers(seconds: int) -> list[int]:
-    """Programs of `Program` that run on this machine."""
-    found = subprocess.run(["pgrep", "-f", f"^sleep {seconds}.25$"], capture_output=True, text=True)
-    return [int(word) for word in found.stdout.split()]

@@ -128,13 +128,13 @@ def test_a_killed_worker_loses_its_running_task_and_nothing_else(workers, tasks,
     for told in workers.finished(tick_s=0.05):
         if told is not None:
             finished.append(told.task.label)
-        if len(finished) >= 4 and not killed and tasks.sleepers(2):
+        if len(finished) >= 4 and not killed and folder.sleepers(2):
             (line,) = [line for line in folder.lines("begun") if line.startswith("a long program")]
             killed.append(int(line.split()[-1]))
-            programs = set(tasks.sleepers(2))
+            programs = set(folder.sleepers(2))
             os.kill(killed[0], signal.SIGKILL)
             # The kernel ends its program with it: no encode goes on that nobody waits for.
-            wait_until(lambda gone=programs: not gone & set(tasks.sleepers(2)), timeout_s=1.5)
+            wait_until(lambda gone=programs: not gone & set(folder.sleepers(2)), timeout_s=1.5)
     assert killed
     assert sorted(finished) == ["a long program", *(f"square of {n}" for n in range(4))]
     assert Counter(folder.lines("run")) == {str(n): 1 for n in range(4)}
@@ -143,7 +143,7 @@ def test_a_killed_worker_loses_its_running_task_and_nothing_else(workers, tasks,
 
 def test_an_interrupt_leaves_nothing_running_on_the_cluster(cluster, tasks, folder):
     def interrupt() -> None:
-        wait_until(lambda: len(tasks.sleepers(600)) == 2)
+        wait_until(lambda: len(folder.sleepers(600)) == 2)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
@@ -153,7 +153,7 @@ def test_an_interrupt_leaves_nothing_running_on_the_cluster(cluster, tasks, fold
         for n in range(10):
             workers.submit(tasks.Square(n), folder)
         list(workers.finished())
-    assert tasks.sleepers(600) == []
+    assert folder.sleepers(600) == []
     wait_until(lambda: cluster.num_unfinished == 0, timeout_s=5.0)
     assert folder.lines("run") == []  # those that waited never began
     assert str(os.getpid()) in folder.lines("cleaned")  # here, and on every worker
@@ -163,11 +163,11 @@ def test_an_interrupt_leaves_nothing_running_on_the_cluster(cluster, tasks, fold
 def test_stopping_one_run_leaves_another_ones_programs_alone(cluster, tasks, folder):
     with ClusterWorkers(cluster.address) as ours, ClusterWorkers(cluster.address) as others:
         others.submit(tasks.Program(1), folder)
-        wait_until(lambda: tasks.sleepers(1))
+        wait_until(lambda: folder.sleepers(1))
         ours.submit(tasks.Program(600), folder)
-        wait_until(lambda: tasks.sleepers(600))
+        wait_until(lambda: folder.sleepers(600))
         ours.__exit__(None, None, None)
-        assert tasks.sleepers(600) == []
+        assert folder.sleepers(600) == []
         assert [told.error for told in others.finished()] == [None]
 
 

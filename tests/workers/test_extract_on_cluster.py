@@ -73,7 +73,6 @@ def test_the_number_of_workers_does_not_show(cluster, sources, ffmpeg, grid, mea
         content, failed = measure(sources, ffmpeg, Cache(folder / "cache"), grid, cluster.address, folder / "f.parquet")
         assert not failed
         assert content == measured_here
-    cluster.scale(2)
 
 
 def test_a_killed_worker_loses_nothing_that_had_finished(cluster, sources, ffmpeg, grid, measured_here, tmp_path):
@@ -158,7 +157,6 @@ def test_an_interrupt_ends_the_command_with_one_line_and_nothing_runs_on(cluster
     assert not list(cache.glob("work/*"))
     # A comparison of two minutes of audio cannot be stopped, and other tests would wait for it.
     cluster.scale(0)
-    cluster.scale(2)
 
 
 @pytest.fixture
