@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from abr_alloc.allocation.design import DesignOptions, ladder
     from abr_alloc.allocation.plan import Allocation, Certificate, Limits, Plan, plan
     from abr_alloc.allocation.rung import LadderRules
-    from abr_alloc.features.table import FeatureTable, read_features
     from abr_alloc.models.checkpoint import Model, load_model
+    from abr_alloc.table.table import FeatureTable, read_features
 
 __version__ = "0.1.0"
 
@@ -26,7 +26,7 @@ _HOMES = {
     "Allocation": "abr_alloc.allocation.plan",
     "Certificate": "abr_alloc.allocation.plan",
     "DesignOptions": "abr_alloc.allocation.design",
-    "FeatureTable": "abr_alloc.features.table",
+    "FeatureTable": "abr_alloc.table.table",
     "LadderRules": "abr_alloc.allocation.rung",
     "Limits": "abr_alloc.allocation.plan",
     "Model": "abr_alloc.models.checkpoint",
@@ -34,7 +34,7 @@ _HOMES = {
     "ladder": "abr_alloc.allocation.design",
     "load_model": "abr_alloc.models.checkpoint",
     "plan": "abr_alloc.allocation.plan",
-    "read_features": "abr_alloc.features.table",
+    "read_features": "abr_alloc.table.table",
 }
 __all__ = [
     "Allocation",

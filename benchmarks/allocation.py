@@ -48,8 +48,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.solver import solve
 from abr_alloc.allocation.surface import build_surfaces
-from abr_alloc.features.table import read_features
 from abr_alloc.models.checkpoint import load_model
+from abr_alloc.table.table import read_features
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
 PAIRS = 240

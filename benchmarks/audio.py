@@ -31,17 +31,17 @@ for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 import numpy as np  # noqa: E402 (after the threads are set)
 from results import write_results  # noqa: E402
 
-from abr_alloc.features.audio import AudioReference  # noqa: E402
-from abr_alloc.media.encode import encode_audio, read_pcm_bytes  # noqa: E402
+from abr_alloc.media.encoders import encode_audio, read_pcm_bytes  # noqa: E402
 from abr_alloc.media.ffmpeg import find_ffmpeg  # noqa: E402
 from abr_alloc.media.grid import AudioTarget  # noqa: E402
 from abr_alloc.media.probe import probe  # noqa: E402
 from abr_alloc.media.sound import decode_audio  # noqa: E402
+from abr_alloc.visqol.score import AudioReference  # noqa: E402
 
 RATES_KBPS = (16, 64, 32, 128, 48, 96, 192)
 SAMPLE_RATE_HZ = 48_000
 
-OURS = "from abr_alloc.features.audio import AudioReference; AudioReference(x).score(x * 0.9 + y)"
+OURS = "from abr_alloc.visqol.score import AudioReference; AudioReference(x).score(x * 0.9 + y)"
 THEIRS = (
     "from visqol import VisqolApi; a = VisqolApi(); a.create(mode='audio');"
     "[a.measure_from_arrays(v, v * 0.9 + y[:, 0], 48000) for v in (x[:, 0], x[:, 1], x.mean(1), x[:, 0] - x[:, 1])]"

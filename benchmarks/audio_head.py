@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save
 
-from abr_alloc.features.table import read_features, stack_audio
+from abr_alloc.learning.ratings import read_contents
 from abr_alloc.models.audio_quality import AudioHead, audio_quality_mos, prior_mos, target_kbps
 from abr_alloc.models.p1203 import aac_mos
-from abr_alloc.models.ratings import read_contents
 from abr_alloc.models.teacher import load_teacher
+from abr_alloc.table.table import read_features, stack_audio
 
 FEATURES = Path(__file__).parent / "features"
 FOLDS, RIDGE, ENCODER_WEIGHT = 8, 1.0, 4.0

@@ -24,10 +24,10 @@ from results import write_results
 
 from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces
 from abr_alloc.allocation.surface import build_surfaces, by_title
-from abr_alloc.features.catalogue import open_catalogue, read_table
-from abr_alloc.features.parquet import ROW_GROUP_ROWS, file_schema
-from abr_alloc.features.table import VIDEO_FEATURES, read_features
 from abr_alloc.models.checkpoint import Model, load_model
+from abr_alloc.table.catalogue import open_catalogue, read_table
+from abr_alloc.table.parquet import ROW_GROUP_ROWS, file_schema
+from abr_alloc.table.table import VIDEO_FEATURES, read_features
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
 NUM_VIDEO, NUM_AUDIO, SCENES_PER_TITLE = 6, 3, 10
@@ -110,8 +110,8 @@ finally:
 
 def shares(table: Path, folder: Path, model: Model, num_chunks: int) -> dict[str, float]:
     """Seconds per scene of each stage of `plan`, over the first chunks of a table."""
-    from abr_alloc.allocation.chunk_tasks import PLAN_COLUMNS
-    from abr_alloc.features.row_writer import RowWriter
+    from abr_alloc.runs.chunk_tasks import PLAN_COLUMNS
+    from abr_alloc.table.row_writer import RowWriter
 
     chunks = open_catalogue(table).chunks[:num_chunks]
     member = model.predictor.members[0]
@@ -166,7 +166,7 @@ def unfolded_seconds() -> dict[str, float]:
     N = 1, in batches of 512 pairs."""
     import torch
 
-    from abr_alloc.models.fusionnet import FusionNet, MultiHeadAttention
+    from abr_alloc.learning.fusionnet import FusionNet, MultiHeadAttention
 
     torch.set_num_threads(1)
     network = FusionNet().eval()

@@ -31,8 +31,8 @@ from abr_alloc.allocation.plan import best_pair
 from abr_alloc.allocation.rung import make_ladder
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
-from abr_alloc.features.table import read_features
 from abr_alloc.models.checkpoint import load_model
+from abr_alloc.table.table import read_features
 
 COMMAND = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 NUM_BUDGETS = 40

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from abr_alloc.models.comparison import cross_validate, grouped_folds
-from abr_alloc.models.dataset import TrainingSet
-from abr_alloc.models.evaluation import agreement
-from abr_alloc.models.judgement import judge, score
-from abr_alloc.models.ratings import from_ratings, read_ratings, read_video_ratings
-from abr_alloc.models.systems import NetworkSystem, default_config
+from abr_alloc.learning.cross_validation import cross_validate, grouped_folds
+from abr_alloc.learning.dataset import TrainingSet
+from abr_alloc.learning.metrics import agreement
+from abr_alloc.learning.ratings import from_ratings, read_ratings, read_video_ratings
+from abr_alloc.learning.scoring import judge, score
+from abr_alloc.learning.systems import NetworkSystem, default_config
 
 LIVE_RANGE = (17.93, 82.66)  # points of 100 that are 1 and 5 on the scale of AVQ
 

@@ -36,15 +36,15 @@ from abr_alloc.allocation.rung import make_ladder
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
 from abr_alloc.errors import InfeasibleLadderError
-from abr_alloc.features.table import FeatureTable, read_features
-from abr_alloc.features.video import measure_video
-from abr_alloc.media.encode import encode_video
+from abr_alloc.measure.video import measure_video
+from abr_alloc.media.encoders import encode_video
 from abr_alloc.media.ffmpeg import find_ffmpeg
 from abr_alloc.media.grid import VideoTarget, load_grid
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import probe
 from abr_alloc.media.scenes import scan_source
 from abr_alloc.models.checkpoint import load_model
+from abr_alloc.table.table import FeatureTable, read_features
 
 NUM_BUDGETS = 40
 EXHAUSTIVE = 13 * 8

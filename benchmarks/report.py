@@ -38,7 +38,7 @@ def copy_titles(features: Path, copies: int, folder: Path) -> Path:
     """A table in which every title stands `copies` times."""
     import pandas as pd
 
-    from abr_alloc.features.table import FeatureTable, read_features, write_features
+    from abr_alloc.table.table import FeatureTable, read_features, write_features
 
     table = read_features(features)
     rows = pd.concat([table.frame.assign(title=table.frame["title"] + f" {i:03d}") for i in range(copies)])

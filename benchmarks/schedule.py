@@ -45,9 +45,9 @@ class TitleTimes:
 
 def measure(films: list[Path], output: Path, grid: str) -> None:
     from abr_alloc.allocation.probing import Prober
-    from abr_alloc.features.cache import Cache
-    from abr_alloc.features.looks import LookTask, ScanTask
-    from abr_alloc.features.title import ExtractOptions, TitleMeasurement
+    from abr_alloc.measure.cache import Cache
+    from abr_alloc.measure.looks import LookTask, ScanTask
+    from abr_alloc.measure.title import ExtractOptions, TitleMeasurement
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.media.grid import load_grid
     from abr_alloc.media.probe import probe

@@ -18,17 +18,17 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from abr_alloc.features.table import AUDIO_FEATURES, read_features
-from abr_alloc.models.comparison import grouped_folds
-from abr_alloc.models.dataset import TrainingSet, from_tables
-from abr_alloc.models.decisions import measure_decisions
-from abr_alloc.models.judgement import choices, judge
-from abr_alloc.models.panel import without_flagged
-from abr_alloc.models.ratings import from_ratings, read_contents, read_ratings
-from abr_alloc.models.systems import TrainedSystem, default_config
+from abr_alloc.learning.cross_validation import grouped_folds
+from abr_alloc.learning.dataset import TrainingSet, from_tables
+from abr_alloc.learning.decisions import measure_decisions
+from abr_alloc.learning.evaluate import transparent_audio
+from abr_alloc.learning.panel import without_flagged
+from abr_alloc.learning.ratings import from_ratings, read_contents, read_ratings
+from abr_alloc.learning.scoring import choices, judge
+from abr_alloc.learning.systems import TrainedSystem, default_config
+from abr_alloc.learning.training import TrainingConfig, train_ensemble
 from abr_alloc.models.teacher import load_teacher
-from abr_alloc.models.training import TrainingConfig, train_ensemble
-from abr_alloc.models.verdict import transparent_audio
+from abr_alloc.table.table import AUDIO_FEATURES, read_features
 
 HERE = Path(__file__).parent
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abr_alloc.features.table import read_features
+from abr_alloc.table.table import read_features
 
 BUDGETS_KBPS = (150, 300, 600, 1000, 2000, 4000)
 NOW = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]

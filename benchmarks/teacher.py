@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abr_alloc.features.table import VIDEO_FEATURES, read_features
+from abr_alloc.learning.hull import judge_choices
+from abr_alloc.learning.imputation import Imputation, fit_imputation
+from abr_alloc.learning.metrics import agreement, trade_off_order
+from abr_alloc.learning.ratings import read_contents, read_video_ratings
 from abr_alloc.models.conformal import fit_intervals, measure_coverage
-from abr_alloc.models.evaluation import agreement, trade_off_order
-from abr_alloc.models.hull import judge_choices
-from abr_alloc.models.imputation import Imputation, fit_imputation
 from abr_alloc.models.p1203 import aac_mos
-from abr_alloc.models.ratings import read_contents, read_video_ratings
 from abr_alloc.models.teacher import Teacher, fit_teacher, mos_of_points
+from abr_alloc.table.table import VIDEO_FEATURES, read_features
 
 FEATURES = Path(__file__).parent / "features"
 PREFERENCE = 5.0  # points of 100 by which ratings must differ to count as a preference

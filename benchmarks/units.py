@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from abr_alloc.features.table import VIDEO_FEATURES, read_features, stack_audio
+from abr_alloc.learning.cross_validation import grouped_folds
+from abr_alloc.learning.fusionnet import FusionNet, FusionNetConfig
+from abr_alloc.learning.loss import fusion_loss
+from abr_alloc.learning.metrics import agreement
+from abr_alloc.learning.ratings import read_contents
 from abr_alloc.models.audio_quality import quality_of_rows
-from abr_alloc.models.comparison import grouped_folds
-from abr_alloc.models.evaluation import agreement
-from abr_alloc.models.fusionnet import FusionNet, FusionNetConfig
-from abr_alloc.models.loss import fusion_loss
-from abr_alloc.models.ratings import read_contents
 from abr_alloc.models.teacher import load_teacher, mos_of_points
+from abr_alloc.table.table import VIDEO_FEATURES, read_features, stack_audio
 
 WINDOW = 5  # units
 BATCH = 32

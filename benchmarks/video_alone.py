@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from abr_alloc.features.table import VIDEO_FEATURES
+from abr_alloc.learning.evaluate import evaluate
+from abr_alloc.learning.metrics import agreement, map_logistic
+from abr_alloc.learning.panel import without_flagged
+from abr_alloc.learning.ratings import from_ratings, read_ratings
 from abr_alloc.models.audio_quality import TRANSPARENT_MOS
 from abr_alloc.models.checkpoint import load_model
-from abr_alloc.models.evaluation import agreement, map_logistic
-from abr_alloc.models.panel import without_flagged
-from abr_alloc.models.ratings import from_ratings, read_ratings
 from abr_alloc.models.teacher import load_teacher
-from abr_alloc.models.verdict import evaluate
+from abr_alloc.table.table import VIDEO_FEATURES
 
 
 def main() -> None:

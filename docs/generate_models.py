@@ -6,8 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+from abr_alloc.learning.registry import SYSTEMS
 from abr_alloc.models.checkpoint import load_model
-from abr_alloc.models.registry import SYSTEMS
 from abr_alloc.shipped import model_names
 
 PAGE = Path(__file__).with_name("model.md")

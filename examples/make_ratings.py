@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abr_alloc.features.table import VIDEO_FEATURES, read_features
 from abr_alloc.models.audio_quality import quality_of_rows
 from abr_alloc.models.teacher import load_teacher
+from abr_alloc.table.table import VIDEO_FEATURES, read_features
 
 HERE = Path(__file__).parent
 NUM_PAIRS = 12

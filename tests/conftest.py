@@ -32,7 +32,6 @@ from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.cli import main
 from abr_alloc.delivery.publish import timeline_of
 from abr_alloc.export.hls import i_frame_playlist, master_playlist, media_playlist
-from abr_alloc.export.ladder_json import ladder_document
 from abr_alloc.export.presentation import (
     I_FRAME_PLAYLIST_NAME,
     PLAYLIST_NAME,
@@ -41,6 +40,7 @@ from abr_alloc.export.presentation import (
     Variant,
     VideoStream,
 )
+from abr_alloc.formats.ladder_file import ladder_document
 from abr_alloc.location import parse_location
 from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.cmaf import read_segments
@@ -461,7 +461,7 @@ def in_threads(monkeypatch) -> None:
 @pytest.fixture
 def few_resamples(monkeypatch) -> None:
     """Intervals rest on 20 resamples: they are tested elsewhere, and a thousand take longer than all else."""
-    from abr_alloc.models.judgement import choices, score
+    from abr_alloc.learning.scoring import choices, score
 
     for judged in (choices, score):
         monkeypatch.setitem(judged.__kwdefaults__, "resamples", 20)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from abr_alloc.cli import main
-from abr_alloc.features.table import COLUMNS, TableMetadata, read_features
+from abr_alloc.table.table import COLUMNS, TableMetadata, read_features
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -20,7 +20,6 @@ import numpy as np
 
 from abr_alloc.allocation.audience import DEFAULT_NETWORK, Audience, read_audience
 from abr_alloc.allocation.candidates import allowed_pairs
-from abr_alloc.allocation.catalogue import share_titles, with_titles
 from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
 from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders
 from abr_alloc.allocation.path import TIE_MOS
@@ -32,11 +31,12 @@ from abr_alloc.allocation.reference import (
     offered_rates_kbps,
 )
 from abr_alloc.allocation.rung import Ladder, LadderRules, with_preferences
+from abr_alloc.allocation.shared_ladder import share_titles, with_titles
 from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
-from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model, load_model
+from abr_alloc.table.table import FeatureTable
 
 __all__ = ["DesignOptions", "TitleLadder", "design_catalogue", "design_titles", "ladder"]
 

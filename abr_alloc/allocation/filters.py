@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
-from abr_alloc.features.table import FeatureTable
+from abr_alloc.table.table import FeatureTable
 
 __all__ = ["NO_ROWS", "Filters", "narrow", "require_present", "select"]
 

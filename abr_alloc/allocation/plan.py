@@ -18,12 +18,12 @@ import numpy.typing as npt
 
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.path import TIE_MOS, Path, find_path
-from abr_alloc.allocation.record import Allocation, Certificate, Choice, Plan, allocate
+from abr_alloc.allocation.results import Allocation, Certificate, Choice, Plan, allocate
 from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, drop_wasted_audio
-from abr_alloc.allocation.title import Limits, plan_titles
+from abr_alloc.allocation.title_plan import Limits, plan_titles
 from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
-from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model, load_model
+from abr_alloc.table.table import FeatureTable
 
 __all__ = [
     "TIE_MOS",

@@ -23,12 +23,12 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.allocation.belief import Belief, believe
 from abr_alloc.allocation.interpolation import SizeCurve
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
+from abr_alloc.allocation.surrogate import Belief, believe
 from abr_alloc.allocation.title_surface import merge_scenes
-from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.table.table import FeatureTable
 
 __all__ = ["MOST_SHARE", "TOLERANCE_MOS", "Candidate", "Prober"]
 

@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
-from abr_alloc.allocation.catalogue import mean_vmaf
 from abr_alloc.allocation.fixed import ReferenceLadder, ReferenceRung, load_reference
 from abr_alloc.allocation.interpolation import lattice_kbps
 from abr_alloc.allocation.rung import Ladder, LadderRules, keeps_rules, make_ladder, with_preferences
+from abr_alloc.allocation.shared_ladder import mean_vmaf
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import TitleCurves
 from abr_alloc.shipped import reference_names

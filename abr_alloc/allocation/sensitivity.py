@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abr_alloc.allocation.record import Choice
+from abr_alloc.allocation.results import Choice
 from abr_alloc.allocation.surface import QualitySurface, by_title
-from abr_alloc.allocation.title import Limits, TitleCase, list_cases, solve_title
+from abr_alloc.allocation.title_plan import Limits, TitleCase, list_cases, solve_title
 from abr_alloc.errors import InfeasibleLimits
 
 __all__ = ["NUM_POINTS", "BudgetPoint", "sweep_budgets"]

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
 from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoRendition
-from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, is_transparent, quality_of_rows
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import SceneShares
+from abr_alloc.table.table import FeatureTable
 
 __all__ = [
     "DEFAULT_OVERHEAD",

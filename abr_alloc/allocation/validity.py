@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
-from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.table.table import FeatureTable
 
 __all__ = ["audio_range_kbps", "outside_validity"]
 

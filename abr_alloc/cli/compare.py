@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options, places
-from abr_alloc.cli.data import describing, estimate_object, keep_flagged_option, load_data, number, video_ratings_option
+from abr_alloc.cli.training_data import (
+    describing,
+    estimate_object,
+    keep_flagged_option,
+    load_data,
+    number,
+    video_ratings_option,
+)
 from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
-    from abr_alloc.models.comparison import Result
-    from abr_alloc.models.dataset import TrainingSet
-    from abr_alloc.models.judgement import Judgement
+    from abr_alloc.learning.cross_validation import Result
+    from abr_alloc.learning.dataset import TrainingSet
+    from abr_alloc.learning.scoring import Judgement
 
 __all__ = ["command"]
 
@@ -72,11 +79,11 @@ def command(
     from abr_alloc.cli.agreement_table import comparison_table
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.tables import write_or_print
-    from abr_alloc.models.comparison import NUM_FOLDS, check_trainable, compare, grouped_folds
-    from abr_alloc.models.judgement import judge_fixed
-    from abr_alloc.models.ratings import read_video_ratings
-    from abr_alloc.models.registry import SYSTEMS, find_systems
-    from abr_alloc.models.verdict import at_transparent_audio
+    from abr_alloc.learning.cross_validation import NUM_FOLDS, check_trainable, compare, grouped_folds
+    from abr_alloc.learning.evaluate import at_transparent_audio
+    from abr_alloc.learning.ratings import read_video_ratings
+    from abr_alloc.learning.registry import SYSTEMS, find_systems
+    from abr_alloc.learning.scoring import judge_fixed
 
     for path in data_paths:
         if str(path) in SYSTEMS and not path.exists():
@@ -145,7 +152,7 @@ def _split(names: tuple[str, ...]) -> list[str]:
 
 def _row(result: Result) -> dict[str, Any]:
     from abr_alloc.cli.judged import choice_objects, dataset_objects
-    from abr_alloc.models.judgement import METRICS, RELEVANCE_MEASURES
+    from abr_alloc.learning.scoring import METRICS, RELEVANCE_MEASURES
 
     scores = result.scores
     return {
@@ -163,7 +170,7 @@ def _row(result: Result) -> dict[str, Any]:
 def _fixed_row(name: str, label: str, judgement: Judgement) -> dict[str, Any]:
     """The row of a score that learns nothing: what it has no scale for is null."""
     from abr_alloc.cli.judged import choice_objects, dataset_objects
-    from abr_alloc.models.judgement import FIXED_METRICS, METRICS, RELEVANCE_MEASURES, score
+    from abr_alloc.learning.scoring import FIXED_METRICS, METRICS, RELEVANCE_MEASURES, score
 
     scores, nothing = score(judgement), {"value": None, "low": None, "high": None}
     return {
@@ -190,8 +197,8 @@ def _write_tables(
     import pandas as pd
 
     from abr_alloc.cli.agreement_table import comparison_markdown
-    from abr_alloc.features.spreadsheet import csv_text
-    from abr_alloc.models.judgement import METRICS
+    from abr_alloc.learning.scoring import METRICS
+    from abr_alloc.table.spreadsheet import csv_text
     from abr_alloc.writing import replace_file
 
     rows = []
@@ -225,7 +232,7 @@ def _flat_choices(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _draw(result: Result, data: TrainingSet, folder: Path) -> None:
-    from abr_alloc.models.comparison import file_name
+    from abr_alloc.learning.cross_validation import file_name
     from abr_alloc.report.scatter import draw_scatter
     from abr_alloc.report.style import render
     from abr_alloc.writing import replace_file

@@ -24,7 +24,7 @@ from abr_alloc.location import is_remote, require_writable
 from abr_alloc.shipped import grid_names, model_names, reference_names
 
 if TYPE_CHECKING:
-    from abr_alloc.media.encode import Encoder
+    from abr_alloc.media.encoders import Encoder
 
 __all__ = ["command"]
 
@@ -79,8 +79,8 @@ def command(ffmpeg_path: str | None, cache_dir: Path | None, as_json: bool) -> i
 def examine(ffmpeg_path: str | None, cache_dir: Path | None) -> dict[str, Any]:
     """The JSON object of docs/formats.md."""
     from abr_alloc.cli.main import COMMANDS
-    from abr_alloc.features.cache import default_cache_dir
-    from abr_alloc.features.cache_size import CacheSize, measure_cache
+    from abr_alloc.measure.cache import default_cache_dir
+    from abr_alloc.measure.cache_size import CacheSize, measure_cache
 
     tools, encoders, lacks = _examine_tools(ffmpeg_path)
     root = cache_dir or default_cache_dir()
@@ -149,8 +149,8 @@ def _examine_tools(path: str | None) -> tuple[Mapping[str, str | None], list[Enc
     """Versions and place of ffmpeg and libvmaf, the encoders, and what `extract` cannot do without."""
     tools: dict[str, str | None] = {"path": None, "ffmpeg": None, "libvmaf": None}
     try:
-        from abr_alloc.features.video import libvmaf_version
-        from abr_alloc.media.encode import list_encoders
+        from abr_alloc.measure.video import libvmaf_version
+        from abr_alloc.media.encoders import list_encoders
     except ImportError:  # named among the libraries
         return tools, [], []
     from abr_alloc.errors import AbrAllocError

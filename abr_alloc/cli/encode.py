@@ -18,15 +18,15 @@ from abr_alloc.export.presentation import AUDIO_LABEL
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from abr_alloc.delivery.comparison import Comparison, Tolerance
+    from abr_alloc.delivery.deviation import Comparison, Tolerance
     from abr_alloc.delivery.encode import Scan
     from abr_alloc.delivery.folder import DeliveryFolder
     from abr_alloc.delivery.hold import HeldRates
     from abr_alloc.delivery.order import ChosenLadder
-    from abr_alloc.delivery.record import Delivery
     from abr_alloc.export.presentation import Variant
-    from abr_alloc.features.cache import Cache
-    from abr_alloc.features.extract import Progress
+    from abr_alloc.formats.delivery_record import Delivery
+    from abr_alloc.measure.cache import Cache
+    from abr_alloc.measure.extract import Progress
     from abr_alloc.media.ffmpeg import FFmpeg
     from abr_alloc.media.probe import MediaInfo
 
@@ -116,7 +116,7 @@ def command(
     from abr_alloc.delivery.folder import DeliveryFolder
     from abr_alloc.delivery.order import check_source, choose_ladder, make_order
     from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
-    from abr_alloc.features.cache import Cache, default_cache_dir
+    from abr_alloc.measure.cache import Cache, default_cache_dir
     from abr_alloc.media.ffmpeg import find_ffmpeg, look_at_ffmpeg
     from abr_alloc.media.probe import content_hash, mark_of, probe
 
@@ -183,7 +183,7 @@ def _hold_rates(delivery: Delivery, info: MediaInfo, folder: DeliveryFolder, ffm
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.delivery.hold import hold_rates
-    from abr_alloc.features.extract import Progress
+    from abr_alloc.measure.extract import Progress
 
     steps = hold_rates(delivery, info, ffmpeg, folder, jobs=jobs)
     with contextlib.closing(steps), progress(f"{info.path.name}: correcting rates") as update:
@@ -221,7 +221,7 @@ def _refine(
     """Measure, encode once more what missed, and keep what is nearer; whether the ladder is within the tolerance."""
     from abr_alloc.cli.delivery_table import refined_text, verified_text
     from abr_alloc.cli.verify import find_model, measure
-    from abr_alloc.delivery.comparison import compare_rungs
+    from abr_alloc.delivery.deviation import compare_rungs
     from abr_alloc.delivery.encode import encode_videos
     from abr_alloc.delivery.publish import publish, read_variants
     from abr_alloc.delivery.refine import better_orders, corrected_orders

@@ -9,12 +9,12 @@ import click
 
 from abr_alloc.cli import options, places
 from abr_alloc.cli.completion import complete_model
-from abr_alloc.cli.data import describing, estimate_object, keep_flagged_option, load_data, number
+from abr_alloc.cli.training_data import describing, estimate_object, keep_flagged_option, load_data, number
 from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
+    from abr_alloc.learning.dataset import TrainingSet
     from abr_alloc.models.checkpoint import Model
-    from abr_alloc.models.dataset import TrainingSet
 
 __all__ = ["command"]
 
@@ -52,9 +52,9 @@ def command(
     from abr_alloc.cli.agreement_table import evaluation_table
     from abr_alloc.cli.judged import choice_objects, dataset_objects, fixed_object
     from abr_alloc.cli.tables import write_or_print
+    from abr_alloc.learning.evaluate import evaluate
+    from abr_alloc.learning.scoring import METRICS, RELEVANCE_MEASURES, score
     from abr_alloc.models.checkpoint import load_model
-    from abr_alloc.models.judgement import METRICS, RELEVANCE_MEASURES, score
-    from abr_alloc.models.verdict import evaluate
 
     model = load_model(model_name)
     data, tables = load_data(

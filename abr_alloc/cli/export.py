@@ -70,8 +70,8 @@ def command(
         places.check_output(output, [ladder])
 
     from abr_alloc.cli.tables import write_or_print
-    from abr_alloc.export.ladder_json import read_designed
     from abr_alloc.export.planned import load_plan
+    from abr_alloc.formats.ladder_file import read_designed
 
     ladders = _chosen(ladder, read_designed(ladder), title)
     if form in _TABLES:
@@ -114,7 +114,7 @@ def _chosen(path: Path, ladders: list[TitleLadder], title: str | None) -> list[T
 def _write_table(ladders: list[TitleLadder], form: str, output: Path | None) -> None:
     from abr_alloc.cli.ladder_table import ladder_csv, ladder_frame
     from abr_alloc.cli.tables import write_or_print
-    from abr_alloc.features.table import write_frame
+    from abr_alloc.table.table import write_frame
 
     if form == "csv" or output is None:
         write_or_print(ladder_csv(ladders), output, exact=True)

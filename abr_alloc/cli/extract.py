@@ -13,7 +13,7 @@ from abr_alloc.cli.completion import complete_grid, complete_model
 
 if TYPE_CHECKING:
     from abr_alloc.allocation.probing import Prober
-    from abr_alloc.features.table import FeatureTable
+    from abr_alloc.table.table import FeatureTable
 
 __all__ = ["command"]
 
@@ -151,12 +151,12 @@ def command(
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.errors import FailedTitlesError
-    from abr_alloc.features.cache import Cache, default_cache_dir
-    from abr_alloc.features.extract import ExtractOptions, FailedTitle, Progress, extract
-    from abr_alloc.features.table import join_tables, write_features
+    from abr_alloc.measure.cache import Cache, default_cache_dir
+    from abr_alloc.measure.extract import ExtractOptions, FailedTitle, Progress, extract
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.media.grid import load_grid
-    from abr_alloc.workers.choose import open_workers
+    from abr_alloc.table.table import join_tables, write_features
+    from abr_alloc.workers.open import open_workers
 
     how = ExtractOptions(
         grid=load_grid(grid),

@@ -13,10 +13,10 @@ from abr_alloc.cli import options, places
 if TYPE_CHECKING:
     from abr_alloc.allocation.surface import QualitySurface
     from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
-    from abr_alloc.features.table import FeatureTable
     from abr_alloc.models.checkpoint import Model
     from abr_alloc.report.style import Figure
     from abr_alloc.report.surface_figure import SurfacePanel
+    from abr_alloc.table.table import FeatureTable
 
 __all__ = ["command"]
 
@@ -86,9 +86,9 @@ def command(
     from abr_alloc.allocation.plan import planning_surfaces
     from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.errors import InfeasibleBudgetError
-    from abr_alloc.features.table import read_features
     from abr_alloc.models.checkpoint import load_model
     from abr_alloc.report.style import render
+    from abr_alloc.table.table import read_features
     from abr_alloc.writing import replace_file
 
     table = select(read_features(features), Filters(**filters))
@@ -157,7 +157,7 @@ def _ladders(
     mix_audio: bool,
 ) -> Figure:
     from abr_alloc.allocation.surface import by_title
-    from abr_alloc.cli.designed import find_ladders
+    from abr_alloc.cli.shown_ladders import find_ladders
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.errors import InfeasibleLadderError
     from abr_alloc.report.ladder_figure import draw_ladders
@@ -189,7 +189,7 @@ def _surfaces(
 ) -> tuple[Figure | None, Sequence[InfeasibleScene | InfeasibleLimits]]:
     from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces, planning_surfaces
     from abr_alloc.allocation.surface import by_title
-    from abr_alloc.allocation.title import plan_titles
+    from abr_alloc.allocation.title_plan import plan_titles
     from abr_alloc.allocation.title_surface import merge_scenes
     from abr_alloc.report.surface_figure import draw_surfaces
 
@@ -212,7 +212,7 @@ def _surfaces(
 def _panel(
     scenes: list[QualitySurface], whole: QualitySurface, probed: QualitySurface, budget_kbps: float, *, per_scene: bool
 ) -> SurfacePanel:
-    from abr_alloc.report.stops import budget_stops, mean_rates_kbps, stops_per_scene, stops_per_title
+    from abr_alloc.report.budget_sweep import budget_stops, mean_rates_kbps, stops_per_scene, stops_per_title
     from abr_alloc.report.surface_figure import SurfacePanel
 
     solve = stops_per_scene if per_scene else stops_per_title

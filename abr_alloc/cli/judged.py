@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from abr_alloc.cli.data import number
+from abr_alloc.cli.training_data import number
 
 if TYPE_CHECKING:
-    from abr_alloc.models.judgement import Judgement
+    from abr_alloc.learning.scoring import Judgement
 
 __all__ = ["DATASET_METRICS", "choice_objects", "dataset_objects", "fixed_object"]
 
@@ -18,7 +18,7 @@ DATASET_METRICS = ("plcc", "srcc", "rmse", "rmse_mapped")
 
 def choice_objects(judgement: Judgement) -> dict[str, dict[str, float | int | None] | None]:
     """`hull_regret` and `right_pairs`; null where the stimuli leave no choice."""
-    from abr_alloc.models.judgement import choices
+    from abr_alloc.learning.scoring import choices
 
     found = choices(judgement)
     if found is None:
@@ -38,7 +38,7 @@ def dataset_objects(judgement: Judgement, *, on_scale: bool = True) -> list[dict
         judgement: of all stimuli.
         on_scale: whether predictions are on the ratings' scale, so that their RMSE says something.
     """
-    from abr_alloc.models.judgement import FIXED_METRICS, of_dataset, score
+    from abr_alloc.learning.scoring import FIXED_METRICS, of_dataset, score
 
     found = []
     for name in () if judgement.panel is None else judgement.panel.datasets:
@@ -51,7 +51,7 @@ def dataset_objects(judgement: Judgement, *, on_scale: bool = True) -> list[dict
 
 def fixed_object(judgement: Judgement) -> dict[str, Any]:
     """A score that learns nothing, as it is, beside a model: what can be said of it without a scale."""
-    from abr_alloc.models.judgement import FIXED_METRICS, score
+    from abr_alloc.learning.scoring import FIXED_METRICS, score
 
     scores = score(judgement, resamples=0)
     return {

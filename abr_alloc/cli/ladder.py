@@ -186,7 +186,6 @@ def command(
     streaming.one_blas_thread()
 
     from abr_alloc.allocation.audience import PRESETS, read_audience
-    from abr_alloc.allocation.chunk_tasks import shared_model
     from abr_alloc.allocation.design import DesignOptions, design_catalogue, design_titles
     from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.rung import LadderRules
@@ -197,9 +196,10 @@ def command(
     from abr_alloc.cli.plan import model_object
     from abr_alloc.cli.tables import DIGEST_NOTE, write_or_print
     from abr_alloc.cli.verbosity import notes
-    from abr_alloc.export.ladder_json import ladder_document
-    from abr_alloc.features.catalogue import open_catalogue
-    from abr_alloc.features.table import write_frame
+    from abr_alloc.formats.ladder_file import ladder_document
+    from abr_alloc.runs.chunk_tasks import shared_model
+    from abr_alloc.table.catalogue import open_catalogue
+    from abr_alloc.table.table import write_frame
 
     audience = read_audience(network)
     rules = LadderRules(
@@ -274,7 +274,7 @@ def _json(document: dict[str, Any]) -> str:
 def _reference(name: str) -> ReferenceLadder:
     from abr_alloc.allocation.reference import load_reference
     from abr_alloc.errors import LadderFormatError
-    from abr_alloc.export.ladder_json import as_reference, read_ladders
+    from abr_alloc.formats.ladder_file import as_reference, read_ladders
 
     if not name.lower().endswith(".json"):
         return load_reference(name)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from abr_alloc.allocation.audience import Audience
-from abr_alloc.allocation.chunk_tasks import chunk_surfaces, sent_model, shared_model
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
 from abr_alloc.allocation.filters import NO_ROWS, Filters
 from abr_alloc.allocation.reference import ReferenceLadder
@@ -25,14 +24,15 @@ from abr_alloc.cli.printing import echo
 from abr_alloc.cli.streaming import check_filters, chunks_of, results_of
 from abr_alloc.documents import json_text
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
-from abr_alloc.export.ladder_json import ladder_document
-from abr_alloc.features.catalogue import Chunk
-from abr_alloc.features.row_writer import RowWriter
-from abr_alloc.features.table import FeatureTable
+from abr_alloc.formats.ladder_file import ladder_document
+from abr_alloc.runs.chunk_tasks import chunk_surfaces, sent_model, shared_model
+from abr_alloc.table.catalogue import Chunk
+from abr_alloc.table.row_writer import RowWriter
+from abr_alloc.table.table import FeatureTable
 from abr_alloc.writing import replace_file
 
 if TYPE_CHECKING:
-    from abr_alloc.features.catalogue import Catalogue
+    from abr_alloc.table.catalogue import Catalogue
 
 __all__ = ["FileNames", "LadderTask", "design_catalogue_titles", "features_object"]
 

@@ -133,7 +133,7 @@ def _left_out(reasons: Sequence[str]) -> list[str]:
 
 def ladder_csv(ladders: Sequence[TitleLadder]) -> str:
     """One row per rung."""
-    from abr_alloc.features.spreadsheet import csv_text
+    from abr_alloc.table.spreadsheet import csv_text
 
     return csv_text(ladder_frame(ladders))
 

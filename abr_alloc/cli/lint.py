@@ -12,7 +12,7 @@ from abr_alloc.cli.printing import echo
 from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
-    from abr_alloc.lint.report import Report
+    from abr_alloc.lint.findings import Report
 
 __all__ = ["command"]
 
@@ -28,7 +28,7 @@ def command(playlist: Path, as_json: bool) -> int:
     """
     from abr_alloc.cli.lint_table import lint_text
     from abr_alloc.export.presentation import MASTER_NAME
-    from abr_alloc.lint.report import lint
+    from abr_alloc.lint.findings import lint
 
     if os.path.isfile(playlist / MASTER_NAME):  # noqa: PTH113 - a folder of `encode`, or a name too long to ask for
         playlist /= MASTER_NAME

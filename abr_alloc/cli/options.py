@@ -96,7 +96,7 @@ class _Tolerance(click.ParamType):
     name = "tolerance"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from abr_alloc.delivery.comparison import Tolerance
+        from abr_alloc.delivery.deviation import Tolerance
 
         if isinstance(value, Tolerance):
             return value

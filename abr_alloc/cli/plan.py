@@ -14,9 +14,9 @@ from abr_alloc.cli import options, places, streaming
 from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
-    from abr_alloc.allocation.record import Plan
+    from abr_alloc.allocation.results import Plan
     from abr_alloc.allocation.surface import QualitySurface
-    from abr_alloc.allocation.title import Limits
+    from abr_alloc.allocation.title_plan import Limits
     from abr_alloc.models.checkpoint import Model
 
 __all__ = ["command", "plan_document"]
@@ -115,10 +115,10 @@ def command(
     from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces
     from abr_alloc.allocation.surface import build_surfaces
-    from abr_alloc.allocation.title import Limits, plan_titles
+    from abr_alloc.allocation.title_plan import Limits, plan_titles
     from abr_alloc.cli.tables import plan_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
-    from abr_alloc.features.catalogue import open_catalogue
+    from abr_alloc.table.catalogue import open_catalogue
 
     catalogue = open_catalogue(features)
     streaming.check_place(catalogue, output)
@@ -131,8 +131,8 @@ def command(
     )
     as_rows = as_csv or as_parquet
     if not sensitivity and not as_json and (as_rows or not (catalogue.is_one_table or _is_text(output))):
-        from abr_alloc.allocation.chunk_tasks import PlanTask
         from abr_alloc.cli.plan_stream import plan_catalogue, plan_text
+        from abr_alloc.runs.chunk_tasks import PlanTask
 
         task = PlanTask(
             chunk=catalogue.chunks[0],
@@ -154,7 +154,7 @@ def command(
             plan_catalogue(task, catalogue, output, to_stdout=as_csv and output is None, jobs=jobs, scheduler=scheduler)
         return
 
-    from abr_alloc.allocation.chunk_tasks import shared_model
+    from abr_alloc.runs.chunk_tasks import shared_model
 
     table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
     model = shared_model(model_name)
@@ -249,7 +249,7 @@ def _sweep(
         }
         write_or_print(json_text(document), output)
     elif as_csv:
-        from abr_alloc.features.spreadsheet import csv_text
+        from abr_alloc.table.spreadsheet import csv_text
 
         columns = [*(field.name for field in dataclasses.fields(BudgetPoint)), "audio_share"]
         table = pd.DataFrame(rows, columns=columns)
@@ -280,7 +280,7 @@ def model_object(model: Model) -> dict[str, Any]:
 
 def plan_document(plan: Plan, model: Model, overhead: float, *, per_title: bool) -> dict[str, Any]:
     """The JSON object of docs/formats.md."""
-    from abr_alloc.export.ladder_json import video_object
+    from abr_alloc.formats.ladder_file import video_object
 
     plans = []
     for allocation in plan.allocations:

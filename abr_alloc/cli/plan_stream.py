@@ -14,8 +14,8 @@ from abr_alloc.cli.streaming import Infeasible, check_filters, chunks_of, infeas
 from abr_alloc.cli.verbosity import notes
 
 if TYPE_CHECKING:
-    from abr_alloc.allocation.chunk_tasks import ChunkResult, PlanTask
-    from abr_alloc.features.catalogue import Catalogue
+    from abr_alloc.runs.chunk_tasks import ChunkResult, PlanTask
+    from abr_alloc.table.catalogue import Catalogue
 
 __all__ = ["plan_catalogue", "plan_text"]
 
@@ -50,7 +50,7 @@ def plan_text(task: PlanTask, catalogue: Catalogue) -> tuple[str, Infeasible]:
     """CSV of a table that is read at once, and what nothing fits, budget after budget."""
     import pandas as pd
 
-    from abr_alloc.features.spreadsheet import csv_text
+    from abr_alloc.table.spreadsheet import csv_text
 
     check_filters(catalogue, task.filters)
     found = [dataclasses.replace(task, chunk=chunk).run(None) for chunk in chunks_of(catalogue, task.filters, None)]
@@ -83,7 +83,7 @@ def plan_catalogue(
         InfeasibleBudgetError: something has no plan; everything else is written.
         OutputError: the output cannot be written.
     """
-    from abr_alloc.allocation.chunk_tasks import PLAN_COLUMNS, sent_model
+    from abr_alloc.runs.chunk_tasks import PLAN_COLUMNS, sent_model
 
     model, sha256 = sent_model(task.model, catalogue.metadata)
     task = dataclasses.replace(task, model=model, model_sha256=sha256)

@@ -62,8 +62,8 @@ def command(
     from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.cli.tables import relevance_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
-    from abr_alloc.features.catalogue import open_catalogue
     from abr_alloc.models.checkpoint import load_model
+    from abr_alloc.table.catalogue import open_catalogue
     from abr_alloc.writing import replace_file
 
     catalogue = open_catalogue(features)

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.allocation.chunk_tasks import RELEVANCE_COLUMNS, RelevanceTask, sent_model
 from abr_alloc.allocation.filters import NO_ROWS, Filters, narrow
 from abr_alloc.allocation.plan import middle_of_kbps
 from abr_alloc.cli.layout import wrap
 from abr_alloc.cli.printing import echo
 from abr_alloc.cli.streaming import Infeasible, check_filters, chunks_of, results_of, write_streams
 from abr_alloc.errors import FeatureTableError
-from abr_alloc.features.catalogue import read_narrow
-from abr_alloc.features.table import FeatureTable
+from abr_alloc.runs.chunk_tasks import RELEVANCE_COLUMNS, RelevanceTask, sent_model
+from abr_alloc.table.catalogue import read_narrow
+from abr_alloc.table.table import FeatureTable
 
 if TYPE_CHECKING:
-    from abr_alloc.features.catalogue import Catalogue
+    from abr_alloc.table.catalogue import Catalogue
 
 __all__ = ["relevance_catalogue"]
 

@@ -14,8 +14,8 @@ from abr_alloc.cli import options, places
 if TYPE_CHECKING:
     from abr_alloc.allocation.design import TitleLadder
     from abr_alloc.allocation.surface import QualitySurface
-    from abr_alloc.features.table import FeatureTable
     from abr_alloc.models.checkpoint import Model
+    from abr_alloc.table.table import FeatureTable
 
 __all__ = ["command"]
 
@@ -67,15 +67,15 @@ def command(
     from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.plan import middling_budget_kbps, planning_surfaces
     from abr_alloc.allocation.surface import build_surfaces, by_title
-    from abr_alloc.cli.designed import find_ladders
     from abr_alloc.cli.progress import progress
+    from abr_alloc.cli.shown_ladders import find_ladders
     from abr_alloc.cli.verbosity import inform
-    from abr_alloc.features.table import read_features
     from abr_alloc.models.checkpoint import load_model
     from abr_alloc.report.about import about_data
-    from abr_alloc.report.data import title_data
+    from abr_alloc.report.budget_sweep import budget_stops
     from abr_alloc.report.page import render_page
-    from abr_alloc.report.stops import budget_stops
+    from abr_alloc.report.page_data import title_data
+    from abr_alloc.table.table import read_features
     from abr_alloc.writing import replace_file
 
     table = select(read_features(features), Filters(**filters))

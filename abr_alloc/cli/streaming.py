@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from abr_alloc.allocation.filters import Filters
-    from abr_alloc.features.catalogue import Catalogue, Chunk
-    from abr_alloc.features.table import FeatureTable
+    from abr_alloc.table.catalogue import Catalogue, Chunk
+    from abr_alloc.table.table import FeatureTable
     from abr_alloc.workers.task import Task
 
 __all__ = [
@@ -83,7 +83,7 @@ def check_filters(catalogue: Catalogue, filters: Filters) -> None:
     if not filters:
         return
     from abr_alloc.allocation.filters import require_present
-    from abr_alloc.features.catalogue import read_narrow
+    from abr_alloc.table.catalogue import read_narrow
 
     titles: set[str] = set()
     scenes: set[int] = set()
@@ -117,7 +117,7 @@ def read_whole(catalogue: Catalogue, scheduler: str | None) -> FeatureTable:
         click.UsageError: a cluster is asked for.
     """
     refuse_scheduler(scheduler)
-    from abr_alloc.features.table import join_tables, read_features
+    from abr_alloc.table.table import join_tables, read_features
 
     return join_tables([read_features(path) for path in catalogue.paths])
 
@@ -125,13 +125,13 @@ def read_whole(catalogue: Catalogue, scheduler: str | None) -> FeatureTable:
 @contextlib.contextmanager
 def results_of(tasks: Sequence[_T], label: str, jobs: int, scheduler: str | None) -> Iterator[Iterator[tuple[_T, Any]]]:
     """Results in the order of the tasks, with progress on stderr; processes only where they are asked for."""
-    from abr_alloc.allocation.chunk_tasks import in_order
     from abr_alloc.cli.progress import progress
+    from abr_alloc.runs.chunk_tasks import in_order
 
     with contextlib.ExitStack() as stack:
         workers = None
         if scheduler is not None or jobs > 1:
-            from abr_alloc.workers.choose import open_workers
+            from abr_alloc.workers.open import open_workers
 
             workers = stack.enter_context(open_workers(jobs, scheduler))
         update = stack.enter_context(progress(label))
@@ -199,7 +199,7 @@ def write_streams(output: Path | None, *, to_stdout: bool, columns: Mapping[str,
 
     Without an output, CSV for stdout waits on disk until all is there, as its parts come mixed; other rows go nowhere.
     """
-    from abr_alloc.features.row_writer import RowWriter
+    from abr_alloc.table.row_writer import RowWriter
 
     if output is None and not to_stdout:
         yield lambda part, rows, infeasible: None

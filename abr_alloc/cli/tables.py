@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from abr_alloc.allocation.record import SLIGHT_LOSS_MOS, Allocation, Certificate, Plan
+from abr_alloc.allocation.results import SLIGHT_LOSS_MOS, Allocation, Certificate, Plan
 from abr_alloc.allocation.sensitivity import BudgetPoint
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.allocation.validity import outside_validity
 from abr_alloc.cli.layout import WIDTH, new_table, render_table, short_title, wrap
 from abr_alloc.cli.printing import echo
 from abr_alloc.cli.verbosity import notes
-from abr_alloc.features.table import FeatureTable
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.table.table import FeatureTable
 from abr_alloc.units import format_time
 from abr_alloc.writing import replace_file
 

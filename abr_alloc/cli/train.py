@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options, places
-from abr_alloc.cli.data import describing, load_data, video_ratings_option
+from abr_alloc.cli.training_data import describing, load_data, video_ratings_option
 
 if TYPE_CHECKING:
-    from abr_alloc.models.dataset import TrainingSet
-    from abr_alloc.models.systems import System
+    from abr_alloc.learning.dataset import TrainingSet
+    from abr_alloc.learning.systems import System
 
 __all__ = ["command"]
 
@@ -84,9 +84,9 @@ def command(
 
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.verbosity import inform
-    from abr_alloc.models.build import build_model
-    from abr_alloc.models.ratings import read_video_ratings
-    from abr_alloc.models.registry import find_systems
+    from abr_alloc.learning.build import build_model
+    from abr_alloc.learning.ratings import read_video_ratings
+    from abr_alloc.learning.registry import find_systems
 
     (system,) = find_systems([system_name], video_ratings=read_video_ratings(video_ratings) if video_ratings else None)
     data, tables = load_data(
@@ -132,7 +132,7 @@ def _configured(
     """A network with the settings that were given; other systems have none to give."""
     from dataclasses import replace
 
-    from abr_alloc.models.systems import NetworkSystem, default_config
+    from abr_alloc.learning.systems import NetworkSystem, default_config
 
     given: list[dict[str, Any]] = [{k: v for k, v in part.items() if v is not None} for part in (shape, rest)]
     if not isinstance(system, NetworkSystem):
@@ -141,7 +141,7 @@ def _configured(
         return system
     config = default_config(data, system.kind, of_qualities=system.of_qualities)
     if settings:
-        from abr_alloc.models.training import read_settings
+        from abr_alloc.learning.training import read_settings
 
         config = read_settings(settings, system.kind)
     return replace(system, config=replace(config, network=replace(config.network, **given[0]), **given[1]))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options, places
-from abr_alloc.cli.data import describing, load_data, number
+from abr_alloc.cli.training_data import describing, load_data, number
 from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
-    from abr_alloc.models.training import TrainingConfig
-    from abr_alloc.models.tuning import Trial
+    from abr_alloc.learning.training import TrainingConfig
+    from abr_alloc.learning.tuning import Trial
 
 __all__ = ["command"]
 
@@ -61,9 +61,9 @@ def command(
 
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.tables import write_or_print
-    from abr_alloc.models.comparison import check_trainable, grouped_folds
-    from abr_alloc.models.systems import default_config
-    from abr_alloc.models.tuning import open_study, trials_of, tune
+    from abr_alloc.learning.cross_validation import check_trainable, grouped_folds
+    from abr_alloc.learning.systems import default_config
+    from abr_alloc.learning.tuning import open_study, trials_of, tune
 
     data, _ = load_data(
         data_paths,
@@ -93,8 +93,8 @@ def _report(study: Any, base: TrainingConfig, folder: Path) -> str:
     import pandas as pd
 
     from abr_alloc.cli.layout import wrap
-    from abr_alloc.features.spreadsheet import csv_text
-    from abr_alloc.models.tuning import best_config, trials_of
+    from abr_alloc.learning.tuning import best_config, trials_of
+    from abr_alloc.table.spreadsheet import csv_text
     from abr_alloc.writing import replace_file
 
     best, config = best_config(study, base)

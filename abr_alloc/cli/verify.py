@@ -18,10 +18,10 @@ from abr_alloc.documents import json_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from abr_alloc.delivery.comparison import Comparison, Tolerance
-    from abr_alloc.delivery.measure import Scores
-    from abr_alloc.delivery.record import Delivery
-    from abr_alloc.features.cache import Cache
+    from abr_alloc.delivery.delivered_features import Scores
+    from abr_alloc.delivery.deviation import Comparison, Tolerance
+    from abr_alloc.formats.delivery_record import Delivery
+    from abr_alloc.measure.cache import Cache
     from abr_alloc.media.ffmpeg import FFmpeg
     from abr_alloc.media.probe import MediaInfo
     from abr_alloc.models.checkpoint import Model
@@ -68,11 +68,11 @@ def command(
         raise click.UsageError(f"{folder} is a file; give the folder that `abr-alloc encode -o` wrote")
 
     from abr_alloc.cli.delivery_table import verified_text
-    from abr_alloc.delivery.comparison import compare_rungs
-    from abr_alloc.delivery.measure import Scores
+    from abr_alloc.delivery.delivered_features import Scores
+    from abr_alloc.delivery.deviation import compare_rungs
     from abr_alloc.delivery.publish import read_variants
-    from abr_alloc.delivery.record import RECORD_NAME, read_delivery
-    from abr_alloc.features.cache import Cache, default_cache_dir
+    from abr_alloc.formats.delivery_record import RECORD_NAME, read_delivery
+    from abr_alloc.measure.cache import Cache, default_cache_dir
     from abr_alloc.media.ffmpeg import find_ffmpeg
 
     delivery = read_delivery(folder / RECORD_NAME)
@@ -155,8 +155,8 @@ def measure(
 ) -> Scores:
     """What every pair comes to, with progress on stderr."""
     from abr_alloc.cli.progress import progress
-    from abr_alloc.delivery.measure import Scores, measure_pairs
-    from abr_alloc.features.extract import Progress
+    from abr_alloc.delivery.delivered_features import Scores, measure_pairs
+    from abr_alloc.measure.extract import Progress
 
     scores = Scores()
     steps = measure_pairs(delivery, folders, info, ffmpeg, cache, model, jobs=jobs)

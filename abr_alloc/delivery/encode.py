@@ -9,12 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from abr_alloc.delivery.folder import DeliveryFolder
-from abr_alloc.delivery.record import Delivery, VideoOrder
-from abr_alloc.delivery.tasks import AudioTask, VideoTask
+from abr_alloc.delivery.rendition_tasks import AudioTask, VideoTask
 from abr_alloc.export.presentation import SEGMENT_S
-from abr_alloc.features.cache import Cache
-from abr_alloc.features.extract import Progress
-from abr_alloc.features.looks import ScanTask
+from abr_alloc.formats.delivery_record import Delivery, VideoOrder
+from abr_alloc.measure.cache import Cache
+from abr_alloc.measure.extract import Progress
+from abr_alloc.measure.looks import ScanTask
 from abr_alloc.media.coding import segment_duration_s
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo

@@ -11,14 +11,14 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from abr_alloc.delivery.comparison import Comparison, Tolerance, compare_rungs
+from abr_alloc.delivery.deviation import Comparison, Tolerance, compare_rungs
 from abr_alloc.delivery.encode import encode_videos
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.publish import read_variants
-from abr_alloc.delivery.record import Delivery, VideoOrder
 from abr_alloc.delivery.refine import better_orders, corrected_orders
 from abr_alloc.export.presentation import SEGMENT_S
-from abr_alloc.features.extract import Progress
+from abr_alloc.formats.delivery_record import Delivery, VideoOrder
+from abr_alloc.measure.extract import Progress
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abr_alloc.allocation.rung import Ladder, Rung
-from abr_alloc.delivery.record import AudioOrder, Delivery, PlannedRung, VideoOrder
 from abr_alloc.errors import DeliveryError
-from abr_alloc.export.ladder_json import TitleFacts, read_ladders, read_provenance, read_title_facts
 from abr_alloc.export.planned import distinct_renditions, rendition_names
 from abr_alloc.export.presentation import AUDIO_LABEL
+from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder
+from abr_alloc.formats.ladder_file import TitleFacts, read_ladders, read_provenance, read_title_facts
 from abr_alloc.media.coding import PRESETS
-from abr_alloc.media.encode import check_encoders
+from abr_alloc.media.encoders import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AUDIO_CODECS, PRESET_NAMES, AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo

@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from abr_alloc.delivery.folder import DeliveryFolder
-from abr_alloc.delivery.record import Delivery, write_delivery
 from abr_alloc.disk import disk_errors
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.export.dash import dash_manifest
@@ -26,6 +25,7 @@ from abr_alloc.export.presentation import (
     distinct_audio,
     distinct_video,
 )
+from abr_alloc.formats.delivery_record import Delivery, write_delivery
 from abr_alloc.media.bitstream import Fragment
 from abr_alloc.media.cmaf import read_segments
 from abr_alloc.media.segments import INIT_NAME, segment_paths

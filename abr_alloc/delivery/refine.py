@@ -12,8 +12,8 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from abr_alloc.delivery.comparison import Comparison, RungComparison, Tolerance
-from abr_alloc.delivery.record import Delivery, VideoOrder
+from abr_alloc.delivery.deviation import Comparison, RungComparison, Tolerance
+from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 
 __all__ = ["better_orders", "corrected_orders"]
 

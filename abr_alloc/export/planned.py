@@ -15,8 +15,8 @@ from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, AudioRendition, VideoRendition
 from abr_alloc.errors import ExportError, LadderFormatError, UnitError
 from abr_alloc.export.codec_strings import AUDIO_CODEC_STRINGS, Level, video_codec_string, video_level
-from abr_alloc.export.ladder_json import read_provenance, read_title_facts
 from abr_alloc.export.presentation import AUDIO_LABEL, SEGMENT_S, AudioStream, Variant, VideoStream
+from abr_alloc.formats.ladder_file import read_provenance, read_title_facts
 from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, gop_frames, segment_duration_s
 from abr_alloc.units import parse_bitrate_kbps
 

@@ -1,1 +1,1 @@
-"""Models of joint audio-visual quality (AVQ), their training and their evaluation."""
+"""What plans run: trained models in NumPy, and the formula that labels."""

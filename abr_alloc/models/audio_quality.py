@@ -26,9 +26,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.errors import CheckpointError, UnitError
-from abr_alloc.features.table import AUDIO_FEATURES, feature_columns
 from abr_alloc.models.p1203 import P1203_CODECS, p1203_quality_mos
 from abr_alloc.models.stored import StoredTensors
+from abr_alloc.table.table import AUDIO_FEATURES, feature_columns
 from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = [

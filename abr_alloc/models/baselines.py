@@ -19,11 +19,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.documents import number_of, shown
-from abr_alloc.features.table import VIDEO_FEATURES
+from abr_alloc.learning.dataset import TrainingSet
 from abr_alloc.models.audio_quality import AUDIO_QUALITY
-from abr_alloc.models.dataset import TrainingSet
 from abr_alloc.models.stored import StoredTensors
 from abr_alloc.models.teacher import Teacher, fit_teacher, mos_of_points, points_of_mos, restore_teacher
+from abr_alloc.table.table import VIDEO_FEATURES
 
 __all__ = ["FittedVideoQuality", "P1203Integration", "WeightedProduct", "fit_product", "fit_video_quality"]
 

@@ -21,7 +21,6 @@ import pandas as pd
 
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.errors import CheckpointError, OutputError
-from abr_alloc.features.table import AUDIO_FEATURES, FeatureTable, TableMetadata, columns_of, feature_columns
 from abr_alloc.location import read_bytes, require_no_pipe
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
 from abr_alloc.models.card import check_card, intervals_of, ranges_of
@@ -30,6 +29,7 @@ from abr_alloc.models.predictor import Predictor, restore_predictor
 from abr_alloc.models.relevance import RelevanceRanges
 from abr_alloc.models.trial import check_predictions
 from abr_alloc.shipped import model_names
+from abr_alloc.table.table import AUDIO_FEATURES, FeatureTable, TableMetadata, columns_of, feature_columns
 from abr_alloc.writing import replace_file
 
 __all__ = ["DEFAULT_MODEL", "Model", "load_model", "model_sha256", "save_model"]

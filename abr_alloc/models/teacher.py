@@ -30,9 +30,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.documents import json_text, parse_json
-from abr_alloc.features.table import VIDEO_FEATURES
 from abr_alloc.models.conformal import Intervals
 from abr_alloc.models.stored import numbers_of_object
+from abr_alloc.table.table import VIDEO_FEATURES
 
 __all__ = [
     "AUDIO_NODES",

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.features.table import range_of
 from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.predictor import AVQ_RANGE, Predictor
+from abr_alloc.table.table import range_of
 
 __all__ = ["check_predictions"]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from abr_alloc import __version__
 from abr_alloc.allocation.preference import NOTICED_MOS
-from abr_alloc.allocation.record import SLIGHT_LOSS_MOS
-from abr_alloc.features.table import FeatureTable
+from abr_alloc.allocation.results import SLIGHT_LOSS_MOS
 from abr_alloc.models.checkpoint import Model
-from abr_alloc.report.stops import EXTRA_KBPS
+from abr_alloc.report.budget_sweep import EXTRA_KBPS
 from abr_alloc.report.style import SHARE_LABEL
+from abr_alloc.table.table import FeatureTable
 
 __all__ = ["about_data"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from abr_alloc.allocation.record import Allocation
+from abr_alloc.allocation.results import Allocation
 from abr_alloc.allocation.sensitivity import BudgetPoint
 from abr_alloc.report.style import AUDIO, DIGITS, HATCH, INK, MAX_PANELS, SHARE_LABEL, VIDEO, heading, tidy, use_rates
 

@@ -27,11 +27,11 @@ import distributed
 
 from abr_alloc.errors import AbrAllocError, ClusterError, MediaError
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.workers import errand
+from abr_alloc.workers import remote
 from abr_alloc.workers.certificates import connection_settings, tls_failure
 from abr_alloc.workers.environment import Environment, describe, difference
-from abr_alloc.workers.errand import Run
 from abr_alloc.workers.local import told_of
+from abr_alloc.workers.remote import Run
 from abr_alloc.workers.task import Finished, Place, Task
 
 __all__ = ["ClusterWorkers"]
@@ -96,7 +96,7 @@ class ClusterWorkers:
     def _require_alike(self) -> None:
         """Compare every worker with this process."""
         here = self._run.environment
-        found: dict[str, Any] = self._client.run(errand.describe_worker, self._run.ffmpeg, on_error="return")
+        found: dict[str, Any] = self._client.run(remote.describe_worker, self._run.ffmpeg, on_error="return")
         for worker, there in sorted(found.items()):
             if not isinstance(there, Environment):
                 what = f"cannot load abr_alloc {here.abr_alloc} ({type(there).__name__}: {there})"
@@ -116,7 +116,7 @@ class ClusterWorkers:
         word = self._run.name
         place.leave_mark(word)
         try:
-            found: dict[str, Any] = self._client.run(errand.sees_mark, place, word, on_error="return")
+            found: dict[str, Any] = self._client.run(remote.sees_mark, place, word, on_error="return")
         finally:
             place.remove_mark(word)
         for worker, sees in sorted(found.items()):
@@ -234,13 +234,13 @@ class ClusterWorkers:
         if self._pending:
             self._client.cancel([future for future, _, _ in self._pending.values()], force=True)
             self._pending.clear()
-            self._on_all(errand.stop_run, self._run.name)
+            self._on_all(remote.stop_run, self._run.name)
             until_s = time.monotonic() + _STOP_S
-            while any(self._on_all(errand.count_running, self._run.name)) and time.monotonic() < until_s:
+            while any(self._on_all(remote.count_running, self._run.name)) and time.monotonic() < until_s:
                 time.sleep(0.1)
         for place in self._places:
             place.remove_leftovers()
-            self._on_all(errand.remove_leftovers, place)
+            self._on_all(remote.remove_leftovers, place)
 
     def _on_all(self, function: Any, *args: Any) -> list[Any]:
         return list(self._client.run(function, *args, on_error="ignore").values())
@@ -248,7 +248,7 @@ class ClusterWorkers:
 
 def _run_task(run: Run, task: Task, place: Place) -> Any:
     """On a worker."""
-    return errand.run_task(run, distributed.get_worker().address, task, place)
+    return remote.run_task(run, distributed.get_worker().address, task, place)
 
 
 def _connect(address: str, timeout_s: float) -> distributed.Client:

@@ -19,8 +19,8 @@ from abr_alloc.allocation.rung import LadderRules, keeps_rules
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
-from abr_alloc.features.table import read_features
 from abr_alloc.models.checkpoint import load_model
+from abr_alloc.table.table import read_features
 
 AUDIENCE = read_audience("lognormal:median=1M,sigma=0.9")
 

@@ -16,8 +16,8 @@ from abr_alloc.allocation.plan import best_pair
 from abr_alloc.allocation.probing import LEAST_PROBES, MOST_SHARE, Prober
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces
 from abr_alloc.allocation.title_surface import merge_scenes
-from abr_alloc.features.table import FeatureTable, read_features
 from abr_alloc.models.checkpoint import load_model
+from abr_alloc.table.table import FeatureTable, read_features
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ from abr_alloc.allocation.reference import (
 from abr_alloc.allocation.rung import Ladder, LadderRules, keeps_rules, make_ladder
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces
 from abr_alloc.errors import LadderFormatError
-from abr_alloc.export.ladder_json import as_reference
-from abr_alloc.features.table import read_features
+from abr_alloc.formats.ladder_file import as_reference
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.shipped import reference_names
+from abr_alloc.table.table import read_features
 
 NETWORK = lognormal(800, 0.9)
 

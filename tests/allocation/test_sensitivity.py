@@ -11,9 +11,9 @@ import pytest
 
 from abr_alloc.allocation.sensitivity import NUM_POINTS, BudgetPoint, sweep_budgets
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
-from abr_alloc.allocation.title import Limits, plan_titles
-from abr_alloc.features.table import read_features
+from abr_alloc.allocation.title_plan import Limits, plan_titles
 from abr_alloc.models.checkpoint import load_model
+from abr_alloc.table.table import read_features
 
 POOLS = ["mean", "harmonic", "min", "p5"]
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
-from abr_alloc.allocation.title import list_cases
+from abr_alloc.allocation.title_plan import list_cases
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
 from abr_alloc.errors import FeatureTableError
 

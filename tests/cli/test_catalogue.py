@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from abr_alloc.features import catalogue
-from abr_alloc.features.table import FeatureTable, read_features, write_features
+from abr_alloc.table import catalogue
+from abr_alloc.table.table import FeatureTable, read_features, write_features
 
 ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 PLANS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from abr_alloc.models.judgement import METRICS
+from abr_alloc.learning.scoring import METRICS
 
 CHEAP = "product-best-guess,product-fitted,svr-2f,svr-8f,p1203,content-blind"
 

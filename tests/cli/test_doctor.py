@@ -15,10 +15,10 @@ import pytest
 import abr_alloc
 from abr_alloc.cli.doctor_table import size_text
 from abr_alloc.cli.main import COMMANDS
-from abr_alloc.features.table import read_features
 from abr_alloc.media import ffmpeg as ffmpeg_door
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.shipped import model_names
+from abr_alloc.table.table import read_features
 
 ENCODERS = "libx264 libx265 libsvtav1 aac libopus libfdk_aac"
 

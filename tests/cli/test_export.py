@@ -16,7 +16,7 @@ import yaml
 from mpegdash.parser import MPEGDASHParser
 
 from abr_alloc.export.dash import PAIRS_COMMENT
-from abr_alloc.export.ladder_json import read_ladders
+from abr_alloc.formats.ladder_file import read_ladders
 
 FAILURE, USAGE = 1, 2
 TITLE = "handheld-toy-rabbit-480p"

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from abr_alloc.allocation.audience import DEFAULT_NETWORK
-from abr_alloc.export.ladder_json import read_ladders
+from abr_alloc.formats.ladder_file import read_ladders
 from abr_alloc.shipped import reference_names
 
 FAILURE, USAGE, INFEASIBLE = 1, 2, 3

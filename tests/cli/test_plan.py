@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abr_alloc.features.table import read_features
+from abr_alloc.table.table import read_features
 
 PLAN_KEYS = {
     *("title", "scene", "start_s", "end_s", "budget_kbps", "video", "audio", "total_kbps", "avq_mos", "interval_mos"),

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from abr_alloc.allocation.path import TIE_MOS
-from abr_alloc.features.table import read_features
+from abr_alloc.table.table import read_features
 
 FAILURE, USAGE, INFEASIBLE = 1, 2, 3
 TITLE = "tos-battle-action-332p"

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from abr_alloc.features.table import read_features
+from abr_alloc.table.table import read_features
 
 
 @pytest.fixture(scope="module")

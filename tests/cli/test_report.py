@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from abr_alloc.features.table import FeatureTable, read_features, write_features
+from abr_alloc.table.table import FeatureTable, read_features, write_features
 
 TITLE = "tos-battle-action-332p"
 SHORT_TITLES = ("documentary-nasa-jwst-270p", "handheld-toy-rabbit-480p")

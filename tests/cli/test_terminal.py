@@ -148,7 +148,7 @@ def on_terminal(*words: str, **environment: str) -> tuple[int, str]:
     env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES", "TERM")}
     code = "from abr_alloc.cli import main; main()"
     if words[0] == "compare":  # as `few_resamples` has it in this process
-        code = f"from abr_alloc.models.judgement import score; score.__kwdefaults__['resamples'] = 20; {code}"
+        code = f"from abr_alloc.learning.scoring import score; score.__kwdefaults__['resamples'] = 20; {code}"
     command = [sys.executable, "-c", code, *words]
     process = subprocess.Popen(
         command, stdin=child, stdout=child, stderr=child, env={**env, "TERM": "xterm-256color", **environment}

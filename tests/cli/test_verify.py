@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from abr_alloc.features.video import FRAME_METRICS, measure_video
+from abr_alloc.measure.video import FRAME_METRICS, measure_video
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import probe
 from abr_alloc.media.segments import join_segments
@@ -74,11 +74,11 @@ def test_the_measured_video_is_what_extraction_measures_of_the_joined_file(
     verify, delivered, film, ffmpeg, tmp_path, monkeypatch
 ):
     """Features are those of `measure_video` on the joined segments: the row of the model's table holds their means."""
-    from abr_alloc.delivery import measure
+    from abr_alloc.delivery import delivered_features
 
     tables = []
-    to_frame = measure.to_frame
-    monkeypatch.setattr(measure, "to_frame", lambda rows: tables.append(to_frame(rows)) or tables[-1])
+    to_frame = delivered_features.to_frame
+    monkeypatch.setattr(delivered_features, "to_frame", lambda rows: tables.append(to_frame(rows)) or tables[-1])
     assert verify(delivered, "--tolerance", WIDE).code == 0
     rows = tables[0][tables[0]["kind"] == "video"].set_index("target")
     name = "video/64x36-40k"

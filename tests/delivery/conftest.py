@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from abr_alloc.delivery.record import AudioOrder, Delivery, PlannedRung, VideoOrder
+from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder
 
 
 class Spy:

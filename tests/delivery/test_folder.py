@@ -8,9 +8,9 @@ import errno
 import pytest
 
 from abr_alloc.delivery.folder import DeliveryFolder
-from abr_alloc.delivery.record import read_delivery, write_delivery
 from abr_alloc.disk import disk_errors
 from abr_alloc.errors import DeliveryError, OutputError, ToolFailedError
+from abr_alloc.formats.delivery_record import read_delivery, write_delivery
 
 
 @pytest.fixture

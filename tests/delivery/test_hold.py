@@ -11,7 +11,7 @@ import pytest
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.hold import SHORT_TITLE_S, hold_rates
 from abr_alloc.delivery.publish import read_variants
-from abr_alloc.delivery.record import RECORD_NAME, read_delivery
+from abr_alloc.formats.delivery_record import RECORD_NAME, read_delivery
 
 FAST = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "6", "-pix_fmt", "yuv420p", "-c:a", "aac")
 NOISE = "lavfi:anoisesrc=c=pink:d=3:a=0.3:seed=1"

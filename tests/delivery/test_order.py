@@ -11,7 +11,7 @@ import pytest
 
 from abr_alloc.delivery.order import check_source, choose_ladder, make_order
 from abr_alloc.errors import DeliveryError, LadderFormatError, ToolMissingError
-from abr_alloc.export.ladder_json import read_ladders
+from abr_alloc.formats.ladder_file import read_ladders
 from abr_alloc.media.probe import MediaInfo
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.publish import publish, read_variants
-from abr_alloc.delivery.record import read_delivery
 from abr_alloc.errors import UnsupportedMediaError
+from abr_alloc.formats.delivery_record import read_delivery
 from abr_alloc.media.cmaf import read_segments
 
 
@@ -77,7 +77,7 @@ def test_the_master_playlist_comes_last(copied, monkeypatch):
         assert "master.m3u8" not in written[:-1]
 
     monkeypatch.setattr("abr_alloc.delivery.publish.replace_file", write)
-    monkeypatch.setattr("abr_alloc.delivery.record.replace_file", write)
+    monkeypatch.setattr("abr_alloc.formats.delivery_record.replace_file", write)
     publish(read_delivery(copied / "delivery.json"), folder)
     streams = [*["index.m3u8", "iframes.m3u8"] * 3, *["index.m3u8"] * 2]
     assert written == [*streams, "manifest.mpd", "delivery.json", "master.m3u8"]

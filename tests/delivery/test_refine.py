@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from abr_alloc.delivery.comparison import Comparison, RungComparison, Tolerance
+from abr_alloc.delivery.deviation import Comparison, RungComparison, Tolerance
 from abr_alloc.delivery.refine import better_orders, corrected_orders
 
 TOLERANCE = Tolerance(rate=0.05, avq=0.1)

@@ -13,9 +13,9 @@ import botocore.validate
 import pytest
 
 from abr_alloc.errors import ExportError
-from abr_alloc.export.ladder_json import read_ladders
 from abr_alloc.export.mediaconvert import FILE_INPUT, ROLE, mediaconvert_job
 from abr_alloc.export.planned import load_plan
+from abr_alloc.formats.ladder_file import read_ladders
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from abr_alloc.lint.findings import lint, lint_stream
 from abr_alloc.lint.reading import read_stream
-from abr_alloc.lint.report import lint, lint_stream
 from abr_alloc.lint.stream import Stream, Track
 from abr_alloc.media.bitstream import Fragment, read_fragment
 

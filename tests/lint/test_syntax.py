@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from abr_alloc.lint.findings import RULES  # with all rules registered
 from abr_alloc.lint.playlist import read_playlist
-from abr_alloc.lint.report import RULES  # with all rules registered
 from abr_alloc.lint.syntax import TAGS
 from abr_alloc.lint.values import parse_date
 

@@ -11,7 +11,7 @@ import pytest
 
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
 from abr_alloc.media.coding import gop_frames, segment_duration_s
-from abr_alloc.media.encode import encode_audio
+from abr_alloc.media.encoders import encode_audio
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import probe
 from abr_alloc.media.programs import find_program

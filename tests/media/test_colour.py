@@ -9,7 +9,7 @@ from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.cmaf import encode_rendition, package
 from abr_alloc.media.colour import PictureTags, decide_colour
-from abr_alloc.media.encode import encode_video
+from abr_alloc.media.encoders import encode_video
 from abr_alloc.media.frames import SHOW, SHOW_LEVEL, read_frames
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.normalise import source_input, video_chain

@@ -7,9 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from abr_alloc.features.video import FRAME_METRICS, measure_video
+from abr_alloc.measure.video import FRAME_METRICS, measure_video
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
-from abr_alloc.media.encode import encode_video
+from abr_alloc.media.encoders import encode_video
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.normalise import source_input
 from abr_alloc.media.part import Part

@@ -89,7 +89,7 @@ def test_what_is_too_small_for_libvmaf_is_refused(ffmpeg, make_media, size) -> N
 
 
 def test_the_smallest_that_is_taken_can_be_measured(ffmpeg, make_media, tmp_path) -> None:
-    from abr_alloc.features.video import score_frames
+    from abr_alloc.measure.video import score_frames
 
     path = make_media("smallest.mkv", "lavfi:testsrc2=size=192x18:rate=5:duration=1", "-c:v", "ffv1")
     assert probe(path, ffmpeg).height_px == 18

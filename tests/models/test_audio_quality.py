@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abr_alloc.features.table import AUDIO_DIM, read_features
 from abr_alloc.models.audio_quality import (
     CURVES,
     TRANSPARENT_MOS,
@@ -19,6 +18,7 @@ from abr_alloc.models.audio_quality import (
 )
 from abr_alloc.models.p1203 import aac_mos
 from abr_alloc.models.teacher import load_teacher
+from abr_alloc.table.table import AUDIO_DIM, read_features
 
 UNKNOWN = np.array([np.nan])
 EXAMPLE = "examples/clip_features.parquet"

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from abr_alloc.errors import CheckpointError
-from abr_alloc.features.table import AUDIO_FEATURES
+from abr_alloc.learning.fusionnet import FusionNet, FusionNetConfig, fold
 from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.checkpoint import DEFAULT_MODEL, load_model, save_model
 from abr_alloc.models.folded import FoldedFusionNet, FusionEnsemble, Standardizer
-from abr_alloc.models.fusionnet import FusionNet, FusionNetConfig, fold
 from abr_alloc.shipped import model_names
+from abr_alloc.table.table import AUDIO_FEATURES
 
 CARD = {
     "labels": "human ratings",

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abr_alloc.features.table import VIDEO_FEATURES
 from abr_alloc.models.audio_quality import TRANSPARENT_MOS
 from abr_alloc.models.teacher import AUDIO_NODES, fit_teacher, load_teacher, mos_of_points, points_of_mos
+from abr_alloc.table.table import VIDEO_FEATURES
 
 TEACHER = load_teacher()
 unit = st.floats(0, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from abr_alloc.cli import main
-from abr_alloc.features.table import FeatureTable, read_features, write_features
+from abr_alloc.table.table import FeatureTable, read_features, write_features
 
 
 @pytest.fixture(scope="session")

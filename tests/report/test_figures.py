@@ -2,7 +2,7 @@
 
 import pytest
 
-from abr_alloc.allocation.record import Allocation, Cheaper
+from abr_alloc.allocation.results import Allocation, Cheaper
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.models.relevance import Relevance
 from abr_alloc.report.figures import draw_relevance

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from abr_alloc.allocation.surface import build_surfaces
-from abr_alloc.features.table import read_features
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.report.isolines import IsoLine, iso_lines, place_labels
+from abr_alloc.table.table import read_features
 
 
 @pytest.fixture(scope="module")

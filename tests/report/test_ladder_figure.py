@@ -3,8 +3,8 @@
 import pytest
 
 from abr_alloc.allocation.design import ladder
-from abr_alloc.features.table import read_features
 from abr_alloc.report.ladder_figure import draw_ladders
+from abr_alloc.table.table import read_features
 
 
 @pytest.fixture(scope="module")

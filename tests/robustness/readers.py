@@ -159,8 +159,8 @@ def check_csv(text: str, budget_kbps: float) -> None:
 
 @reader(4)
 def feature_table(rng: Random, folder: Path) -> None:
-    from abr_alloc.features.catalogue import open_catalogue, read_columns, read_table
-    from abr_alloc.features.table import read_features
+    from abr_alloc.table.catalogue import open_catalogue, read_columns, read_table
+    from abr_alloc.table.table import read_features
 
     path = write(folder, "table.parquet", damaged_table(rng))
     outcomes = []
@@ -282,7 +282,7 @@ def _ladder_document() -> dict[str, Any]:
 
 @reader(6)
 def ladder_file(rng: Random, folder: Path) -> None:
-    from abr_alloc.export.ladder_json import read_designed, read_provenance, read_title_facts
+    from abr_alloc.formats.ladder_file import read_designed, read_provenance, read_title_facts
 
     document = _ladder_document()
     if rng.random() < 0.6:
@@ -395,7 +395,7 @@ def _ratings_text() -> str:
 def ratings(rng: Random, folder: Path) -> None:
     import pandas as pd
 
-    from abr_alloc.models.ratings import from_ratings, read_contents, read_ratings, read_video_ratings
+    from abr_alloc.learning.ratings import from_ratings, read_contents, read_ratings, read_video_ratings
 
     which = rng.randrange(4)
     if which == 0:
@@ -498,7 +498,7 @@ def _replaced(path: Path, content: bytes) -> Iterator[None]:
 
 @functools.cache
 def _delivery_document(folder: Path) -> dict[str, Any]:
-    from abr_alloc.delivery.record import AudioOrder, Delivery, PlannedRung, VideoOrder, write_delivery
+    from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder, write_delivery
 
     videos = tuple(
         VideoOrder(
@@ -524,7 +524,7 @@ def _delivery_document(folder: Path) -> dict[str, Any]:
 
 @reader(7)
 def delivery_record(rng: Random, folder: Path) -> None:
-    from abr_alloc.delivery.record import read_delivery, write_delivery
+    from abr_alloc.formats.delivery_record import read_delivery, write_delivery
 
     found = read_delivery(write(folder, "delivery.json", damaged_json(rng, _delivery_document(folder))))
     assert Fraction(found.fps) > 0 and all(0 < v.asked_kbps < math.inf for v in found.videos)
@@ -541,7 +541,7 @@ def delivery_record(rng: Random, folder: Path) -> None:
 def settings_file(rng: Random, folder: Path) -> None:
     import dataclasses
 
-    from abr_alloc.models.training import TrainingConfig, read_settings
+    from abr_alloc.learning.training import TrainingConfig, read_settings
 
     found = read_settings(
         write(folder, "settings.json", damaged_json(rng, dataclasses.asdict(TrainingConfig()))), "attentive"
@@ -553,7 +553,7 @@ def settings_file(rng: Random, folder: Path) -> None:
 
 @reader(3)
 def stored_fold(rng: Random, folder: Path) -> None:
-    from abr_alloc.models.comparison import _read
+    from abr_alloc.learning.cross_validation import _read
 
     buffer = io.BytesIO()
     np.savez_compressed(
@@ -568,8 +568,8 @@ def _journal() -> list[bytes]:
     """The lines of a study of two trials."""
     import tempfile
 
-    from abr_alloc.models.training import TrainingConfig
-    from abr_alloc.models.tuning import JOURNAL, _suggest, open_study
+    from abr_alloc.learning.training import TrainingConfig
+    from abr_alloc.learning.tuning import JOURNAL, _suggest, open_study
 
     with tempfile.TemporaryDirectory() as folder:
         study = open_study(Path(folder), TrainingConfig())
@@ -588,8 +588,8 @@ def journal(rng: Random, folder: Path) -> None:
     """Optuna's, which a search goes on from."""
     if importlib.util.find_spec("optuna") is None:
         return
-    from abr_alloc.models.training import TrainingConfig
-    from abr_alloc.models.tuning import JOURNAL, best_config, open_study
+    from abr_alloc.learning.training import TrainingConfig
+    from abr_alloc.learning.tuning import JOURNAL, best_config, open_study
 
     lines = list(_journal())
     if rng.random() < 0.6:

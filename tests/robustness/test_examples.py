@@ -18,11 +18,11 @@ from abr_alloc.allocation.fixed import parse_reference
 from abr_alloc.allocation.prediction import AVQ_RANGE, predict_title
 from abr_alloc.documents import json_text, parse_json, parse_toml
 from abr_alloc.errors import CheckpointError, FeatureTableError, LadderFormatError, TuningError, UnknownSystemError
-from abr_alloc.features.catalogue import open_catalogue, read_columns
+from abr_alloc.learning.registry import find_systems
+from abr_alloc.learning.training import read_settings
 from abr_alloc.models.checkpoint import load_model, save_model
-from abr_alloc.models.registry import find_systems
-from abr_alloc.models.training import read_settings
 from abr_alloc.shipped import model_names
+from abr_alloc.table.catalogue import open_catalogue, read_columns
 
 from .readers import ROOT
 from .tables import sound_table

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from abr_alloc.features.table import FeatureTable, read_features, write_features
+from abr_alloc.table.table import FeatureTable, read_features, write_features
 
 ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 MOST = 1.15

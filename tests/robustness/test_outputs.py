@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from abr_alloc.cli.printing import cut, printable
-from abr_alloc.features.spreadsheet import csv_text
 from abr_alloc.partial import owner_name, partial_name
+from abr_alloc.table.spreadsheet import csv_text
 from abr_alloc.writing import is_written_through, replace_file, write_bytes
 
 ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
@@ -152,7 +152,7 @@ def test_nothing_that_a_terminal_obeys_is_printed(run_command, example, tmp_path
     frame = pd.read_parquet(example)
     for column in ("title", "target"):
         frame[column] = frame[column].str.slice(0, 8) + evil
-    from abr_alloc.features.table import FeatureTable, read_features, write_features
+    from abr_alloc.table.table import FeatureTable, read_features, write_features
 
     table = read_features(example)
     path = tmp_path / f"t{evil.replace('/', '')}.parquet"
@@ -196,7 +196,7 @@ def test_an_error_line_is_cut(run_command, example):
 
 
 def test_formulas_are_text_in_csv_and_exact_elsewhere(run_command, example, tmp_path):
-    from abr_alloc.features.table import FeatureTable, read_features, write_features
+    from abr_alloc.table.table import FeatureTable, read_features, write_features
 
     table = read_features(example)
     titles = ["=cmd|' /C calc'!A0", "+1+1", "-2", "@SUM(A1)", "\tx", "'quoted", "plain"]
@@ -214,7 +214,7 @@ def test_formulas_are_text_in_csv_and_exact_elsewhere(run_command, example, tmp_
 
 
 def test_csv_through_a_pipe_is_exact(run_command, example, tmp_path):
-    from abr_alloc.features.table import FeatureTable, read_features, write_features
+    from abr_alloc.table.table import FeatureTable, read_features, write_features
 
     table, title = read_features(example), "a\x1b[31m\u202eb"
     rows = table.frame[table.frame["title"] == table.frame["title"].iloc[0]].assign(title=title)

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from abr_alloc.allocation.chunk_tasks import shared_model
 from abr_alloc.errors import CheckpointError, UnsupportedMediaError
-from abr_alloc.features.cache import Cache
-from abr_alloc.features.catalogue import open_catalogue, read_table
-from abr_alloc.features.entry import open_entry, seal_entry
-from abr_alloc.features.looks import LookTask, ScanTask
-from abr_alloc.features.table import read_features, write_features
+from abr_alloc.measure.cache import Cache
+from abr_alloc.measure.entry import open_entry, seal_entry
+from abr_alloc.measure.looks import LookTask, ScanTask
 from abr_alloc.media.ffmpeg import look_at_ffmpeg
 from abr_alloc.models.checkpoint import load_model, save_model
+from abr_alloc.runs.chunk_tasks import shared_model
+from abr_alloc.table.catalogue import open_catalogue, read_table
+from abr_alloc.table.table import read_features, write_features
 
 ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from abr_alloc.features.cache import Cache, default_cache_dir
+from abr_alloc.measure.cache import Cache, default_cache_dir
 from abr_alloc.media import ffmpeg as ffmpeg_module
 
 ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]

@@ -16,9 +16,9 @@ import pytest
 
 from abr_alloc.errors import ClusterError, MediaError, ToolMissingError
 from abr_alloc.workers import environment
-from abr_alloc.workers.choose import open_workers
 from abr_alloc.workers.cluster import ClusterWorkers
 from abr_alloc.workers.local import LocalWorkers
+from abr_alloc.workers.open import open_workers
 
 
 @pytest.fixture

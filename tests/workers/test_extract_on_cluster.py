@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from abr_alloc.features.cache import Cache
-from abr_alloc.features.copies import local_copy
-from abr_alloc.features.extract import ExtractOptions, FailedTitle, extract
-from abr_alloc.features.table import FeatureTable, join_tables, read_features, write_features
 from abr_alloc.location import list_files, read_bytes
+from abr_alloc.measure.cache import Cache
+from abr_alloc.measure.copies import local_copy
+from abr_alloc.measure.extract import ExtractOptions, FailedTitle, extract
 from abr_alloc.media.grid import load_grid
-from abr_alloc.workers.choose import open_workers
+from abr_alloc.table.table import FeatureTable, join_tables, read_features, write_features
+from abr_alloc.workers.open import open_workers
 from abr_alloc.writing import write_bytes
 
 ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]

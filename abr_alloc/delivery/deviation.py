@@ -1,0 +1,123 @@
+"""What was predicted beside what was measured, rung by rung, and how far apart the two may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from abr_alloc.export.presentation import Variant
+from abr_alloc.formats.delivery_record import Delivery
+
+__all__ = ["Comparison", "RungComparison", "Tolerance", "compare_rungs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How far a delivered rung may be from its prediction."""
+
+    rate: float = 0.05
+    """Of its total rate, as a share of the predicted."""
+    avq: float = 0.1
+    """Of its AVQ, MOS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RungComparison:
+    """One rung as predicted and as delivered; all rates with container, kbps."""
+
+    number: int
+    """Place in the ladder, from 1."""
+    video: str
+    """Folder of its video."""
+    audio: str
+    """Folder of its audio."""
+    predicted_kbps: float
+    """Total rate of the ladder."""
+    measured_kbps: float
+    """Mean rate of its segments."""
+    video_kbps: float
+    """The video's part of it."""
+    audio_kbps: float
+    """The audio's part of it."""
+    peak_kbps: float
+    """Sum of its streams' peak segment bit rates."""
+    predicted_mos: float
+    """AVQ of the ladder."""
+    measured_mos: float | None
+    """AVQ of what was delivered; None where there was no source to hold it against."""
+    predicted_vmaf: float | None = None
+    """VMAF of the ladder's video; None where the ladder does not say."""
+    measured_vmaf: float | None = None
+    """VMAF of the video that was delivered; None as for AVQ."""
+
+    @property
+    def rate_deviation(self) -> float:
+        """Measured above predicted, as a share of the predicted."""
+        return self.measured_kbps / self.predicted_kbps - 1.0
+
+    @property
+    def avq_deviation_mos(self) -> float | None:
+        """Measured above predicted, MOS."""
+        return None if self.measured_mos is None else self.measured_mos - self.predicted_mos
+
+    def misses(self, tolerance: Tolerance) -> float:
+        """The larger of its two deviations, in tolerances: above 1 it is beyond them."""
+        return max(abs(self.rate_deviation) / tolerance.rate, abs(self.avq_deviation_mos or 0.0) / tolerance.avq)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A whole ladder as predicted and as delivered."""
+
+    rungs: tuple[RungComparison, ...]
+    """By rising rate."""
+
+    @property
+    def largest_rate_deviation(self) -> float:
+        """The rate deviation that is farthest from 0."""
+        return max((rung.rate_deviation for rung in self.rungs), key=abs)
+
+    @property
+    def largest_avq_deviation_mos(self) -> float | None:
+        """The AVQ deviation that is farthest from 0; None where none was measured."""
+        found = [rung.avq_deviation_mos for rung in self.rungs if rung.avq_deviation_mos is not None]
+        return max(found, key=abs) if found else None
+
+    def keeps(self, tolerance: Tolerance) -> bool:
+        """Whether every rung is within a tolerance."""
+        return all(rung.misses(tolerance) <= 1.0 for rung in self.rungs)
+
+
+def compare_rungs(
+    delivery: Delivery,
+    variants: Sequence[Variant],
+    avq_mos: Mapping[tuple[str, str], float],
+    vmaf: Mapping[str, float] | None = None,
+) -> Comparison:
+    """Set side by side.
+
+    Args:
+        delivery: what was predicted.
+        variants: what its segments are.
+        avq_mos: measured AVQ by names of video and audio; empty where it was not measured.
+        vmaf: measured VMAF by name of the video; None where it was not measured.
+    """
+    return Comparison(
+        rungs=tuple(
+            RungComparison(
+                number=number,
+                video=rung.video,
+                audio=rung.audio,
+                predicted_kbps=rung.total_kbps,
+                measured_kbps=variant.average_bits_per_s / 1000.0,
+                video_kbps=variant.video.average_bits_per_s / 1000.0,
+                audio_kbps=variant.audio.average_bits_per_s / 1000.0,
+                peak_kbps=variant.peak_bits_per_s / 1000.0,
+                predicted_mos=rung.avq_mos,
+                measured_mos=avq_mos.get((rung.video, rung.audio)),
+                predicted_vmaf=rung.vmaf,
+                measured_vmaf=(vmaf or {}).get(rung.video),
+            )
+            for number, (rung, variant) in enumerate(zip(delivery.rungs, variants, strict=True), start=1)
+        )
+    )

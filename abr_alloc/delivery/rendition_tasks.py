@@ -1,0 +1,141 @@
+"""The units of work of an encode: one per video rendition, and one for all audio, whose source is decoded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from abr_alloc.delivery.folder import DeliveryFolder
+from abr_alloc.disk import disk_errors
+from abr_alloc.errors import MediaError
+from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
+from abr_alloc.media.cmaf import TWO_PASS, encode_rendition, package, read_segments
+from abr_alloc.media.encoders import encode_audio
+from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.probe import MediaInfo, require_unchanged
+from abr_alloc.media.sound import decode_audio
+
+__all__ = ["AudioTask", "VideoTask"]
+
+_FIRST_PASS_SHARE = 0.35  # of the time of both, x264 and x265 at their faster presets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoTask:
+    """Encode a video rendition, cut it, and put it in its place."""
+
+    ffmpeg: FFmpeg
+    info: MediaInfo
+    order: VideoOrder
+    num_frames: int
+    segment_s: Fraction
+    threads: int
+    below: Path
+    """Where its folder goes."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.info.path.name}: {self.order.name}"
+
+    @property
+    def work(self) -> float:
+        """Rough cost, in frames of full HD at a tenth of a bit per pixel; decoding the source takes a part."""
+        pixels = self.order.width_px * self.order.height_px
+        bits_per_pixel = 1000.0 * self.order.asked_kbps / (float(self.info.fps) * pixels)
+        encoding, decoding = pixels * (10.0 * bits_per_pixel) ** 0.25, 0.2 * self.info.width_px * self.info.height_px
+        return self.num_frames * (encoding + decoding) / (1920 * 1080)
+
+    def done_share(self, folder: DeliveryFolder) -> float:
+        """How much of it is done while it runs, by what its encoder tells."""
+        passes = (_FIRST_PASS_SHARE, 1.0 - _FIRST_PASS_SHARE) if self.order.codec in TWO_PASS else (1.0,)
+        return sum(
+            share * min(1.0, _frames_told(folder.progress_path(self.order.name, number)) / self.num_frames)
+            for number, share in enumerate(passes)
+        )
+
+    def run(self, folder: DeliveryFolder) -> None:
+        order = self.order
+        with disk_errors(folder.root), folder.work_dir() as work_dir:
+            encode, cut = work_dir / "video.mp4", work_dir / "cut"
+            cut.mkdir()
+            target = VideoTarget(
+                codec=order.codec,
+                width_px=order.width_px,
+                height_px=order.height_px,
+                target=f"b={order.asked_kbps:.3f}k",
+                preset=order.preset,
+            )
+            encode_rendition(
+                self.ffmpeg,
+                self.info,
+                target,
+                order.asked_kbps,
+                encode,
+                threads=self.threads,
+                progress=[folder.progress_path(order.name, number) for number in range(2)],
+            )
+            require_unchanged(self.info)
+            package(self.ffmpeg, encode, self.segment_s, cut)
+            self._check(cut)
+            folder.accept(cut, order.name, below=self.below)
+
+    def _check(self, cut: Path) -> None:
+        segments = read_segments(cut)
+        count = sum(segment.num_frames for segment in segments)
+        closed = all(segment.starts_with_idr for segment in segments)
+        if count != self.num_frames or not closed:
+            what = (
+                f"has {count} frames, not {self.num_frames}" if closed else "has a segment that begins without an IDR"
+            )
+            raise MediaError(
+                f"{self.info.path}: {self.order.name} {what}; please report this source", path=str(self.info.path)
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioTask:
+    """Decode a source's audio once, encode every rendition of it that is missing, and cut them."""
+
+    ffmpeg: FFmpeg
+    info: MediaInfo
+    orders: tuple[AudioOrder, ...]
+    duration_s: float
+    segment_s: Fraction
+
+    @property
+    def label(self) -> str:
+        return f"{self.info.path.name}: audio"
+
+    @property
+    def work(self) -> float:
+        """Rough cost, in frames of full HD."""
+        return len(self.orders) * self.duration_s * 0.2
+
+    def done_share(self, folder: DeliveryFolder) -> float:
+        return sum(folder.has(order.name) for order in self.orders) / max(1, len(self.orders))
+
+    def run(self, folder: DeliveryFolder) -> None:
+        with disk_errors(folder.root), folder.work_dir() as work_dir:
+            pcm = work_dir / "audio.f32"
+            decode_audio(self.info, self.duration_s, pcm)
+            require_unchanged(self.info)
+            for number, order in enumerate(self.orders):
+                encode, cut = work_dir / f"audio-{number}.mp4", work_dir / f"cut-{number}"
+                cut.mkdir()
+                target = AudioTarget(codec=order.codec, channels=order.channels, target=order.target)
+                encode_audio(self.ffmpeg, pcm, target, encode, whole_lead_in=True)
+                package(self.ffmpeg, encode, self.segment_s, cut)
+                folder.accept(cut, order.name)
+
+
+def _frames_told(path: Path) -> int:
+    """Frames that ffmpeg's progress report says are done; 0 where it says nothing yet."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 1000))
+            told = [line for line in file.read().split(b"\n") if line.startswith(b"frame=")]
+        return int(told[-1].removeprefix(b"frame=")) if told else 0
+    except (OSError, ValueError):
+        return 0

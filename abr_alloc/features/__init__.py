@@ -1,1 +1,0 @@
-"""From media to the feature table."""

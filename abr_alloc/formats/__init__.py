@@ -1,0 +1,1 @@
+"""Files of docs/formats.md, written and read."""

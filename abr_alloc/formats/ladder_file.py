@@ -1,0 +1,243 @@
+"""Ladder files: versioned JSON (docs/formats.md), written with provenance and read back as records."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from abr_alloc.allocation.design import TitleLadder
+from abr_alloc.allocation.reference import Comparison, ReferenceLadder, ReferenceRung
+from abr_alloc.allocation.rung import Ladder, Rung
+from abr_alloc.allocation.surface import VideoRendition
+from abr_alloc.documents import DamagedDocument, number_of, parse_json, shown
+from abr_alloc.errors import LadderFormatError
+from abr_alloc.formats.ladder_fields import designed_of, list_of, object_of
+from abr_alloc.location import read_bytes
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "TitleFacts",
+    "as_reference",
+    "ladder_document",
+    "read_designed",
+    "read_ladders",
+    "read_provenance",
+    "read_title_facts",
+    "video_object",
+]
+
+SCHEMA_VERSION = 1
+_MOST_SECONDS = 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TitleFacts:
+    """What a ladder file says of the source of a title."""
+
+    fps: Fraction
+    """Frames per second."""
+    scenes_s: tuple[tuple[float, float], ...]
+    """First instant of every scene and first instant after it, seconds."""
+    weights_s: tuple[float, ...] = ()
+    """Time of the title that every scene stands for, seconds, where it was measured as a digest; else empty."""
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the title: the scenes of a digest do not reach its end, but together stand for all of it."""
+        return math.fsum(self.weights_s) if self.weights_s else self.scenes_s[-1][1]
+
+
+def ladder_document(ladders: Sequence[TitleLadder], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object of a ladder file.
+
+    Args:
+        ladders: what was designed.
+        provenance: `model`, `features`, `options` and whatever else the ladders rest on.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": "ladder",
+        **provenance,
+        "ladders": [_title_object(found) for found in ladders],
+    }
+
+
+def video_object(video: VideoRendition) -> dict[str, Any]:
+    """A video rendition; where it was interpolated, between which probes."""
+    found = dataclasses.asdict(video)
+    probes = found.pop("nearest_probes")
+    if video.interpolated:
+        found |= {"interpolated": True, "nearest_probes": list(probes)}
+    return found
+
+
+def _title_object(found: TitleLadder) -> dict[str, Any]:
+    return {
+        **_ladder_object(found.ladder),
+        "num_candidates": found.num_candidates,
+        "crossovers": [
+            {"kbps": c.kbps, "below_px": list(c.below_px), "above_px": list(c.above_px)} for c in found.crossovers
+        ],
+        "comparison": None if found.comparison is None else _comparison_object(found.comparison),
+    }
+
+
+def _ladder_object(ladder: Ladder) -> dict[str, Any]:
+    return {
+        "title": ladder.title,
+        "network": ladder.network,
+        "expected_avq_mos": ladder.expected_avq_mos,
+        "unreached_share": ladder.unreached_share,
+        "rungs": [_rung_object(rung) for rung in ladder.rungs],
+    }
+
+
+def _rung_object(rung: Rung) -> dict[str, Any]:
+    found = {
+        "video": video_object(rung.video),
+        "audio": dataclasses.asdict(rung.audio),
+        "total_kbps": rung.total_kbps,
+        "avq_mos": rung.avq_mos,
+        "interval_mos": list(rung.interval_mos),
+        "played_share": rung.played_share,
+        "preference_over_below": rung.preference_over_below,
+        "note": rung.note,
+    }
+    if rung.titles:
+        found["titles"] = [dataclasses.asdict(title) for title in rung.titles]
+    return found
+
+
+def _comparison_object(comparison: Comparison) -> dict[str, Any]:
+    found = {f.name: getattr(comparison, f.name) for f in dataclasses.fields(comparison)}
+    return found | {"ladder": _ladder_object(comparison.ladder), "left_out": list(comparison.left_out)}
+
+
+def read_ladders(path: Path) -> list[Ladder]:
+    """The ladders of a ladder file.
+
+    Raises:
+        LadderFormatError: as `read_designed`.
+    """
+    return [found.ladder for found in read_designed(path)]
+
+
+def read_designed(path: Path) -> list[TitleLadder]:
+    """The ladders of a ladder file, with what they were held against.
+
+    Raises:
+        LadderFormatError: it cannot be read, is of another version, or breaks the format.
+    """
+    document = _read_document(path)
+    try:
+        ladders = [designed_of(item) for item in list_of(document, "ladders")]
+        if not ladders:
+            raise ValueError("it has no ladders")
+    except (KeyError, ValueError) as error:
+        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise LadderFormatError(f"{path} is damaged ({what}); design it again") from None
+    return ladders
+
+
+def read_provenance(path: Path) -> dict[str, Any]:
+    """What a ladder file says it rests on: `model` (name), `weights_sha256`, `source_hashes` and `overhead`, where it
+    says so.
+
+    Raises:
+        LadderFormatError: it cannot be read, or is of another version.
+    """
+    document = _read_document(path)
+    model, features = document.get("model"), document.get("features")
+    found: dict[str, Any] = {}
+    if isinstance(model, dict):
+        found |= {"model": model.get("name"), "weights_sha256": model.get("weights_sha256")}
+    if isinstance(features, dict) and isinstance(features.get("source_hashes"), dict):
+        found["source_hashes"] = features["source_hashes"]
+    if isinstance(document.get("options"), dict):
+        found["overhead"] = document["options"].get("overhead")
+    return found
+
+
+def read_title_facts(path: Path) -> dict[str, TitleFacts]:
+    """What a ladder file says of its titles' sources, by title; files of before this was written say nothing.
+
+    Raises:
+        LadderFormatError: it cannot be read, is of another version, or breaks the format.
+    """
+    document = _read_document(path)
+    try:
+        features = object_of(document, "features") if document.get("features") is not None else {}
+        titles = object_of(features, "titles") if "titles" in features else {}
+        facts = {title: _facts(object_of(titles, title)) for title in titles}
+    except (KeyError, ValueError) as error:
+        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise LadderFormatError(f"{path} is damaged (features.titles: {what}); design it again") from None
+    return {title: found for title, found in facts.items() if found.scenes_s}
+
+
+def _facts(item: Mapping[str, Any]) -> TitleFacts:
+    scenes_s = tuple(_span(span) for span in list_of(item, "scenes_s"))
+    weights = list_of(item, "weights_s") if "weights_s" in item else []
+    if weights and len(weights) != len(scenes_s):
+        raise ValueError(f"{len(weights)} weights_s for {len(scenes_s)} scenes_s")
+    return TitleFacts(
+        # Frame rates are quotients of small numbers, which 15 digits give away.
+        fps=Fraction(number_of(item, "fps", 1e-3, 1000.0)).limit_denominator(1001),
+        scenes_s=scenes_s,
+        weights_s=tuple(number_of({"weights_s": weight}, "weights_s", 1e-6, _MOST_SECONDS) for weight in weights),
+    )
+
+
+def _span(span: Any) -> tuple[float, float]:
+    if not isinstance(span, list) or len(span) != 2:
+        raise ValueError(f"a scene is {shown(span)}, not its start and end")
+    start, end = (number_of({"scenes_s": instant}, "scenes_s", 0.0, _MOST_SECONDS) for instant in span)
+    if not start < end:
+        raise ValueError(f"a scene of scenes_s ends at {end:g} s and starts at {start:g} s")
+    return start, end
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    try:
+        document = parse_json(read_bytes(path))
+    except FileNotFoundError:
+        raise LadderFormatError(f"{path} does not exist; make it with `abr-alloc ladder`") from None
+    except DamagedDocument as error:
+        raise LadderFormatError(f"{path} is damaged ({error}); design it again") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise LadderFormatError(
+            f"{path} is not a readable JSON file ({reason}); make it with `abr-alloc ladder`"
+        ) from None
+    if not isinstance(document, dict) or document.get("command") != "ladder":
+        raise LadderFormatError(f"{path} is not a ladder file; make it with `abr-alloc ladder`")
+    version = document.get("schema_version")
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise LadderFormatError(
+            f"{path} has ladder format version {shown(version)}, this program reads {SCHEMA_VERSION}; design it again"
+        )
+    return document
+
+
+def as_reference(ladder: Ladder, name: str) -> ReferenceLadder:
+    """A designed ladder as a fixed one to compare with."""
+    return ReferenceLadder(
+        name=name,
+        description=f"ladder of {ladder.title}",
+        codec=ladder.rungs[0].video.codec,
+        rungs=tuple(
+            ReferenceRung(
+                width_px=rung.video.width_px,
+                height_px=rung.video.height_px,
+                video_kbps=rung.video.bitrate_kbps,
+                audio_codec=rung.audio.codec,
+                audio_kbps=rung.audio.bitrate_kbps,
+            )
+            for rung in ladder.rungs
+        ),
+    )

@@ -1,0 +1,66 @@
+"""Audio renditions of one scene held against the source: the source's side is prepared once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from abr_alloc.measure.cache import Cache
+from abr_alloc.media.coding import SAMPLE_RATE_HZ
+from abr_alloc.media.encoders import read_pcm_bytes
+from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.visqol.score import AudioReference
+
+__all__ = ["EncodedAudio", "compare_scene"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedAudio:
+    """An encoded audio rendition of a title, wherever it comes from."""
+
+    key: str
+    """Where its comparison goes in the cache."""
+    path: Path
+    """The file."""
+    channels: int
+    """1 or 2."""
+
+
+def compare_scene(
+    ffmpeg: FFmpeg, cache: Cache, pcm: Path, renditions: Sequence[EncodedAudio], *, span_s: tuple[float, float]
+) -> None:
+    """Compare renditions over a span with the source and store every comparison that is not in the cache.
+
+    Args:
+        ffmpeg: the program.
+        cache: where comparisons go.
+        pcm: the source's audio, as `media.sound.decode_audio` writes it.
+        renditions: encodes of that very audio.
+        span_s: first instant and first instant after it, seconds, on the clock of both.
+
+    Raises:
+        ToolFailedError: a rendition cannot be decoded.
+    """
+    reference: AudioReference | None = None
+    for rendition in renditions:
+        if cache.has(rendition.key):
+            continue
+        if reference is None:
+            reference = AudioReference(_source_samples(pcm, *span_s))
+        raw = read_pcm_bytes(ffmpeg, rendition.path, rendition.channels, *span_s)
+        score = reference.score(np.frombuffer(raw, dtype="<f4").reshape(-1, 2))
+        cache.put(
+            rendition.key,
+            {"visqol_mos": score.visqol_mos, "audio_mos": score.audio_mos, "audio_features": score.features},
+        )
+
+
+def _source_samples(pcm: Path, start_s: float, end_s: float) -> npt.NDArray[np.float64]:
+    """A span of the source, shape (T, 2), full scale 1."""
+    first, last = round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)
+    samples = np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2)
+    return samples[first:last].astype(np.float64)

@@ -1,0 +1,78 @@
+"""Rows of the feature table, from what the cache holds of each rendition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abr_alloc.measure.video import frame_kbps, pool_scene
+from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.scenes import Scene
+from abr_alloc.table.table import COLUMNS, OPTIONAL
+from abr_alloc.units import mean_kbps
+
+__all__ = ["audio_row", "to_frame", "video_row"]
+
+
+def video_row(
+    info: MediaInfo, target: VideoTarget, scene: Scene, entry: Mapping[str, Any], *, first_frame: int = 0
+) -> dict[str, Any]:
+    """The row of a video rendition over a scene, from the entry of the part that begins at `first_frame`."""
+    inside = scene.frames(info.fps)
+    frames = slice(inside.start - first_frame, inside.stop - first_frame)
+    return {
+        **_scene_columns(scene),
+        "kind": "video",
+        "codec": target.codec,
+        "width_px": target.width_px,
+        "height_px": target.height_px,
+        "fps": float(info.fps),
+        "target": target.target,
+        "bitrate_kbps": frame_kbps(entry["size_bytes"], frames, info.fps),
+        **pool_scene(entry["values"], frames),
+    }
+
+
+def audio_row(
+    target: AudioTarget,
+    scene: Scene,
+    packets: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    *,
+    part_start_s: float = 0.0,
+) -> dict[str, Any]:
+    """The row of an audio rendition over a scene, from the packets and scores of the part that begins so late."""
+    start, duration = packets["start_s"] + part_start_s, packets["duration_s"]
+    # A packet that straddles a cut counts for the part of it that lies inside.
+    inside_s = np.minimum(start + duration, scene.end_s) - np.maximum(start, scene.start_s)
+    share = np.clip(inside_s / np.maximum(duration, 1e-9), 0.0, 1.0)
+    return {
+        **_scene_columns(scene),
+        "kind": "audio",
+        "codec": target.codec,
+        "channels": target.channels,
+        "target": target.target,
+        "bitrate_kbps": mean_kbps(float(share @ packets["size_bytes"]), scene.duration_s),
+        "visqol_mos": float(entry["visqol_mos"]),
+        "audio_mos": float(entry["audio_mos"]),
+        "audio_features": entry["audio_features"],
+    }
+
+
+def _scene_columns(scene: Scene) -> dict[str, Any]:
+    return {"title": scene.title, "scene": scene.index, "start_s": scene.start_s, "end_s": scene.end_s}
+
+
+def to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """All rows as a table's frame, in the order in which tables are written."""
+    frame = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in OPTIONAL])
+    for column in ("scene", "width_px", "height_px", "channels"):
+        frame[column] = frame[column].astype("Int32")
+    vectors = frame["audio_features"]
+    frame["audio_features"] = vectors.astype(object).where(vectors.notna(), None)  # null, not NaN, on video rows
+    order = ["title", "scene", "kind", "codec", "height_px", "bitrate_kbps", "target"]
+    return frame.sort_values(order, kind="stable", ignore_index=True)

@@ -1,0 +1,249 @@
+"""The measurements of an extraction: each names its cache entries, can run anywhere, and stores its own result.
+
+A task holds all that determines its result, so its key is the hash of its fields and of the versions of the tools.
+Running one twice gives the same entries; killing one leaves no entry half done. None needs what another left on disk
+but cache entries, so that they run on one machine or on many.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from abr_alloc.errors import MediaError, UnsupportedMediaError
+from abr_alloc.measure.cache import Cache, cache_key
+from abr_alloc.measure.envelope import is_same_sound, sound_envelope
+from abr_alloc.measure.looks import NORMALISATION, source_here
+from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, measure_video
+from abr_alloc.media.coding import GOP_S
+from abr_alloc.media.encoders import encode_audio, encode_video
+from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.part import Part
+from abr_alloc.media.probe import MediaInfo, Packets, read_packets, require_unchanged
+from abr_alloc.media.scenes import Scene
+from abr_alloc.media.seek import prove_seek
+from abr_alloc.media.sound import decode_audio
+
+__all__ = ["AudioTask", "VideoTask"]
+
+_MOST_MISSING_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoTask:
+    """Encode one video rendition of a part of a title and score every frame of it."""
+
+    ffmpeg: FFmpeg
+    info: MediaInfo
+    source_hash: str
+    target: VideoTarget
+    part: Part
+    scan_key: str
+    """Entry of the title's scan; empty where the part is the whole title."""
+    keep_encode: bool
+
+    @property
+    def key(self) -> str:
+        return cache_key(
+            kind="video",
+            source=self.source_hash,
+            normalisation=NORMALISATION,
+            **self.info.stream_facts,
+            target=self.target,
+            gop_s=GOP_S,
+            ffmpeg=self.ffmpeg.version,
+            features=VIDEO_FEATURE_VERSION,
+            **self.part.facts,
+        )
+
+    @property
+    def label(self) -> str:
+        target = self.target
+        return f"{self.info.path.name}: {target.codec} {target.width_px}x{target.height_px} {target.target}"
+
+    def _kept(self, cache: Cache) -> Path:
+        target = self.target
+        name = f"{target.codec}-{target.width_px}x{target.height_px}-{target.target}-{target.preset}"
+        return cache.kept_path(self.info.path, self.source_hash, name + _part_name(self.part))
+
+    @property
+    def work(self) -> float:
+        """Rough seconds of one core: encoding goes with the rendition's pixels, libvmaf with the source's."""
+        encode_px = self.target.width_px * self.target.height_px
+        return self.part.num_frames * (25e-9 * self.info.width_px * self.info.height_px + 30e-9 * encode_px)
+
+    def is_done(self, cache: Cache) -> bool:
+        return cache.has(self.key) and (not self.keep_encode or self._kept(cache).is_file())
+
+    def run(self, cache: Cache) -> None:
+        with source_here(self.info, cache) as info:
+            self._run(cache, info)
+
+    def _run(self, cache: Cache, info: MediaInfo) -> None:
+        part = self._proved(cache, info)
+        with cache.encode_file(self.key) as (encode, is_there):
+            if not is_there:
+                encode_video(self.ffmpeg, info, self.target, encode, part)
+                cache.hand_on(self.key, encode)
+            self._measure(cache, info, part, encode)
+            if self.keep_encode:
+                cache.keep(encode, self._kept(cache))
+
+    def _measure(self, cache: Cache, info: MediaInfo, part: Part, encode: Path) -> None:
+        packets = _packets_of(encode, self.label)
+        num_frames = self.part.num_frames + self.part.tail_frames
+        if len(packets.size_bytes) != num_frames:
+            raise MediaError(
+                f"{self.info.path}: the {self.target.codec} encode {self.target.target} has {len(packets.size_bytes)} "
+                f"frames but the source {num_frames}; please report this source",
+                path=str(self.info.path),
+            )
+        with cache.work_dir() as work_dir:
+            scores = measure_video(self.ffmpeg, info, encode, part, work_dir)
+        require_unchanged(info)
+        cache.put(
+            self.key,
+            {
+                "values": scores.values,
+                "size_bytes": packets.size_bytes[: self.part.num_frames],
+                "libvmaf_version": np.array(scores.libvmaf_version),
+            },
+        )
+
+    def _proved(self, cache: Cache, info: MediaInfo) -> Part:
+        """The part with the place from which it is read; found once for all renditions."""
+        if self.part.is_whole:
+            return self.part
+        key = cache_key(kind="seek", scan=self.scan_key, **self.part.facts)
+        found = cache.get(key)
+        if found is None:
+            scan = cache.require(self.scan_key)
+            seek_s = prove_seek(self.ffmpeg, info, self.part, scan["key_times_s"], scan["fingerprints"])
+            found = {"seek_s": np.nan if seek_s is None else seek_s}
+            cache.put(key, found)
+        seek_s = float(found["seek_s"])
+        return replace(self.part, seek_s=None if math.isnan(seek_s) else seek_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioTask:
+    """Encode every audio rendition of a part of a title and compare it, scene by scene, with the source.
+
+    The source is decoded once and its side of a comparison prepared once per scene; encodes are small and quick, so
+    they are made again where a run was interrupted.
+    """
+
+    ffmpeg: FFmpeg
+    info: MediaInfo
+    source_hash: str
+    targets: tuple[AudioTarget, ...]
+    part: Part
+    start_s: float
+    """Where what is encoded begins in the title, seconds."""
+    duration_s: float
+    """How much is encoded, seconds: the part, and of a stretch a little before and beyond it."""
+    scenes: tuple[Scene, ...]
+    """Scenes of the part."""
+    scan_key: str
+    """Entry of the title's scan; empty where the part is the whole title."""
+    feature_version: str
+    keep_encode: bool
+
+    @property
+    def label(self) -> str:
+        return f"{self.info.path.name}: audio"
+
+    @property
+    def work(self) -> float:
+        """Rough seconds of one core: ViSQOL of four views, and the encode."""
+        return len(self.targets) * 0.05 * self.duration_s
+
+    def encode_key(self, target: AudioTarget) -> str:
+        """Entry of a rendition's packets."""
+        return cache_key(
+            kind="audio",
+            source=self.source_hash,
+            target=target,
+            ffmpeg=self.ffmpeg.version,
+            duration_s=round(self.duration_s, 6),
+            fdk="libfdk_aac" in self.ffmpeg.encoders,
+            version=NORMALISATION,
+            **self.info.stream_facts,
+            **self.part.facts,
+        )
+
+    def score_key(self, target: AudioTarget, scene: Scene) -> str:
+        """Entry of a rendition's comparison over a scene."""
+        span = [round(scene.start_s, 6), round(scene.end_s, 6)]
+        return cache_key(kind="audio-score", encode=self.encode_key(target), span=span, features=self.feature_version)
+
+    def _kept(self, cache: Cache, target: AudioTarget) -> Path:
+        name = f"{target.codec}-{target.channels}ch-{target.target}"
+        return cache.kept_path(self.info.path, self.source_hash, name + _part_name(self.part))
+
+    def _is_done(self, cache: Cache, target: AudioTarget) -> bool:
+        keys = [self.encode_key(target), *(self.score_key(target, scene) for scene in self.scenes)]
+        return all(map(cache.has, keys)) and (not self.keep_encode or self._kept(cache, target).is_file())
+
+    def is_done(self, cache: Cache) -> bool:
+        return all(self._is_done(cache, target) for target in self.targets)
+
+    def run(self, cache: Cache) -> None:
+        from abr_alloc.measure.audio import EncodedAudio, compare_scene  # compiles: only where it is needed
+
+        missing = [target for target in self.targets if not self._is_done(cache, target)]
+        with cache.work_dir() as work_dir:
+            pcm = work_dir / "audio.f32"
+            with source_here(self.info, cache) as info:
+                decode_audio(info, self.duration_s, pcm, start_s=self.start_s)
+                if not self.part.is_whole and not self._is_proved(cache, pcm):
+                    decode_audio(info, self.duration_s, pcm, start_s=self.start_s, from_beginning=True)
+            encodes = [work_dir / f"{i}.mp4" for i in range(len(missing))]
+            for target, encode in zip(missing, encodes, strict=True):
+                encode_audio(self.ffmpeg, pcm, target, encode)
+                packets = _packets_of(encode, f"{self.label} {target.codec} {target.target}")
+                self._check_length(float(packets.duration_s.sum()))
+                cache.put(
+                    self.encode_key(target),
+                    {"start_s": packets.start_s, "duration_s": packets.duration_s, "size_bytes": packets.size_bytes},
+                )
+            for scene in self.scenes:
+                renditions = [
+                    EncodedAudio(key=self.score_key(target, scene), path=encode, channels=target.channels)
+                    for target, encode in zip(missing, encodes, strict=True)
+                ]
+                span = scene.start_s - self.start_s, scene.end_s - self.start_s
+                compare_scene(self.ffmpeg, cache, pcm, renditions, span_s=span)
+            if self.keep_encode:
+                for target, encode in zip(missing, encodes, strict=True):
+                    cache.keep(encode, self._kept(cache, target))
+
+    def _check_length(self, encoded_s: float) -> None:
+        """A disk that takes no more may cut an encode off, and its encoder not say so."""
+        if encoded_s < self.duration_s - _MOST_MISSING_S:
+            raise MediaError(
+                f"{self.info.path}: an encode of {self.duration_s:.2f} s of audio has {encoded_s:.2f} s; run again, "
+                "and report this source if it stays so",
+                path=str(self.info.path),
+            )
+
+    def _is_proved(self, cache: Cache, pcm: Path) -> bool:
+        """Whether what was decoded from within the source is as loud, moment by moment, as the scan heard it there."""
+        heard = sound_envelope(np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2))
+        return is_same_sound(heard, cache.require(self.scan_key)["envelope"], self.start_s)
+
+
+def _packets_of(encode: Path, label: str) -> Packets:
+    """The packets of an encode that an encoder says it has finished."""
+    try:
+        return read_packets(encode)
+    except UnsupportedMediaError as error:
+        raise MediaError(f"{label}: its encode was cut off ({error}); run again") from error
+
+
+def _part_name(part: Part) -> str:
+    return "" if part.is_whole else f"-{part.first_frame}+{part.num_frames}"

@@ -1,0 +1,285 @@
+"""One title's measurement: which tasks it takes, in which order, and the table that comes of them.
+
+It hands out tasks and is told as each finishes; what follows from a finished task is handed out then: a scan gives the
+frames that everything else is about, and where probes are chosen (`ExtractOptions.prober`) each round gives the next.
+Who runs the tasks, and beside which other titles, is not known here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+from abr_alloc.measure.cache import Cache
+from abr_alloc.measure.checks import check_plausible, check_source
+from abr_alloc.measure.digest import UNIT_S, choose_stretches
+from abr_alloc.measure.looks import LookTask, ScanTask, Title
+from abr_alloc.measure.rows import audio_row, to_frame, video_row
+from abr_alloc.measure.tasks import AudioTask, VideoTask
+from abr_alloc.measure.video import VIDEO_FEATURE_VERSION
+from abr_alloc.media.encoders import check_encoders
+from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
+from abr_alloc.media.part import Part
+from abr_alloc.media.probe import MAX_PIXELS
+from abr_alloc.media.scenes import Scene, split_scenes
+from abr_alloc.table.table import FeatureTable, TableMetadata
+from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION, visqol_version
+
+__all__ = ["ExtractOptions", "ProbeChooser", "TitleMeasurement", "TitleTask"]
+
+logger = logging.getLogger(__name__)
+
+_AUDIO_ONLY_FPS = Fraction(100)
+_AUDIO_MARGIN_S = 0.5
+
+TitleTask = LookTask | ScanTask | VideoTask | AudioTask
+Measurement = VideoTask | AudioTask
+
+
+class ProbeChooser(Protocol):
+    """Chooses which of a grid's video renditions are probed, a few at a time."""
+
+    def first_probes(self, candidates: Sequence[VideoTarget], /) -> Sequence[VideoTarget]:
+        """What is measured before anything is known of the title."""
+        ...
+
+    def next_probes(self, measured: FeatureTable, candidates: Sequence[VideoTarget], /) -> Sequence[VideoTarget]:
+        """What is measured next; nothing when that is enough."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractOptions:
+    """How to measure."""
+
+    grid: Grid
+    """Renditions to probe."""
+    video_codec: str = "h264"
+    """Video codec to probe."""
+    audio_codecs: tuple[str, ...] = ()
+    """Audio codecs to probe; empty for the grid's own choice."""
+    preset: str | None = None
+    """Video encoder preset; None for the codec's default."""
+    detect_scenes: bool = True
+    """Cut titles into scenes; False for one scene per title."""
+    max_scene_s: float | None = None
+    """Cut longer scenes evenly, seconds."""
+    audio_only: bool = False
+    """Measure the audio alone: material for training, not for plans."""
+    keep_encodes: bool = False
+    """Leave the encodes in the cache."""
+    digest_s: float | None = None
+    """Of titles longer than `digest_above_s`, measure only so many seconds (see `digest.py`); None for all of them."""
+    digest_above_s: float = 0.0
+    """Titles up to this length are measured whole, seconds."""
+    prober: ProbeChooser | None = None
+    """Chooses the video renditions that are probed; None for every one of the grid."""
+    audio_track: int | None = None
+    """Number of the audio track that is measured, from 1; None to choose by what the file says."""
+    max_pixels: int = MAX_PIXELS
+    """Larger pictures are refused, pixels."""
+
+
+class TitleMeasurement:
+    """Everything that is to be measured of one title.
+
+    `begin` gives the first task; `go_on` takes each as it has finished and gives what comes next. When nothing that
+    was handed out is unfinished, `table` has the title's rows.
+    """
+
+    def __init__(self, name: str, path: Path, ffmpeg: FFmpeg, cache: Cache, options: ExtractOptions) -> None:
+        self.name, self.path = name, path
+        self._ffmpeg, self._cache, self._options = ffmpeg, cache, options
+        self.work: float | None = None
+        """Rough seconds of one core that its measurements take; None as long as nobody knows."""
+        self.done_work = 0.0
+        """Seconds of them that are done."""
+        self._weights_s: dict[str, float] = {}
+        self._videos: dict[VideoTarget, list[VideoTask]] = {}
+        self._audios: list[AudioTask] = []
+        self._num_open = 0  # measurements handed out and not finished
+
+    def begin(self) -> LookTask:
+        """The first look."""
+        options = self._options
+        return LookTask(
+            name=self.name,
+            path=self.path,
+            ffmpeg=self._ffmpeg,
+            audio_track=options.audio_track,
+            max_pixels=options.max_pixels,
+            with_picture=not options.audio_only,
+        )
+
+    def go_on(self, task: TitleTask, result: Any) -> Sequence[TitleTask]:
+        """What comes after a task that has finished.
+
+        Raises:
+            UnsupportedMediaError: the source is not what the options need.
+            ToolMissingError: an encoder is missing.
+            GridError: the grid does not serve the codecs asked for.
+        """
+        if isinstance(task, LookTask):
+            return self._after_look(result)
+        if isinstance(task, ScanTask):
+            return self._after_scan(self._cache.require(task.key))
+        self.done_work += task.work
+        self._num_open -= 1
+        return [] if self._num_open else self._next_round()
+
+    def _after_look(self, title: Title) -> Sequence[TitleTask]:
+        options, info = self._options, title.info
+        self._title = title
+        check_source(info, audio_only=options.audio_only)
+        self._candidates = [] if options.audio_only else options.grid.video(info, options.video_codec, options.preset)
+        self._audio_targets: Sequence[AudioTarget] = options.grid.audio(info, options.audio_codecs)
+        check_encoders(self._ffmpeg, self._candidates, self._audio_targets)
+        if options.audio_only:
+            self._fps, num_frames = _AUDIO_ONLY_FPS, int(info.duration_s * _AUDIO_ONLY_FPS)
+            return self._measure_whole(num_frames, [])
+        self._fps = info.fps
+        wanted = options.digest_s is not None and info.duration_s > options.digest_above_s
+        scan = ScanTask(ffmpeg=self._ffmpeg, info=info, source_hash=title.source_hash, with_complexity=wanted)
+        self._scan_key = scan.key
+        found = self._cache.get(scan.key)
+        return [scan] if found is None else self._after_scan(found)
+
+    def _after_scan(self, scan: dict[str, Any]) -> Sequence[TitleTask]:
+        options, num_frames = self._options, int(scan["num_frames"])
+        for note in scan["notes"]:
+            logger.warning("%s: %s", self._title.info.path, note)
+        self._set_channels(int(scan["channels"]))
+        cuts = scan["cuts"].tolist() if options.detect_scenes else []
+        if "complexity" not in scan or options.digest_s is None:
+            return self._measure_whole(num_frames, cuts)
+        units = split_scenes(self.name, num_frames, cuts, self._fps, max_scene_s=UNIT_S)
+        stretches = choose_stretches(units, scan["complexity"], options.digest_s)
+        if len(stretches) == len(units):
+            return self._measure_whole(num_frames, cuts)
+        self._title_s = float(num_frames / self._fps)
+        self._weights_s = {str(stretch.scene.index): stretch.weight_s for stretch in stretches}
+        return self._measure({Part.of_scene(s.scene, self._fps, num_frames): [s.scene] for s in stretches})
+
+    def _set_channels(self, channels: int) -> None:
+        """A track that is mono first and stereo later is stereo."""
+        info = self._title.info
+        if min(info.channels, 2) < channels:
+            self._title = replace(self._title, info=replace(info, channels=channels))
+            self._audio_targets = self._options.grid.audio(self._title.info, self._options.audio_codecs)
+
+    def _measure_whole(self, num_frames: int, cuts: Sequence[int]) -> Sequence[TitleTask]:
+        scenes = split_scenes(self.name, num_frames, cuts, self._fps, max_scene_s=self._options.max_scene_s)
+        return self._measure({Part.whole(num_frames): scenes})
+
+    def _measure(self, parts: dict[Part, list[Scene]]) -> Sequence[TitleTask]:
+        """The measurements that come first."""
+        self._parts, prober = parts, self._options.prober
+        self._audios = [
+            AudioTask(
+                **self._shared(),
+                targets=tuple(self._audio_targets),
+                part=part,
+                start_s=start_s,
+                duration_s=end_s - start_s,
+                scenes=tuple(scenes),
+                scan_key="" if part.is_whole else self._scan_key,
+                feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
+            )
+            for part, scenes in parts.items()
+            for start_s, end_s in [self._audio_span(part)]
+        ]
+        first = self._candidates if prober is None else prober.first_probes(self._candidates)
+        waiting = self._open([*self._audios, *self._probe(first)])
+        logger.info(
+            "%s: %d scenes; %d measurements to begin with, %d of them in the cache",
+            *(self.name, sum(map(len, parts.values())), len(self._audios) + len(parts) * len(first)),
+            len(self._audios) + len(parts) * len(first) - len(waiting),
+        )
+        return waiting or self._next_round()
+
+    def _audio_span(self, part: Part) -> tuple[float, float]:
+        """What of the audio is encoded for a part, seconds: an encode's first frames are worse than others."""
+        start_s, end_s = part.start_s(self._fps), part.start_s(self._fps) + part.duration_s(self._fps)
+        if part.is_whole:
+            return start_s, end_s
+        return max(0.0, start_s - _AUDIO_MARGIN_S), min(self._title_s, end_s + _AUDIO_MARGIN_S)
+
+    def _next_round(self) -> Sequence[TitleTask]:
+        """The probes that follow from those measured; none where nobody chooses, or these are enough."""
+        prober = self._options.prober
+        while prober is not None and self._candidates:
+            chosen = [t for t in prober.next_probes(self.table(), self._candidates) if t not in self._videos]
+            if not chosen:
+                break
+            logger.info("%s: probing %s", self.name, ", ".join(f"{t.height_px}p {t.target}" for t in chosen))
+            waiting = self._open(self._probe(chosen))
+            if waiting:
+                return waiting
+        return []
+
+    def _probe(self, targets: Sequence[VideoTarget]) -> list[VideoTask]:
+        for target in targets:
+            self._videos[target] = [
+                VideoTask(**self._shared(), target=target, part=part, scan_key="" if part.is_whole else self._scan_key)
+                for part in self._parts
+            ]
+        return [task for target in targets for task in self._videos[target]]
+
+    def _shared(self) -> dict[str, Any]:
+        return {
+            "ffmpeg": self._ffmpeg,
+            "info": self._title.info,
+            "source_hash": self._title.source_hash,
+            "keep_encode": self._options.keep_encodes,
+        }
+
+    def _open(self, tasks: Sequence[Measurement]) -> Sequence[Measurement]:
+        """Those of some measurements that are not in the cache, long ones first: an even end."""
+        waiting = [task for task in tasks if not task.is_done(self._cache)]
+        self._num_open += len(waiting)
+        self.work = (self.work or 0.0) + sum(task.work for task in waiting)
+        return sorted(waiting, key=lambda task: task.work, reverse=True)
+
+    def table(self) -> FeatureTable:
+        """The title's rows, from the cache.
+
+        Raises:
+            MediaError: an entry is damaged, or a measurement cannot be right.
+        """
+        rows: list[dict[str, Any]] = []
+        libvmaf_version = ""
+        for target, tasks in self._videos.items():
+            entries = [self._cache.require(task.key) for task in tasks]
+            libvmaf_version = str(entries[0]["libvmaf_version"])
+            check_plausible(self._title.info, target, [entry["values"] for entry in entries])
+            rows += [
+                video_row(task.info, target, scene, entry, first_frame=task.part.first_frame)
+                for task, entry in zip(tasks, entries, strict=True)
+                for scene in self._parts[task.part]
+            ]
+        for audio, rendition in itertools.product(self._audios, self._audio_targets):
+            packets = self._cache.require(audio.encode_key(rendition))
+            for scene in audio.scenes:
+                entry = self._cache.require(audio.score_key(rendition, scene))
+                rows.append(audio_row(rendition, scene, packets, entry, part_start_s=audio.start_s))
+        grid = self._options.grid
+        about = TableMetadata(
+            video_feature_version=VIDEO_FEATURE_VERSION,
+            audio_feature_version=AUDIO_FEATURE_VERSION,
+            libvmaf_version=libvmaf_version,
+            visqol_version=visqol_version(),
+            ffmpeg_version=self._ffmpeg.version,
+            grid=grid.name,
+            grid_hash=hashlib.sha256(grid.text.encode()).hexdigest(),
+            probes="all" if self._options.prober is None else "auto",
+            source_hashes={self.name: self._title.source_hash},
+            weights_s={self.name: self._weights_s} if self._weights_s else {},
+        )
+        return FeatureTable(to_frame(rows), about)

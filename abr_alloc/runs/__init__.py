@@ -1,0 +1,1 @@
+"""Plans, ladders and relevance over any number of tables."""

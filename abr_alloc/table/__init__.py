@@ -1,0 +1,1 @@
+"""The feature table: its columns, files of it, and catalogues of many."""
