@@ -1,63 +1,32 @@
 """Decide audio and video bitrate together.
 
-features = abr_alloc.read_features("clip_features.parquet")
-plan = abr_alloc.plan(features, budget_kbps=2000)
-plan.to_frame()
-abr_alloc.plan(features, budget_kbps=2000, per="title").certificates
-abr_alloc.ladder(features, network="4g")
+features = abr_alloc.extract("film.mp4")
+abr_alloc.plan(features, budget_kbps=2000).to_frame()
+abr_alloc.relevance(features)
+ladders = abr_alloc.ladder(features, network="4g")
+abr_alloc.encode("film.mp4", ladders, "delivered")
+abr_alloc.verify("delivered")
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from abr_alloc.allocation.design import DesignOptions, ladder
-    from abr_alloc.allocation.plan import Allocation, Certificate, Limits, Plan, plan
-    from abr_alloc.allocation.rung import LadderRules
-    from abr_alloc.models.checkpoint import Model, load_model
-    from abr_alloc.table.table import FeatureTable, read_features
+import lazy_loader
 
 __version__ = "0.1.0"
 
-# The package's names are loaded on first use, so that `abr-alloc --help` does not wait for pandas.
-_HOMES = {
-    "Allocation": "abr_alloc.allocation.plan",
-    "Certificate": "abr_alloc.allocation.plan",
-    "DesignOptions": "abr_alloc.allocation.design",
-    "FeatureTable": "abr_alloc.table.table",
-    "LadderRules": "abr_alloc.allocation.rung",
-    "Limits": "abr_alloc.allocation.plan",
-    "Model": "abr_alloc.models.checkpoint",
-    "Plan": "abr_alloc.allocation.plan",
-    "ladder": "abr_alloc.allocation.design",
-    "load_model": "abr_alloc.models.checkpoint",
-    "plan": "abr_alloc.allocation.plan",
-    "read_features": "abr_alloc.table.table",
-}
-__all__ = [
-    "Allocation",
-    "Certificate",
-    "DesignOptions",
-    "FeatureTable",
-    "LadderRules",
-    "Limits",
-    "Model",
-    "Plan",
-    "__version__",
-    "ladder",
-    "load_model",
-    "plan",
-    "read_features",
-]
+# The names are those of `__init__.pyi`, loaded on first use: `abr-alloc --help` must not wait for pandas.
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return _load(name)
+    except ModuleNotFoundError as error:
+        from abr_alloc.extras import extra_missing
 
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+        missing = extra_missing(error)
+        if missing is None:
+            raise
+        raise missing from error

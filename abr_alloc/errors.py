@@ -13,6 +13,7 @@ AbrAllocError
 ├── UnknownSystemError        a system to train or compare that does not exist
 ├── OwnSystemError            a system of one's own that fails
 ├── TuningError               a search for settings that cannot start or go on
+├── ExtraMissingError         a library that only an extra installs
 ├── OutputError               a place that cannot be written
 ├── LocationError             a URL that nothing here can open
 ├── ClusterError              a cluster that cannot be reached or used
@@ -38,6 +39,7 @@ __all__ = [
     "ClusterError",
     "DeliveryError",
     "ExportError",
+    "ExtraMissingError",
     "FailedTitlesError",
     "FeatureTableError",
     "GridError",
@@ -169,6 +171,15 @@ class OwnSystemError(AbrAllocError):
 
 class TuningError(AbrAllocError):
     """A search for settings that cannot start or go on."""
+
+
+class ExtraMissingError(AbrAllocError, ImportError):
+    """A library that only an extra of the package installs."""
+
+    def __init__(self, message: str, *, library: str, extra: str) -> None:
+        super().__init__(message)
+        self.library = library
+        self.extra = extra
 
 
 class OutputError(AbrAllocError):

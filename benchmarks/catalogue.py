@@ -111,6 +111,7 @@ finally:
 def shares(table: Path, folder: Path, model: Model, num_chunks: int) -> dict[str, float]:
     """Seconds per scene of each stage of `plan`, over the first chunks of a table."""
     from abr_alloc.runs.chunk_tasks import PLAN_COLUMNS
+
     from abr_alloc.table.row_writer import RowWriter
 
     chunks = open_catalogue(table).chunks[:num_chunks]

@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 from results import write_results
 
-from abr_alloc.allocation.audience import DEFAULT_NETWORK, read_audience
+from abr_alloc import defaults
+from abr_alloc.allocation.audience import read_audience
 from abr_alloc.allocation.design import DesignOptions, design_titles
 from abr_alloc.allocation.interpolation import interpolate, size_curves
 from abr_alloc.allocation.plan import best_pair
@@ -53,7 +54,7 @@ def regrets(full: QualitySurface, digest: QualitySurface) -> np.ndarray:
 
 
 def ladder_regret(full: QualitySurface, digest: QualitySurface) -> float:
-    audience, options = read_audience(DEFAULT_NETWORK), DesignOptions(num_rungs=3)
+    audience, options = read_audience(defaults.NETWORK), DesignOptions(num_rungs=3)
     known, ours = (design_titles([surface], audience, options)[0].ladder for surface in (full, digest))
     curves = TitleCurves(full, known.rungs[0].video.codec)
     column = {audio.target: i for i, audio in enumerate(full.audio)}

@@ -27,7 +27,8 @@ from pathlib import Path
 import numpy as np
 from results import write_results
 
-from abr_alloc.allocation.audience import DEFAULT_NETWORK, read_audience
+from abr_alloc import defaults
+from abr_alloc.allocation.audience import read_audience
 from abr_alloc.allocation.design import DesignOptions, design_titles
 from abr_alloc.allocation.interpolation import interpolate, size_curves
 from abr_alloc.allocation.plan import best_pair
@@ -92,7 +93,7 @@ def regrets(whole: QualitySurface, part: QualitySurface, interpolated: bool) -> 
 
 def ladder_regret(whole: QualitySurface, part: QualitySurface) -> float:
     """What the ladder designed on the probes has less in expected AVQ; NaN where either has none of six rungs."""
-    audience, options = read_audience(DEFAULT_NETWORK), DesignOptions()
+    audience, options = read_audience(defaults.NETWORK), DesignOptions()
     try:
         known, ours = (design_titles([surface], audience, options)[0].ladder for surface in (whole, part))
     except InfeasibleLadderError:

@@ -26,12 +26,10 @@ from abr_alloc.errors import AudienceError, UnitError
 from abr_alloc.location import require_no_pipe
 from abr_alloc.units import parse_bitrate_kbps
 
-__all__ = ["DEFAULT_NETWORK", "PRESETS", "Audience", "lognormal", "read_audience", "weighted"]
+__all__ = ["PRESETS", "Audience", "lognormal", "read_audience", "weighted"]
 
 Floats = npt.NDArray[np.float64]
 
-DEFAULT_NETWORK = "lognormal:median=3M,sigma=0.9"
-"""An assumption, not a measurement: half of the audience above 3 Mbit/s, one in six below 1.2 Mbit/s."""
 
 PRESETS: dict[str, tuple[str, str]] = {
     "3g": (

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from abr_alloc.allocation.audience import DEFAULT_NETWORK, Audience, read_audience
+from abr_alloc import defaults
+from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.candidates import allowed_pairs
 from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
 from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders
@@ -27,33 +28,31 @@ from abr_alloc.allocation.reference import (
     Comparison,
     ReferenceLadder,
     compare_ladders,
-    load_reference,
     offered_rates_kbps,
 )
 from abr_alloc.allocation.rung import Ladder, LadderRules, with_preferences
 from abr_alloc.allocation.shared_ladder import share_titles, with_titles
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, drop_wasted_audio
+from abr_alloc.allocation.surface import QualitySurface, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
-from abr_alloc.models.checkpoint import Model, load_model
-from abr_alloc.table.table import FeatureTable
+from abr_alloc.models.checkpoint import Model
 
-__all__ = ["DesignOptions", "TitleLadder", "design_catalogue", "design_titles", "ladder"]
+__all__ = ["DesignOptions", "TitleLadder", "design_catalogue", "design_titles"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesignOptions:
     """What a ladder should be like."""
 
-    num_rungs: int | None = 6
+    num_rungs: int | None = defaults.NUM_RUNGS
     """Rungs; None for as many as are worth having."""
-    jnd_mos: float = 0.1
+    jnd_mos: float = defaults.JND_MOS
     """What a rung must add for it to be worth having, MOS; only where the number is free."""
     rules: LadderRules = field(default_factory=LadderRules)
     """What every ladder must keep."""
-    round_kbps: float = 5.0
+    round_kbps: float = defaults.ROUND_KBPS
     """Video rates are multiples of this, kbps."""
-    overhead: float = DEFAULT_OVERHEAD
+    overhead: float = defaults.OVERHEAD
     """Container overhead as a share of the streams' rate."""
     mix_audio: bool = False
     """Whether the rungs of one ladder may have different audio codecs."""
@@ -79,42 +78,6 @@ class TitleLadder:
     """Where the best size changes, with the top rung's audio; empty for a shared ladder."""
     comparison: Comparison | None
     """Beside the fixed ladder, where one was given and the title can play some of it."""
-
-
-def ladder(
-    features: FeatureTable,
-    network: str = DEFAULT_NETWORK,
-    model: Model | None = None,
-    *,
-    options: DesignOptions | None = None,
-    shared: bool = False,
-    compare: str | None = None,
-) -> list[TitleLadder]:
-    """Design a ladder per title of a table, or one for all.
-
-    Args:
-        features: a table, from `read_features`.
-        network: bandwidth of the audience, as `read_audience` reads it.
-        model: from `load_model`; None for the default.
-        options: what a ladder should be like; the model's intervals are filled in.
-        shared: one ladder for all titles.
-        compare: name of a fixed ladder to hold it against.
-
-    Raises:
-        AudienceError: the network cannot be read.
-        CheckpointError: the model was trained on other features.
-        FeatureTableError: a scene lacks audio or video rows, or scenes or titles share no rendition.
-        InfeasibleLadderError: no ladder keeps the rules.
-        LadderFormatError: there is no fixed ladder of that name.
-    """
-    model = model or load_model()
-    options = (options or DesignOptions()).known_to(model)
-    audience = read_audience(network)
-    reference = None if compare is None else load_reference(compare)
-    surfaces = build_surfaces(features, model, overhead=options.overhead)
-    if shared:
-        return [design_catalogue(surfaces, audience, options, reference)]
-    return design_titles(surfaces, audience, options, reference)
 
 
 def design_titles(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from abr_alloc.documents import parse_toml, shown, text_of, whole_of
 from abr_alloc.errors import LadderFormatError
-from abr_alloc.shipped import reference_names
+from abr_alloc.shipped import read_reference, reference_names
 from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = ["ReferenceLadder", "ReferenceRung", "load_reference", "parse_reference"]
@@ -57,7 +56,7 @@ def load_reference(name: str) -> ReferenceLadder:
             f"there is no reference ladder {shown(name)}; choose {', '.join(reference_names())}, or a ladder file "
             "(.json)"
         )
-    return parse_reference(name, resources.files("ladders").joinpath("reference", f"{name}.toml").read_bytes())
+    return parse_reference(name, read_reference(name))
 
 
 def parse_reference(name: str, text: str | bytes) -> ReferenceLadder:

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc import defaults
 from abr_alloc.allocation.pchip import pchip
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, LazyVideo, Probe, QualitySurface, VideoRendition
+from abr_alloc.allocation.surface import LazyVideo, Probe, QualitySurface, VideoRendition
 
 __all__ = ["Crossover", "SizeCurve", "find_crossovers", "interpolate", "lattice_kbps", "size_curves"]
 
@@ -143,7 +144,7 @@ def lattice_kbps(low: float, high: float, round_kbps: float = 1.0) -> npt.NDArra
 def interpolate(
     surface: QualitySurface,
     *,
-    overhead: float = DEFAULT_OVERHEAD,
+    overhead: float = defaults.OVERHEAD,
     rates_kbps: npt.NDArray[np.float64] | None = None,
     keep_probes: bool = True,
     every_size: bool = False,

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc import defaults
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.path import TIE_MOS, Path, find_path
 from abr_alloc.allocation.results import Allocation, Certificate, Choice, Plan, allocate
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, drop_wasted_audio
+from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_plan import Limits, plan_titles
 from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
-from abr_alloc.models.checkpoint import Model, load_model
+from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable
 
 __all__ = [
@@ -35,8 +36,8 @@ __all__ = [
     "best_pair",
     "middle_of_kbps",
     "middling_budget_kbps",
-    "plan",
     "plan_surfaces",
+    "plan_table",
     "planning_surfaces",
     "scene_path",
 ]
@@ -45,14 +46,14 @@ EXTRA_BUDGET = 0.10
 """Share of the budget whose worth every plan per scene states."""
 
 
-def plan(
+def plan_table(
     features: FeatureTable,
     budget_kbps: float | Sequence[float],
-    model: Model | None = None,
+    model: Model,
     *,
     per: str = "scene",
     limits: Limits | None = None,
-    overhead: float = DEFAULT_OVERHEAD,
+    overhead: float = defaults.OVERHEAD,
     measured_only: bool = False,
 ) -> Plan:
     """Plan every scene of a table.
@@ -63,7 +64,7 @@ def plan(
     Args:
         features: a table, from `read_features`.
         budget_kbps: one budget or several, kbps, overhead included.
-        model: from `load_model`; None for the default.
+        model: model that predicts.
         per: `scene` gives the budget to every scene; `title` to the title's mean over time.
         limits: what else must hold, and how AVQ is pooled over a title.
         overhead: container overhead as a share of the streams' rate.
@@ -75,7 +76,6 @@ def plan(
         FeatureTableError: a scene lacks audio or video rows, or the scenes of a title share no rendition.
         TypeError, ValueError: a budget is no positive number, or `per` is unknown.
     """
-    model = model or load_model()
     given = [budget_kbps] if isinstance(budget_kbps, numbers.Real) else budget_kbps
     if isinstance(given, str):
         raise TypeError(f"budget_kbps is a number in kbps or several, not {given!r}")

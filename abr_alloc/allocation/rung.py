@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc import defaults
 from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.preference import preference_probability
@@ -43,15 +44,15 @@ RATIO_ROUNDING = 1e-9
 class LadderRules:
     """What every ladder must keep."""
 
-    max_audio: int | None = 3
+    max_audio: int | None = defaults.MAX_AUDIO
     """Most distinct audio renditions; None for any number."""
     min_kbps: float = 0.0
     """Least total rate of a rung, kbps."""
     max_kbps: float = math.inf
     """Largest total rate of a rung, kbps."""
-    min_ratio: float = 1.3
+    min_ratio: float = defaults.MIN_RATIO
     """Least ratio of the total rates of successive rungs."""
-    max_ratio: float = 2.5
+    max_ratio: float = defaults.MAX_RATIO
     """Largest ratio of the total rates of successive rungs."""
     top_avq_mos: float = math.inf
     """Nothing dearer is offered than the cheapest pair that reaches this AVQ."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc import defaults
 from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
 from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoRendition
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, is_transparent, quality_of_rows
@@ -22,7 +23,6 @@ from abr_alloc.models.relevance import SceneShares
 from abr_alloc.table.table import FeatureTable
 
 __all__ = [
-    "DEFAULT_OVERHEAD",
     "AudioRendition",
     "LazyVideo",
     "Probe",
@@ -34,9 +34,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_OVERHEAD = 0.02
-"""Container overhead, as a share of the streams' own rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +114,7 @@ def by_title(surfaces: Iterable[QualitySurface]) -> Iterator[list[QualitySurface
 
 
 def build_surfaces(
-    table: FeatureTable, model: Model, *, overhead: float = DEFAULT_OVERHEAD
+    table: FeatureTable, model: Model, *, overhead: float = defaults.OVERHEAD
 ) -> Iterator[QualitySurface]:
     """Predict every pair of every scene, in the table's order.
 

@@ -8,7 +8,13 @@ from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable
 
-__all__ = ["audio_range_kbps", "outside_validity"]
+__all__ = ["DIGEST_NOTE", "audio_range_kbps", "outside_validity"]
+
+DIGEST_NOTE = (
+    "Measured as a digest: its scenes are stretches that stand for all of their title (docs/measure-less.md); "
+    "extract --full measures every scene."
+)
+"""What is to be known of a title that was not measured whole."""
 
 _INFINITE = float("inf")
 

@@ -12,10 +12,8 @@ import click
 from abr_alloc.cli import options, places
 from abr_alloc.cli.training_data import (
     describing,
-    estimate_object,
     keep_flagged_option,
     load_data,
-    number,
     video_ratings_option,
 )
 from abr_alloc.documents import json_text
@@ -79,6 +77,7 @@ def command(
     from abr_alloc.cli.agreement_table import comparison_table
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.tables import write_or_print
+    from abr_alloc.learning.agreement import comparison_document
     from abr_alloc.learning.cross_validation import NUM_FOLDS, check_trainable, compare, grouped_folds
     from abr_alloc.learning.evaluate import at_transparent_audio
     from abr_alloc.learning.ratings import read_video_ratings
@@ -117,27 +116,18 @@ def command(
         for result in compare(systems, data, folds, num_seeds=num_seeds, store=folder / "folds", on_fold=on_fold):
             results.append(result)
             _draw(result, data, folder)
-    document: dict[str, Any] = {
-        "schema_version": 1,
-        "command": "compare",
-        "data": {
-            "paths": [str(path) for path in data_paths],
-            "labels": "teacher" if data.teacher else "ratings",
-            "num_stimuli": len(data.pairs),
-            "num_contents": len(data.contents),
-            "scale": list(data.scale),
-            "audio_features": list(data.audio_names),
-            "video_features": list(data.video_names),
-            "exclude_audio_below_kbps": least_audio_kbps,
-            "transparent_audio": transparent,
-        },
-        "folds": {"kind": fold_kind, "num": len(folds), "contents": folds},
-        "num_seeds": num_seeds,
-        "systems": [_row(result) for result in results],
-    }
     vmaf = judge_fixed("vmaf", data)
-    if vmaf is not None:
-        document["systems"].append(_fixed_row("vmaf", "VMAF, as it is", vmaf))
+    document = comparison_document(
+        data_paths,
+        data,
+        results,
+        vmaf,
+        fold_kind=fold_kind,
+        folds=folds,
+        num_seeds=num_seeds,
+        least_audio_kbps=least_audio_kbps,
+        transparent_audio=transparent,
+    )
     _write_tables(document, _predictions(results, vmaf), data, folder)
     write_or_print(comparison_table(document), None)
 
@@ -148,41 +138,6 @@ def _split(names: tuple[str, ...]) -> list[str]:
     if names and not any(found):
         raise click.UsageError("--systems names no system; leave it out for all that ship")
     return [part for part in found if part]
-
-
-def _row(result: Result) -> dict[str, Any]:
-    from abr_alloc.cli.judged import choice_objects, dataset_objects
-    from abr_alloc.learning.scoring import METRICS, RELEVANCE_MEASURES
-
-    scores = result.scores
-    return {
-        "name": result.name,
-        "label": result.label,
-        **choice_objects(result.judgement),
-        **{name: estimate_object(scores[name]) for name in METRICS},
-        "relevance": {name: estimate_object(scores[f"relevance_spearman:{name}"]) for name in RELEVANCE_MEASURES},
-        "coverage": {"ratings": number(result.coverage[0]), "differences": number(result.coverage[1])},
-        "by_seed": [{name: number(seed[name]) for name in METRICS} for seed in result.by_seed],
-        "datasets": dataset_objects(result.judgement),
-    }
-
-
-def _fixed_row(name: str, label: str, judgement: Judgement) -> dict[str, Any]:
-    """The row of a score that learns nothing: what it has no scale for is null."""
-    from abr_alloc.cli.judged import choice_objects, dataset_objects
-    from abr_alloc.learning.scoring import FIXED_METRICS, METRICS, RELEVANCE_MEASURES, score
-
-    scores, nothing = score(judgement), {"value": None, "low": None, "high": None}
-    return {
-        "name": name,
-        "label": label,
-        **choice_objects(judgement),
-        **{metric: estimate_object(scores[metric]) if metric in FIXED_METRICS else nothing for metric in METRICS},
-        "relevance": dict.fromkeys(RELEVANCE_MEASURES, nothing),
-        "coverage": {"ratings": None, "differences": None},
-        "by_seed": [],
-        "datasets": dataset_objects(judgement, on_scale=False),
-    }
 
 
 def _predictions(results: list[Result], vmaf: Judgement | None) -> dict[str, Judgement]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,17 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options, places
-from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
     from abr_alloc.allocation.design import TitleLadder
-    from abr_alloc.export.planned import LadderPlan
 
 __all__ = ["command"]
 
 _TABLES = ("csv", "parquet")
 _FORMATS = ("hls", "dash", "ffmpeg", "mediaconvert", "shaka-streamer", *_TABLES)
-_MAX_LISTED = 10
 
 
 class _FrameRate(click.ParamType):
@@ -72,89 +68,37 @@ def command(
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.export.planned import load_plan
     from abr_alloc.formats.ladder_file import read_designed
+    from abr_alloc.runs.export_run import choose_ladders, export_plan, listed_titles
 
-    ladders = _chosen(ladder, read_designed(ladder), title)
+    ladders = choose_ladders(ladder, read_designed(ladder), title)
     if form in _TABLES:
         _write_table(ladders, form, output)
         return
     if len(ladders) > 1:
         raise click.UsageError(
-            f"{ladder} holds {len(ladders)} ladders and {form} takes one; choose with --title: {_titles(ladders)}"
+            f"{ladder} holds {len(ladders)} ladders and {form} takes one; choose with --title: {listed_titles(ladders)}"
         )
     plan = load_plan(ladder, ladders[0].ladder, fps=fps, duration_s=duration_s)
+    found = export_plan(plan, form)
     if form == "shaka-streamer" and output is not None:
-        from abr_alloc.export.shaka_streamer import shaka_streamer_files
-
-        files = shaka_streamer_files(plan)
         places.make_folder(output)
-        for name, text in files.items():
-            write_or_print(text, output / name)
+        found.save(output)
     else:
-        write_or_print(_WRITERS[form](plan), output, exact=True)
+        write_or_print(str(found), output, exact=True)
 
 
 def _place(form: str) -> str:
     return "folder" if form == "shaka-streamer" else "file"
 
 
-def _titles(ladders: list[TitleLadder]) -> str:
-    names = [found.ladder.title for found in ladders]
-    return ", ".join(names[:_MAX_LISTED]) + (", ..." if len(names) > _MAX_LISTED else "")
-
-
-def _chosen(path: Path, ladders: list[TitleLadder], title: str | None) -> list[TitleLadder]:
-    from abr_alloc.errors import LadderFormatError
-
-    found = [item for item in ladders if title in (None, item.ladder.title)]
-    if not found:
-        raise LadderFormatError(f"{path} has no ladder for {title!r}; it has {_titles(ladders)}")
-    return found
-
-
 def _write_table(ladders: list[TitleLadder], form: str, output: Path | None) -> None:
-    from abr_alloc.cli.ladder_table import ladder_csv, ladder_frame
     from abr_alloc.cli.tables import write_or_print
+    from abr_alloc.formats.rows import ladder_frame
+    from abr_alloc.table.spreadsheet import csv_text
     from abr_alloc.table.table import write_frame
 
+    frame = ladder_frame(ladders)
     if form == "csv" or output is None:
-        write_or_print(ladder_csv(ladders), output, exact=True)
+        write_or_print(csv_text(frame), output, exact=True)
     else:
-        write_frame(ladder_frame(ladders), output)
-
-
-def _hls(plan: LadderPlan) -> str:
-    from abr_alloc.export.hls import master_playlist
-    from abr_alloc.export.planned import PLANNED_COMMENT, planned_variants
-
-    return master_playlist(planned_variants(plan), comment=f"{plan.title}\n{PLANNED_COMMENT}")
-
-
-def _dash(plan: LadderPlan) -> str:
-    from abr_alloc.errors import ExportError
-    from abr_alloc.export.dash import dash_manifest
-    from abr_alloc.export.planned import PLANNED_COMMENT, planned_variants
-
-    if plan.duration_s is None:
-        raise ExportError(f"the ladder file does not say how long {plan.title!r} is; give it with --duration")
-    comment = f"{plan.title}\n{PLANNED_COMMENT}"
-    return dash_manifest(planned_variants(plan), plan.duration_s, segment_s=plan.segment_s, comment=comment)
-
-
-def _ffmpeg(plan: LadderPlan) -> str:
-    from abr_alloc.export.ffmpeg_script import ffmpeg_script
-
-    return ffmpeg_script(plan)
-
-
-def _mediaconvert(plan: LadderPlan) -> str:
-    from abr_alloc.export.mediaconvert import mediaconvert_job
-
-    return json_text(mediaconvert_job(plan))
-
-
-_WRITERS: dict[str, Callable[[LadderPlan], str]] = {
-    "hls": _hls,
-    "dash": _dash,
-    "ffmpeg": _ffmpeg,
-    "mediaconvert": _mediaconvert,
-}
+        write_frame(frame, output)

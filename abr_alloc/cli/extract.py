@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from abr_alloc import defaults
 from abr_alloc.cli import options, places
 from abr_alloc.cli.completion import complete_grid, complete_model
 
 if TYPE_CHECKING:
-    from abr_alloc.allocation.probing import Prober
     from abr_alloc.table.table import FeatureTable
 
 __all__ = ["command"]
-
-
-_MAX_SCENE_S = 60.0  # the memory of comparing audio goes with a scene's length, 8 MiB a second
-_DIGEST_S = 40.0
-_DIGEST_ABOVE_S = 120.0
 
 
 def _check_usage(
@@ -34,13 +29,6 @@ def _check_usage(
         raise click.UsageError("--probes auto chooses video renditions, and --audio-only has none; leave one out")
     if model_name is not None and probes != "auto":
         raise click.UsageError("--model is for --probes auto; add it, or leave --model out")
-
-
-def _prober(model_name: str | None) -> Prober:
-    from abr_alloc.allocation.probing import Prober
-    from abr_alloc.models.checkpoint import load_model
-
-    return Prober(load_model(model_name or "attentive"))
 
 
 class _Written:
@@ -72,7 +60,7 @@ class _Written:
     help="The feature table to write, or an existing folder for one table per title, each written as it is measured.",
 )  # fmt: skip
 @click.option(
-    "--grid", default="hull", show_default=True, metavar="NAME|FILE.toml",
+    "--grid", default=defaults.GRID, show_default=True, metavar="NAME|FILE.toml",
     help="Renditions to probe (docs/formats.md).", shell_complete=complete_grid,
 )  # fmt: skip
 @click.option(
@@ -83,7 +71,9 @@ class _Written:
     "--max-scene", "max_scene_s", type=options.SECONDS,
     help="Cut longer scenes evenly, e.g. 10s. [default: 1min; with --whole no limit]",
 )  # fmt: skip
-@click.option("--video-codec", type=click.Choice(["h264", "hevc", "av1"]), default="h264", show_default=True)
+@click.option(
+    "--video-codec", type=click.Choice(["h264", "hevc", "av1"]), default=defaults.VIDEO_CODEC, show_default=True
+)
 @click.option(
     "--audio-codec", "audio_codecs", type=click.Choice(["aac", "opus", "heaac", "heaacv2"]), multiple=True,
     help="Audio codec to probe (repeatable); the grid's own choice when absent.",
@@ -148,41 +138,44 @@ def command(
     else:
         places.make_folder(folder)
 
-    from abr_alloc.cli.progress import progress
+    from abr_alloc.cli.listening import listener
     from abr_alloc.cli.verbosity import inform
-    from abr_alloc.errors import FailedTitlesError
-    from abr_alloc.measure.cache import Cache, default_cache_dir
-    from abr_alloc.measure.extract import ExtractOptions, FailedTitle, Progress, extract
-    from abr_alloc.media.ffmpeg import find_ffmpeg
-    from abr_alloc.media.grid import load_grid
+    from abr_alloc.measure.extract import FailedTitle
+    from abr_alloc.runs.extract_run import extract_options, measure_sources, raise_failed
     from abr_alloc.table.table import join_tables, write_features
-    from abr_alloc.workers.open import open_workers
 
-    how = ExtractOptions(
-        grid=load_grid(grid),
+    how = extract_options(
+        grid=grid,
         video_codec=video_codec,
         audio_codecs=audio_codecs,
         preset=preset,
         detect_scenes=detect_scenes,
-        max_scene_s=max_scene_s or (_MAX_SCENE_S if detect_scenes else None),
+        max_scene_s=max_scene_s,
+        digest_s=digest_s,
+        full=full,
         audio_only=audio_only,
-        keep_encodes=keep_encodes,
-        digest_s=None if full or audio_only or not detect_scenes else digest_s or _DIGEST_S,
-        digest_above_s=digest_s or _DIGEST_ABOVE_S,
-        prober=None if probes == "all" else _prober(model_name),
+        probes=probes,
+        model=model_name,
         audio_track=audio_track,
-        max_pixels=round(max_megapixels * 1e6),
+        max_megapixels=max_megapixels,
+        keep_encodes=keep_encodes,
     )
     tables: list[FeatureTable] = []
     failures: list[FailedTitle] = []
-    cache, ffmpeg = Cache(cache_dir or default_cache_dir()), replace(find_ffmpeg(ffmpeg_path), stall_s=stall_s)
     written = _Written()
-    # Leaving the block stops the workers at once, wherever an interrupt lands.
-    with open_workers(jobs, scheduler, ffmpeg=ffmpeg) as workers, progress("looking at sources") as update:
-        for step in extract(sources, ffmpeg, cache, how, workers):
-            if isinstance(step, Progress):
-                update(step.done, step.total, step.label)
-            elif isinstance(step, FailedTitle):
+    steps = measure_sources(
+        sources,
+        how,
+        cache=cache_dir,
+        jobs=jobs,
+        scheduler=scheduler,
+        ffmpeg=ffmpeg_path,
+        stall_s=stall_s,
+        feedback=listener(),
+    )
+    with contextlib.closing(steps):
+        for step in steps:
+            if isinstance(step, FailedTitle):
                 failures.append(step)
             elif folder is None:
                 tables.append(step)
@@ -195,7 +188,4 @@ def command(
         written.add(table)
     if written.num_titles:
         inform(f"{output}: {written}")
-    if failures and len(sources) == 1:
-        raise failures[0].error
-    if failures:
-        raise FailedTitlesError([(failed.name, str(failed.error)) for failed in failures], len(sources))
+    raise_failed(failures, len(sources))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 from pathlib import Path
@@ -10,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from abr_alloc import defaults
 from abr_alloc.cli import options, places, streaming
 from abr_alloc.cli.completion import complete_network, complete_reference
 from abr_alloc.cli.printing import echo
-from abr_alloc.documents import json_text, shown
+from abr_alloc.documents import shown
 
 if TYPE_CHECKING:
-    from abr_alloc.allocation.reference import ReferenceLadder
+    from abr_alloc.runs.ladder_catalogue import LadderTask
+    from abr_alloc.table.catalogue import Catalogue
 
 __all__ = ["command"]
 
@@ -70,39 +71,49 @@ class _Sizes(click.ParamType):
     metavar="LADDER.json|.csv|.parquet|DIR",
     help="A ladder file (docs/formats.md), rows, or an existing folder for a ladder file per title.",
 )
-@click.option("--rungs", type=_Rungs(), default="6", show_default=True, help="Or auto: as many as are worth having.")
+@click.option(
+    "--rungs",
+    type=_Rungs(),
+    default=str(defaults.NUM_RUNGS),
+    show_default=True,
+    help="Or auto: as many as are worth having.",
+)
 @click.option(
     "--jnd",
     "jnd_mos",
     type=options.FiniteRange(0, 4),
-    default=0.1,
+    default=defaults.JND_MOS,
     show_default=True,
     help="With auto: what a rung must add to the one below it, MOS.",
 )
 @click.option(
     "--network",
-    default="lognormal:median=3M,sigma=0.9",
+    default=defaults.NETWORK,
     show_default=True,
     metavar="NETWORK",
     shell_complete=complete_network,
     help="Bandwidth of the audience: lognormal:median=RATE,sigma=NUMBER, a .csv file (kbps,weight), 3g, 4g or fixed.",
 )
 @click.option(
-    "--max-audio", type=click.IntRange(min=1), default=3, show_default=True, help="Most distinct audio renditions."
+    "--max-audio",
+    type=click.IntRange(min=1),
+    default=defaults.MAX_AUDIO,
+    show_default=True,
+    help="Most distinct audio renditions.",
 )
 @click.option("--min-kbps", type=options.KBPS, help="Least total rate of a rung.")
 @click.option("--max-kbps", type=options.KBPS, help="Largest total rate of a rung.")
 @click.option(
     "--min-ratio",
     type=options.FiniteRange(1, min_open=True),
-    default=1.3,
+    default=defaults.MIN_RATIO,
     show_default=True,
     help="Least ratio of the total rates of successive rungs.",
 )
 @click.option(
     "--max-ratio",
     type=options.FiniteRange(1, min_open=True),
-    default=2.5,
+    default=defaults.MAX_RATIO,
     show_default=True,
     help="Largest ratio of the total rates of successive rungs.",
 )
@@ -121,7 +132,12 @@ class _Sizes(click.ParamType):
     help="Allowed sizes by their short side: 234p..1080p, or 240p,720p.",
 )
 @click.option(
-    "--round", "round_kbps", type=options.KBPS, default="5k", show_default=True, help="Video rates are multiples of it."
+    "--round",
+    "round_kbps",
+    type=options.KBPS,
+    default=f"{defaults.ROUND_KBPS:g}k",
+    show_default=True,
+    help="Video rates are multiples of it.",
 )
 @click.option("--shared", is_flag=True, help="One ladder for all titles, each with the same weight.")
 @click.option(
@@ -185,20 +201,21 @@ def command(
 
     streaming.one_blas_thread()
 
-    from abr_alloc.allocation.audience import PRESETS, read_audience
-    from abr_alloc.allocation.design import DesignOptions, design_catalogue, design_titles
+    from abr_alloc.allocation.audience import read_audience
+    from abr_alloc.allocation.design import DesignOptions
     from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.rung import LadderRules
-    from abr_alloc.allocation.surface import build_surfaces
-    from abr_alloc.cli.ladder_stream import FileNames, LadderTask, design_catalogue_titles, features_object
-    from abr_alloc.cli.ladder_table import ladder_csv, ladder_frame, ladder_text
+    from abr_alloc.allocation.validity import DIGEST_NOTE
+    from abr_alloc.cli.ladder_table import ladder_text
     from abr_alloc.cli.layout import wrap
-    from abr_alloc.cli.plan import model_object
-    from abr_alloc.cli.tables import DIGEST_NOTE, write_or_print
+    from abr_alloc.cli.tables import write_or_print
     from abr_alloc.cli.verbosity import notes
-    from abr_alloc.formats.ladder_file import ladder_document
-    from abr_alloc.runs.chunk_tasks import shared_model
+    from abr_alloc.runs.ladder_catalogue import LadderTask
+    from abr_alloc.runs.ladder_run import described_network, find_reference, ladder_provenance
+    from abr_alloc.runs.ladder_run import ladder as design
+    from abr_alloc.runs.shared_model import shared_model
     from abr_alloc.table.catalogue import open_catalogue
+    from abr_alloc.table.spreadsheet import csv_text
     from abr_alloc.table.table import write_frame
 
     audience = read_audience(network)
@@ -211,7 +228,7 @@ def command(
         top_avq_mos=math.inf if top_avq_mos is None else top_avq_mos,
         sides_px=sides_px,
     )
-    reference = None if reference_name is None else _reference(reference_name)
+    reference = None if reference_name is None else find_reference(reference_name)
     catalogue = open_catalogue(features)
     streaming.check_place(catalogue, output)
     model = shared_model(model_name)
@@ -223,76 +240,61 @@ def command(
         overhead=overhead,
         mix_audio=len(filters["audio_codecs"]) > 1,
     ).known_to(model)
-    described = " = ".join([network, *PRESETS.get(network, ())[:1]])
-    provenance = {
-        "model": model_object(model),
-        "features": {},
-        "options": _options_object(wanted, described, reference_name, shared),
-    }
-    streams = suffix == ".parquet" or not catalogue.is_one_table
-    if streams and not (shared or as_json or suffix == ".json" or (as_csv and output is None)):
+    described = described_network(network)
+    if not shared and _comes_in_rows(catalogue, output, folder, as_csv=as_csv, as_json=as_json):
+        about = ladder_provenance(model, wanted, described, reference_name, shared=False)
         task = LadderTask(
             chunk=catalogue.chunks[0],
             model=model_name,
             audience=audience,
             options=wanted,
             reference=reference,
-            provenance=provenance if folder is not None else {},
+            provenance=about if folder is not None else {},
             filters=Filters(**filters),
         )
-        design_catalogue_titles(task, catalogue, output if folder is None else None, folder, jobs, scheduler)
+        _design_catalogue(task, catalogue, output if folder is None else None, folder, jobs, scheduler)
         return
     table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
-    surfaces = build_surfaces(table, model, overhead=overhead)
-    if shared:
-        ladders = [design_catalogue(surfaces, audience, wanted, reference)]
-    else:
-        ladders = design_titles(surfaces, audience, wanted, reference)
-    provenance["features"] = features_object(table)
+    ladders = design(table, network, model, options=wanted, shared=shared, compare=reference_name)
     if folder is not None:
-        names = FileNames()
-        for found in ladders:
-            only = features_object(table, found.ladder.title)
-            text = _json(ladder_document([found], provenance | {"features": only}))
-            write_or_print(text, folder / names.of(found.ladder.title))
+        ladders.save(folder)
     elif output is not None and suffix == ".parquet":
-        write_frame(ladder_frame(ladders), output)
+        write_frame(ladders.to_frame(), output)
     elif as_json or suffix == ".json":
-        write_or_print(_json(ladder_document(ladders, provenance)), output)
+        write_or_print(ladders.to_json(), output)
     elif as_csv or suffix == ".csv":
-        write_or_print(ladder_csv(ladders), output, exact=True)
+        write_or_print(csv_text(ladders.to_frame()), output, exact=True)
     if not (as_json or as_csv) or output is not None:
         echo(ladder_text(ladders, described, model.name, free_number=wanted.num_rungs is None), nl=False)
         if set(table.frame["title"]) & set(table.metadata.weights_s):
             echo(notes(f"{wrap(DIGEST_NOTE, '')}\n"), nl=False)
 
 
-def _json(document: dict[str, Any]) -> str:
-    return json_text(document)
+def _comes_in_rows(
+    catalogue: Catalogue, output: Path | None, folder: Path | None, *, as_csv: bool, as_json: bool
+) -> bool:
+    """As for other results; but one table's ladders are also shown, and go through memory but for Parquet."""
+    if catalogue.is_one_table and (output is None or output.suffix.lower() != ".parquet"):
+        return False
+    if folder is not None:
+        return not as_json
+    if as_csv and output is None:
+        return False
+    document = as_json or (output is not None and output.suffix.lower() == ".json")
+    return streaming.comes_in_rows(catalogue, output, as_csv=as_csv, as_document=document)
 
 
-def _reference(name: str) -> ReferenceLadder:
-    from abr_alloc.allocation.reference import load_reference
-    from abr_alloc.errors import LadderFormatError
-    from abr_alloc.formats.ladder_file import as_reference, read_ladders
+def _design_catalogue(
+    task: LadderTask, catalogue: Catalogue, output: Path | None, folder: Path | None, jobs: int, scheduler: str | None
+) -> None:
+    """Write ladders as they come, then print how many there are."""
+    from abr_alloc.cli.summaries import ladder_summary
+    from abr_alloc.runs.ladder_catalogue import ladder_catalogue
 
-    if not name.lower().endswith(".json"):
-        return load_reference(name)
-    found = read_ladders(Path(name))
-    if len(found) > 1:
-        raise LadderFormatError(
-            f"{name} holds {len(found)} ladders; compare with a file of one (-o FOLDER writes them)"
-        )
-    return as_reference(found[0], Path(name).stem)
-
-
-def _options_object(wanted: Any, network: str, reference: str | None, shared: bool) -> dict[str, Any]:
-    found = dataclasses.asdict(wanted)
-    rules = found.pop("rules")
-    for name in ("interval_mos", "difference_mos"):  # the model's
-        found.pop(name)
-    for name in ("min_step_mos", "min_played_share", "tie_mos"):  # nobody asks for them
-        rules.pop(name)
-    flat = {**found, **rules, "network": network, "compare": reference, "shared": shared}
-    # JSON has no infinity: what is not limited is null.
-    return {name: None if value == math.inf else value for name, value in flat.items()}
+    with streaming.shown("designing", jobs, scheduler) as how:
+        summary = ladder_catalogue(task, catalogue, output, folder, how)
+    if summary.num_ladders:
+        echo(ladder_summary(summary))
+    for reason in summary.reasons[:-1]:
+        echo(f"infeasible: {reason}", err=True)
+    summary.raise_any()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.ladder import PLAYED_SHARE
 from abr_alloc.allocation.reference import Comparison
@@ -14,16 +12,7 @@ from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.cli.tables import audio_text, only_audio_codec, video_text
 from abr_alloc.cli.verbosity import notes
 
-__all__ = ["LADDER_COLUMNS", "ladder_csv", "ladder_frame", "ladder_text"]
-
-
-LADDER_COLUMNS = {
-    **{"title": "str", "rung": "int", "video_codec": "str", "width_px": "int", "height_px": "int"},
-    **{"video_target": "str", "video_kbps": "float", "audio_codec": "str", "channels": "int", "audio_target": "str"},
-    **dict.fromkeys(("audio_kbps", "total_kbps", "avq_mos", "avq_low_mos", "avq_high_mos", "played_share"), "float"),
-    **{"interpolated": "bool", "vmaf": "float"},
-}
-"""Columns of ladders as rows, with their types."""
+__all__ = ["ladder_text"]
 
 
 def ladder_text(ladders: Sequence[TitleLadder], network: str, model_name: str, *, free_number: bool) -> str:
@@ -129,41 +118,3 @@ def _left_out(reasons: Sequence[str]) -> list[str]:
         rung, _, reason = text.partition(": ")
         rungs.setdefault(reason, []).append(rung)
     return [wrap(f"left out, {reason}: {', '.join(names)}") for reason, names in rungs.items()]
-
-
-def ladder_csv(ladders: Sequence[TitleLadder]) -> str:
-    """One row per rung."""
-    from abr_alloc.table.spreadsheet import csv_text
-
-    return csv_text(ladder_frame(ladders))
-
-
-def ladder_frame(ladders: Sequence[TitleLadder]) -> pd.DataFrame:
-    """One row per rung; every column has one type, whatever numbers a file holds."""
-    rows = [
-        {
-            "title": found.ladder.title,
-            "rung": i,
-            "video_codec": r.video.codec,
-            "width_px": r.video.width_px,
-            "height_px": r.video.height_px,
-            "video_target": r.video.target,
-            "video_kbps": r.video.bitrate_kbps,
-            "audio_codec": r.audio.codec,
-            "channels": r.audio.channels,
-            "audio_target": r.audio.target,
-            "audio_kbps": r.audio.bitrate_kbps,
-            "total_kbps": r.total_kbps,
-            "avq_mos": r.avq_mos,
-            "avq_low_mos": r.interval_mos[0],
-            "avq_high_mos": r.interval_mos[1],
-            "played_share": r.played_share,
-            "interpolated": r.video.interpolated,
-            "vmaf": r.video.vmaf,
-        }
-        for found in ladders
-        for i, r in enumerate(found.ladder.rungs, 1)
-    ]
-    types = {"int": "int64", "float": "float64"}
-    frame = pd.DataFrame(rows, columns=list(LADDER_COLUMNS))
-    return frame.astype({name: types[kind] for name, kind in LADDER_COLUMNS.items() if kind in types})

@@ -21,6 +21,7 @@ from abr_alloc.cli.printing import cut, echo, safe_streams
 from abr_alloc.cli.signals import ended_by_signals, signal_of
 from abr_alloc.cli.verbosity import add_flags, start_logging
 from abr_alloc.errors import AbrAllocError, FailedTitlesError, InfeasibleBudgetError, InfeasibleLadderError
+from abr_alloc.extras import extra_missing
 from abr_alloc.location import make_scratch_dir
 
 __all__ = ["COMMANDS", "cli", "main"]
@@ -121,6 +122,11 @@ def main() -> None:
         _end(str(error), EXIT_INFEASIBLE, debug, word="infeasible")
     except AbrAllocError as error:
         _end(str(error), EXIT_FAILURE, debug)
+    except ModuleNotFoundError as error:
+        missing = extra_missing(error)
+        if missing is None:
+            raise
+        _end(str(missing), EXIT_FAILURE, debug)
     except BrokenPipeError:
         # The reader has gone (`| head`): not an error, and the interpreter must not complain at exit either.
         _forget_stdout()

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from abr_alloc.cli import options, places, streaming
+from abr_alloc.cli.printing import echo
 from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
-    from abr_alloc.allocation.results import Plan
-    from abr_alloc.allocation.surface import QualitySurface
     from abr_alloc.allocation.title_plan import Limits
     from abr_alloc.models.checkpoint import Model
+    from abr_alloc.runs.plan_run import PlanTask
+    from abr_alloc.table.catalogue import Catalogue
+    from abr_alloc.table.table import FeatureTable
 
-__all__ = ["command", "plan_document"]
+__all__ = ["command"]
 
 _FIGURES = (".png", ".svg")
 
@@ -108,16 +108,15 @@ def command(
     _check_usage(budgets_kbps, per, audio, pool, time_limit_s, sensitivity)
     places.check_output(output, [features])
     as_json, as_csv = _check_format(as_json, as_csv, output, figures=sensitivity)
-    as_parquet = output is not None and output.suffix.lower() == ".parquet"
 
     streaming.one_blas_thread()
 
     from abr_alloc.allocation.filters import Filters, select
-    from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces
-    from abr_alloc.allocation.surface import build_surfaces
-    from abr_alloc.allocation.title_plan import Limits, plan_titles
+    from abr_alloc.allocation.title_plan import Limits
     from abr_alloc.cli.tables import plan_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
+    from abr_alloc.runs.plan_run import PlanTask, plan
+    from abr_alloc.runs.shared_model import shared_model
     from abr_alloc.table.catalogue import open_catalogue
 
     catalogue = open_catalogue(features)
@@ -129,51 +128,56 @@ def command(
         min_avq_mos=-math.inf if min_avq_mos is None else min_avq_mos,
         time_limit_s=time_limit_s or math.inf,
     )
-    as_rows = as_csv or as_parquet
-    if not sensitivity and not as_json and (as_rows or not (catalogue.is_one_table or _is_text(output))):
-        from abr_alloc.cli.plan_stream import plan_catalogue, plan_text
-        from abr_alloc.runs.chunk_tasks import PlanTask
-
+    budgets, per = tuple(dict.fromkeys(budgets_kbps)), per or "scene"
+    if streaming.comes_in_rows(catalogue, output, as_csv=as_csv, as_document=as_json or sensitivity):
         task = PlanTask(
             chunk=catalogue.chunks[0],
             model=model_name,
-            budgets_kbps=tuple(dict.fromkeys(budgets_kbps)),
-            per_title=per == "title",
+            budgets_kbps=budgets,
+            per=per,
             limits=limits,
             measured_only=measured_only,
             overhead=overhead,
             filters=Filters(**filters),
         )
-        if catalogue.is_one_table and not as_parquet:
-            streaming.refuse_scheduler(scheduler)
-            text, infeasible = plan_text(task, catalogue)
-            infeasible.require_any(text.count("\n") - 1)
-            write_or_print(text, output, exact=True)
-            infeasible.end()
-        else:
-            plan_catalogue(task, catalogue, output, to_stdout=as_csv and output is None, jobs=jobs, scheduler=scheduler)
+        _plan_rows(task, catalogue, output, as_csv, jobs, scheduler)
         return
-
-    from abr_alloc.runs.chunk_tasks import shared_model
-
     table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
-    model = shared_model(model_name)
-    measured = build_surfaces(table, model, overhead=overhead)
-    surfaces = planning_surfaces(measured, overhead=overhead, measured_only=measured_only)
     if sensitivity:
-        _sweep(surfaces, limits, model, overhead, as_json, as_csv, output, measured_only=measured_only)
+        _sweep(table, limits, shared_model(model_name), overhead, as_json, as_csv, output, measured_only=measured_only)
         return
-    plan = (plan_titles if per == "title" else plan_surfaces)(
-        surfaces, list(dict.fromkeys(budgets_kbps)), model, limits
-    )
-    if as_json:
-        text = json_text(plan_document(plan, model, overhead, per_title=per == "title"))
-    else:
-        text = plan_table(plan, model, table, measured_only=measured_only)
+    found = plan(table, budgets, model_name, per=per, limits=limits, overhead=overhead, measured_only=measured_only)
+    text = found.to_json() if as_json else plan_table(found, found.model, table, measured_only=measured_only)
     if text:
         write_or_print(text, output)
-    if plan.infeasible:
-        raise InfeasibleBudgetError(plan.infeasible)
+    if found.infeasible:
+        raise InfeasibleBudgetError(found.infeasible)
+
+
+def _plan_rows(
+    task: PlanTask, catalogue: Catalogue, output: Path | None, as_csv: bool, jobs: int, scheduler: str | None
+) -> None:
+    """Write rows as they come, then print what each budget came to; rows of one table are all there is to see."""
+    from abr_alloc.cli.summaries import plan_summary
+    from abr_alloc.runs.plan_run import plan_catalogue
+    from abr_alloc.runs.stream import infeasible_path
+
+    alone = as_csv and catalogue.is_one_table
+    if alone:
+        streaming.refuse_scheduler(scheduler)
+    with streaming.shown("planning", 1 if alone else jobs, scheduler) as how:
+        summaries, infeasible = plan_catalogue(
+            task,
+            catalogue,
+            output,
+            how,
+            list_infeasible=not alone,
+            take_csv=streaming.print_csv if as_csv else None,
+        )
+    if not (alone or (as_csv and output is None)):
+        listed = infeasible_path(output) if output is not None and infeasible.number else None
+        echo(plan_summary(summaries, per=task.per, output=output, infeasible=listed))
+    infeasible.raise_any()
 
 
 def _check_usage(
@@ -212,13 +216,8 @@ def _check_format(as_json: bool, as_csv: bool, output: Path | None, *, figures: 
     return as_json or suffix == ".json", as_csv or suffix == ".csv"
 
 
-def _is_text(output: Path | None) -> bool:
-    """Whether tables of text are to be written to a file, however many."""
-    return output is not None and output.suffix.lower() not in (".csv", ".parquet")
-
-
 def _sweep(
-    surfaces: Iterator[QualitySurface],
+    table: FeatureTable,
     limits: Limits,
     model: Model,
     overhead: float,
@@ -228,32 +227,24 @@ def _sweep(
     *,
     measured_only: bool,
 ) -> None:
-    import pandas as pd
-
-    from abr_alloc.allocation.sensitivity import BudgetPoint, sweep_budgets
+    from abr_alloc.allocation.plan import planning_surfaces
+    from abr_alloc.allocation.sensitivity import sweep_budgets
+    from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.cli.tables import sensitivity_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
+    from abr_alloc.formats.plan_document import sweep_document, sweep_frame
     from abr_alloc.writing import replace_file
 
-    points, infeasible = sweep_budgets(surfaces, limits)
-    rows = [{**dataclasses.asdict(point), "audio_share": point.audio_share} for point in points]
+    measured = build_surfaces(table, model, overhead=overhead)
+    points, infeasible = sweep_budgets(
+        planning_surfaces(measured, overhead=overhead, measured_only=measured_only), limits
+    )
     if as_json:
-        document = {
-            "schema_version": 1,
-            "command": "plan --sensitivity",
-            "model": model_object(model),
-            "overhead": overhead,
-            "pool": limits.pool,
-            "points": rows,
-            "infeasible": [dataclasses.asdict(title) for title in infeasible],
-        }
-        write_or_print(json_text(document), output)
+        write_or_print(json_text(sweep_document(points, infeasible, model, overhead, limits.pool)), output)
     elif as_csv:
         from abr_alloc.table.spreadsheet import csv_text
 
-        columns = [*(field.name for field in dataclasses.fields(BudgetPoint)), "audio_share"]
-        table = pd.DataFrame(rows, columns=columns)
-        write_or_print(csv_text(table), output, exact=True)
+        write_or_print(csv_text(sweep_frame(points)), output, exact=True)
     elif output is not None and output.suffix.lower() in _FIGURES:
         if points:
             from abr_alloc.report.figures import draw_sensitivity
@@ -265,39 +256,3 @@ def _sweep(
         write_or_print(sensitivity_table(points), output)
     if infeasible:
         raise InfeasibleBudgetError(infeasible)
-
-
-def model_object(model: Model) -> dict[str, Any]:
-    """Which model predicted, for JSON."""
-    return {
-        "name": model.name,
-        "labels": model.card["labels"],
-        "video_feature_version": model.card["video_feature_version"],
-        "audio_feature_version": model.card["audio_feature_version"],
-        "weights_sha256": model.card["weights_sha256"],
-    }
-
-
-def plan_document(plan: Plan, model: Model, overhead: float, *, per_title: bool) -> dict[str, Any]:
-    """The JSON object of docs/formats.md."""
-    from abr_alloc.formats.ladder_file import video_object
-
-    plans = []
-    for allocation in plan.allocations:
-        row = dataclasses.asdict(allocation)
-        row.pop("extra_budget_gain_mos")
-        row["video"] = video_object(allocation.video)
-        row["interval_mos"] = list(row["interval_mos"])
-        row["cheaper"]["video"] = video_object(allocation.cheaper.video)
-        plans.append(row)
-    document = {
-        "schema_version": 2,
-        "command": "plan",
-        "model": model_object(model),
-        "overhead": overhead,
-        "plans": plans,
-        "infeasible": [dataclasses.asdict(scene) for scene in plan.infeasible],
-    }
-    if per_title:
-        document["certificates"] = [{**dataclasses.asdict(c), "gap_mos": c.gap_mos} for c in plan.certificates]
-    return document

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import click
 
 from abr_alloc.cli import options, places, streaming
-from abr_alloc.documents import json_text
+from abr_alloc.cli.printing import echo
 
 __all__ = ["command"]
 
 _FORMATS = (".png", ".svg", ".json", ".csv", ".parquet")
-_ROWS = (".csv", ".parquet")
 
 
 @click.command("relevance", short_help="Estimate how much audio and video matter per scene.")
@@ -58,58 +56,43 @@ def command(
     streaming.one_blas_thread()
 
     from abr_alloc.allocation.filters import Filters, select
-    from abr_alloc.allocation.plan import middling_budget_kbps, plan_surfaces, planning_surfaces
-    from abr_alloc.allocation.surface import build_surfaces
+    from abr_alloc.cli.summaries import relevance_summary
     from abr_alloc.cli.tables import relevance_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
-    from abr_alloc.models.checkpoint import load_model
+    from abr_alloc.runs.relevance_run import relevance, relevance_catalogue
     from abr_alloc.table.catalogue import open_catalogue
     from abr_alloc.writing import replace_file
 
     catalogue = open_catalogue(features)
     streaming.check_place(catalogue, output)
-    suffix = "" if output is None else output.suffix.lower()
-    if suffix in _ROWS or not (catalogue.is_one_table or as_json or suffix):
-        from abr_alloc.cli.relevance_stream import relevance_catalogue
-
-        relevance_catalogue(
-            catalogue, output, budget_kbps, model_name, overhead, measured_only, filters, jobs, scheduler
-        )
+    if streaming.comes_in_rows(catalogue, output, as_csv=False, as_document=as_json):
+        with streaming.shown("relevance", jobs, scheduler) as how:
+            summary, infeasible = relevance_catalogue(
+                catalogue,
+                budget_kbps,
+                model_name,
+                output,
+                how,
+                overhead=overhead,
+                measured_only=measured_only,
+                filters=Filters(**filters),
+            )
+        if summary is not None:
+            echo(relevance_summary(summary))
+        infeasible.raise_any()
         return
     table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
-    model = load_model(model_name)
-    surfaces = list(build_surfaces(table, model, overhead=overhead))
-    budget = budget_kbps or middling_budget_kbps(surfaces)
-    plan = plan_surfaces(planning_surfaces(surfaces, overhead=overhead, measured_only=measured_only), [budget], model)
-    if not plan.allocations:
-        raise InfeasibleBudgetError(plan.infeasible)
-    if as_json or (output is not None and output.suffix.lower() == ".json"):
-        document = {
-            "schema_version": 1,
-            "command": "relevance",
-            "model": {"name": model.name, "labels": model.card["labels"]},
-            "budget_kbps": budget,
-            "scenes": [
-                {
-                    "title": a.title,
-                    "scene": a.scene,
-                    "start_s": a.start_s,
-                    "end_s": a.end_s,
-                    **dataclasses.asdict(a.relevance),
-                    "video_share": a.relevance.video_share,
-                }
-                for a in plan.allocations
-            ],
-            "infeasible": [dataclasses.asdict(scene) for scene in plan.infeasible],
-        }
-        write_or_print(json_text(document), output)
+    found = relevance(table, budget_kbps, model_name, overhead=overhead, measured_only=measured_only)
+    suffix = "" if output is None else output.suffix.lower()
+    if as_json or suffix == ".json":
+        write_or_print(found.to_json(), output)
     elif output is not None:
         from abr_alloc.report.figures import draw_relevance
         from abr_alloc.report.style import render
 
-        figure = draw_relevance(plan.allocations, budget_kbps=budget, chosen=budget_kbps is not None)
-        replace_file(output, render(figure, output.suffix.lower().removeprefix(".")))
+        figure = draw_relevance(found.scenes, budget_kbps=found.budget_kbps, chosen=budget_kbps is not None)
+        replace_file(output, render(figure, suffix.removeprefix(".")))
     else:
-        write_or_print(relevance_table(plan, budget), None)
-    if plan.infeasible:
-        raise InfeasibleBudgetError(plan.infeasible)
+        write_or_print(relevance_table(found.plan, found.budget_kbps), None)
+    if found.infeasible:
+        raise InfeasibleBudgetError(found.infeasible)

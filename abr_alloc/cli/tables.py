@@ -8,7 +8,7 @@ from pathlib import Path
 from abr_alloc.allocation.results import SLIGHT_LOSS_MOS, Allocation, Certificate, Plan
 from abr_alloc.allocation.sensitivity import BudgetPoint
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
-from abr_alloc.allocation.validity import outside_validity
+from abr_alloc.allocation.validity import DIGEST_NOTE, outside_validity
 from abr_alloc.cli.layout import WIDTH, new_table, render_table, short_title, wrap
 from abr_alloc.cli.printing import echo
 from abr_alloc.cli.verbosity import notes
@@ -18,7 +18,6 @@ from abr_alloc.units import format_time
 from abr_alloc.writing import replace_file
 
 __all__ = [
-    "DIGEST_NOTE",
     "audio_text",
     "certificate_line",
     "only_audio_codec",
@@ -32,13 +31,6 @@ __all__ = [
 
 _MOST_NAMED = 3
 _PROVEN_MOS = 1e-8  # a gap of no meaning: the search itself stops at a billionth
-
-
-DIGEST_NOTE = (
-    "Measured as a digest: its scenes are stretches that stand for all of their title (docs/measure-less.md); "
-    "extract --full measures every scene."
-)
-"""What is told of a title that was not measured whole."""
 
 
 def write_or_print(text: str, output: Path | None, *, exact: bool = False) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +13,9 @@ from abr_alloc.cli.verbosity import inform
 
 if TYPE_CHECKING:
     from abr_alloc.learning.dataset import TrainingSet
-    from abr_alloc.learning.scoring import Estimate
     from abr_alloc.table.table import FeatureTable
 
-__all__ = ["describing", "estimate_object", "keep_flagged_option", "load_data", "number", "video_ratings_option"]
+__all__ = ["describing", "keep_flagged_option", "load_data", "video_ratings_option"]
 
 _DESCRIBING = (
     click.option(
@@ -113,13 +110,3 @@ def load_data(
                 f"contradicting their ratings ({', '.join(f'{name}: {num}' for name, num in flagged.items())})"
             )
     return from_ratings(frame, audio_columns, video_columns, mos_range), []
-
-
-def number(value: float, digits: int = 6) -> float | None:
-    """A figure for JSON, which has no NaN."""
-    return round(value, digits) if math.isfinite(value) else None
-
-
-def estimate_object(estimate: Estimate) -> dict[str, float | None]:
-    """`{"value", "low", "high"}`."""
-    return {name: number(value) for name, value in dataclasses.asdict(estimate).items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options, places
-from abr_alloc.cli.training_data import describing, load_data, number
+from abr_alloc.cli.training_data import describing, load_data
 from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def _report(study: Any, base: TrainingConfig, folder: Path) -> str:
     import pandas as pd
 
     from abr_alloc.cli.layout import wrap
+    from abr_alloc.learning.agreement import number
     from abr_alloc.learning.tuning import best_config, trials_of
     from abr_alloc.table.spreadsheet import csv_text
     from abr_alloc.writing import replace_file

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from abr_alloc import defaults
 from abr_alloc.export.presentation import Variant
 from abr_alloc.formats.delivery_record import Delivery
 
@@ -15,9 +16,9 @@ __all__ = ["Comparison", "RungComparison", "Tolerance", "compare_rungs"]
 class Tolerance:
     """How far a delivered rung may be from its prediction."""
 
-    rate: float = 0.05
+    rate: float = defaults.RATE_TOLERANCE
     """Of its total rate, as a share of the predicted."""
-    avq: float = 0.1
+    avq: float = defaults.AVQ_TOLERANCE_MOS
     """Of its AVQ, MOS."""
 
 

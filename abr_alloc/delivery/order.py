@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.errors import DeliveryError
 from abr_alloc.export.planned import distinct_renditions, rendition_names
-from abr_alloc.export.presentation import AUDIO_LABEL
 from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder
 from abr_alloc.formats.ladder_file import TitleFacts, read_ladders, read_provenance, read_title_facts
 from abr_alloc.media.coding import PRESETS
@@ -149,7 +149,7 @@ def make_order(
     preset: str | None = None,
     threads: int = 1,
     language: str = "und",
-    label: str = AUDIO_LABEL,
+    label: str = defaults.AUDIO_LABEL,
     audio_track: int | None = None,
 ) -> Delivery:
     """What is to be encoded.

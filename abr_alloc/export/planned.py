@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, AudioRendition, VideoRendition
+from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.errors import ExportError, LadderFormatError, UnitError
 from abr_alloc.export.codec_strings import AUDIO_CODEC_STRINGS, Level, video_codec_string, video_level
-from abr_alloc.export.presentation import AUDIO_LABEL, SEGMENT_S, AudioStream, Variant, VideoStream
+from abr_alloc.export.presentation import SEGMENT_S, AudioStream, Variant, VideoStream
 from abr_alloc.formats.ladder_file import read_provenance, read_title_facts
 from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, gop_frames, segment_duration_s
 from abr_alloc.units import parse_bitrate_kbps
@@ -175,7 +176,7 @@ def load_plan(
         )
     overhead = read_provenance(path).get("overhead")
     if overhead is None:
-        overhead = DEFAULT_OVERHEAD
+        overhead = defaults.OVERHEAD
     if isinstance(overhead, bool) or not isinstance(overhead, (int, float)) or not 0.0 <= overhead <= 1.0:
         raise LadderFormatError(f"{path} is damaged (options.overhead is {overhead!r}); design it again")
     return LadderPlan(
@@ -245,7 +246,7 @@ def planned_variants(plan: LadderPlan) -> list[Variant]:
             channels=a.channels,
             sample_rate_hz=SAMPLE_RATE_HZ,
             language="und",
-            label=AUDIO_LABEL,
+            label=defaults.AUDIO_LABEL,
             peak_bits_per_s=a.bitrate_kbps * bits,
             average_bits_per_s=a.bitrate_kbps * bits,
         )

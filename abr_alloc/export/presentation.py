@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 __all__ = [
-    "AUDIO_LABEL",
     "I_FRAME_PLAYLIST_NAME",
     "MANIFEST_NAME",
     "MASTER_NAME",
@@ -40,10 +39,6 @@ PLAYLIST_NAME = "index.m3u8"
 
 I_FRAME_PLAYLIST_NAME = "iframes.m3u8"
 """A video stream's playlist of key frames, in its folder."""
-
-
-AUDIO_LABEL = "Audio"
-"""NAME of every audio rendition: members of different groups must agree on it (RFC 8216, section 4.3.4.1.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,16 @@ from abr_alloc.errors import DeliveryError
 from abr_alloc.location import read_bytes
 from abr_alloc.writing import replace_file
 
-__all__ = ["RECORD_NAME", "AudioOrder", "Delivery", "PlannedRung", "VideoOrder", "read_delivery", "write_delivery"]
+__all__ = [
+    "RECORD_NAME",
+    "AudioOrder",
+    "Delivery",
+    "PlannedRung",
+    "VideoOrder",
+    "delivery_text",
+    "read_delivery",
+    "write_delivery",
+]
 
 RECORD_NAME = "delivery.json"
 SCHEMA_VERSION = 1
@@ -169,16 +178,21 @@ class Delivery:
 _Record = TypeVar("_Record", VideoOrder, AudioOrder, PlannedRung, Delivery)
 
 
+def delivery_text(delivery: Delivery) -> str:
+    """The record as JSON."""
+    document = {"schema_version": SCHEMA_VERSION, "command": "encode", **dataclasses.asdict(delivery)}
+    if delivery.audio_track is None:  # so that folders of any source are read by earlier versions too
+        del document["audio_track"]
+    return json_text(document)
+
+
 def write_delivery(delivery: Delivery, path: Path) -> None:
     """Write the record.
 
     Raises:
         OutputError: the place cannot be written to.
     """
-    document = {"schema_version": SCHEMA_VERSION, "command": "encode", **dataclasses.asdict(delivery)}
-    if delivery.audio_track is None:  # so that folders of any source are read by earlier versions too
-        del document["audio_track"]
-    replace_file(path, json_text(document).encode())
+    replace_file(path, delivery_text(delivery).encode())
 
 
 def read_delivery(path: Path) -> Delivery:

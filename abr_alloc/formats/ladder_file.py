@@ -13,10 +13,10 @@ from typing import Any
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.reference import Comparison, ReferenceLadder, ReferenceRung
 from abr_alloc.allocation.rung import Ladder, Rung
-from abr_alloc.allocation.surface import VideoRendition
 from abr_alloc.documents import DamagedDocument, number_of, parse_json, shown
 from abr_alloc.errors import LadderFormatError
 from abr_alloc.formats.ladder_fields import designed_of, list_of, object_of
+from abr_alloc.formats.plan_document import video_object
 from abr_alloc.location import read_bytes
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "read_ladders",
     "read_provenance",
     "read_title_facts",
-    "video_object",
 ]
 
 SCHEMA_VERSION = 1
@@ -65,15 +64,6 @@ def ladder_document(ladders: Sequence[TitleLadder], provenance: Mapping[str, Any
         **provenance,
         "ladders": [_title_object(found) for found in ladders],
     }
-
-
-def video_object(video: VideoRendition) -> dict[str, Any]:
-    """A video rendition; where it was interpolated, between which probes."""
-    found = dataclasses.asdict(video)
-    probes = found.pop("nearest_probes")
-    if video.interpolated:
-        found |= {"interpolated": True, "nearest_probes": list(probes)}
-    return found
 
 
 def _title_object(found: TitleLadder) -> dict[str, Any]:

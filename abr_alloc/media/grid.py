@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from abr_alloc.errors import GridError, UnitError
 from abr_alloc.location import read_bytes
 from abr_alloc.media.coding import PRESETS
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.shipped import grid_names
+from abr_alloc.shipped import grid_names, read_grid
 from abr_alloc.units import parse_bitrate_kbps
 
 __all__ = ["AUDIO_CODECS", "PRESET_NAMES", "VIDEO_CODECS", "AudioTarget", "Grid", "VideoTarget", "load_grid"]
@@ -147,10 +146,9 @@ def load_grid(name_or_path: str) -> Grid:
             reason = getattr(error, "strerror", None) or str(error)
             raise GridError(f"grid {name_or_path} cannot be read ({reason}); give a TOML file") from error
     else:
-        folder = resources.files("ladders").joinpath("grids")
         if name_or_path not in grid_names():
             raise GridError(f"no grid named {name_or_path!r}; choose {', '.join(grid_names())}, or give a FILE.toml")
-        text = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
+        text = read_grid(name_or_path)
     try:
         return _parse(parse_toml(text), text, path.stem)
     except ValueError as error:

@@ -20,6 +20,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc import defaults
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.colour import Colour
 from abr_alloc.media.container import open_media
@@ -40,7 +41,7 @@ __all__ = [
     "require_unchanged",
 ]
 
-MAX_PIXELS = 40_000_000
+MAX_PIXELS = round(defaults.MAX_MEGAPIXELS * 1e6)
 """Largest picture that is opened by default, pixels: 8K UHD has 33 million."""
 
 NO_LIMIT = 2**31 - 1

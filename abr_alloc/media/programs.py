@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
+from abr_alloc import defaults
 from abr_alloc.errors import ToolFailedError, ToolMissingError
 from abr_alloc.media.confinement import SIGNALS, confine, read_progress
 
@@ -32,7 +33,7 @@ __all__ = [
     "stop_children",
 ]
 
-STALL_S = 900.0
+STALL_S = defaults.STALL_S
 """How long a program may go without reading or writing anything before it is ended, seconds."""
 
 STDERR_TAIL_CHARS = 4000

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc import defaults
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.errors import CheckpointError, OutputError
 from abr_alloc.location import read_bytes, require_no_pipe
@@ -32,11 +33,10 @@ from abr_alloc.shipped import model_names
 from abr_alloc.table.table import AUDIO_FEATURES, FeatureTable, TableMetadata, columns_of, feature_columns
 from abr_alloc.writing import replace_file
 
-__all__ = ["DEFAULT_MODEL", "Model", "load_model", "model_sha256", "save_model"]
+__all__ = ["Model", "load_model", "model_sha256", "save_model"]
 
 FORMAT_VERSION = 3
 _OLD_SCALE = 2  # AVQ was LIVE-SJTU's points of 100 on the IBM scale, which ends at 4.1
-DEFAULT_MODEL = "attentive"
 
 _CARD, _WEIGHTS = "model.json", "model.safetensors"
 _REQUIRED = frozenset(
@@ -134,7 +134,7 @@ class Model:
         return feature_columns(rows, self.audio_features)
 
 
-def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
+def load_model(name_or_path: str = defaults.MODEL) -> Model:
     """Load a model that ships, by name, or a checkpoint folder.
 
     Raises:

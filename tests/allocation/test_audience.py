@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from abr_alloc.allocation.audience import DEFAULT_NETWORK, PRESETS, lognormal, read_audience, weighted
+from abr_alloc import defaults
+from abr_alloc.allocation.audience import PRESETS, lognormal, read_audience, weighted
 from abr_alloc.errors import AudienceError
 
 
@@ -51,7 +52,7 @@ def test_rates_that_add_up_to_a_mass_point_are_included_despite_rounding() -> No
     assert weighted(np.array([300.0]), np.array([1.0]), "n").share_with(np.array([total])) == pytest.approx([1.0])
 
 
-@pytest.mark.parametrize("name", [*PRESETS, DEFAULT_NETWORK])
+@pytest.mark.parametrize("name", [*PRESETS, defaults.NETWORK])
 def test_what_ships_parses_with_positive_parameters(name: str) -> None:
     text = PRESETS[name][0] if name in PRESETS else name
     median, sigma = re.fullmatch(r"lognormal:median=([\d.]+)[kM],sigma=([\d.]+)", text).groups()

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from abr_alloc import defaults
+
 FAILURE, USAGE, INFEASIBLE = 1, 2, 3
 
 
@@ -223,7 +225,7 @@ def test_an_unknown_model_is_refused(run_command, example):
 def shipped_weights() -> Path:
     import abr_alloc.models.checkpoint as checkpoint
 
-    return Path(checkpoint.__file__).parent / "weights" / checkpoint.DEFAULT_MODEL
+    return Path(checkpoint.__file__).parent / "weights" / defaults.MODEL
 
 
 @pytest.fixture

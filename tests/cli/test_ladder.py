@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from abr_alloc.allocation.audience import DEFAULT_NETWORK
+from abr_alloc import defaults
 from abr_alloc.formats.ladder_file import read_ladders
 from abr_alloc.shipped import reference_names
 
@@ -289,7 +289,7 @@ def test_a_fixed_ladder_that_is_ahead_by_a_rule_that_it_breaks_is_said_to_break_
 
 
 def test_the_network_of_the_help_is_the_default_of_the_python_door(ladder) -> None:
-    assert f"[default: {DEFAULT_NETWORK}]" in " ".join(ladder("--help").stdout.split())
+    assert f"[default: {defaults.NETWORK}]" in " ".join(ladder("--help").stdout.split())
 
 
 def test_equal_runs_print_equal_text(ladder) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from abr_alloc import defaults
 from abr_alloc.errors import CheckpointError
 from abr_alloc.learning.fusionnet import FusionNet, FusionNetConfig, fold
 from abr_alloc.models.audio_quality import AUDIO_QUALITY
-from abr_alloc.models.checkpoint import DEFAULT_MODEL, load_model, save_model
+from abr_alloc.models.checkpoint import load_model, save_model
 from abr_alloc.models.folded import FoldedFusionNet, FusionEnsemble, Standardizer
 from abr_alloc.shipped import model_names
 from abr_alloc.table.table import AUDIO_FEATURES
@@ -50,7 +51,7 @@ def test_only_json_and_safetensors_are_written(saved: Path) -> None:
 
 
 def test_the_default_model_ships_and_is_small_enough_for_git() -> None:
-    assert DEFAULT_MODEL in model_names()
+    assert defaults.MODEL in model_names()
     model = load_model()
     assert model.card["weights_sha256"]
     assert model.audio_features == [*AUDIO_FEATURES, AUDIO_QUALITY]
@@ -106,7 +107,7 @@ def test_a_spoilt_checkpoint_is_refused_in_one_line(saved: Path, spoil) -> None:
 
 
 def test_an_unknown_name_lists_what_ships() -> None:
-    with pytest.raises(CheckpointError, match=DEFAULT_MODEL):
+    with pytest.raises(CheckpointError, match=defaults.MODEL):
         load_model("no-such-model")
 
 

@@ -6,8 +6,9 @@ import math
 import numpy as np
 import pytest
 
+from abr_alloc import defaults
 from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces, scene_path
-from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, build_surfaces, by_title
+from abr_alloc.allocation.surface import build_surfaces, by_title
 from abr_alloc.allocation.title_plan import plan_titles
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.report.budget_sweep import (
@@ -29,7 +30,7 @@ def model():
 def scenes(example, model):
     """The six scenes of one title."""
     *_, last = by_title(build_surfaces(read_features(example), model))
-    return list(planning_surfaces(last, overhead=DEFAULT_OVERHEAD))
+    return list(planning_surfaces(last, overhead=defaults.OVERHEAD))
 
 
 BUDGETS = [60.0, 130.0, 300.0, 800.0, 3000.0]

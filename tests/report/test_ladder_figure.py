@@ -2,7 +2,7 @@
 
 import pytest
 
-from abr_alloc.allocation.design import ladder
+from abr_alloc import ladder
 from abr_alloc.report.ladder_figure import draw_ladders
 from abr_alloc.table.table import read_features
 

@@ -18,7 +18,7 @@ from abr_alloc.measure.entry import open_entry, seal_entry
 from abr_alloc.measure.looks import LookTask, ScanTask
 from abr_alloc.media.ffmpeg import look_at_ffmpeg
 from abr_alloc.models.checkpoint import load_model, save_model
-from abr_alloc.runs.chunk_tasks import shared_model
+from abr_alloc.runs.shared_model import shared_model
 from abr_alloc.table.catalogue import open_catalogue, read_table
 from abr_alloc.table.table import read_features, write_features
 

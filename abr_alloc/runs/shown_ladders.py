@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from abr_alloc.allocation.audience import DEFAULT_NETWORK, read_audience
+from abr_alloc import defaults
+from abr_alloc.allocation.audience import read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
 from abr_alloc.allocation.reference import load_reference
 from abr_alloc.allocation.surface import QualitySurface
@@ -67,7 +68,7 @@ def _design(scenes: Sequence[QualitySurface], wanted: DesignOptions) -> TitleLad
     codecs = {v.codec for v in scenes[0].video}
     fixed = [reference for reference in map(load_reference, reference_names()) if {reference.codec} == codecs]
     try:
-        (found,) = design_titles(scenes, read_audience(DEFAULT_NETWORK), wanted, fixed[0] if fixed else None)
+        (found,) = design_titles(scenes, read_audience(defaults.NETWORK), wanted, fixed[0] if fixed else None)
     except InfeasibleLadderError as error:
         return f"No ladder by default: {error}."
     return found

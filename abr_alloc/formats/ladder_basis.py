@@ -1,0 +1,58 @@
+"""What a ladder file says of its making: the features, the options, and every title's source."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from abr_alloc.allocation.design import DesignOptions
+from abr_alloc.table.table import FeatureTable
+
+__all__ = ["features_object", "options_object"]
+
+
+def features_object(table: FeatureTable, title: str | None = None) -> dict[str, Any]:
+    """The feature table: of all its titles, or of one."""
+    about = table.metadata
+    of_title = table.frame if title is None else table.frame[table.frame["title"] == title]
+    rows = table.frame if of_title.empty else of_title  # a shared ladder is of all titles
+    titles = set(rows["title"])
+    return {
+        "grid": about.grid,
+        "grid_hash": about.grid_hash,
+        "libvmaf_version": about.libvmaf_version,
+        "visqol_version": about.visqol_version,
+        "ffmpeg_version": about.ffmpeg_version,
+        "source_hashes": {name: value for name, value in about.source_hashes.items() if name in titles},
+        "credits": {name: value for name, value in about.credits.items() if name in titles},
+        "titles": {
+            name: _title_object(of_title, about.weights_s.get(name, {})) for name, of_title in rows.groupby("title")
+        },
+    }
+
+
+def _title_object(rows: pd.DataFrame, weights_s: Mapping[str, float]) -> dict[str, Any]:
+    """What exporting and verifying need to know of a title beside its rungs."""
+    spans = rows[["scene", "start_s", "end_s"]].drop_duplicates("scene").sort_values("scene")
+    facts = {"fps": float(rows["fps"].max()), "scenes_s": spans[["start_s", "end_s"]].to_numpy().tolist()}
+    if weights_s:  # of a digest: the title's time that each scene stands for, its own where nothing is said
+        lengths_s = (spans["end_s"] - spans["start_s"]).tolist()
+        facts["weights_s"] = [weights_s.get(str(n), s) for n, s in zip(spans["scene"], lengths_s, strict=True)]
+    return facts
+
+
+def options_object(options: DesignOptions, network: str, reference: str | None, *, shared: bool) -> dict[str, Any]:
+    """What was asked for."""
+    fields = dataclasses.asdict(options)
+    rules = fields.pop("rules")
+    for name in ("interval_mos", "difference_mos"):  # the model's
+        fields.pop(name)
+    for name in ("min_step_mos", "min_played_share", "tie_mos"):  # nobody asks for them
+        rules.pop(name)
+    flat = {**fields, **rules, "network": network, "compare": reference, "shared": shared}
+    # JSON has no infinity: what is not limited is null.
+    return {name: None if value == math.inf else value for name, value in flat.items()}

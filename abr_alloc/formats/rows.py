@@ -1,0 +1,77 @@
+"""Ladders and relevance as rows: for CSV, Parquet and pandas. Columns and what fills them stand side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from abr_alloc.allocation.design import TitleLadder
+from abr_alloc.allocation.results import Allocation
+from abr_alloc.allocation.rung import Rung
+
+__all__ = ["LADDER_COLUMNS", "RELEVANCE_COLUMNS", "ladder_frame", "relevance_frame"]
+
+_LADDER: dict[str, tuple[str, Callable[[str, int, Rung], Any]]] = {
+    "title": ("str", lambda title, number, rung: title),
+    "rung": ("int", lambda title, number, rung: number),
+    "video_codec": ("str", lambda title, number, rung: rung.video.codec),
+    "width_px": ("int", lambda title, number, rung: rung.video.width_px),
+    "height_px": ("int", lambda title, number, rung: rung.video.height_px),
+    "video_target": ("str", lambda title, number, rung: rung.video.target),
+    "video_kbps": ("float", lambda title, number, rung: rung.video.bitrate_kbps),
+    "audio_codec": ("str", lambda title, number, rung: rung.audio.codec),
+    "channels": ("int", lambda title, number, rung: rung.audio.channels),
+    "audio_target": ("str", lambda title, number, rung: rung.audio.target),
+    "audio_kbps": ("float", lambda title, number, rung: rung.audio.bitrate_kbps),
+    "total_kbps": ("float", lambda title, number, rung: rung.total_kbps),
+    "avq_mos": ("float", lambda title, number, rung: rung.avq_mos),
+    "avq_low_mos": ("float", lambda title, number, rung: rung.interval_mos[0]),
+    "avq_high_mos": ("float", lambda title, number, rung: rung.interval_mos[1]),
+    "played_share": ("float", lambda title, number, rung: rung.played_share),
+    "interpolated": ("bool", lambda title, number, rung: rung.video.interpolated),
+    "vmaf": ("float", lambda title, number, rung: rung.video.vmaf),
+}
+LADDER_COLUMNS = {name: kind for name, (kind, _) in _LADDER.items()}
+"""Columns of ladders as rows, with their types."""
+
+_RELEVANCE: dict[str, tuple[str, Callable[[Allocation], Any]]] = {
+    "title": ("str", lambda a: a.title),
+    "scene": ("int", lambda a: a.scene),
+    "start_s": ("float", lambda a: a.start_s),
+    "end_s": ("float", lambda a: a.end_s),
+    "budget_kbps": ("float", lambda a: a.budget_kbps),
+    "audio_share": ("float", lambda a: a.relevance.audio_share),
+    "video_share": ("float", lambda a: a.relevance.video_share),
+    "ablation_audio_share": ("float", lambda a: a.relevance.ablation_audio_share),
+    "eq8_audio_share": ("float", lambda a: a.relevance.eq8_audio_share),
+    "audio_ablation": ("float", lambda a: a.relevance.ablation["audio"]),
+    "video_ablation": ("float", lambda a: a.relevance.ablation["video"]),
+    "audio_change_norm": ("float", lambda a: (a.relevance.change_norm or {}).get("audio")),
+    "video_change_norm": ("float", lambda a: (a.relevance.change_norm or {}).get("video")),
+}
+RELEVANCE_COLUMNS = {name: kind for name, (kind, _) in _RELEVANCE.items()}
+"""Columns of relevance as rows, with their types."""
+
+
+def ladder_frame(ladders: Iterable[TitleLadder]) -> pd.DataFrame:
+    """One row per rung; every column has one type, whatever numbers a file holds."""
+    rows = [
+        {name: value(found.ladder.title, number, rung) for name, (_, value) in _LADDER.items()}
+        for found in ladders
+        for number, rung in enumerate(found.ladder.rungs, 1)
+    ]
+    frame = pd.DataFrame(rows, columns=list(LADDER_COLUMNS))
+    return frame.astype(_numbers(LADDER_COLUMNS))
+
+
+def relevance_frame(allocations: Iterable[Allocation]) -> pd.DataFrame:
+    """One row per scene."""
+    rows = [{name: value(a) for name, (_, value) in _RELEVANCE.items()} for a in allocations]
+    return pd.DataFrame(rows, columns=list(RELEVANCE_COLUMNS))
+
+
+def _numbers(columns: Mapping[str, str]) -> dict[str, str]:
+    types = {"int": "int64", "float": "float64"}
+    return {name: types[kind] for name, kind in columns.items() if kind in types}

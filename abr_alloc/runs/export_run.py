@@ -1,0 +1,138 @@
+"""Hand a ladder to other programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from abr_alloc.allocation.design import TitleLadder
+from abr_alloc.documents import json_text
+from abr_alloc.errors import ExportError, LadderFormatError
+from abr_alloc.export.dash import dash_manifest
+from abr_alloc.export.ffmpeg_script import ffmpeg_script
+from abr_alloc.export.hls import master_playlist
+from abr_alloc.export.mediaconvert import mediaconvert_job
+from abr_alloc.export.planned import PLANNED_COMMENT, LadderPlan, load_plan, planned_variants
+from abr_alloc.formats.ladder_file import read_designed
+from abr_alloc.runs.ladder_run import Ladders, ladder_path
+from abr_alloc.writing import replace_file
+
+__all__ = ["FORMATS", "Exported", "choose_ladders", "export", "export_plan", "listed_titles"]
+
+_MOST_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """A ladder in another program's words."""
+
+    format: str
+    """Which."""
+    files: dict[str, str]
+    """Text by name of the file; one with an empty name where a single file is the whole."""
+
+    def __str__(self) -> str:
+        return "\n".join(self.files.values())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file; or, where there are several, all of them into a folder, which is made.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        for name, text in self.files.items():
+            if name:
+                Path(path).mkdir(parents=True, exist_ok=True)
+            replace_file(Path(path) / name if name else Path(path), text.encode())
+
+
+def export(
+    ladder: Ladders | str | os.PathLike[str],
+    format: str,
+    *,
+    title: str | None = None,
+    fps: Fraction | float | None = None,
+    duration_s: float | None = None,
+) -> Exported:
+    """Write a ladder for another program. Nothing is encoded: rates are the planned ones (docs/export.md).
+
+    Args:
+        ladder: ladders, or a ladder file.
+        format: hls, dash, ffmpeg, mediaconvert or shaka-streamer.
+        title: whose ladder, where there are several.
+        fps: frames per second of the title, over what the ladder says.
+        duration_s: length of the title, seconds, over what the ladder says.
+
+    Raises:
+        ExportError: the format cannot take the ladder, something about the title is not known, or several titles
+            have ladders and none is chosen.
+        LadderFormatError: the ladder file cannot be read, or has none for the title.
+        ValueError: the format is unknown.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format is one of {', '.join(FORMATS)}, not {format!r}")
+    rate = None if fps is None else Fraction(fps).limit_denominator(1001)
+    with ladder_path(ladder) as path:
+        ladders = choose_ladders(path, read_designed(path), title)
+        if len(ladders) > 1:
+            raise ExportError(f"there are ladders of {len(ladders)} titles; choose one: {listed_titles(ladders)}")
+        return export_plan(load_plan(path, ladders[0].ladder, fps=rate, duration_s=duration_s), format)
+
+
+def export_plan(plan: LadderPlan, format: str) -> Exported:
+    """The same from what is known of one title.
+
+    Raises:
+        ExportError: the format cannot take the ladder, or something about the title is not known.
+    """
+    if format == "shaka-streamer":
+        from abr_alloc.export.shaka_streamer import shaka_streamer_files
+
+        return Exported(format=format, files=shaka_streamer_files(plan))
+    return Exported(format=format, files={"": _WRITERS[format](plan)})
+
+
+def choose_ladders(path: Path, ladders: Sequence[TitleLadder], title: str | None) -> list[TitleLadder]:
+    """The ladder of a title, or all.
+
+    Raises:
+        LadderFormatError: there is none.
+    """
+    chosen = [one for one in ladders if title in (None, one.ladder.title)]
+    if not chosen:
+        raise LadderFormatError(f"{path} has no ladder for {title!r}; it has {listed_titles(ladders)}")
+    return chosen
+
+
+def listed_titles(ladders: Sequence[TitleLadder]) -> str:
+    """Names of their titles, the first few."""
+    names = [one.ladder.title for one in ladders]
+    return ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
+
+
+def _hls(plan: LadderPlan) -> str:
+    return master_playlist(planned_variants(plan), comment=f"{plan.title}\n{PLANNED_COMMENT}")
+
+
+def _dash(plan: LadderPlan) -> str:
+    if plan.duration_s is None:
+        raise ExportError(f"the ladder file does not say how long {plan.title!r} is; give it with --duration")
+    comment = f"{plan.title}\n{PLANNED_COMMENT}"
+    return dash_manifest(planned_variants(plan), plan.duration_s, segment_s=plan.segment_s, comment=comment)
+
+
+def _mediaconvert(plan: LadderPlan) -> str:
+    return json_text(mediaconvert_job(plan))
+
+
+_WRITERS: dict[str, Callable[[LadderPlan], str]] = {
+    "hls": _hls,
+    "dash": _dash,
+    "ffmpeg": ffmpeg_script,
+    "mediaconvert": _mediaconvert,
+}
+FORMATS = (*_WRITERS, "shaka-streamer")
+"""What a ladder can be written for."""

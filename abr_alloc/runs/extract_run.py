@@ -1,0 +1,196 @@
+"""Measure sources into feature tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from abr_alloc import defaults
+from abr_alloc.allocation.probing import Prober
+from abr_alloc.errors import FailedTitlesError
+from abr_alloc.location import parse_location
+from abr_alloc.measure.cache import Cache, default_cache_dir
+from abr_alloc.measure.extract import ExtractOptions, FailedTitle, Progress
+from abr_alloc.measure.extract import extract as extract_titles
+from abr_alloc.media.ffmpeg import find_ffmpeg
+from abr_alloc.media.grid import load_grid
+from abr_alloc.models.checkpoint import Model
+from abr_alloc.runs.feedback import Feedback
+from abr_alloc.runs.shared_model import as_model
+from abr_alloc.table.table import FeatureTable, join_tables
+from abr_alloc.workers.open import open_workers
+
+__all__ = ["extract", "extract_options", "measure_sources", "raise_failed"]
+
+
+def extract_options(
+    *,
+    grid: str | os.PathLike[str] = defaults.GRID,
+    video_codec: str = defaults.VIDEO_CODEC,
+    audio_codecs: Sequence[str] = (),
+    preset: str | None = None,
+    detect_scenes: bool = True,
+    max_scene_s: float | None = None,
+    digest_s: float | None = None,
+    full: bool = False,
+    audio_only: bool = False,
+    probes: str = "all",
+    model: Model | str | None = None,
+    audio_track: int | None = None,
+    max_megapixels: float = defaults.MAX_MEGAPIXELS,
+    keep_encodes: bool = False,
+) -> ExtractOptions:
+    """What to measure, with the defaults of docs/measure-less.md.
+
+    Args:
+        grid: renditions to probe, by name or file.
+        video_codec: h264, hevc or av1.
+        audio_codecs: codecs to probe; the grid's own choice when empty.
+        preset: of the video encoder; its codec's default when None.
+        detect_scenes: cut at scene changes; else each title is one scene.
+        max_scene_s: cut longer scenes evenly, seconds; None for `defaults.MAX_SCENE_S`, or no limit for whole titles.
+        digest_s: measure only so much of each longer title, seconds; None for `defaults.DIGEST_S`, of titles over
+            `defaults.DIGEST_ABOVE_S`.
+        full: measure all of every title.
+        audio_only: measure the audio alone.
+        probes: `all`, or `auto` for only those video renditions that plans rest on.
+        model: with `auto`, the model whose plans count.
+        audio_track: of the source, from 1; None for its own choice.
+        max_megapixels: refuse larger pictures.
+        keep_encodes: keep the encodes in the cache.
+
+    Raises:
+        CheckpointError: there is no such model.
+        GridError: the grid cannot be read.
+    """
+    return ExtractOptions(
+        grid=load_grid(str(grid)),
+        video_codec=video_codec,
+        audio_codecs=tuple(audio_codecs),
+        preset=preset,
+        detect_scenes=detect_scenes,
+        max_scene_s=max_scene_s or (defaults.MAX_SCENE_S if detect_scenes else None),
+        audio_only=audio_only,
+        keep_encodes=keep_encodes,
+        digest_s=None if full or audio_only or not detect_scenes else digest_s or defaults.DIGEST_S,
+        digest_above_s=digest_s or defaults.DIGEST_ABOVE_S,
+        prober=None if probes == "all" else Prober(as_model(model)),
+        audio_track=audio_track,
+        max_pixels=round(max_megapixels * 1e6),
+    )
+
+
+def measure_sources(
+    sources: Sequence[Path],
+    options: ExtractOptions,
+    *,
+    cache: Path | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    ffmpeg: str | None = None,
+    stall_s: float = defaults.STALL_S,
+    feedback: Feedback | None = None,
+) -> Generator[FeatureTable | FailedTitle, None, None]:
+    """Measure titles: the table of each as it is measured, or why it could not be.
+
+    Args:
+        sources: media files, paths or URLs.
+        options: what to measure.
+        cache: where measurements are kept; the user's cache folder when None.
+        jobs: processes; one per core when None.
+        scheduler: address of a Dask scheduler whose workers measure instead.
+        ffmpeg: program; the one that is found when None.
+        stall_s: end an ffmpeg that has neither read nor written for so long, seconds; 0 for never.
+        feedback: who listens.
+
+    Raises:
+        MediaError: a source is not there, two have one name, ffmpeg is missing, or workers are lost.
+        OutputError: the cache cannot be written.
+        ClusterError: the cluster cannot be reached or used.
+    """
+    store, program = Cache(cache or default_cache_dir()), replace(find_ffmpeg(ffmpeg), stall_s=stall_s)
+    stage = (feedback or Feedback()).stage("looking at sources")
+    # Leaving the block stops the workers at once, wherever an interrupt lands.
+    with open_workers(jobs or os.cpu_count() or 1, scheduler, ffmpeg=program) as workers, stage as update:
+        for step in extract_titles(sources, program, store, options, workers):
+            if isinstance(step, Progress):
+                update(step.done, step.total, step.label)
+            else:
+                yield step
+
+
+def raise_failed(failures: Sequence[FailedTitle], num_sources: int) -> None:
+    """End a run whose other titles are measured.
+
+    Raises:
+        AbrAllocError: the failure of the only source.
+        FailedTitlesError: some of several failed.
+    """
+    if failures and num_sources == 1:
+        raise failures[0].error
+    if failures:
+        raise FailedTitlesError([(failed.name, str(failed.error)) for failed in failures], num_sources)
+
+
+def extract(
+    sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    grid: str | os.PathLike[str] = defaults.GRID,
+    video_codec: str = defaults.VIDEO_CODEC,
+    audio_codecs: Sequence[str] = (),
+    preset: str | None = None,
+    detect_scenes: bool = True,
+    max_scene_s: float | None = None,
+    digest_s: float | None = None,
+    full: bool = False,
+    audio_only: bool = False,
+    probes: str = "all",
+    model: Model | str | None = None,
+    audio_track: int | None = None,
+    max_megapixels: float = defaults.MAX_MEGAPIXELS,
+    cache: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    ffmpeg: str | None = None,
+    feedback: Feedback | None = None,
+) -> FeatureTable:
+    """Encode every source as a grid of renditions, measure each per scene, and return one feature table.
+
+    Everything that takes time is cached: a run that was interrupted goes on where it stopped. Call it below
+    `if __name__ == "__main__":`, as it starts processes.
+
+    Args:
+        sources: one media file or several, paths or URLs.
+        grid, video_codec, audio_codecs, preset, detect_scenes, max_scene_s, digest_s, full, audio_only, probes, model,
+            audio_track, max_megapixels: what to measure, as `extract_options` says.
+        cache, jobs, scheduler, ffmpeg, feedback: how, as `measure_sources` says.
+
+    Raises:
+        AbrAllocError: as `measure_sources` says; and, after all others are measured and kept in the cache, where a
+            title could not be measured.
+    """
+    given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+    places = [parse_location(place) for place in given]
+    options = extract_options(
+        grid=grid,
+        video_codec=video_codec,
+        audio_codecs=audio_codecs,
+        preset=preset,
+        detect_scenes=detect_scenes,
+        max_scene_s=max_scene_s,
+        digest_s=digest_s,
+        full=full,
+        audio_only=audio_only,
+        probes=probes,
+        model=model,
+        audio_track=audio_track,
+        max_megapixels=max_megapixels,
+    )
+    store = None if cache is None else parse_location(cache)
+    steps = list(
+        measure_sources(places, options, cache=store, jobs=jobs, scheduler=scheduler, ffmpeg=ffmpeg, feedback=feedback)
+    )
+    raise_failed([step for step in steps if isinstance(step, FailedTitle)], len(places))
+    return join_tables([step for step in steps if isinstance(step, FeatureTable)])

@@ -1,0 +1,238 @@
+"""Relevance of a table, and of a catalogue chunk by chunk.
+
+A scene's relevance does not depend on its company: what Eq. 8 normalises with is stored in the model. Only the budget,
+where none is given, is a catalogue's own; it takes a first pass over the rates alone.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from abr_alloc import defaults
+from abr_alloc.allocation.filters import NO_ROWS, Filters, narrow
+from abr_alloc.allocation.plan import middle_of_kbps, middling_budget_kbps, plan_surfaces, plan_table, planning_surfaces
+from abr_alloc.allocation.results import Allocation, Plan
+from abr_alloc.allocation.surface import build_surfaces
+from abr_alloc.documents import json_text
+from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
+from abr_alloc.formats.plan_document import relevance_document
+from abr_alloc.formats.rows import RELEVANCE_COLUMNS, relevance_frame
+from abr_alloc.models.checkpoint import Model
+from abr_alloc.runs.notebook import table_html
+from abr_alloc.runs.plan_run import ChunkPlan
+from abr_alloc.runs.shared_model import as_model, sent_model, shared_model
+from abr_alloc.runs.stream import (
+    Infeasible,
+    Results,
+    check_filters,
+    chunks_of,
+    read_chunk,
+    results_of,
+    table_of,
+    write_rows,
+)
+from abr_alloc.table.catalogue import Catalogue, Chunk, read_narrow
+from abr_alloc.table.table import FeatureTable
+
+__all__ = ["RelevanceResult", "RelevanceSummary", "RelevanceTask", "relevance", "relevance_catalogue"]
+
+_RATES = ("title", "scene", "kind", "codec", "height_px", "bitrate_kbps")
+_SHARES = ("audio_share", "video_share", "ablation_audio_share", "eq8_audio_share")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelevanceResult:
+    """How much each modality matters per scene, at the pairs planned for one budget."""
+
+    plan: Plan
+    """The pairs, each with its relevance."""
+    budget_kbps: float
+    """The budget, kbps."""
+    model: Model
+    """Model that predicted."""
+
+    @property
+    def scenes(self) -> tuple[Allocation, ...]:
+        """The scenes that some pair fits; `.relevance` of each is what was asked for."""
+        return self.plan.allocations
+
+    @property
+    def infeasible(self) -> tuple[InfeasibleScene | InfeasibleLimits, ...]:
+        """The other scenes."""
+        return self.plan.infeasible
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per scene."""
+        return relevance_frame(self.scenes)
+
+    def to_json(self) -> str:
+        """The JSON object of `abr-alloc relevance --json` (docs/formats.md)."""
+        return json_text(relevance_document(self.plan, self.model, self.budget_kbps))
+
+    def _repr_html_(self) -> str:
+        caption = f"Relevance at the pairs planned for {self.budget_kbps:g} kbps (model {self.model.name})"
+        shown = {"title": "", "scene": "", "start_s": ".1f", **dict.fromkeys(_SHARES, ".0%")}
+        return table_html(self.to_frame(), caption, shown)
+
+
+def relevance(
+    features: FeatureTable | str | os.PathLike[str],
+    budget_kbps: float | None = None,
+    model: Model | str | None = None,
+    *,
+    overhead: float = defaults.OVERHEAD,
+    measured_only: bool = False,
+) -> RelevanceResult:
+    """Estimate, for every scene, the share of the judgement that rests on audio and on video.
+
+    Args:
+        features: a feature table, or where tables are: a file, a folder, or a pattern.
+        budget_kbps: relevance is that of the pair planned for it, kbps; None for a middling budget.
+        model: a model, its name, or its folder; None for the default.
+        overhead: container overhead as a share of the streams' rate.
+        measured_only: as in `plan`.
+
+    Raises:
+        CheckpointError: there is no such model, or it was trained on other features.
+        FeatureTableError: the table breaks the schema, or a scene lacks audio or video rows.
+        InfeasibleBudgetError: the budget fits no scene.
+    """
+    model = as_model(model)
+    surfaces = list(build_surfaces(table_of(features), model, overhead=overhead))
+    budget = budget_kbps or middling_budget_kbps(surfaces)
+    plan = plan_surfaces(planning_surfaces(surfaces, overhead=overhead, measured_only=measured_only), [budget], model)
+    if not plan.allocations:
+        raise InfeasibleBudgetError(plan.infeasible)
+    return RelevanceResult(plan=plan, budget_kbps=budget, model=model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelevanceTask:
+    """Estimate relevance in the scenes of a chunk, at the pairs planned for one budget."""
+
+    chunk: Chunk
+    """Where they are."""
+    model: str
+    """Name or folder of the model."""
+    budget_kbps: float
+    """The budget."""
+    measured_only: bool = False
+    """Whether rates between the measured ones may not be chosen."""
+    overhead: float = defaults.OVERHEAD
+    """Container overhead as a share of the streams' rate."""
+    filters: Filters = field(default_factory=Filters)
+    """Which rows to look at."""
+    model_sha256: str = ""
+    """Which model it must be, wherever this runs."""
+
+    @property
+    def label(self) -> str:
+        return f"relevance {self.chunk.first_title}"
+
+    def run(self, _: Any) -> ChunkPlan:
+        """Relevance of every scene that something fits.
+
+        Raises:
+            FeatureTableError: a row breaks the schema, or a scene lacks a kind of rows.
+        """
+        model = shared_model(self.model, self.model_sha256)
+        table = read_chunk(self.chunk, self.filters)
+        plan = Plan(allocations=(), infeasible=())
+        if table is not None:
+            plan = plan_table(table, self.budget_kbps, model, overhead=self.overhead, measured_only=self.measured_only)
+        return ChunkPlan(rows=relevance_frame(plan.allocations), infeasible=plan.infeasible)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelevanceSummary:
+    """Relevance over a catalogue."""
+
+    budget_kbps: float
+    """The budget, kbps."""
+    num_scenes: int
+    """Scenes with a pair."""
+    mean_audio_share: float
+    """Mean over them, 0-1."""
+    low_share: float
+    """Share of the scenes in which audio has less than a quarter."""
+    high_share: float
+    """Share of the scenes in which audio has more than half."""
+
+
+def relevance_catalogue(
+    catalogue: Catalogue,
+    budget_kbps: float | None,
+    model_name: str,
+    output: Path | None,
+    how: Results,
+    *,
+    overhead: float = defaults.OVERHEAD,
+    measured_only: bool = False,
+    filters: Filters | None = None,
+) -> tuple[RelevanceSummary | None, Infeasible]:
+    """Estimate relevance in all scenes, and write rows as they come.
+
+    Returns:
+        A summary, None where nothing fits any scene; and what nothing fits.
+
+    Raises:
+        FeatureTableError: a table breaks the schema, or the filters leave nothing.
+        OutputError: the output cannot be written.
+    """
+    filters = filters or Filters()
+    model, sha256 = sent_model(model_name, catalogue.metadata)
+    check_filters(catalogue, filters)
+    budget = budget_kbps or _middling_budget_kbps(catalogue, filters, overhead)
+    tasks = [
+        RelevanceTask(
+            chunk=chunk,
+            model=model,
+            model_sha256=sha256,
+            budget_kbps=budget,
+            measured_only=measured_only,
+            overhead=overhead,
+            filters=filters,
+        )
+        for chunk in chunks_of(catalogue, filters, how.scheduler)
+    ]
+    infeasible = Infeasible()
+    num_scenes, sums = 0, np.zeros(3)
+    with write_rows(output, columns=RELEVANCE_COLUMNS) as write, results_of(tasks, how) as results:
+        for _, chunk in results:
+            write(0, chunk.rows, chunk.infeasible)
+            infeasible.add(chunk.infeasible)
+            num_scenes += len(chunk.rows)
+            share = chunk.rows["audio_share"].to_numpy(dtype=np.float64)
+            sums += share.sum(), (share < 0.25).sum(), (share > 0.5).sum()
+        infeasible.require_any(num_scenes)
+    if not num_scenes:
+        return None, infeasible
+    mean, low, high = (sums / num_scenes).tolist()
+    return (
+        RelevanceSummary(
+            budget_kbps=budget, num_scenes=num_scenes, mean_audio_share=mean, low_share=low, high_share=high
+        ),
+        infeasible,
+    )
+
+
+def _middling_budget_kbps(catalogue: Catalogue, filters: Filters, overhead: float) -> float:
+    """`plan.middling_budget_kbps` from the rates alone."""
+    least: list[npt.NDArray[np.float64]] = []
+    most: list[npt.NDArray[np.float64]] = []
+    for chunk in chunks_of(catalogue, filters):
+        table = narrow(FeatureTable.checked(read_narrow(chunk, _RATES), catalogue.metadata), filters)
+        if table is not None:
+            rates = table.frame.groupby(["title", "scene", "kind"])["bitrate_kbps"].agg(["min", "max"]).unstack("kind")
+            for bounds, end in ((least, "min"), (most, "max")):
+                bounds.append((rates[end, "video"] + rates[end, "audio"]).to_numpy(dtype=np.float64) * (1.0 + overhead))
+    if not least:
+        raise FeatureTableError(NO_ROWS)
+    return middle_of_kbps(np.concatenate(least), np.concatenate(most))

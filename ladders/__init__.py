@@ -1,1 +1,0 @@
-"""Data that ships: probing grids and reference ladders."""
