@@ -20,8 +20,8 @@ import pytest
 from abr_alloc.cli.main import cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md", *(ROOT / "docs").glob("*.md")]
-PAGES = sorted(page for page in PAGES if page.name != "cli.md")  # generated from the commands themselves
+TOP_PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md")
+PAGES = sorted((*TOP_PAGES, *(ROOT / "docs").glob("*.md")))
 
 # Commands that are not run, by how they begin.
 RESEARCH = "the ratings of LIVE-SJTU and of the UHD panels may not ship"
@@ -59,7 +59,8 @@ ADDED = {
 }
 # Lines of a shell's own settings: tests/cli/test_completion.py asks for completions in all three shells.
 SETTINGS = ('eval "$(_ABR_ALLOC_COMPLETE=', "_ABR_ALLOC_COMPLETE=fish_source abr-alloc | source")
-SETUP = {"make", "git", "pip"}  # what puts the command there; targets of make are checked below
+# What puts the command there or makes a release; targets of make and scripts are checked below.
+SETUP = {"make", "git", "pip", ".ci/run", ".ci/wheel-test"}
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`(abr-alloc [^`]*examples/[^`]*)`(?!(?: \(exit code \d\))?:\n\n```text)")
@@ -181,5 +182,5 @@ def test_every_target_of_make_and_every_script_that_is_named_exists():
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         assert set(re.findall(r"(?:`|^)make (\w+)", text, flags=re.MULTILINE)) <= targets, page.name
-        for script in re.findall(r"(?:benchmarks|examples|docs)/\w+\.py", text):
+        for script in re.findall(r"(?:benchmarks|examples|docs)/\w+\.py|\.ci/[\w-]+", text):
             assert (ROOT / script).is_file(), f"{page.name}: {script}"

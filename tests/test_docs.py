@@ -9,15 +9,18 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 
 from abr_alloc.cli import main
+from abr_alloc.cli.main import COMMANDS, cli
 from abr_alloc.table.table import COLUMNS, TableMetadata, read_features
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LADDERS = (ROOT / "docs" / "ladders.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+CONCEPTS = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "examples" / "clip_features.parquet"
 
 
@@ -96,6 +99,26 @@ def test_the_readmes_python_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(names["frame"]) == len(names["plan"].allocations)
 
 
+# Words of options that need no explanation beyond their help.
+PLAIN = """
+    batch below columns compare csv decay duration encodes equations exclude ffmpeg format fps hidden json keep language
+    layers learning leave limit max megapixels min name num one only out output per quiet range round time timeout
+    verbose with
+"""
+
+
+def test_concepts_explain_every_word_of_an_option() -> None:
+    context = click.Context(cli)
+    commands = [cli.get_command(context, name) for name in COMMANDS]
+    options = {o for c in commands for p in c.params for o in (*p.opts, *p.secondary_opts) if o.startswith("--")}
+    words = {word for option in options for word in option.strip("-").split("-")}
+    plain = set(PLAIN.split())
+    assert not plain - words, "no option has these any more"
+    explained = set(re.findall(r"[a-z]+", CONCEPTS.partition("## Words")[2].lower()))
+    missing = {word for word in words - plain if not {word, word.removesuffix("s"), word + "ing"} & explained}
+    assert not missing
+
+
 def test_every_column_and_metadata_field_is_documented() -> None:
     for name in (*COLUMNS, *TableMetadata.__dataclass_fields__):
         if name not in ("vif_scale1", "vif_scale2"):  # written as a range
@@ -145,9 +168,8 @@ def test_every_field_of_a_delivery_and_its_check_is_documented(delivered, tmp_pa
 
 
 def test_the_how_to_shows_the_files_that_ship() -> None:
-    page = (ROOT / "docs" / "own_system.md").read_text(encoding="utf-8")
-    assert (ROOT / "examples" / "nearest_quality.py").read_text(encoding="utf-8").strip() in page
     page = (ROOT / "docs" / "own_ratings.md").read_text(encoding="utf-8")
+    assert (ROOT / "examples" / "nearest_quality.py").read_text(encoding="utf-8").strip() in page
     assert "\n".join((ROOT / "examples" / "ratings.csv").read_text().splitlines()[:3]) in page
 
 

@@ -72,7 +72,7 @@ class _Commands(click.Group):
 def cli(ctx: click.Context, debug: bool) -> None:
     """Decide audio and video bitrate together.
 
-    -q and -v may also stand after the command. Shell completion: docs/terminal.md.
+    -q and -v may also stand after the command. Shell completion: docs/cli.md.
     """
     ctx.obj = debug
     start_logging(debug=debug)

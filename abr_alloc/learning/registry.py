@@ -1,7 +1,7 @@
 """The systems by name: the paper's Table 1, the standard, ours, and one's own.
 
 To compare or train a system of your own, write a class with `name`, `label` and `fit` in a file and name the file
-(docs/own_system.md).
+(docs/own_ratings.md).
 """
 
 from __future__ import annotations
