@@ -35,6 +35,7 @@ from abr_alloc.allocation.shared_ladder import share_titles, with_titles
 from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
+from abr_alloc.media.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.models.checkpoint import Model, load_model
 from abr_alloc.table.table import FeatureTable
 
@@ -153,7 +154,7 @@ def design_catalogue(
     return _best_codecs(titles, audience, options or DesignOptions(), reference)
 
 
-_MOST_PLAYED = ("h264", "hevc", "av1", "aac", "heaac", "heaacv2", "opus", "ac3", "eac3")
+_MOST_PLAYED = (*VIDEO_CODECS, *AUDIO_CODECS)
 """Codecs of each kind, those that most players play first."""
 
 

@@ -15,10 +15,10 @@ from abr_alloc.export.planned import distinct_renditions, rendition_names
 from abr_alloc.export.presentation import AUDIO_LABEL
 from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder
 from abr_alloc.formats.ladder_file import TitleFacts, read_ladders, read_provenance, read_title_facts
-from abr_alloc.media.coding import PRESETS
+from abr_alloc.media.codecs import ENCODED_AUDIO, VIDEO_CODECS
 from abr_alloc.media.encoders import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.grid import AUDIO_CODECS, PRESET_NAMES, AudioTarget, VideoTarget
+from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
 
 __all__ = ["ChosenLadder", "check_source", "choose_ladder", "make_order"]
@@ -116,8 +116,8 @@ def check_source(info: MediaInfo, ladder: Ladder) -> None:
                 f"rung {number} of {ladder.title!r} is {size}, larger than {info.path} ({own}); design the ladder from "
                 "this source, or leave larger rungs out with `ladder --max-height`"
             )
-        if video.codec not in PRESETS or audio.codec not in AUDIO_CODECS:
-            codec = audio.codec if video.codec in PRESETS else video.codec
+        if video.codec not in VIDEO_CODECS or audio.codec not in ENCODED_AUDIO:
+            codec = audio.codec if video.codec in VIDEO_CODECS else video.codec
             raise DeliveryError(f"rung {number} of {ladder.title!r} is in {codec}, which is not encoded here")
         if video.width_px % 2 or video.height_px % 2:
             raise DeliveryError(
@@ -161,8 +161,8 @@ def make_order(
     """
     rungs = chosen.ladder.rungs
     for codec in {rung.video.codec for rung in rungs}:
-        if preset is not None and preset not in PRESET_NAMES[codec]:
-            raise DeliveryError(f"{codec} has no preset {preset!r}; give one of {', '.join(PRESET_NAMES[codec])}")
+        if preset is not None and preset not in (presets := VIDEO_CODECS[codec].presets):
+            raise DeliveryError(f"{codec} has no preset {preset!r}; give one of {', '.join(presets)}")
     names = rendition_names(rungs)
     videos, audios = distinct_renditions(rungs)
     video_orders = tuple(
@@ -171,7 +171,7 @@ def make_order(
             codec=video.codec,
             width_px=video.width_px,
             height_px=video.height_px,
-            preset=preset or PRESETS[video.codec],
+            preset=preset or VIDEO_CODECS[video.codec].default_preset,
             planned_kbps=video.bitrate_kbps,
             asked_kbps=video.bitrate_kbps,
         )

@@ -10,7 +10,8 @@ from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.disk import disk_errors
 from abr_alloc.errors import MediaError
 from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
-from abr_alloc.media.cmaf import TWO_PASS, encode_rendition, package, read_segments
+from abr_alloc.media.cmaf import encode_rendition, package, read_segments
+from abr_alloc.media.codecs import VIDEO_CODECS
 from abr_alloc.media.encoders import encode_audio
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
@@ -49,7 +50,8 @@ class VideoTask:
 
     def done_share(self, folder: DeliveryFolder) -> float:
         """How much of it is done while it runs, by what its encoder tells."""
-        passes = (_FIRST_PASS_SHARE, 1.0 - _FIRST_PASS_SHARE) if self.order.codec in TWO_PASS else (1.0,)
+        two_passes = VIDEO_CODECS[self.order.codec].two_passes
+        passes = (_FIRST_PASS_SHARE, 1.0 - _FIRST_PASS_SHARE) if two_passes else (1.0,)
         return sum(
             share * min(1.0, _frames_told(folder.progress_path(self.order.name, number)) / self.num_frames)
             for number, share in enumerate(passes)

@@ -16,11 +16,14 @@ from abr_alloc.lint.playlist import MAX_SEGMENTS, read_playlist
 from abr_alloc.lint.stream import MeasuredSegment, Stream, Track, Variant
 from abr_alloc.lint.tags import ByteRange, Flaw, Playlist, Rendition, SegmentTag
 from abr_alloc.media.bitstream import Fragment, read_fragment
+from abr_alloc.media.codecs import AUDIO_CODECS
 
 __all__ = ["read_stream"]
 
 _MAX_PLAYLIST_BYTES = 16 << 20
 _MAX_SEGMENT_BYTES = 512 << 20
+# How audio begins in CODECS, by lower case: what is known here, and what others deliver.
+_AUDIO_ENTRIES = (*(codec.sample_entry for codec in AUDIO_CODECS.values()), "flac", "alac")
 
 
 @dataclass(slots=True)
@@ -233,7 +236,7 @@ def _stream(
 
 
 def _is_audio(codec: str) -> bool:
-    return codec.strip().lower().startswith(("mp4a", "ac-3", "ec-3", "opus", "flac", "alac"))
+    return codec.strip().lower().startswith(_AUDIO_ENTRIES)
 
 
 def _short(uri: str) -> str:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc.errors import FeatureTableError
+from abr_alloc.media.codecs import AUDIO_CODECS, VIDEO_CODECS
 
 __all__ = [
     "AUDIO_DIM",
@@ -35,7 +36,7 @@ _ONLY = {
     "video": ("width_px", "height_px", "fps", *VIDEO_FEATURES, "frame_diff", "vmaf"),
     "audio": ("channels", "visqol_mos", "audio_mos", "audio_features"),
 }
-CODECS = {"video": ("h264", "hevc", "av1"), "audio": ("aac", "heaac", "heaacv2", "opus", "ac3", "eac3")}
+CODECS = {"video": tuple(VIDEO_CODECS), "audio": tuple(AUDIO_CODECS)}
 OPTIONAL = frozenset({"frame_diff"})
 """Columns that a table need not have; one that is there is filled like any other."""
 

@@ -1,0 +1,9 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+from abr_alloc.cli.options import default_presets
+
+
+def test_a_help_text_says_the_default_preset_of_every_codec() -> None:
+    assert default_presets() == "h264 and hevc: fast, av1: 8"
