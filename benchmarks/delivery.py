@@ -24,6 +24,7 @@ from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
 from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.probe import MediaInfo, content_hash, probe
+from abr_alloc.targets import Target
 
 
 def two_passes(ffmpeg: FFmpeg, info: MediaInfo, video, threads: int, folder: Path) -> None:
@@ -49,7 +50,7 @@ def two_passes(ffmpeg: FFmpeg, info: MediaInfo, video, threads: int, folder: Pat
 
 
 def one_audio(ffmpeg: FFmpeg, info: MediaInfo, audio, folder: Path) -> None:
-    rate = audio.target.removeprefix("b=")
+    rate = Target(audio.target).value
     codec = AUDIO_CODECS[audio.codec].encoder
     channels = ["-ac", audio.channels, "-ar", 48000]
     ffmpeg.run(["-i", info.path.resolve(), "-vn", "-c:a", codec, *channels, "-b:a", rate, folder / f"{rate}.mp4"])

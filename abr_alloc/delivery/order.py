@@ -20,6 +20,7 @@ from abr_alloc.media.encoders import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.targets import Target
 
 __all__ = ["ChosenLadder", "check_source", "choose_ladder", "make_order"]
 
@@ -123,7 +124,7 @@ def check_source(info: MediaInfo, ladder: Ladder) -> None:
             raise DeliveryError(
                 f"rung {number} of {ladder.title!r} is {size}, but pictures are coded with even sides; design it again"
             )
-        if audio.channels > _MAX_CHANNELS or not audio.target.startswith("b="):
+        if audio.channels > _MAX_CHANNELS or not Target(audio.target).is_rate:
             what = f"{audio.channels} channels" if audio.channels > _MAX_CHANNELS else f"the target {audio.target!r}"
             raise DeliveryError(
                 f"rung {number} of {ladder.title!r} has audio of {what}; mono or stereo of a rate (b=96k) is encoded "

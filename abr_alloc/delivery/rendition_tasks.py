@@ -17,6 +17,7 @@ from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.sound import decode_audio
+from abr_alloc.targets import Target
 
 __all__ = ["AudioTask", "VideoTask"]
 
@@ -66,7 +67,7 @@ class VideoTask:
                 codec=order.codec,
                 width_px=order.width_px,
                 height_px=order.height_px,
-                target=f"b={order.asked_kbps:.3f}k",
+                target=str(Target.of_kbps(order.asked_kbps)),
                 preset=order.preset,
             )
             encode_rendition(

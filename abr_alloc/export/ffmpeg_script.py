@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
-from abr_alloc.errors import LadderFormatError
+from abr_alloc.errors import LadderFormatError, UnitError
 from abr_alloc.export.hls import master_playlist
 from abr_alloc.export.planned import (
     PLANNED_COMMENT,
@@ -28,6 +28,7 @@ from abr_alloc.export.planned import (
 from abr_alloc.export.presentation import PLAYLIST_NAME
 from abr_alloc.media.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
+from abr_alloc.targets import Target
 
 __all__ = ["CLOSED_GOPS", "ffmpeg_script"]
 
@@ -121,16 +122,16 @@ CLOSED_GOPS: Mapping[str, Callable[[int, int, str], list[str]]] = {
 
 
 def _rate(n: int, video: VideoRendition) -> list[str]:
-    kind, _, value = video.target.partition("=")
-    if kind == "b":
+    target = Target(video.target)
+    if target.is_rate:
         return [f"-b:v:{n}", f"{nominal_kbps(video):.10g}k"]
     try:
-        crf = float(value) if kind == "crf" else math.nan
-    except ValueError:
+        crf = target.crf
+    except UnitError:
         crf = math.nan
     if not 0.0 <= crf <= 63.0:
         raise LadderFormatError(
-            f"the ladder's video target {video.target!r} is neither b=RATE nor crf=NUMBER; design it again"
+            f"the ladder's video target {target.text!r} is neither b=RATE nor crf=NUMBER; design it again"
         )
     return [f"-crf:v:{n}", f"{crf:g}"]
 

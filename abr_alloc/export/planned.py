@@ -19,7 +19,7 @@ from abr_alloc.export.presentation import AUDIO_LABEL, SEGMENT_S, AudioStream, V
 from abr_alloc.formats.ladder_file import read_provenance, read_title_facts
 from abr_alloc.media.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, gop_frames, segment_duration_s
-from abr_alloc.units import parse_bitrate_kbps
+from abr_alloc.targets import Target
 
 __all__ = [
     "PLANNED_COMMENT",
@@ -105,14 +105,14 @@ def nominal_kbps(rendition: VideoRendition | AudioRendition) -> float:
     Raises:
         LadderFormatError: the target is a rate that cannot be read.
     """
-    kind, _, value = rendition.target.partition("=")
-    if kind != "b":
+    target = Target(rendition.target)
+    if not target.is_rate:
         return max(1.0, float(round(rendition.bitrate_kbps)))
     try:
-        return parse_bitrate_kbps(value)
+        return target.kbps
     except UnitError as error:
         raise LadderFormatError(
-            f"the ladder's target {rendition.target!r} cannot be read ({error}); design it again"
+            f"the ladder's target {target.text!r} cannot be read ({error}); design it again"
         ) from None
 
 

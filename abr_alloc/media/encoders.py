@@ -21,7 +21,7 @@ from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.programs import find_program, run_program
 from abr_alloc.partial import partial_name
-from abr_alloc.units import parse_bitrate_kbps
+from abr_alloc.targets import Target
 from abr_alloc.writing import written_whole
 
 __all__ = [
@@ -91,11 +91,11 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
         ToolMissingError: the encoder is not in this ffmpeg.
     """
     codec = VIDEO_CODECS[target.codec]
-    kind, _, value = target.target.partition("=")
-    if kind == "crf":
-        rate = ["-crf", value]
+    asked = Target(target.target)
+    if asked.is_crf:
+        rate = ["-crf", f"{asked.crf:g}"]
     else:
-        kbps = parse_bitrate_kbps(value)
+        kbps = asked.kbps
         rate = ["-b:v", f"{kbps:g}k"]
         if codec.holds_buffer:
             rate += ["-maxrate", f"{PEAK_RATIO * kbps:g}k", "-bufsize", f"{VBV_RATIO * kbps:g}k"]
@@ -128,7 +128,7 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, 
         ToolMissingError: there is no encoder for the codec.
     """
     profile = AUDIO_CODECS[target.codec].fdk_profile
-    bits_per_s = str(round(parse_bitrate_kbps(target.target.removeprefix("b=")) * 1000))
+    bits_per_s = str(round(Target(target.target).kbps * 1000))
     source = [*INPUT_GUARD, *_RAW, "-i", pcm]
     # The PCM's two channels are equal where the source is mono; ffmpeg's own down-mix of them would be 3 dB too loud.
     channels = ["-af", "pan=mono|c0=c0"] if target.channels == 1 else ["-ac", "2"]

@@ -17,7 +17,7 @@ from abr_alloc.location import read_bytes
 from abr_alloc.media.codecs import AUDIO_CODECS, ENCODED_AUDIO, VIDEO_CODECS
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.shipped import grid_names
-from abr_alloc.units import parse_bitrate_kbps
+from abr_alloc.targets import Target
 
 __all__ = ["AudioTarget", "Grid", "VideoTarget", "load_grid"]
 
@@ -203,12 +203,11 @@ def _crf_target(codec: str, crf: Any) -> str:
         raise ValueError(f"crf {shown(crf)} is no number")
     if not low <= crf <= high:
         raise ValueError(f"crf {crf:g} is outside {low}..{high} for {codec}")
-    return f"crf={crf:g}"
+    return str(Target.of_crf(crf))
 
 
 def _rate_target(rate: Any) -> str:
     try:
-        parse_bitrate_kbps(text_of({"rate": rate}, "rate"))
+        return str(Target.of_rate(text_of({"rate": rate}, "rate")))
     except UnitError as error:
         raise ValueError(str(error)) from error
-    return f"b={rate.strip()}"

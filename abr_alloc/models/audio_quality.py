@@ -30,7 +30,7 @@ from abr_alloc.media.codecs import AUDIO_CODECS
 from abr_alloc.models.p1203 import P1203_CODECS, p1203_quality_mos
 from abr_alloc.models.stored import StoredTensors
 from abr_alloc.table.table import AUDIO_FEATURES, feature_columns
-from abr_alloc.units import parse_bitrate_kbps
+from abr_alloc.targets import Target
 
 __all__ = [
     "AUDIO_QUALITY",
@@ -149,9 +149,8 @@ def target_kbps(targets: Sequence[str]) -> Floats:
 
 @functools.lru_cache(maxsize=1024)
 def _target_kbps(target: str) -> float:
-    kind, _, rate = target.partition("=")
     try:
-        return parse_bitrate_kbps(rate) if kind == "b" else float("nan")
+        return Target(target).kbps
     except UnitError:
         return float("nan")
 
