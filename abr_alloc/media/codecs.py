@@ -146,6 +146,6 @@ AUDIO_CODECS: Mapping[str, AudioCodec] = MappingProxyType({codec.name: codec for
 """Audio codecs by name, those too that only tables and ladder files of others hold."""
 ENCODED_AUDIO = (
     *(codec.name for codec in _AUDIO if codec.encoder),
-    *(codec.name for codec in _AUDIO if codec.fdk_profile),
+    *(codec.name for codec in _AUDIO if codec.fdk_profile and not codec.encoder),
 )
 """Audio codecs that are encoded here, those of ffmpeg itself first."""

@@ -14,13 +14,19 @@ from abr_alloc.media.codecs import AUDIO_CODECS, ENCODED_AUDIO, VIDEO_CODECS
 from abr_alloc.models.audio_quality import CURVES
 
 
+def in_order(codecs, *names: str) -> bool:
+    return [codec for codec in codecs if codec in names] == [*names]
+
+
 def test_the_order_is_that_of_how_widely_they_are_played() -> None:
-    assert tuple(VIDEO_CODECS) == ("h264", "hevc", "av1")
-    assert tuple(AUDIO_CODECS) == ("aac", "heaac", "heaacv2", "opus", "ac3", "eac3")
+    """Of two ladders that are as good, the one in the earlier codecs is offered."""
+    assert in_order(VIDEO_CODECS, "h264", "hevc", "av1")
+    assert in_order(AUDIO_CODECS, "aac", "heaac", "heaacv2", "opus", "ac3", "eac3")
 
 
 def test_what_ffmpeg_itself_encodes_comes_first() -> None:
-    assert ENCODED_AUDIO == ("aac", "opus", "heaac", "heaacv2")
+    assert in_order(ENCODED_AUDIO, "aac", "opus", "heaac", "heaacv2")
+    assert not {"ac3", "eac3"} & {*ENCODED_AUDIO}
 
 
 @pytest.mark.parametrize("codec", [*VIDEO_CODECS.values(), *AUDIO_CODECS.values()], ids=lambda codec: codec.name)
@@ -36,30 +42,34 @@ def test_a_video_codec_has_its_default_preset_and_a_range(codec) -> None:
 
 
 def test_only_h264_gives_up_the_depth_of_the_source() -> None:
-    assert {name: codec.pixel_format("yuv420p10le") for name, codec in VIDEO_CODECS.items()} == {
-        "h264": "yuv420p",
-        "hevc": "yuv420p10le",
-        "av1": "yuv420p10le",
-    }
+    kept = {name for name, codec in VIDEO_CODECS.items() if codec.pixel_format("yuv420p10le") == "yuv420p10le"}
+    assert kept == {*VIDEO_CODECS} - {"h264"}
+    assert VIDEO_CODECS["h264"].pixel_format("yuv420p10le") == "yuv420p"
 
 
-def test_an_encode_for_delivery_has_gops_of_one_length() -> None:
-    """One key frame every 50 frames, at none of the encoder's own choice, and never one encoder's log for another's."""
-    options = {name: " ".join(codec.delivery_options(50, 3, 2)) for name, codec in VIDEO_CODECS.items()}
-    assert options == {
-        "h264": "-keyint_min 50 -sc_threshold 0 -flags +cgop -threads 3 -pass 2 -passlogfile pass",
-        "hevc": "-x265-params keyint=50:min-keyint=50:scenecut=0:open-gop=0:pools=3:log-level=error"
-        ":pass=2:stats=pass.log -tag:v hvc1",
-        "av1": "-svtav1-params lp=3:scd=0:irefresh-type=2",
-    }
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("h264", "-keyint_min 50 -sc_threshold 0 -flags +cgop -threads 3 -pass 2 -passlogfile pass"),
+        (
+            "hevc",
+            "-x265-params keyint=50:min-keyint=50:scenecut=0:open-gop=0:pools=3:log-level=error"
+            ":pass=2:stats=pass.log -tag:v hvc1",
+        ),
+        ("av1", "-svtav1-params lp=3:scd=0:irefresh-type=2"),
+    ],
+)
+def test_an_encode_for_delivery_has_closed_gops_of_one_length(codec: str, options: str) -> None:
+    assert " ".join(VIDEO_CODECS[codec].delivery_options(50, 3, 2)) == options
+
+
+def test_one_thread_of_x265_is_one_frame_at_a_time() -> None:
     assert ":frame-threads=1:" in VIDEO_CODECS["hevc"].delivery_options(50, 1, 1)[1]
 
 
-def test_a_sample_entry_is_what_the_codecs_parameter_begins_with() -> None:
-    assert {name: codec.sample_entry for name, codec in AUDIO_CODECS.items()} == {
-        **dict.fromkeys(("aac", "heaac", "heaacv2"), "mp4a"),
-        **{"opus": "opus", "ac3": "ac-3", "eac3": "ec-3"},
-    }
+@pytest.mark.parametrize(("codec", "entry"), [("aac", "mp4a"), ("heaacv2", "mp4a"), ("opus", "opus"), ("eac3", "ec-3")])
+def test_a_sample_entry_is_what_the_codecs_parameter_begins_with(codec: str, entry: str) -> None:
+    assert AUDIO_CODECS[codec].sample_entry == entry
 
 
 # What only one module knows of a codec lies there. A codec that is missing from one of these would fail in it; formats
