@@ -34,16 +34,18 @@ check-types: $(READY)
 check-outputs: $(READY)
 	$(BIN)/python docs/generate_cli.py --check
 	$(BIN)/python docs/generate_models.py --check
+	$(BIN)/python docs/generate_columns.py --check
 	$(BIN)/python docs/refresh_outputs.py --check
 
 check-site: $(READY)
 	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
-# docs/cli.md is generated from the commands themselves, a table of docs/model.md from the models' cards; the outputs that
-# the README and the pages show are what comes out.
+# docs/cli.md is generated from the commands themselves, a table of docs/model.md from the models' cards, that of the
+# columns in docs/formats.md from their declaration; the outputs that the README and the pages show are what comes out.
 docs: $(READY)
 	$(BIN)/python docs/generate_cli.py
 	$(BIN)/python docs/generate_models.py
+	$(BIN)/python docs/generate_columns.py
 	$(BIN)/python docs/refresh_outputs.py
 	$(BIN)/mkdocs build --strict --site-dir build/site
 

@@ -1,7 +1,7 @@
 """The whole error tree.
 
 AbrAllocError
-├── UnitError                 a bitrate or duration that cannot be read
+├── UnitError                 a bitrate, duration or target that cannot be read
 ├── MediaError                a source or an encode
 │   ├── ToolMissingError      a program or an encoder is not there
 │   ├── ToolFailedError       a program ran and failed (command, exit code, tail of stderr)
@@ -76,7 +76,7 @@ def _rebuild(kind: type[AbrAllocError], args: tuple[object, ...], attributes: di
 
 
 class UnitError(AbrAllocError, ValueError):
-    """A bitrate or a duration that cannot be read."""
+    """A bitrate, a duration or a target that cannot be read."""
 
     def __init__(self, message: str, *, value: str) -> None:
         super().__init__(message)

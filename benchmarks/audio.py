@@ -36,6 +36,7 @@ from abr_alloc.media.ffmpeg import find_ffmpeg  # noqa: E402
 from abr_alloc.media.grid import AudioTarget  # noqa: E402
 from abr_alloc.media.probe import probe  # noqa: E402
 from abr_alloc.media.sound import decode_audio  # noqa: E402
+from abr_alloc.targets import Target  # noqa: E402
 from abr_alloc.visqol.score import AudioReference  # noqa: E402
 
 RATES_KBPS = (16, 64, 32, 128, 48, 96, 192)
@@ -77,7 +78,7 @@ def make_renditions(clip: Path | None, seconds: float, count: int, folder: Path)
     renditions = []
     for rate in RATES_KBPS[:count]:
         encode = folder / f"{rate}.mp4"
-        encode_audio(ffmpeg, pcm, AudioTarget(codec="aac", channels=2, target=f"b={rate}k"), encode)
+        encode_audio(ffmpeg, pcm, AudioTarget(codec="aac", channels=2, target=str(Target.of_kbps(rate))), encode)
         raw = read_pcm_bytes(ffmpeg, encode, 2, 0.0, len(source) / SAMPLE_RATE_HZ)
         renditions.append(np.frombuffer(raw, "<f4").reshape(-1, 2).astype(np.float64))
     return source, renditions

@@ -17,12 +17,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.delivery.order import check_source, choose_ladder
 from abr_alloc.export.planned import distinct_renditions
-from abr_alloc.media.coding import PEAK_RATIO, PRESETS, VBV_RATIO, gop_frames
+from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
 from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.probe import MediaInfo, content_hash, probe
+from abr_alloc.targets import Target
 
 
 def two_passes(ffmpeg: FFmpeg, info: MediaInfo, video, threads: int, folder: Path) -> None:
@@ -31,7 +33,16 @@ def two_passes(ffmpeg: FFmpeg, info: MediaInfo, video, threads: int, folder: Pat
     name = f"{video.width_px}-{kbps:.0f}-{threads}"
     head = [*source_input(info), "-map", f"0:{info.video_index}", "-an", "-fps_mode", "passthrough"]
     head += ["-vf", f"{video_chain(info)},scale={video.width_px}:{video.height_px}:flags=bicubic,setsar=1"]
-    head += ["-c:v", "libx264", "-preset", PRESETS["h264"], "-pix_fmt", "yuv420p", "-b:v", f"{kbps}k"]
+    head += [
+        "-c:v",
+        "libx264",
+        "-preset",
+        VIDEO_CODECS["h264"].default_preset,
+        "-pix_fmt",
+        "yuv420p",
+        "-b:v",
+        f"{kbps}k",
+    ]
     head += ["-maxrate", f"{PEAK_RATIO * kbps}k", "-bufsize", f"{VBV_RATIO * kbps}k", "-flags", "+cgop"]
     head += ["-g", gop, "-keyint_min", gop, "-sc_threshold", 0, "-threads", threads, "-passlogfile", name]
     for number, output in ((1, ["-f", "null", "-"]), (2, [f"{name}.mp4"])):
@@ -39,8 +50,8 @@ def two_passes(ffmpeg: FFmpeg, info: MediaInfo, video, threads: int, folder: Pat
 
 
 def one_audio(ffmpeg: FFmpeg, info: MediaInfo, audio, folder: Path) -> None:
-    rate = audio.target.removeprefix("b=")
-    codec = {"aac": "aac", "opus": "libopus"}[audio.codec]
+    rate = Target(audio.target).value
+    codec = AUDIO_CODECS[audio.codec].encoder
     channels = ["-ac", audio.channels, "-ar", 48000]
     ffmpeg.run(["-i", info.path.resolve(), "-vn", "-c:a", codec, *channels, "-b:a", rate, folder / f"{rate}.mp4"])
 

@@ -31,6 +31,7 @@ from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget, load_grid
 from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.probe import MediaInfo, probe
+from abr_alloc.targets import Target
 
 COMMAND = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 
@@ -55,7 +56,7 @@ def warm_up() -> None:
 
 def video_by_hand(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, folder: Path) -> None:
     encode = folder / f"{target.width_px}-{target.target}.mp4"
-    crf = target.target.removeprefix("crf=")
+    crf = Target(target.target).value
     head = [ffmpeg.path, "-v", "error", "-nostdin", "-y", "-threads", "1"]
     rate, size = f"{info.fps.numerator}/{info.fps.denominator}", f"{target.width_px}:{target.height_px}"
     subprocess.run(

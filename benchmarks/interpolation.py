@@ -31,13 +31,14 @@ from abr_alloc.allocation.plan import best_pair
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.table.table import read_features
+from abr_alloc.targets import Target
 
 BUDGETS_KBPS = np.geomspace(60, 8000, 24)
 NAMED = ((18, 26, 32, 38, 44), (20, 26, 32, 38, 44))  # the default grid, and what it was
 
 
 def crf(target: str) -> int:
-    return int(target.removeprefix("crf="))
+    return int(Target(target).crf)
 
 
 def thin(surface: QualitySurface, kept: tuple[int, ...]) -> QualitySurface:

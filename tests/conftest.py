@@ -40,6 +40,7 @@ from abr_alloc.export.presentation import (
     Variant,
     VideoStream,
 )
+from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder
 from abr_alloc.formats.ladder_file import ladder_document
 from abr_alloc.location import parse_location
 from abr_alloc.media.bitstream import read_fragment
@@ -465,3 +466,37 @@ def few_resamples(monkeypatch) -> None:
 
     for judged in (choices, score):
         monkeypatch.setitem(judged.__kwdefaults__, "resamples", 20)
+
+
+def _order(name: str, kbps: float) -> VideoOrder:
+    return VideoOrder(
+        name=name, codec="h264", width_px=64, height_px=36, preset="fast", planned_kbps=kbps, asked_kbps=kbps
+    )
+
+
+@pytest.fixture
+def order() -> Delivery:
+    """Three rungs of two video and two audio renditions."""
+    audios = [
+        AudioOrder(name=f"audio/aac-{kbps}k", codec="aac", channels=2, target=f"b={kbps}k", planned_kbps=kbps)
+        for kbps in (32, 64)
+    ]
+    rungs = [("video/a", "audio/aac-32k", 150.0, 3.0), ("video/b", "audio/aac-32k", 250.0, 3.4)]
+    rungs.append(("video/b", "audio/aac-64k", 300.0, 3.6))
+    return Delivery(
+        title="film",
+        source="../film.mp4",
+        source_hash="0" * 64,
+        num_frames=312,
+        fps="24000/1001",
+        scenes_s=((0.0, 6.5), (6.5, 13.013)),
+        model="attentive",
+        weights_sha256="",
+        ffmpeg_version="7",
+        threads=1,
+        language="und",
+        label="Audio",
+        videos=(_order("video/a", 100.0), _order("video/b", 200.0)),
+        audios=tuple(audios),
+        rungs=tuple(PlannedRung(video=v, audio=a, total_kbps=kbps, avq_mos=mos) for v, a, kbps, mos in rungs),
+    )

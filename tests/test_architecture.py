@@ -13,7 +13,10 @@ PACKAGE = Path(abr_alloc.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What every floor may import.
-GROUND = (*("defaults", "disk", "documents", "errors", "extras", "location", "partial", "shipped", "units", "writing"),)
+GROUND = (
+    *("codecs", "defaults", "disk", "documents", "errors", "extras", "location", "partial", "shipped", "targets"),
+    *("units", "writing"),
+)
 # Floor -> what it may import of the package, besides itself and these.
 FLOORS: dict[str, set[str]] = {
     "visqol": set(),

@@ -34,6 +34,7 @@ from abr_alloc.allocation.rung import Ladder, LadderRules, with_preferences
 from abr_alloc.allocation.shared_ladder import share_titles, with_titles
 from abr_alloc.allocation.surface import QualitySurface, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
+from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.models.checkpoint import Model
 
@@ -116,7 +117,7 @@ def design_catalogue(
     return _best_codecs(titles, audience, options or DesignOptions(), reference)
 
 
-_MOST_PLAYED = ("h264", "hevc", "av1", "aac", "heaac", "heaacv2", "opus", "ac3", "eac3")
+_MOST_PLAYED = (*VIDEO_CODECS, *AUDIO_CODECS)
 """Codecs of each kind, those that most players play first."""
 
 

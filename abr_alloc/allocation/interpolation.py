@@ -21,6 +21,7 @@ import numpy.typing as npt
 from abr_alloc import defaults
 from abr_alloc.allocation.pchip import pchip
 from abr_alloc.allocation.surface import LazyVideo, Probe, QualitySurface, VideoRendition
+from abr_alloc.targets import Target
 
 __all__ = ["Crossover", "SizeCurve", "find_crossovers", "interpolate", "lattice_kbps", "size_curves"]
 
@@ -85,7 +86,7 @@ class SizeCurve:
             codec=self.codec,
             width_px=self.width_px,
             height_px=self.height_px,
-            target=f"b={kbps:g}k",
+            target=str(Target.of_kbps(kbps)),
             bitrate_kbps=kbps,
             nearest_probes=self.around(kbps),
             vmaf=self.vmaf_at(kbps),

@@ -29,6 +29,7 @@ from abr_alloc.allocation.surrogate import Belief, believe
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable
+from abr_alloc.targets import Target
 
 __all__ = ["MOST_SHARE", "TOLERANCE_MOS", "Candidate", "Prober"]
 
@@ -141,7 +142,8 @@ def _key(c: Candidate) -> tuple[str, int, int, str]:
 
 
 def _crf(c: Candidate) -> float | None:
-    return float(c.target[4:]) if c.target.startswith("crf=") else None
+    target = Target(c.target)
+    return target.crf if target.is_crf else None
 
 
 def _believe(own: Sequence[Candidate], known: Sequence[int], surface: QualitySurface) -> Belief:

@@ -28,6 +28,7 @@ from abr_alloc.allocation.shared_ladder import mean_vmaf
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import TitleCurves
 from abr_alloc.shipped import reference_names
+from abr_alloc.targets import Target
 
 __all__ = [
     "Comparison",
@@ -131,7 +132,7 @@ def apply_reference(
                     codec=reference.codec,
                     width_px=rung.width_px,
                     height_px=rung.height_px,
-                    target=f"b={rung.video_kbps:g}k",
+                    target=str(Target.of_kbps(rung.video_kbps)),
                     bitrate_kbps=rung.video_kbps,
                     vmaf=mean_vmaf(of_title, side, rung.video_kbps),
                 ),

@@ -15,6 +15,7 @@ from abr_alloc.allocation.rung import Ladder, Rung, TitleAtRung
 from abr_alloc.allocation.surface import AudioRendition, Probe, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import TitleCurves
 from abr_alloc.errors import FeatureTableError
+from abr_alloc.targets import Target
 
 __all__ = ["mean_vmaf", "share_titles", "with_titles"]
 
@@ -60,7 +61,7 @@ def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Flo
             codec=codec,
             width_px=dimensions[i][0],
             height_px=dimensions[i][1],
-            target=f"b={rates_kbps[r]:g}k",
+            target=str(Target.of_kbps(rates_kbps[r])),
             bitrate_kbps=float(rates_kbps[r]),
             nearest_probes=_around(titles, dimensions[i], float(rates_kbps[r])),
             vmaf=mean_vmaf(titles, min(dimensions[i]), float(rates_kbps[r])),

@@ -43,7 +43,9 @@ class _Language(click.ParamType):
     help="A new or empty folder; or one where this very encode was interrupted.",
 )  # fmt: skip
 @click.option("--title", help="Which ladder of the file; the source's own when absent.")
-@click.option("--preset", help="Video encoder preset; h264 and hevc: fast, av1: 8 when absent, as `extract` has it.")
+@click.option(
+    "--preset", help=f"Video encoder preset; {options.default_presets()} when absent, as `extract` has it."
+)  # fmt: skip
 @click.option("--language", type=_Language(), help="Language of the audio (en, pt-BR); the source's tag when absent.")
 @click.option(
     "--audio-name", default=defaults.AUDIO_LABEL, show_default=True, help="Name of the audio in a player's menu."

@@ -11,6 +11,7 @@ import click
 from abr_alloc import defaults
 from abr_alloc.cli import options, places
 from abr_alloc.cli.completion import complete_grid, complete_model
+from abr_alloc.codecs import ENCODED_AUDIO, VIDEO_CODECS
 
 if TYPE_CHECKING:
     from abr_alloc.table.table import FeatureTable
@@ -71,14 +72,12 @@ class _Written:
     "--max-scene", "max_scene_s", type=options.SECONDS,
     help="Cut longer scenes evenly, e.g. 10s. [default: 1min; with --whole no limit]",
 )  # fmt: skip
+@click.option("--video-codec", type=click.Choice(list(VIDEO_CODECS)), default=defaults.VIDEO_CODEC, show_default=True)
 @click.option(
-    "--video-codec", type=click.Choice(["h264", "hevc", "av1"]), default=defaults.VIDEO_CODEC, show_default=True
-)
-@click.option(
-    "--audio-codec", "audio_codecs", type=click.Choice(["aac", "opus", "heaac", "heaacv2"]), multiple=True,
+    "--audio-codec", "audio_codecs", type=click.Choice(ENCODED_AUDIO), multiple=True,
     help="Audio codec to probe (repeatable); the grid's own choice when absent.",
 )  # fmt: skip
-@click.option("--preset", help="Video encoder preset; h264 and hevc: fast, av1: 8 when absent.")
+@click.option("--preset", help=f"Video encoder preset; {options.default_presets()} when absent.")
 @click.option(
     "--digest", "digest_s", type=options.SECONDS,
     help="Measure only so much of each title, in stretches that stand for it. [default: 40s, of titles over 2 min]",

@@ -13,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from abr_alloc.cli.completion import complete_model
+from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.errors import LocationError, UnitError
 from abr_alloc.location import parse_location
 from abr_alloc.units import MAX_KBPS, parse_bitrate_kbps, parse_seconds
@@ -28,6 +29,7 @@ __all__ = [
     "cache_option",
     "catalogue_jobs_option",
     "cluster_option",
+    "default_presets",
     "features_argument",
     "ffmpeg_option",
     "jobs_option",
@@ -38,6 +40,14 @@ __all__ = [
     "stall_timeout_option",
     "tolerance_option",
 ]
+
+
+def default_presets() -> str:
+    """The default preset of every video codec, for a help text: `h264 and hevc: fast, av1: 8`."""
+    by_preset: dict[str, list[str]] = {}
+    for codec in VIDEO_CODECS.values():
+        by_preset.setdefault(codec.default_preset, []).append(codec.name)
+    return ", ".join(f"{' and '.join(names)}: {preset}" for preset, names in by_preset.items())
 
 
 class _Bitrate(click.ParamType):

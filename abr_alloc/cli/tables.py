@@ -14,6 +14,7 @@ from abr_alloc.cli.printing import echo
 from abr_alloc.cli.verbosity import notes
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable
+from abr_alloc.targets import Target
 from abr_alloc.units import format_time
 from abr_alloc.writing import replace_file
 
@@ -207,16 +208,16 @@ def video_text(v: VideoRendition, *, with_codec: bool, with_probes: bool = True)
     size = f"{codec}{v.width_px}x{v.height_px}"
     if v.interpolated:
         return f"{size} {f'{_between(v)} ' if with_probes else ''}~{v.bitrate_kbps:.0f}k"
-    target = "" if v.target.startswith("b=") else f"{v.target} "
+    target = "" if Target(v.target).is_rate else f"{v.target} "
     return f"{size} {target}{v.bitrate_kbps:.0f}k"
 
 
 def _between(v: VideoRendition) -> str:
     """The probes around an interpolated rate: `crf=32-26`, or `500k-2M`."""
-    (kind, _, low), (other, _, high) = (probe.target.partition("=") for probe in v.nearest_probes)
-    if kind != other:
-        return f"{v.nearest_probes[0].target}..{v.nearest_probes[1].target}"
-    return f"{low}-{high}" if kind == "b" else f"{kind}={low}-{high}"
+    low, high = (Target(probe.target) for probe in v.nearest_probes)
+    if low.kind != high.kind:
+        return f"{low}..{high}"
+    return f"{low.value}-{high.value}" if low.is_rate else f"{low.kind}={low.value}-{high.value}"
 
 
 def audio_text(a: AudioRendition, *, with_codec: bool = True) -> str:

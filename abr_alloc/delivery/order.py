@@ -11,15 +11,16 @@ from pathlib import Path
 
 from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
+from abr_alloc.codecs import ENCODED_AUDIO, VIDEO_CODECS
 from abr_alloc.errors import DeliveryError
 from abr_alloc.export.planned import distinct_renditions, rendition_names
 from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder
 from abr_alloc.formats.ladder_file import TitleFacts, read_ladders, read_provenance, read_title_facts
-from abr_alloc.media.coding import PRESETS
 from abr_alloc.media.encoders import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.grid import AUDIO_CODECS, PRESET_NAMES, AudioTarget, VideoTarget
+from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.targets import Target
 
 __all__ = ["ChosenLadder", "check_source", "choose_ladder", "make_order"]
 
@@ -116,14 +117,14 @@ def check_source(info: MediaInfo, ladder: Ladder) -> None:
                 f"rung {number} of {ladder.title!r} is {size}, larger than {info.path} ({own}); design the ladder from "
                 "this source, or leave larger rungs out with `ladder --max-height`"
             )
-        if video.codec not in PRESETS or audio.codec not in AUDIO_CODECS:
-            codec = audio.codec if video.codec in PRESETS else video.codec
+        if video.codec not in VIDEO_CODECS or audio.codec not in ENCODED_AUDIO:
+            codec = audio.codec if video.codec in VIDEO_CODECS else video.codec
             raise DeliveryError(f"rung {number} of {ladder.title!r} is in {codec}, which is not encoded here")
         if video.width_px % 2 or video.height_px % 2:
             raise DeliveryError(
                 f"rung {number} of {ladder.title!r} is {size}, but pictures are coded with even sides; design it again"
             )
-        if audio.channels > _MAX_CHANNELS or not audio.target.startswith("b="):
+        if audio.channels > _MAX_CHANNELS or not Target(audio.target).is_rate:
             what = f"{audio.channels} channels" if audio.channels > _MAX_CHANNELS else f"the target {audio.target!r}"
             raise DeliveryError(
                 f"rung {number} of {ladder.title!r} has audio of {what}; mono or stereo of a rate (b=96k) is encoded "
@@ -161,8 +162,8 @@ def make_order(
     """
     rungs = chosen.ladder.rungs
     for codec in {rung.video.codec for rung in rungs}:
-        if preset is not None and preset not in PRESET_NAMES[codec]:
-            raise DeliveryError(f"{codec} has no preset {preset!r}; give one of {', '.join(PRESET_NAMES[codec])}")
+        if preset is not None and preset not in (presets := VIDEO_CODECS[codec].presets):
+            raise DeliveryError(f"{codec} has no preset {preset!r}; give one of {', '.join(presets)}")
     names = rendition_names(rungs)
     videos, audios = distinct_renditions(rungs)
     video_orders = tuple(
@@ -171,7 +172,7 @@ def make_order(
             codec=video.codec,
             width_px=video.width_px,
             height_px=video.height_px,
-            preset=preset or PRESETS[video.codec],
+            preset=preset or VIDEO_CODECS[video.codec].default_preset,
             planned_kbps=video.bitrate_kbps,
             asked_kbps=video.bitrate_kbps,
         )

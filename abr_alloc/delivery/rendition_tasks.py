@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.disk import disk_errors
 from abr_alloc.errors import MediaError
 from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
-from abr_alloc.media.cmaf import TWO_PASS, encode_rendition, package, read_segments
+from abr_alloc.media.cmaf import encode_rendition, package, read_segments
 from abr_alloc.media.encoders import encode_audio
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.sound import decode_audio
+from abr_alloc.targets import Target
 
 __all__ = ["AudioTask", "VideoTask"]
 
@@ -49,7 +51,8 @@ class VideoTask:
 
     def done_share(self, folder: DeliveryFolder) -> float:
         """How much of it is done while it runs, by what its encoder tells."""
-        passes = (_FIRST_PASS_SHARE, 1.0 - _FIRST_PASS_SHARE) if self.order.codec in TWO_PASS else (1.0,)
+        two_passes = VIDEO_CODECS[self.order.codec].two_passes
+        passes = (_FIRST_PASS_SHARE, 1.0 - _FIRST_PASS_SHARE) if two_passes else (1.0,)
         return sum(
             share * min(1.0, _frames_told(folder.progress_path(self.order.name, number)) / self.num_frames)
             for number, share in enumerate(passes)
@@ -64,7 +67,7 @@ class VideoTask:
                 codec=order.codec,
                 width_px=order.width_px,
                 height_px=order.height_px,
-                target=f"b={order.asked_kbps:.3f}k",
+                target=str(Target.of_kbps(order.asked_kbps)),
                 preset=order.preset,
             )
             encode_rendition(

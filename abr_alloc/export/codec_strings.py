@@ -6,22 +6,13 @@ An encode says its own; these are for templates, which are written before there 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from abr_alloc.errors import ExportError
 
-__all__ = ["AUDIO_CODEC_STRINGS", "Level", "video_codec_string", "video_level"]
-
-AUDIO_CODEC_STRINGS = {
-    "aac": "mp4a.40.2",
-    "heaac": "mp4a.40.5",
-    "heaacv2": "mp4a.40.29",
-    "opus": "opus",
-    "ac3": "ac-3",
-    "eac3": "ec-3",
-}
-"""Object types of ISO/IEC 14496-3 Table 1.17; Opus in ISOBMFF, section 4.3.3; ETSI TS 102 366, F.2 and F.5."""
+__all__ = ["STANDARDS", "Level", "Standard", "video_codec_string", "video_level"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +33,20 @@ class Level:
     """Largest width, pixels."""
     max_height_px: int
     """Largest height, pixels."""
-    max_decoded: int = 0
+    max_decoded: float = math.inf
     """H.264: decoded macroblocks that the picture buffer holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standard:
+    """The levels of a video codec, and how one is written."""
+
+    levels: tuple[Level, ...]
+    """From the smallest to the largest."""
+    block_px: int
+    """Side of the squares in which the levels count pictures, pixels: macroblocks (H.264) or luma samples."""
+    codecs: Callable[[int, int], str]
+    """The `codecs` parameter of an encode at a level of these numbers, major and minor."""
 
 
 def _h264(name: str, rate: int, picture: int, decoded: int, kbps: int, buffer_kbit: int) -> Level:
@@ -138,9 +141,23 @@ _AV1_LEVELS = (
     _av1("6.1", 2_139_095_040, 35_651_584, 16384, 8704, 100_000),
     _av1("6.2", 4_278_190_080, 35_651_584, 16384, 8704, 160_000),
 )
-_LEVELS = {"h264": _H264_LEVELS, "hevc": _HEVC_LEVELS, "av1": _AV1_LEVELS}
 
-_H264_DECODED_FRAMES = 4
+# avc1 as ISO/IEC 14496-15, 5.4 (High profile, no constraints, level), hvc1 as its Annex E (Main, compatible with Main
+# and Main 10; progressive and frames only, as encoders of such video say), av01 as AV1-ISOBMFF, section 5 (Main).
+STANDARDS = {
+    "h264": Standard(
+        levels=_H264_LEVELS, block_px=16, codecs=lambda major, minor: f"avc1.6400{10 * major + minor:02x}"
+    ),
+    "hevc": Standard(
+        levels=_HEVC_LEVELS, block_px=1, codecs=lambda major, minor: f"hvc1.1.6.L{3 * (10 * major + minor)}.90"
+    ),
+    "av1": Standard(
+        levels=_AV1_LEVELS, block_px=1, codecs=lambda major, minor: f"av01.0.{4 * (major - 2) + minor:02d}M.08"
+    ),
+}
+"""By codec."""
+
+_DECODED_FRAMES = 4
 """Decoded frames that an encode with a B-frame pyramid holds, as x264's presets make it."""
 
 
@@ -150,7 +167,7 @@ def video_level(
     """The smallest level that holds an encode.
 
     Args:
-        codec: h264 (High profile), hevc (Main) or av1 (Main).
+        codec: of `STANDARDS`.
         width_px: coded width, pixels.
         height_px: coded height, pixels.
         fps: frames per second.
@@ -160,9 +177,9 @@ def video_level(
     Raises:
         ExportError: no level holds it.
     """
-    macroblocks = math.ceil(width_px / 16) * math.ceil(height_px / 16)
-    picture = macroblocks if codec == "h264" else width_px * height_px
-    for level in _LEVELS[codec]:
+    standard = STANDARDS[codec]
+    picture = math.ceil(width_px / standard.block_px) * math.ceil(height_px / standard.block_px)
+    for level in standard.levels:
         if (
             picture <= level.max_picture
             and picture * fps <= level.max_rate
@@ -170,7 +187,7 @@ def video_level(
             and buffer_kbit <= level.max_buffer_kbit
             and width_px <= level.max_width_px
             and height_px <= level.max_height_px
-            and (codec != "h264" or _H264_DECODED_FRAMES * macroblocks <= level.max_decoded)
+            and _DECODED_FRAMES * picture <= level.max_decoded
         ):
             return level
     raise ExportError(
@@ -180,15 +197,6 @@ def video_level(
 
 
 def video_codec_string(codec: str, level: Level) -> str:
-    """The `codecs` parameter of a video encode at a level.
-
-    avc1 as ISO/IEC 14496-15, 5.4 (profile, no constraints, level), hvc1 as its Annex E (Main, compatible with Main and
-    Main 10; progressive and frames only, as encoders of such video say), av01 as AV1-ISOBMFF, section 5.
-    """
+    """The `codecs` parameter of a video encode at a level."""
     major, _, minor = level.name.partition(".")
-    number = 10 * int(major) + int(minor or 0)
-    if codec == "h264":
-        return f"avc1.6400{number:02x}"
-    if codec == "hevc":
-        return f"hvc1.1.6.L{3 * number}.90"
-    return f"av01.0.{4 * (int(major) - 2) + int(minor):02d}M.08"
+    return STANDARDS[codec].codecs(int(major), int(minor or 0))

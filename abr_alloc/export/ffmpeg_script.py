@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Callable, Mapping
 
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
-from abr_alloc.errors import LadderFormatError
+from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
+from abr_alloc.errors import LadderFormatError, UnitError
 from abr_alloc.export.hls import master_playlist
 from abr_alloc.export.planned import (
     PLANNED_COMMENT,
@@ -25,11 +27,12 @@ from abr_alloc.export.planned import (
     require_codecs,
 )
 from abr_alloc.export.presentation import PLAYLIST_NAME
-from abr_alloc.media.coding import AUDIO_ENCODERS, PEAK_RATIO, PRESETS, SAMPLE_RATE_HZ, VBV_RATIO, VIDEO_ENCODERS
+from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
+from abr_alloc.targets import Target
 
-__all__ = ["ffmpeg_script"]
+__all__ = ["CLOSED_GOPS", "ffmpeg_script"]
 
-_ENCODERS = VIDEO_ENCODERS | AUDIO_ENCODERS
+_AUDIO = tuple(codec.name for codec in AUDIO_CODECS.values() if codec.encoder)
 
 _HEAD = """\
 #!/bin/sh
@@ -59,7 +62,7 @@ def ffmpeg_script(plan: LadderPlan) -> str:
         ExportError: the ladder has a codec that the script does not encode.
         LadderFormatError: a target is neither a rate nor a CRF.
     """
-    require_codecs(plan.rungs, "the ffmpeg script", ("h264", "hevc", "av1"), ("aac", "opus"))
+    require_codecs(plan.rungs, "the ffmpeg script", tuple(CLOSED_GOPS), _AUDIO)
     names = rendition_names(plan.rungs)
     videos, audios = distinct_renditions(plan.rungs)
     groups: list[list[str]] = [["-nostdin", "-y", "-protocol_whitelist", "file,pipe", "-i", "$source"]]
@@ -89,40 +92,59 @@ def _seconds(plan: LadderPlan) -> str:
 
 
 def _video(n: int, video: VideoRendition, plan: LadderPlan) -> list[str]:
-    kbps = video.bitrate_kbps
+    codec, kbps = VIDEO_CODECS[video.codec], video.bitrate_kbps
     level = planned_level(video, plan.fps).name
     words = ["-map", "0:v:0", f"-filter:v:{n}", f"scale={int(video.width_px)}:{int(video.height_px)},setsar=1"]
     words += [f"-r:v:{n}", str(plan.fps), f"-pix_fmt:v:{n}", "yuv420p"]
-    words += [f"-c:v:{n}", _ENCODERS[video.codec], f"-preset:v:{n}", PRESETS[video.codec], *_rate(n, video)]
-    if video.codec != "av1":  # SVT-AV1's VBR takes no buffer
+    words += [f"-c:v:{n}", codec.encoder, f"-preset:v:{n}", codec.default_preset, *_rate(n, video)]
+    if codec.holds_buffer:
         words += [f"-maxrate:v:{n}", f"{PEAK_RATIO * kbps:.0f}k", f"-bufsize:v:{n}", f"{VBV_RATIO * kbps:.0f}k"]
     gop = plan.gop_frames
     words += [f"-g:v:{n}", str(gop), f"-keyint_min:v:{n}", str(gop)]
-    if video.codec == "h264":
-        words += [f"-sc_threshold:v:{n}", "0", f"-profile:v:{n}", "high", f"-level:v:{n}", level]
-    elif video.codec == "hevc":
-        fixed = f"scenecut=0:open-gop=0:keyint={gop}:min-keyint={gop}:level-idc={level}:log-level=error"
-        words += [f"-sc_threshold:v:{n}", "0", f"-tag:v:{n}", "hvc1", f"-x265-params:v:{n}", fixed]
-    return words
+    return [*words, *CLOSED_GOPS[video.codec](n, gop, level)]
+
+
+def _x264_gops(n: int, gop: int, level: str) -> list[str]:
+    return [f"-sc_threshold:v:{n}", "0", f"-profile:v:{n}", "high", f"-level:v:{n}", level]
+
+
+def _x265_gops(n: int, gop: int, level: str) -> list[str]:
+    fixed = f"scenecut=0:open-gop=0:keyint={gop}:min-keyint={gop}:level-idc={level}:log-level=error"
+    return [f"-sc_threshold:v:{n}", "0", f"-tag:v:{n}", "hvc1", f"-x265-params:v:{n}", fixed]
+
+
+CLOSED_GOPS: Mapping[str, Callable[[int, int, str], list[str]]] = {
+    "h264": _x264_gops,
+    "hevc": _x265_gops,
+    "av1": lambda n, gop, level: [],
+}
+"""By codec, options of the script's video number n beside `-g`: GOPs of one length, and the level."""
 
 
 def _rate(n: int, video: VideoRendition) -> list[str]:
-    kind, _, value = video.target.partition("=")
-    if kind == "b":
+    target = Target(video.target)
+    if target.is_rate:
         return [f"-b:v:{n}", f"{nominal_kbps(video):.10g}k"]
     try:
-        crf = float(value) if kind == "crf" else math.nan
-    except ValueError:
+        crf = target.crf
+    except UnitError:
         crf = math.nan
     if not 0.0 <= crf <= 63.0:
         raise LadderFormatError(
-            f"the ladder's video target {video.target!r} is neither b=RATE nor crf=NUMBER; design it again"
+            f"the ladder's video target {target.text!r} is neither b=RATE nor crf=NUMBER; design it again"
         )
     return [f"-crf:v:{n}", f"{crf:g}"]
 
 
 def _audio(n: int, audio: AudioRendition) -> list[str]:
-    words = ["-map", "0:a:0", f"-c:a:{n}", _ENCODERS[audio.codec], f"-b:a:{n}", f"{nominal_kbps(audio):.10g}k"]
+    words = [
+        "-map",
+        "0:a:0",
+        f"-c:a:{n}",
+        AUDIO_CODECS[audio.codec].encoder,
+        f"-b:a:{n}",
+        f"{nominal_kbps(audio):.10g}k",
+    ]
     return [*words, f"-ac:a:{n}", str(audio.channels), f"-ar:a:{n}", str(SAMPLE_RATE_HZ)]
 
 

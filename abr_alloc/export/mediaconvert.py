@@ -6,6 +6,8 @@ video names the groups of its rungs, so that the HLS manifest holds the ladder's
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
@@ -20,7 +22,7 @@ from abr_alloc.export.planned import (
 from abr_alloc.export.presentation import SEGMENT_S
 from abr_alloc.media.coding import GOP_S, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
 
-__all__ = ["DESTINATION", "FILE_INPUT", "ROLE", "mediaconvert_job"]
+__all__ = ["DESTINATION", "FILE_INPUT", "PROFILES", "ROLE", "VIDEO", "Video", "mediaconvert_job"]
 
 ROLE = "arn:aws:iam::ACCOUNT:role/ROLE"
 FILE_INPUT, DESTINATION = "s3://BUCKET/SOURCE", "s3://BUCKET/FOLDER/"
@@ -31,14 +33,45 @@ _AAC_KBPS = (
     *(6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 288, 320),
     *(384, 448, 512, 576, 640, 768, 896, 1024),
 )
-_PROFILES = {"aac": "LC", "heaac": "HEV1", "heaacv2": "HEV2"}
+PROFILES = {"aac": "LC", "heaac": "HEV1", "heaacv2": "HEV2"}
+"""Its names of the audio codecs; Opus goes into WebM only, not into CMAF."""
 _CODING_MODES = {1: "CODING_MODE_1_0", 2: "CODING_MODE_2_0", 6: "CODING_MODE_5_1"}
 # At 48 kHz, constant rate (user guide, "AAC output reference tables"), by profile and channels; HE-AAC starts lower.
 _LEAST_AAC_KBPS = {("LC", 1): 56, ("LC", 2): 64}
 _MIN_SIDE_PX = 32
-_MAX_SIDES_PX = {"h264": (4096, 2160), "hevc": (8192, 4320)}
 _MAX_BITS_PER_S = 1_152_000_000
 _SELECTOR = "Audio Selector 1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """A video codec as MediaConvert has it."""
+
+    name: str
+    """Its word for the codec."""
+    settings: str
+    """Key of the codec's settings."""
+    own: Mapping[str, str]
+    """Settings of this codec alone."""
+    max_sides_px: tuple[int, int]
+    """The largest picture's long and short side, pixels."""
+
+
+VIDEO = {
+    "h264": Video(
+        name="H_264",
+        settings="H264Settings",
+        own={"CodecProfile": "HIGH", "CodecLevel": "AUTO"},
+        max_sides_px=(4096, 2160),
+    ),
+    "hevc": Video(
+        name="H_265",
+        settings="H265Settings",
+        own={"CodecProfile": "MAIN_MAIN", "CodecLevel": "AUTO", "WriteMp4PackagingType": "HVC1"},
+        max_sides_px=(8192, 4320),
+    ),
+}
+"""By codec; AV1 is encoded there at a quality or a constant rate only."""
 
 
 def mediaconvert_job(plan: LadderPlan) -> dict[str, Any]:
@@ -47,8 +80,7 @@ def mediaconvert_job(plan: LadderPlan) -> dict[str, Any]:
     Raises:
         ExportError: MediaConvert has no setting for a codec, a size or a rate of the ladder.
     """
-    # AV1 is encoded there at a quality or a constant rate only; Opus goes into WebM only, not into CMAF.
-    require_codecs(plan.rungs, "MediaConvert", ("h264", "hevc"), tuple(_PROFILES))
+    require_codecs(plan.rungs, "MediaConvert", tuple(VIDEO), tuple(PROFILES))
     names = rendition_names(plan.rungs)
     videos, audios = distinct_renditions(plan.rungs)
     groups = {audio: names[audio].replace("/", "-") for audio in audios}
@@ -99,7 +131,8 @@ def _group_settings() -> dict[str, Any]:
 def _video_output(video: VideoRendition, name: str, groups: list[str], plan: LadderPlan) -> dict[str, Any]:
     bits_per_s = round(1000 * video.bitrate_kbps)
     width_px, height_px = int(video.width_px), int(video.height_px)
-    long_px, short_px = _MAX_SIDES_PX[video.codec]
+    codec = VIDEO[video.codec]
+    long_px, short_px = codec.max_sides_px
     if not (_MIN_SIDE_PX <= min(width_px, height_px) <= short_px and max(width_px, height_px) <= long_px):
         raise ExportError(
             f"MediaConvert encodes {video.codec} from {_MIN_SIDE_PX}x{_MIN_SIDE_PX} to {long_px}x{short_px} px, "
@@ -130,22 +163,17 @@ def _video_output(video: VideoRendition, name: str, groups: list[str], plan: Lad
         "ParNumerator": 1,
         "ParDenominator": 1,
     }
-    if video.codec == "h264":
-        own = {"CodecProfile": "HIGH", "CodecLevel": "AUTO"}
-        codec = {"Codec": "H_264", "H264Settings": own | settings}
-    else:
-        own = {"CodecProfile": "MAIN_MAIN", "CodecLevel": "AUTO", "WriteMp4PackagingType": "HVC1"}
-        codec = {"Codec": "H_265", "H265Settings": own | settings}
+    encoding = {"Codec": codec.name, codec.settings: {**codec.own, **settings}}
     return {
         "NameModifier": f"-{name.replace('/', '-')}",
         "ContainerSettings": {"Container": "CMFC", "CmfcSettings": {"AudioRenditionSets": ",".join(groups)}},
-        "VideoDescription": {"Width": width_px, "Height": height_px, "CodecSettings": codec},
+        "VideoDescription": {"Width": width_px, "Height": height_px, "CodecSettings": encoding},
     }
 
 
 def _audio_output(audio: AudioRendition, name: str, group: str, *, first: bool) -> dict[str, Any]:
     kbps = nominal_kbps(audio)
-    profile = _PROFILES[audio.codec]
+    profile = PROFILES[audio.codec]
     if audio.channels not in _CODING_MODES:
         raise ExportError(f"MediaConvert has no AAC of {audio.channels} channels; leave that audio out of the grid")
     steps = [step for step in _AAC_KBPS if step >= _LEAST_AAC_KBPS.get((profile, audio.channels), 0)]

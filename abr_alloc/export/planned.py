@@ -6,7 +6,7 @@ Encoding and every template name a rendition's folder by `rendition_names`, so t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,12 +14,13 @@ from pathlib import Path
 from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
+from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.errors import ExportError, LadderFormatError, UnitError
-from abr_alloc.export.codec_strings import AUDIO_CODEC_STRINGS, Level, video_codec_string, video_level
+from abr_alloc.export.codec_strings import Level, video_codec_string, video_level
 from abr_alloc.export.presentation import SEGMENT_S, AudioStream, Variant, VideoStream
 from abr_alloc.formats.ladder_file import read_provenance, read_title_facts
 from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, gop_frames, segment_duration_s
-from abr_alloc.units import parse_bitrate_kbps
+from abr_alloc.targets import Target
 
 __all__ = [
     "PLANNED_COMMENT",
@@ -38,10 +39,6 @@ PLANNED_COMMENT = (
     "Written by abr-alloc before there was an encode: rates and codec levels are planned,\n"
     f"not measured. Video may peak at {PEAK_RATIO:g} times its rate."
 )
-
-VIDEO_CODECS = ("h264", "hevc", "av1")
-AUDIO_CODECS = ("aac", "heaac", "heaacv2", "opus", "ac3", "eac3")
-"""Codecs that a ladder file may hold."""
 
 MAX_CHANNELS = 8
 """Most channels of an audio rendition."""
@@ -95,7 +92,7 @@ def _audio_name(audio: AudioRendition) -> str:
     return f"audio/{audio.codec}-{nominal_kbps(audio):.10g}k{layout}"
 
 
-def _check_codec(codec: str, known: Sequence[str], kind: str) -> None:
+def _check_codec(codec: str, known: Collection[str], kind: str) -> None:
     # The codec becomes part of a path and of scripts: nothing from a file gets there unknown.
     if codec not in known:
         raise LadderFormatError(
@@ -109,14 +106,14 @@ def nominal_kbps(rendition: VideoRendition | AudioRendition) -> float:
     Raises:
         LadderFormatError: the target is a rate that cannot be read.
     """
-    kind, _, value = rendition.target.partition("=")
-    if kind != "b":
+    target = Target(rendition.target)
+    if not target.is_rate:
         return max(1.0, float(round(rendition.bitrate_kbps)))
     try:
-        return parse_bitrate_kbps(value)
+        return target.kbps
     except UnitError as error:
         raise LadderFormatError(
-            f"the ladder's target {rendition.target!r} cannot be read ({error}); design it again"
+            f"the ladder's target {target.text!r} cannot be read ({error}); design it again"
         ) from None
 
 
@@ -242,7 +239,7 @@ def planned_variants(plan: LadderPlan) -> list[Variant]:
     played = {
         a: AudioStream(
             name=names[a],
-            codecs=AUDIO_CODEC_STRINGS[a.codec],
+            codecs=AUDIO_CODECS[a.codec].codecs,
             channels=a.channels,
             sample_rate_hz=SAMPLE_RATE_HZ,
             language="und",

@@ -22,10 +22,13 @@ from abr_alloc.export.planned import (
 )
 from abr_alloc.export.presentation import SEGMENT_S
 
-__all__ = ["SOURCE", "shaka_streamer_files"]
+__all__ = ["AUDIO", "SOURCE", "VIDEO", "shaka_streamer_files"]
 
 SOURCE = "SOURCE.mp4"
 """Placeholder that a user must fill."""
+
+VIDEO, AUDIO = ("h264", "hevc", "av1"), ("aac", "opus", "ac3", "eac3")
+"""Codecs that it encodes, by names that are ours too."""
 
 _LIMITS = """\
 Shaka Streamer has one rate per resolution name and per layout name: each rendition of
@@ -41,7 +44,7 @@ def shaka_streamer_files(plan: LadderPlan) -> dict[str, str]:
     Raises:
         ExportError: a codec that it does not encode, more than one codec, or two renditions of one size and rate.
     """
-    require_codecs(plan.rungs, "Shaka Streamer", ("h264", "hevc", "av1"), ("aac", "opus", "ac3", "eac3"))
+    require_codecs(plan.rungs, "Shaka Streamer", VIDEO, AUDIO)
     videos, audios = distinct_renditions(plan.rungs)
     video_codec = _only("video", [video.codec for video in videos])
     audio_codec = _only("audio", [audio.codec for audio in audios])

@@ -16,6 +16,7 @@ from abr_alloc.learning.systems import TrainedSystem
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
 from abr_alloc.models.teacher import Teacher
 from abr_alloc.table.table import VIDEO_FEATURES, FeatureTable, feature_columns
+from abr_alloc.targets import Target
 
 __all__ = ["BUDGETS_KBPS", "Decisions", "Regret", "measure_decisions"]
 
@@ -25,7 +26,7 @@ BUDGETS_KBPS = (300.0, 600.0, 1000.0, 2000.0, 4000.0)
 NOISE_MOS = 0.02
 """A drop of AVQ with rising bitrate that counts as a violation, MOS."""
 
-_HABIT = ("aac", "b=128k")
+_HABIT = ("aac", str(Target.of_kbps(128.0)))
 _OVERHEAD = 0.02
 
 Floats = npt.NDArray[np.floating]

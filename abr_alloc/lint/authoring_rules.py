@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.lint.protocol_rules import declared_codecs
 from abr_alloc.lint.rules import Breach, rule
 from abr_alloc.lint.stream import Stream, Track, Variant
@@ -23,7 +24,9 @@ STEREO_KBPS, HE_AAC_KBPS = (32.0, 160.0), 64.0
 CONTAINER_SHARE = 0.05
 """2.4 and 2.9: what a measured rate may be off for container and rate control."""
 
-_AAC, _HE_AAC = ("mp4a.40.2", "mp4a.40.5", "mp4a.40.29"), ("mp4a.40.5", "mp4a.40.29")
+_HE_AAC_V2 = AUDIO_CODECS["heaacv2"].codecs
+_HE_AAC = (AUDIO_CODECS["heaac"].codecs, _HE_AAC_V2)
+_AAC = (AUDIO_CODECS["aac"].codecs, *_HE_AAC)
 
 
 def _of_vod(stream: Stream, which: int) -> Iterator[tuple[Variant, float]]:
@@ -105,7 +108,7 @@ def stereo_aac(stream: Stream) -> Iterator[Breach]:
 def _is_stereo_aac(track: Track) -> bool:
     first = track.fragments[0]
     # Parametric stereo may be counted as one channel, or as the two that come of it.
-    return first.codecs in _AAC and (first.channels == 2 or first.codecs == "mp4a.40.29")
+    return first.codecs in _AAC and (first.channels == 2 or first.codecs == _HE_AAC_V2)
 
 
 def _audio_kbps(stream: Stream) -> Iterator[tuple[Track, float]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import MediaError
 from abr_alloc.lint.playlist import MAX_SEGMENTS, read_playlist
 from abr_alloc.lint.stream import MeasuredSegment, Stream, Track, Variant
@@ -21,6 +22,8 @@ __all__ = ["read_stream"]
 
 _MAX_PLAYLIST_BYTES = 16 << 20
 _MAX_SEGMENT_BYTES = 512 << 20
+# How audio begins in CODECS, by lower case: what is known here, and what others deliver.
+_AUDIO_ENTRIES = (*(codec.sample_entry for codec in AUDIO_CODECS.values()), "flac", "alac")
 
 
 @dataclass(slots=True)
@@ -233,7 +236,7 @@ def _stream(
 
 
 def _is_audio(codec: str) -> bool:
-    return codec.strip().lower().startswith(("mp4a", "ac-3", "ec-3", "opus", "flac", "alac"))
+    return codec.strip().lower().startswith(_AUDIO_ENTRIES)
 
 
 def _short(uri: str) -> str:

@@ -16,6 +16,7 @@ from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import MIN_SCENE_S
 from abr_alloc.media.sound import SoundFacts
+from abr_alloc.targets import Target
 
 __all__ = ["check_plausible", "check_sound", "check_source"]
 
@@ -104,7 +105,8 @@ def check_plausible(info: MediaInfo, target: VideoTarget, values: Sequence[npt.N
     Raises:
         MediaError: it scores what no such encode does.
     """
-    fine = target.target.startswith("crf=") and float(target.target[4:]) <= _FINE_CRF
+    asked = Target(target.target)
+    fine = asked.is_crf and asked.crf <= _FINE_CRF
     vmaf = float(np.concatenate([part[:, FRAME_METRICS.index("vmaf")] for part in values]).mean())
     if fine and target.height_px == info.height_px and vmaf < _PLAUSIBLE_VMAF:
         raise MediaError(

@@ -12,7 +12,7 @@ from abr_alloc.measure.video import frame_kbps, pool_scene
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
-from abr_alloc.table.table import COLUMNS, OPTIONAL
+from abr_alloc.table.table import COLUMNS, OPTIONAL, WHOLE_NUMBERS
 from abr_alloc.units import mean_kbps
 
 __all__ = ["audio_row", "to_frame", "video_row"]
@@ -70,7 +70,7 @@ def _scene_columns(scene: Scene) -> dict[str, Any]:
 def to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """All rows as a table's frame, in the order in which tables are written."""
     frame = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in OPTIONAL])
-    for column in ("scene", "width_px", "height_px", "channels"):
+    for column in WHOLE_NUMBERS:
         frame[column] = frame[column].astype("Int32")
     vectors = frame["audio_features"]
     frame["audio_features"] = vectors.astype(object).where(vectors.notna(), None)  # null, not NaN, on video rows

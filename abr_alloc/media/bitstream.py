@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,15 +17,13 @@ from typing import Any
 import av
 import av.error
 
+from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import UnsupportedMediaError
 
-__all__ = ["Fragment", "read_fragment"]
+__all__ = ["CODECS_PARAMETERS", "Fragment", "read_fragment"]
 
 # Segments come from memory, so a demuxer has nothing else to open.
 _OPTIONS = {"protocol_whitelist": "", "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,mpegts,aac,mp3,ac3,eac3"}
-
-_IDR = {"h264": {5}, "hevc": {19, 20}}
-"""NAL unit types of an IDR picture: Rec. ITU-T H.264 Table 7-1, H.265 Table 7-1."""
 
 # Rec. ITU-T H.273, Tables 2 to 4, by ffmpeg's names; code points that say nothing are not there.
 _PRIMARIES = {
@@ -42,6 +40,28 @@ _MATRICES = {
     **{10: "bt2020c", 11: "smpte2085", 12: "chroma-derived-nc", 13: "chroma-derived-c", 14: "ictcp"},
 }
 _DOLBY_VISION = ("dvh1", "dvhe", "dav1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NalSyntax:
+    """How a codec of NAL units tells an IDR picture."""
+
+    idr: frozenset[int]
+    """Types of NAL units that hold one."""
+    length_at: int
+    """Byte of the configuration record whose last two bits tell the bytes of a unit's length, less one."""
+    shift: int
+    """Bits of a unit's first byte below its type."""
+    mask: int
+    """Bits of the type."""
+
+
+# Rec. ITU-T H.264 Table 7-1 and H.265 Table 7-1; avcC and hvcC as in ISO/IEC 14496-15. The key frames of a codec that
+# is not here are IDR pictures in all but name.
+_NAL = {
+    "h264": _NalSyntax(idr=frozenset({5}), length_at=4, shift=0, mask=0x1F),
+    "hevc": _NalSyntax(idr=frozenset({19, 20}), length_at=21, shift=1, mask=0x3F),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,14 +208,15 @@ def _nal_units(data: bytes, length_bytes: int) -> Iterator[bytes]:
 
 
 def _is_idr(codec: str, packet: Any, extradata: bytes) -> bool:
-    """Whether a key frame is an IDR picture; AV1's key frames are such in all but name."""
-    if codec not in _IDR:
+    """Whether a key frame is an IDR picture."""
+    syntax = _NAL.get(codec)
+    if syntax is None:
         return True
     configured = extradata[:1] == b"\1"  # avcC or hvcC; else start codes
-    length_bytes = (extradata[4 if codec == "h264" else 21] & 3) + 1 if configured else 0
-    shift, mask = (0, 0x1F) if codec == "h264" else (1, 0x3F)
+    length_bytes = (extradata[syntax.length_at] & 3) + 1 if configured else 0
     return any(
-        unit[:1] and (unit[0] >> shift) & mask in _IDR[codec] for unit in _nal_units(bytes(packet), length_bytes)
+        unit[:1] and (unit[0] >> syntax.shift) & syntax.mask in syntax.idr
+        for unit in _nal_units(bytes(packet), length_bytes)
     )
 
 
@@ -209,36 +230,23 @@ def _dolby_vision(init: bytes, tag: str) -> str:
 
 
 def _codecs(codec: str, extradata: bytes, tag: str, profile: str) -> str:
-    """The `codecs` parameter of RFC 6381 (ISO/IEC 14496-15 Annex E for AVC and HEVC, AV1-ISOBMFF section 5)."""
-    if codec == "h264":
-        if extradata[:1] == b"\1":
-            profile_level = extradata[1:4]
-        else:
-            sps = next((unit for unit in _nal_units(extradata, 0) if unit[0] & 0x1F == 7), b"")
-            if len(sps) < 4:
-                raise ValueError("no sequence parameter set")
-            profile_level = sps[1:4]
-        return f"avc1.{profile_level.hex()}"
-    if codec == "hevc":
-        return _hevc_codecs(extradata, tag)
-    if codec == "av1":
-        profile_number, level = extradata[1] >> 5, extradata[1] & 0x1F
-        tier = "H" if extradata[2] & 0x80 else "M"
-        depth = 8 if not extradata[2] & 0x40 else 12 if extradata[2] & 0x20 else 10
-        return f"av01.{profile_number}.{level:02d}{tier}.{depth:02d}"
-    if codec == "aac":
-        object_type = extradata[0] >> 3 if extradata else 2
-        if object_type == 31:
-            object_type = 32 + (int.from_bytes(extradata[:2], "big") >> 5 & 0x3F)
-        if object_type == 2 and profile.startswith(
-            "HE-AAC"
-        ):  # SBR and PS may be signalled behind a plain AAC-LC header
-            object_type = 29 if profile == "HE-AACv2" else 5
-        return f"mp4a.40.{object_type}"
-    return {"opus": "opus", "ac3": "ac-3", "eac3": "ec-3", "mp3": "mp4a.40.34", "flac": "fLaC"}.get(codec, codec)
+    """The `codecs` parameter of RFC 6381 of a stream; ffmpeg's name of a codec that has none here."""
+    parameter = CODECS_PARAMETERS.get(codec)
+    return codec if parameter is None else parameter(extradata, tag, profile)
 
 
-def _hevc_codecs(hvcc: bytes, tag: str) -> str:
+def _avc(extradata: bytes, tag: str, profile: str) -> str:
+    if extradata[:1] == b"\1":
+        profile_level = extradata[1:4]
+    else:
+        sps = next((unit for unit in _nal_units(extradata, 0) if unit[0] & 0x1F == 7), b"")
+        if len(sps) < 4:
+            raise ValueError("no sequence parameter set")
+        profile_level = sps[1:4]
+    return f"avc1.{profile_level.hex()}"
+
+
+def _hevc(hvcc: bytes, tag: str, profile: str) -> str:
     if hvcc[:1] != b"\1":
         return tag  # a transport stream: no configuration record to read
     space = ("", "A", "B", "C")[hvcc[1] >> 6]
@@ -247,3 +255,36 @@ def _hevc_codecs(hvcc: bytes, tag: str) -> str:
     constraints = hvcc[6:12].rstrip(b"\0")
     words = [tag or "hvc1", f"{space}{hvcc[1] & 0x1F}", f"{compatibility:X}", f"{tier}{hvcc[12]}"]
     return ".".join([*words, *(f"{byte:X}" for byte in constraints)])
+
+
+def _av1(extradata: bytes, tag: str, profile: str) -> str:
+    profile_number, level = extradata[1] >> 5, extradata[1] & 0x1F
+    tier = "H" if extradata[2] & 0x80 else "M"
+    depth = 8 if not extradata[2] & 0x40 else 12 if extradata[2] & 0x20 else 10
+    return f"av01.{profile_number}.{level:02d}{tier}.{depth:02d}"
+
+
+def _aac(extradata: bytes, tag: str, profile: str) -> str:
+    object_type = extradata[0] >> 3 if extradata else 2
+    if object_type == 31:
+        object_type = 32 + (int.from_bytes(extradata[:2], "big") >> 5 & 0x3F)
+    if object_type == 2 and profile.startswith("HE-AAC"):  # SBR and PS may be signalled behind a plain AAC-LC header
+        object_type = 29 if profile == "HE-AACv2" else 5
+    return f"mp4a.40.{object_type}"
+
+
+def _always(text: str) -> Callable[[bytes, str, str], str]:
+    return lambda extradata, tag, profile: text
+
+
+CODECS_PARAMETERS: Mapping[str, Callable[[bytes, str, str], str]] = {
+    "h264": _avc,
+    "hevc": _hevc,
+    "av1": _av1,
+    "aac": _aac,  # HE-AAC too, in which ffmpeg sees a profile
+    "mp3": _always("mp4a.40.34"),
+    "flac": _always("fLaC"),
+    **{codec.name: _always(codec.codecs) for codec in AUDIO_CODECS.values() if codec.sample_entry != "mp4a"},
+}
+"""By ffmpeg's name of a codec, its `codecs` parameter from its configuration record, its tag and its profile (ISO/IEC
+14496-15 Annex E for AVC and HEVC, AV1-ISOBMFF section 5)."""

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.media.bitstream import Fragment, read_fragment
-from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, VIDEO_ENCODERS, gop_frames
+from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.normalise import source_input, video_chain
@@ -20,14 +21,10 @@ from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.segments import INIT_NAME, segment_paths
 
 __all__ = [
-    "TWO_PASS",
     "encode_rendition",
     "package",
     "read_segments",
 ]
-
-TWO_PASS = ("h264", "hevc")
-"""Codecs whose encoder takes two passes through ffmpeg. SVT-AV1 takes one there, without a buffer to keep."""
 
 
 def encode_rendition(
@@ -58,7 +55,7 @@ def encode_rendition(
         ToolFailedError: the encoder failed.
         ToolMissingError: the encoder is not in this ffmpeg.
     """
-    passes = (1, 2) if target.codec in TWO_PASS else (0,)
+    passes = (1, 2) if VIDEO_CODECS[target.codec].two_passes else (0,)
     for index, number in enumerate(passes):
         output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", path.resolve()]
         ffmpeg.run(
@@ -76,24 +73,12 @@ def encode_rendition(
 def _encoder_options(
     ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, kbps: float, threads: int, number: int
 ) -> list[str]:
-    gop = gop_frames(info.fps)
-    # Players decode 8-bit H.264 only; the other codecs keep the source's depth.
-    pixel_format = "yuv420p" if target.codec == "h264" else info.pixel_format
-    words = ["-c:v", ffmpeg.require_encoder(VIDEO_ENCODERS[target.codec]), "-preset", target.preset]
-    words += ["-b:v", f"{kbps:.3f}k", "-g", str(gop), "-pix_fmt", pixel_format]
-    if target.codec in TWO_PASS:
+    codec, gop = VIDEO_CODECS[target.codec], gop_frames(info.fps)
+    words = ["-c:v", ffmpeg.require_encoder(codec.encoder), "-preset", target.preset]
+    words += ["-b:v", f"{kbps:.3f}k", "-g", str(gop), "-pix_fmt", codec.pixel_format(info.pixel_format)]
+    if codec.holds_buffer:
         words += ["-maxrate", f"{PEAK_RATIO * kbps:.3f}k", "-bufsize", f"{VBV_RATIO * kbps:.3f}k"]
-    if target.codec == "h264":
-        words += ["-keyint_min", str(gop), "-sc_threshold", "0", "-flags", "+cgop", "-threads", str(threads)]
-        words += ["-pass", str(number), "-passlogfile", "pass"]
-    elif target.codec == "hevc":
-        params = f"keyint={gop}:min-keyint={gop}:scenecut=0:open-gop=0:pools={threads}:log-level=error"
-        params += ":frame-threads=1" if threads == 1 else ""
-        # Apple's players want the parameter sets in the sample entry alone, hvc1.
-        words += ["-x265-params", f"{params}:pass={number}:stats=pass.log", "-tag:v", "hvc1"]
-    else:
-        words += ["-svtav1-params", f"lp={threads}:scd=0:irefresh-type=2"]
-    return words
+    return [*words, *codec.delivery_options(gop, threads, number)]
 
 
 def package(ffmpeg: FFmpeg, encode: Path, duration_s: Fraction, folder: Path) -> None:

@@ -1,27 +1,17 @@
-"""What every encode here keeps, whoever makes it: encoders, key frames, buffer, sample rate, cuts."""
+"""What every encode here keeps, whoever makes it and in whatever codec: key frames, buffer, sample rate, cuts."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 __all__ = [
-    "AUDIO_ENCODERS",
     "GOP_S",
     "PEAK_RATIO",
-    "PRESETS",
     "SAMPLE_RATE_HZ",
     "VBV_RATIO",
-    "VIDEO_ENCODERS",
     "gop_frames",
     "segment_duration_s",
 ]
-
-VIDEO_ENCODERS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
-AUDIO_ENCODERS = {"aac": "aac", "opus": "libopus"}
-"""ffmpeg's names of the encoders that make each codec."""
-
-PRESETS = {"h264": "fast", "hevc": "fast", "av1": "8"}
-"""Default preset of each video codec's encoder."""
 
 GOP_S = 2.0
 """Longest distance of key frames, seconds, as streaming ladders use; scene cuts may add more to probes."""

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.errors import ToolMissingError
-from abr_alloc.media.coding import AUDIO_ENCODERS, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, VIDEO_ENCODERS, gop_frames
+from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, gop_frames
 from abr_alloc.media.ffmpeg import INPUT_GUARD, ONE_THREAD, FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.normalise import source_input, video_chain
@@ -20,7 +21,7 @@ from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.programs import find_program, run_program
 from abr_alloc.partial import partial_name
-from abr_alloc.units import parse_bitrate_kbps
+from abr_alloc.targets import Target
 from abr_alloc.writing import written_whole
 
 __all__ = [
@@ -32,11 +33,6 @@ __all__ = [
     "read_pcm_bytes",
 ]
 
-_ENCODER_PARAMS = {
-    "hevc": ("-x265-params", "pools=1:frame-threads=1:log-level=error"),
-    "av1": ("-svtav1-params", "lp=1"),
-}
-_FDK_PROFILES = {"heaac": ("aac_he", "5"), "heaacv2": ("aac_he_v2", "29")}  # libfdk_aac's name, fdkaac's number
 _RAW: tuple[str | Path, ...] = ("-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "2")
 _SEEK_MARGIN_S = 0.5
 # Mono is copied to both sides at full level, where ffmpeg's own up-mix would lower it by 3 dB.
@@ -57,13 +53,15 @@ class Encoder:
 
 def list_encoders(ffmpeg: FFmpeg | None) -> list[Encoder]:
     """Every encoder that may be used, video first; without an ffmpeg only programs beside it can be there."""
-    inside = {name: (codec,) for codec, name in (VIDEO_ENCODERS | AUDIO_ENCODERS).items()}
+    inside = {codec.encoder: (codec.name,) for codec in VIDEO_CODECS.values()}
+    inside |= {codec.encoder: (codec.name,) for codec in AUDIO_CODECS.values() if codec.encoder}
+    of_fdk = tuple(codec.name for codec in AUDIO_CODECS.values() if codec.fdk_profile)
     known = frozenset() if ffmpeg is None else ffmpeg.encoders
     found = [
         Encoder(name=name, codecs=codecs, present=name in known)
-        for name, codecs in (inside | {"libfdk_aac": tuple(_FDK_PROFILES)}).items()
+        for name, codecs in (inside | {"libfdk_aac": of_fdk}).items()
     ]
-    return [*found, Encoder(name="fdkaac", codecs=tuple(_FDK_PROFILES), present=find_program("fdkaac") is not None)]
+    return [*found, Encoder(name="fdkaac", codecs=of_fdk, present=find_program("fdkaac") is not None)]
 
 
 def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence[AudioTarget]) -> None:
@@ -73,10 +71,10 @@ def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence
         ToolMissingError: names the encoder and how to get it.
     """
     for codec in {target.codec for target in video}:
-        ffmpeg.require_encoder(VIDEO_ENCODERS[codec])
+        ffmpeg.require_encoder(VIDEO_CODECS[codec].encoder)
     for codec in {target.codec for target in audio}:
-        if codec in AUDIO_ENCODERS:
-            ffmpeg.require_encoder(AUDIO_ENCODERS[codec])
+        if AUDIO_CODECS[codec].encoder:
+            ffmpeg.require_encoder(AUDIO_CODECS[codec].encoder)
         elif "libfdk_aac" not in ffmpeg.encoders and find_program("fdkaac") is None:
             raise ToolMissingError(
                 f"no encoder for {codec}: install the fdkaac program (Debian: apt-get install fdkaac, from contrib), "
@@ -92,16 +90,15 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
         ToolFailedError: the encoder failed.
         ToolMissingError: the encoder is not in this ffmpeg.
     """
-    kind, _, value = target.target.partition("=")
-    if kind == "crf":
-        rate = ["-crf", value]
+    codec = VIDEO_CODECS[target.codec]
+    asked = Target(target.target)
+    if asked.is_crf:
+        rate = ["-crf", f"{asked.crf:g}"]
     else:
-        kbps = parse_bitrate_kbps(value)
+        kbps = asked.kbps
         rate = ["-b:v", f"{kbps:g}k"]
-        if target.codec != "av1":  # SVT-AV1's VBR takes no buffer
+        if codec.holds_buffer:
             rate += ["-maxrate", f"{PEAK_RATIO * kbps:g}k", "-bufsize", f"{VBV_RATIO * kbps:g}k"]
-    # Players decode 8-bit H.264 only; the other codecs keep the source's depth.
-    pixel_format = "yuv420p" if target.codec == "h264" else info.pixel_format
     chain = part.chain(info, with_tail=True) if part else video_chain(info)
     seek_s = part.seek_s if part else None
     with written_whole(path) as partial:
@@ -109,9 +106,9 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
             [*ONE_THREAD, *source_input(info, seek_s=seek_s), "-map", f"0:{info.video_index}", "-an", "-sn", "-dn"]
             + ["-map_metadata", "-1", "-filter_threads", "1"]
             + ["-vf", f"{chain},scale={target.width_px}:{target.height_px}:flags=bicubic"]
-            + ["-fps_mode", "passthrough", "-c:v", ffmpeg.require_encoder(VIDEO_ENCODERS[target.codec])]
-            + ["-preset", target.preset, *rate, "-g", str(gop_frames(info.fps)), "-pix_fmt", pixel_format]
-            + ["-threads", "1", *_ENCODER_PARAMS.get(target.codec, ()), "-f", "mp4", partial]
+            + ["-fps_mode", "passthrough", "-c:v", ffmpeg.require_encoder(codec.encoder), "-preset", target.preset]
+            + [*rate, "-g", str(gop_frames(info.fps)), "-pix_fmt", codec.pixel_format(info.pixel_format)]
+            + ["-threads", "1", *codec.probe_options, "-f", "mp4", partial]
         )
 
 
@@ -130,26 +127,27 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, 
         ToolFailedError: the encoder failed.
         ToolMissingError: there is no encoder for the codec.
     """
-    bits_per_s = str(round(parse_bitrate_kbps(target.target.removeprefix("b=")) * 1000))
+    profile = AUDIO_CODECS[target.codec].fdk_profile
+    bits_per_s = str(round(Target(target.target).kbps * 1000))
     source = [*INPUT_GUARD, *_RAW, "-i", pcm]
     # The PCM's two channels are equal where the source is mono; ffmpeg's own down-mix of them would be 3 dB too loud.
     channels = ["-af", "pan=mono|c0=c0"] if target.channels == 1 else ["-ac", "2"]
     with written_whole(path) as partial, _removed(partial_name(path.with_suffix(".wav"))) as wave:
-        if target.codec in _FDK_PROFILES and "libfdk_aac" not in ffmpeg.encoders:
+        if profile and "libfdk_aac" not in ffmpeg.encoders:
             fdkaac = find_program("fdkaac")
             if fdkaac is None:
                 raise ToolMissingError("the fdkaac program is not installed", tool="fdkaac")
             ffmpeg.run([*source, *channels, "-c:a", "pcm_s16le", "-f", "wav", wave])  # libfdk_aac takes 16 bits
-            profile = _FDK_PROFILES[target.codec][1]
             lead_in = ["--include-sbr-delay"] if whole_lead_in else []
             run_program(
-                [fdkaac, "-S", "-p", profile, "-b", bits_per_s, *lead_in, "-o", partial, wave], stall_s=ffmpeg.stall_s
+                [fdkaac, "-S", "-p", profile[1], "-b", bits_per_s, *lead_in, "-o", partial, wave],
+                stall_s=ffmpeg.stall_s,
             )
         else:
-            if target.codec in _FDK_PROFILES:
-                codec = ["-c:a", "libfdk_aac", "-profile:a", _FDK_PROFILES[target.codec][0]]
+            if profile:
+                codec = ["-c:a", "libfdk_aac", "-profile:a", profile[0]]
             else:
-                codec = ["-c:a", ffmpeg.require_encoder(AUDIO_ENCODERS[target.codec])]
+                codec = ["-c:a", ffmpeg.require_encoder(AUDIO_CODECS[target.codec].encoder)]
             ffmpeg.run([*source, *channels, *codec, "-b:a", bits_per_s, "-threads", "1", "-f", "mp4", partial])
 
 

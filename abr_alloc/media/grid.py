@@ -10,29 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from abr_alloc.codecs import AUDIO_CODECS, ENCODED_AUDIO, VIDEO_CODECS
 from abr_alloc.documents import parse_toml, shown, text_of, whole_of
 from abr_alloc.errors import GridError, UnitError
 from abr_alloc.location import read_bytes
-from abr_alloc.media.coding import PRESETS
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.shipped import grid_names, read_grid
-from abr_alloc.units import parse_bitrate_kbps
+from abr_alloc.targets import Target
 
-__all__ = ["AUDIO_CODECS", "PRESET_NAMES", "VIDEO_CODECS", "AudioTarget", "Grid", "VideoTarget", "load_grid"]
-
-_X26_PRESETS = (
-    *("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo"),
-    *map(str, range(10)),  # the same by number
-)
-PRESET_NAMES = {"h264": _X26_PRESETS, "hevc": _X26_PRESETS, "av1": tuple(map(str, range(14)))}
-"""Presets of each codec's encoder (x264, x265, SVT-AV1)."""
-VIDEO_CODECS = tuple(PRESETS)
-"""Video codecs that can be probed."""
-AUDIO_CODECS = ("aac", "opus", "heaac", "heaacv2")
-"""Audio codecs that can be probed."""
+__all__ = ["AudioTarget", "Grid", "VideoTarget", "load_grid"]
 
 _MOST_PX = 65536
-_CRF_RANGE = {"h264": (0, 51), "hevc": (0, 51), "av1": (1, 63)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +44,7 @@ class AudioTarget:
     """One audio rendition to probe."""
 
     codec: str
-    """One of `AUDIO_CODECS`."""
+    """One of `ENCODED_AUDIO`."""
     channels: int
     """1 or 2."""
     target: str
@@ -100,7 +88,7 @@ class Grid:
                 width_px=_even(info.width_px * side / short),
                 height_px=_even(info.height_px * side / short),
                 target=target,
-                preset=preset or PRESETS[codec],
+                preset=preset or VIDEO_CODECS[codec].default_preset,
             )
             for side in sides
             for target in self.video_targets[codec]
@@ -121,7 +109,7 @@ class Grid:
                 )
         channels = min(info.channels, 2)
         targets = [
-            AudioTarget(codec=codec, channels=2 if codec == "heaacv2" else channels, target=target)
+            AudioTarget(codec=codec, channels=2 if AUDIO_CODECS[codec].stereo_only else channels, target=target)
             for codec in (codecs or self.audio_codecs)
             for target in self.audio_targets[codec]
         ]
@@ -170,11 +158,11 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
     for key, value in lists.items():
         if not isinstance(value, list):
             raise GridError(f"grid {name!r}: {key} is {shown(value)}, not a list; write it in brackets")
-    strange = sorted(({*audio} - {*AUDIO_CODECS, "codecs"}) | ({*crf} - {*VIDEO_CODECS}))
+    strange = sorted(({*audio} - {*ENCODED_AUDIO, "codecs"}) | ({*crf} - {*VIDEO_CODECS}))
     defaults = tuple(
-        text_of({"codecs": codec}, "codecs") for codec in audio.pop("codecs", audio.keys() & {*AUDIO_CODECS})
+        text_of({"codecs": codec}, "codecs") for codec in audio.pop("codecs", audio.keys() & {*ENCODED_AUDIO})
     )
-    strange += sorted({*defaults} - {*AUDIO_CODECS})
+    strange += sorted({*defaults} - {*ENCODED_AUDIO})
     if strange:
         raise GridError(f"grid {name!r}: unknown codec {shown(strange[0])}")
     rates = tuple(_rate_target(rate) for rate in video.get("rates", []))
@@ -208,17 +196,16 @@ def _table(name: str, data: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _crf_target(codec: str, crf: Any) -> str:
-    low, high = _CRF_RANGE[codec]
+    low, high = VIDEO_CODECS[codec].crf_range
     if type(crf) not in (int, float):
         raise ValueError(f"crf {shown(crf)} is no number")
     if not low <= crf <= high:
         raise ValueError(f"crf {crf:g} is outside {low}..{high} for {codec}")
-    return f"crf={crf:g}"
+    return str(Target.of_crf(crf))
 
 
 def _rate_target(rate: Any) -> str:
     try:
-        parse_bitrate_kbps(text_of({"rate": rate}, "rate"))
+        return str(Target.of_rate(text_of({"rate": rate}, "rate")))
     except UnitError as error:
         raise ValueError(str(error)) from error
-    return f"b={rate.strip()}"

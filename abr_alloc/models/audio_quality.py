@@ -25,11 +25,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import CheckpointError, UnitError
 from abr_alloc.models.p1203 import P1203_CODECS, p1203_quality_mos
 from abr_alloc.models.stored import StoredTensors
 from abr_alloc.table.table import AUDIO_FEATURES, feature_columns
-from abr_alloc.units import parse_bitrate_kbps
+from abr_alloc.targets import Target
 
 __all__ = [
     "AUDIO_QUALITY",
@@ -57,7 +58,7 @@ CURVES = {
 """a2 and a3 of each codec's curve. Opus's are an assumption (AAC-LC's ceiling, reached at lower rates), and so is that
 E-AC-3 is no worse than AC-3: P.1203.2 has neither."""
 
-_VBR_CODECS = frozenset({"opus"})
+_VBR_CODECS = frozenset(codec.name for codec in AUDIO_CODECS.values() if codec.is_vbr)
 _MOST_OF_TARGET = 1.3  # a VBR encoder spends more on a hard scene; that does not make the scene better than asked for
 
 TRANSPARENT_MOS = float(p1203_quality_mos(*CURVES["aac"], np.array([1e6]))[0])
@@ -148,9 +149,8 @@ def target_kbps(targets: Sequence[str]) -> Floats:
 
 @functools.lru_cache(maxsize=1024)
 def _target_kbps(target: str) -> float:
-    kind, _, rate = target.partition("=")
     try:
-        return parse_bitrate_kbps(rate) if kind == "b" else float("nan")
+        return Target(target).kbps
     except UnitError:
         return float("nan")
 

@@ -164,7 +164,7 @@ def _examine_tools(path: str | None) -> tuple[Mapping[str, str | None], list[Enc
 
 def _missing_codecs(encoders: Sequence[Encoder]) -> list[_Missing]:
     """Codecs that nothing encodes."""
-    from abr_alloc.media.grid import AUDIO_CODECS
+    from abr_alloc.codecs import AUDIO_CODECS
 
     found = []
     for codecs in dict.fromkeys(encoder.codecs for encoder in encoders):

@@ -18,15 +18,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from abr_alloc.table.schema import AUDIO_DIM, AUDIO_FEATURES, CODECS, OPTIONAL, columns_of, range_of, require_columns
+from abr_alloc.table.schema import (
+    AUDIO_DIM,
+    AUDIO_FEATURES,
+    CODECS,
+    NUMBERS,
+    OPTIONAL,
+    columns_of,
+    range_of,
+    require_columns,
+)
 
 __all__ = ["RowColumns", "Words", "plausible"]
 
-_NUMBERS = (
-    *("scene", "start_s", "end_s", "width_px", "height_px", "fps", "channels", "bitrate_kbps"),
-    *("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2", "adm2"),
-    *("frame_diff", "vmaf", "visqol_mos", "audio_mos"),
-)
 _KINDS = ("audio", "video")
 
 
@@ -100,7 +104,7 @@ class RowColumns:
             known_kinds=bool((kind_rank < 2).all() and (has_vector != is_video).all()),
             numbers={
                 name: put(_number(table[name]))
-                for name in _NUMBERS
+                for name in NUMBERS
                 if name not in OPTIONAL or name in table.column_names
             },
             audio_features=audio,

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from abr_alloc.documents import DamagedDocument, json_text, number_of, parse_json, shown, text_of
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.location import is_remote, open_binary, parse_location
-from abr_alloc.table.schema import AUDIO_DIM, OPTIONAL, VIDEO_FEATURES
+from abr_alloc.table.schema import AUDIO_DIM, OPTIONAL, SCHEMA, SCHEMA_VERSION
 
 __all__ = [
     "COLUMNS",
@@ -34,29 +34,15 @@ __all__ = [
     "parquet_bytes",
 ]
 
-SCHEMA_VERSION = 1
 WRITER_OPTIONS: Mapping[str, Any] = {"compression": "zstd", "compression_level": 9, "write_page_checksum": True}
 """How every Parquet file of the program is written."""
-COLUMNS: dict[str, pa.DataType] = {
-    "title": pa.string(),
-    "scene": pa.int32(),
-    "start_s": pa.float64(),
-    "end_s": pa.float64(),
-    "kind": pa.string(),
-    "codec": pa.string(),
-    "width_px": pa.int32(),
-    "height_px": pa.int32(),
-    "fps": pa.float64(),
-    "channels": pa.int32(),
-    "target": pa.string(),
-    "bitrate_kbps": pa.float64(),
-    **dict.fromkeys(VIDEO_FEATURES, pa.float64()),
-    "frame_diff": pa.float64(),
-    "vmaf": pa.float64(),
-    "visqol_mos": pa.float64(),
-    "audio_mos": pa.float64(),
-    "audio_features": pa.list_(pa.float32(), AUDIO_DIM),
+_ARROW_TYPES = {
+    "string": pa.string(),
+    "int32": pa.int32(),
+    "double": pa.float64(),
+    "vector": pa.list_(pa.float32(), AUDIO_DIM),
 }
+COLUMNS: dict[str, pa.DataType] = {column.name: _ARROW_TYPES[column.type] for column in SCHEMA}
 """Every column with its type, in order; those of `schema.OPTIONAL` need not be there."""
 
 ROW_GROUP_ROWS = 4096

@@ -1,13 +1,17 @@
-"""What a feature table may hold: columns by kind, ranges, and the check of every row."""
+"""What a feature table may hold: its columns, declared once, and the check of every row."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.errors import FeatureTableError
 
 __all__ = [
@@ -15,8 +19,13 @@ __all__ = [
     "AUDIO_FEATURES",
     "CODECS",
     "KEY",
+    "NUMBERS",
     "OPTIONAL",
+    "SCHEMA",
+    "SCHEMA_VERSION",
     "VIDEO_FEATURES",
+    "WHOLE_NUMBERS",
+    "Column",
     "check_frame",
     "columns_of",
     "feature_columns",
@@ -27,48 +36,127 @@ __all__ = [
 AUDIO_DIM = 512
 AUDIO_FEATURES = tuple(f"audio_features_{i:03d}" for i in range(AUDIO_DIM))
 """Names of the 512 audio features, the video vector's counterpart X_a, in order."""
-VIDEO_FEATURES = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2", "adm2")
+
+CODECS = {"video": tuple(VIDEO_CODECS), "audio": tuple(AUDIO_CODECS)}
+"""Codecs of each kind of row."""
+
+_EVERY = (-math.inf, math.inf)
+_TINY = 1e-6  # ranges are closed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of the feature table. Reading, checking, writing and docs/formats.md follow from what stands here."""
+
+    name: str
+    """Its name."""
+    type: Literal["string", "int32", "double", "vector"]
+    """What its cells hold; a vector is `AUDIO_DIM` numbers."""
+    kinds: tuple[str, ...] = ("video", "audio")
+    """Kinds of rows that fill it; a row of another kind holds null."""
+    unit: str = ""
+    """Unit; empty for text, counts and what has none."""
+    range: tuple[float, float] = _EVERY
+    """Least and largest number."""
+    optional: bool = False
+    """Whether a table may be without it; one that is there is filled like any other."""
+    is_feature: bool = False
+    """Whether it is a number of the video vector X_v, which has the order of the columns."""
+    since: int = 1
+    """Version of the schema in which it came, or came to mean what it does."""
+    meaning: str
+    """A line for docs/formats.md."""
+
+
+_VIDEO, _AUDIO = ("video",), ("audio",)
+_LIBVMAF = "libvmaf, mean over the scene"
+
+SCHEMA = (
+    Column(name="title", type="string", meaning="file stem of the source (its name, where two stems are equal)"),
+    Column(name="scene", type="int32", range=(0, math.inf), meaning="index of the scene in its title"),
+    Column(name="start_s", type="double", unit="s", range=(0, 1e9), meaning="start of the scene"),
+    Column(name="end_s", type="double", unit="s", range=(_TINY, 1e9), meaning="end of the scene, not part of it"),
+    Column(name="kind", type="string", meaning="`video` or `audio`"),
+    Column(name="codec", type="string", meaning=" or ".join(f"`{' '.join(codecs)}`" for codecs in CODECS.values())),
+    Column(name="width_px", type="int32", kinds=_VIDEO, unit="px", range=(2, 65536), meaning="width of the rendition"),
+    Column(name="height_px", type="int32", kinds=_VIDEO, unit="px", range=(2, 65536), meaning="its height"),
+    Column(
+        name="fps",
+        type="double",
+        kinds=_VIDEO,
+        unit="frames/s",
+        range=(_TINY, 1000),
+        meaning="constant frame rate at which it was compared",
+    ),
+    Column(name="channels", type="int32", kinds=_AUDIO, range=(1, 64), meaning="channels of the rendition"),
+    Column(name="target", type="string", meaning="what the encoder was asked for: `crf=28` or `b=500k`"),
+    Column(
+        name="bitrate_kbps",
+        type="double",
+        unit="kbps",
+        range=(_TINY, 1e7),
+        meaning="measured on the stream's packets over the scene",
+    ),
+    # VIF and ADM may pass 1 a little on near-identical frames.
+    *(
+        Column(name=f"vif_scale{i}", type="double", kinds=_VIDEO, range=(-0.01, 2.0), is_feature=True, meaning=_LIBVMAF)
+        for i in range(4)
+    ),
+    Column(name="motion2", type="double", kinds=_VIDEO, range=(0, 1000), is_feature=True, meaning=_LIBVMAF),
+    Column(name="adm2", type="double", kinds=_VIDEO, range=(-0.01, 2.0), is_feature=True, meaning=_LIBVMAF),
+    Column(
+        name="frame_diff",
+        type="double",
+        kinds=_VIDEO,
+        unit="8-bit steps",
+        range=(0, 255),
+        optional=True,
+        meaning="only in tables of earlier versions, mean absolute luma difference of successive frames of the "
+        "rendition. `extract` no longer measures it; tables with and without it are read alike, and joined where all "
+        "have it",
+    ),
+    Column(name="vmaf", type="double", kinds=_VIDEO, range=(0, 100), meaning="`vmaf_v0.6.1`, mean over the scene"),
+    Column(name="visqol_mos", type="double", kinds=_AUDIO, unit="MOS", range=(1, 5), meaning="ViSQOL v3 MOS-LQO"),
+    Column(
+        name="audio_mos",
+        type="double",
+        kinds=_AUDIO,
+        unit="MOS",
+        range=(1, 5),
+        meaning="MOS-LQO pooled over four stereo views",
+    ),
+    Column(
+        name="audio_features",
+        type="vector",
+        kinds=_AUDIO,
+        meaning="view (L, R, M, S), then statistic (`fvnsim fvnsim10 fstdnsim fvdegenergy`), then band (32)",
+    ),
+)
+"""Every column, in the order of a file."""
+
+_BY_NAME = {column.name: column for column in SCHEMA}
+VIDEO_FEATURES = tuple(column.name for column in SCHEMA if column.is_feature)
 """The video vector X_v, in order."""
-
-_BOTH = ("title", "scene", "start_s", "end_s", "kind", "codec", "target", "bitrate_kbps")
-_ONLY = {
-    "video": ("width_px", "height_px", "fps", *VIDEO_FEATURES, "frame_diff", "vmaf"),
-    "audio": ("channels", "visqol_mos", "audio_mos", "audio_features"),
-}
-CODECS = {"video": ("h264", "hevc", "av1"), "audio": ("aac", "heaac", "heaacv2", "opus", "ac3", "eac3")}
-OPTIONAL = frozenset({"frame_diff"})
-"""Columns that a table need not have; one that is there is filled like any other."""
-
-_TINY = 1e-6
-# Closed ranges. VIF and ADM may pass 1 a little on near-identical frames.
-_RANGES: dict[str, tuple[float, float]] = {
-    "scene": (0, np.inf),
-    "start_s": (0, 1e9),
-    "end_s": (_TINY, 1e9),
-    "bitrate_kbps": (_TINY, 1e7),
-    "width_px": (2, 65536),
-    "height_px": (2, 65536),
-    "fps": (_TINY, 1000),
-    "channels": (1, 64),
-    **dict.fromkeys(VIDEO_FEATURES[:4], (-0.01, 2.0)),
-    "motion2": (0, 1000),
-    "adm2": (-0.01, 2.0),
-    "frame_diff": (0, 255),
-    "vmaf": (0, 100),
-    "visqol_mos": (1, 5),
-    "audio_mos": (1, 5),
-}
+NUMBERS = tuple(column.name for column in SCHEMA if column.type in ("int32", "double"))
+"""Columns of numbers."""
+WHOLE_NUMBERS = tuple(column.name for column in SCHEMA if column.type == "int32")
+"""Columns of whole numbers."""
+OPTIONAL = frozenset(column.name for column in SCHEMA if column.optional)
+"""Columns that a table need not have."""
+SCHEMA_VERSION = max(column.since for column in SCHEMA)
+"""Version of the columns."""
 KEY = ("title", "scene", "kind", "codec", "width_px", "height_px", "target")
+"""Columns by which rows are told apart."""
 
 
 def columns_of(kind: str) -> set[str]:
     """Columns that rows of a kind, `video` or `audio`, fill, as far as the table has them (`OPTIONAL`)."""
-    return {*_BOTH, *_ONLY[kind]}
+    return {column.name for column in SCHEMA if kind in column.kinds}
 
 
 def range_of(column: str) -> tuple[float, float]:
     """Least and largest value that a column may hold; no limit for a column that is not of the table."""
-    return _RANGES.get(column, (-np.inf, np.inf))
+    return _BY_NAME[column].range if column in _BY_NAME else _EVERY
 
 
 def stack_audio(rows: pd.DataFrame) -> npt.NDArray[np.float32]:
@@ -130,7 +218,7 @@ def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
                 row=first_row + row,
             )
 
-    for column in ("title", "kind", "codec", "target"):
+    for column in (column.name for column in SCHEMA if column.type == "string"):
         values = frame[column]
         refuse(values.isna().to_numpy() | (values == "").to_numpy(dtype=bool), column, "is empty")
         refuse(values.str.contains("\0", regex=False).to_numpy(dtype=bool), column, "holds a NUL character")
@@ -139,10 +227,11 @@ def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
     for name, codecs in CODECS.items():
         strange = (kind == name) & ~np.isin(frame["codec"].to_numpy(), codecs)
         refuse(strange, "codec", f"is no {name} codec out of {', '.join(codecs)}")
-    for column, (low, high) in _RANGES.items():
+    for column in sorted(NUMBERS, key=lambda name: len(_BY_NAME[name].kinds), reverse=True):  # what all rows fill first
         if column in OPTIONAL and column not in frame.columns:
             continue
-        mask = _expected(kind, column)
+        low, high = range_of(column)
+        mask = np.isin(kind, _BY_NAME[column].kinds)
         values = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
         refuse(mask & ~np.isfinite(values), column, "is missing, NaN or infinite")
         refuse(mask & ((values < low) | (values > high)), column, f"is outside {low:g}..{high:g}")
@@ -161,10 +250,3 @@ def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
     if (spans > 1).to_numpy().any():
         title, scene = spans.index[(spans > 1).any(axis=1).to_numpy()][0]
         raise FeatureTableError(f"title {title!r} scene {scene} has rows with different times", column="start_s")
-
-
-def _expected(kind: npt.NDArray[np.object_], column: str) -> npt.NDArray[np.bool_]:
-    """Rows in which a column must have a value."""
-    if column in _BOTH:
-        return np.ones(len(kind), dtype=bool)
-    return np.asarray(kind == ("video" if column in _ONLY["video"] else "audio"), dtype=bool)

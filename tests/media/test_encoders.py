@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
+from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.errors import ToolFailedError, ToolMissingError
-from abr_alloc.media.coding import PRESETS
 from abr_alloc.media.encoders import (
     SAMPLE_RATE_HZ,
     check_encoders,
@@ -89,7 +89,7 @@ def test_newer_codecs_keep_frames_and_depth(ffmpeg, sources, codec, name, kind, 
     assert describe(tmp_path / "encode.mp4")[0] in (codec, name)
 
 
-@pytest.mark.parametrize("codec", PRESETS)
+@pytest.mark.parametrize("codec", VIDEO_CODECS)
 def test_a_lower_crf_takes_more_bytes(ffmpeg, sources, codec, tmp_path):
     info = probe(sources["plain"], ffmpeg)
     sizes = []
@@ -99,21 +99,24 @@ def test_a_lower_crf_takes_more_bytes(ffmpeg, sources, codec, tmp_path):
     assert sizes[0] < sizes[1] < sizes[2]
 
 
-@pytest.mark.parametrize("codec", PRESETS)
+@pytest.mark.parametrize("codec", VIDEO_CODECS)
 def test_a_rate_is_met(ffmpeg, make_media, codec, tmp_path):
     source = make_media("busy.mkv", "lavfi:mandelbrot=size=128x96:rate=25,trim=end_frame=100", "-c:v", "ffv1")
     encode_video(
-        ffmpeg, probe(source, ffmpeg), video_target(codec, "b=150k", (128, 96), PRESETS[codec]), tmp_path / "encode.mp4"
+        ffmpeg,
+        probe(source, ffmpeg),
+        video_target(codec, "b=150k", (128, 96), VIDEO_CODECS[codec].default_preset),
+        tmp_path / "encode.mp4",
     )
     kbps = read_packets(tmp_path / "encode.mp4").size_bytes.sum() * 8 / 1000 / 4
     assert kbps == pytest.approx(150, rel=0.5)  # four seconds are few to steer by
 
 
-@pytest.mark.parametrize("codec", PRESETS)
+@pytest.mark.parametrize("codec", VIDEO_CODECS)
 def test_two_encodes_of_one_source_are_the_same_bytes(ffmpeg, sources, codec, tmp_path):
     info = probe(sources["plain"], ffmpeg)
     for name in ("a.mp4", "b.mp4"):
-        encode_video(ffmpeg, info, video_target(codec, preset=PRESETS[codec]), tmp_path / name)
+        encode_video(ffmpeg, info, video_target(codec, preset=VIDEO_CODECS[codec].default_preset), tmp_path / name)
     assert content_hash(tmp_path / "a.mp4") == content_hash(tmp_path / "b.mp4")
 
 
