@@ -19,7 +19,7 @@ from pathlib import Path
 
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.delivery.order import check_source, choose_ladder
-from abr_alloc.export.planned import distinct_renditions
+from abr_alloc.exporting.planned import distinct_renditions
 from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
 from abr_alloc.media.normalise import source_input, video_chain

@@ -31,8 +31,8 @@ from abr_alloc.allocation.rung import make_ladder
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.cli import main
 from abr_alloc.delivery.publish import timeline_of
-from abr_alloc.export.hls import i_frame_playlist, master_playlist, media_playlist
-from abr_alloc.export.presentation import (
+from abr_alloc.exporting.hls import i_frame_playlist, master_playlist, media_playlist
+from abr_alloc.exporting.presentation import (
     I_FRAME_PLAYLIST_NAME,
     PLAYLIST_NAME,
     AudioStream,

@@ -28,17 +28,28 @@ FLOORS: dict[str, set[str]] = {
     "workers": {"media"},
     "measure": {"visqol", "media", "table", "workers"},
     "formats": {"table", "models", "allocation"},
-    "export": {"media", "allocation", "formats"},
-    "delivery": {"visqol", "media", "table", "models", "allocation", "workers", "measure", "formats", "export"},
-    "lint": {"media", "export"},
-    "report": {"media", "table", "models", "allocation"},
+    "exporting": {"media", "allocation", "formats"},
+    "delivery": {"visqol", "media", "table", "models", "allocation", "workers", "measure", "formats", "exporting"},
+    "linting": {"media", "exporting"},
+    "reporting": {"media", "table", "models", "allocation"},
     "runs": {
-        *("media", "table", "models", "allocation", "workers", "measure", "formats", "export", "delivery", "lint"),
-        "report",
+        *(
+            "media",
+            "table",
+            "models",
+            "allocation",
+            "workers",
+            "measure",
+            "formats",
+            "exporting",
+            "delivery",
+            "linting",
+        ),
+        "reporting",
     },
     "cli": {
-        *("media", "table", "models", "allocation", "learning", "workers", "measure", "formats", "export"),
-        *("delivery", "lint", "report", "runs"),
+        *("media", "table", "models", "allocation", "learning", "workers", "measure", "formats", "exporting"),
+        *("delivery", "linting", "reporting", "runs"),
     },
 }
 # Library -> modules that may import it.
@@ -62,13 +73,13 @@ DOORS = {
     "optuna": {"learning.tuning"},
     "safetensors": {"models.checkpoint", "models.audio_quality"},
     "sklearn": {"models.svr"},
-    "matplotlib": {"report"},
-    "altair": {"report.charts"},
-    "vl_convert": {"report.page"},
-    "jinja2": {"report.page"},
-    "markupsafe": {"report.page"},
+    "matplotlib": {"reporting"},
+    "altair": {"reporting.charts"},
+    "vl_convert": {"reporting.page"},
+    "jinja2": {"reporting.page"},
+    "markupsafe": {"reporting.page"},
     "langcodes": {"runs.languages"},
-    "yaml": {"export.shaka_streamer"},
+    "yaml": {"exporting.shaka_streamer"},
     "click": {"cli"},
     "rich": {"cli"},
 }
@@ -140,6 +151,22 @@ def test_there_is_no_drawer() -> None:
     assert not [path for path in MODULES if path.stem.strip("_") in drawers]
 
 
+def test_a_name_is_one_module() -> None:
+    """Of two modules of one name nobody knows which is meant; a command is named as it is on the command line."""
+    seen: dict[str, str] = {}
+    for path in MODULES:
+        if path.stem == "__init__" or path.parent.name == "cli":
+            continue
+        assert path.stem not in seen, f"{name_of(path)} and {seen[path.stem]}"
+        seen[path.stem] = name_of(path)
+
+
+def test_no_package_hides_a_function() -> None:
+    """Importing `abr_alloc.x` sets the attribute `x`, whatever was there."""
+    packages = {path.name for path in PACKAGE.iterdir() if path.is_dir()} | {path.stem for path in PACKAGE.glob("*.py")}
+    assert not packages & set(abr_alloc.__all__)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -175,7 +202,7 @@ def test_every_public_name_resolves() -> None:
         "abr_alloc.cli.relevance",
         "abr_alloc.cli.ladder",
         "abr_alloc.cli.export",
-        "abr_alloc.export.shaka_streamer",
+        "abr_alloc.exporting.shaka_streamer",
         "abr_alloc.cli.report",
         "abr_alloc.cli.figure",
         "abr_alloc.models.checkpoint",

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from abr_alloc.codecs import AUDIO_CODECS, ENCODED_AUDIO, VIDEO_CODECS
-from abr_alloc.export import codec_strings, ffmpeg_script, mediaconvert, shaka_streamer
-from abr_alloc.export.codec_strings import STANDARDS, video_codec_string
+from abr_alloc.exporting import codec_strings, ffmpeg_script, mediaconvert, shaka_streamer
+from abr_alloc.exporting.codec_strings import STANDARDS, video_codec_string
 from abr_alloc.media.bitstream import CODECS_PARAMETERS
 from abr_alloc.models.audio_quality import CURVES
 

@@ -188,8 +188,8 @@ def _flat_choices(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _draw(result: Result, data: TrainingSet, folder: Path) -> None:
     from abr_alloc.learning.cross_validation import file_name
-    from abr_alloc.report.scatter import draw_scatter
-    from abr_alloc.report.style import render
+    from abr_alloc.reporting.scatter import draw_scatter
+    from abr_alloc.reporting.style import render
     from abr_alloc.writing import replace_file
 
     scores, judged = result.scores, result.judgement

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.delivery.deviation import Comparison, Tolerance
-from abr_alloc.export.presentation import MANIFEST_NAME, MASTER_NAME, Variant
+from abr_alloc.exporting.presentation import MANIFEST_NAME, MASTER_NAME, Variant
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 
 __all__ = ["delivered_text", "refined_text", "verified_text"]

@@ -66,7 +66,7 @@ def command(
         places.check_output(output, [ladder])
 
     from abr_alloc.cli.tables import write_or_print
-    from abr_alloc.export.planned import load_plan
+    from abr_alloc.exporting.planned import load_plan
     from abr_alloc.formats.ladder_file import read_designed
     from abr_alloc.runs.export_run import choose_ladders, export_plan, listed_titles
 
@@ -93,7 +93,7 @@ def _place(form: str) -> str:
 
 def _write_table(ladders: list[TitleLadder], form: str, output: Path | None) -> None:
     from abr_alloc.cli.tables import write_or_print
-    from abr_alloc.formats.rows import ladder_frame
+    from abr_alloc.formats.result_rows import ladder_frame
     from abr_alloc.table.spreadsheet import csv_text
     from abr_alloc.table.table import write_frame
 

@@ -77,7 +77,7 @@ def command(
     from abr_alloc.cli.listening import listener
     from abr_alloc.errors import InfeasibleBudgetError
     from abr_alloc.models.checkpoint import load_model
-    from abr_alloc.report.style import render
+    from abr_alloc.reporting.style import render
     from abr_alloc.runs.figure_run import draw
     from abr_alloc.table.table import read_features
     from abr_alloc.writing import replace_file

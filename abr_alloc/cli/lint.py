@@ -22,7 +22,7 @@ def command(playlist: Path, as_json: bool) -> int:
     players fail (docs/lint.md). Exit code 1 when a MUST is broken; a SHOULD is a warning. Nothing is fetched.
     """
     from abr_alloc.cli.lint_table import lint_text
-    from abr_alloc.export.presentation import MASTER_NAME
+    from abr_alloc.exporting.presentation import MASTER_NAME
     from abr_alloc.runs.lint_run import lint, playlist_of
 
     playlist = playlist_of(playlist)

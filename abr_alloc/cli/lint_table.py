@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from abr_alloc.cli.layout import wrap
-from abr_alloc.lint.findings import Report
+from abr_alloc.linting.findings import Report
 
 __all__ = ["lint_text"]
 

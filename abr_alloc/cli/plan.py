@@ -159,8 +159,8 @@ def _plan_rows(
 ) -> None:
     """Write rows as they come, then print what each budget came to; rows of one table are all there is to see."""
     from abr_alloc.cli.summaries import plan_summary
+    from abr_alloc.runs.catalogue_run import infeasible_path
     from abr_alloc.runs.plan_run import plan_catalogue
-    from abr_alloc.runs.stream import infeasible_path
 
     alone = as_csv and catalogue.is_one_table
     if alone:
@@ -247,8 +247,8 @@ def _sweep(
         write_or_print(csv_text(sweep_frame(points)), output, exact=True)
     elif output is not None and output.suffix.lower() in _FIGURES:
         if points:
-            from abr_alloc.report.figures import draw_sensitivity
-            from abr_alloc.report.style import render
+            from abr_alloc.reporting.figures import draw_sensitivity
+            from abr_alloc.reporting.style import render
 
             figure = draw_sensitivity(points, limits.pool, stepped=measured_only)
             replace_file(output, render(figure, output.suffix.lower().removeprefix(".")))

@@ -87,8 +87,8 @@ def command(
     if as_json or suffix == ".json":
         write_or_print(found.to_json(), output)
     elif output is not None:
-        from abr_alloc.report.figures import draw_relevance
-        from abr_alloc.report.style import render
+        from abr_alloc.reporting.figures import draw_relevance
+        from abr_alloc.reporting.style import render
 
         figure = draw_relevance(found.scenes, budget_kbps=found.budget_kbps, chosen=budget_kbps is not None)
         replace_file(output, render(figure, suffix.removeprefix(".")))

@@ -14,7 +14,7 @@ from abr_alloc.cli.printing import echo
 from abr_alloc.location import is_remote
 
 if TYPE_CHECKING:
-    from abr_alloc.runs.stream import Results
+    from abr_alloc.runs.catalogue_run import Results
     from abr_alloc.table.catalogue import Catalogue
     from abr_alloc.table.table import FeatureTable
 
@@ -75,16 +75,16 @@ def read_whole(catalogue: Catalogue, scheduler: str | None) -> FeatureTable:
         click.UsageError: a cluster is asked for.
     """
     refuse_scheduler(scheduler)
-    from abr_alloc.runs import stream
+    from abr_alloc.runs import catalogue_run
 
-    return stream.read_whole(catalogue)
+    return catalogue_run.read_whole(catalogue)
 
 
 @contextlib.contextmanager
 def shown(label: str, jobs: int, scheduler: str | None) -> Iterator[Results]:
     """Who does the tasks of a run, with progress on stderr."""
     from abr_alloc.cli.progress import progress
-    from abr_alloc.runs.stream import Results
+    from abr_alloc.runs.catalogue_run import Results
 
     with progress(label) as update:
         yield Results(jobs=jobs, scheduler=scheduler, on_progress=update)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from abr_alloc import defaults
-from abr_alloc.export.presentation import Variant
+from abr_alloc.exporting.presentation import Variant
 from abr_alloc.formats.delivery_record import Delivery
 
 __all__ = ["Comparison", "RungComparison", "Tolerance", "compare_rungs"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.rendition_tasks import AudioTask, VideoTask
-from abr_alloc.export.presentation import SEGMENT_S
+from abr_alloc.exporting.presentation import SEGMENT_S
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.extract import Progress

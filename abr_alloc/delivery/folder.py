@@ -16,7 +16,7 @@ from pathlib import Path
 
 from abr_alloc.disk import disk_errors
 from abr_alloc.errors import DeliveryError
-from abr_alloc.export.presentation import MANIFEST_NAME, MASTER_NAME
+from abr_alloc.exporting.presentation import MANIFEST_NAME, MASTER_NAME
 from abr_alloc.formats.delivery_record import RECORD_NAME, Delivery, read_delivery, write_delivery
 
 __all__ = ["DeliveryFolder"]

@@ -16,7 +16,7 @@ from abr_alloc.delivery.encode import encode_videos
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.publish import read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
-from abr_alloc.export.presentation import SEGMENT_S
+from abr_alloc.exporting.presentation import SEGMENT_S
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 from abr_alloc.measure.extract import Progress
 from abr_alloc.media.ffmpeg import FFmpeg

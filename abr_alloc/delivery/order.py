@@ -13,7 +13,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.codecs import ENCODED_AUDIO, VIDEO_CODECS
 from abr_alloc.errors import DeliveryError
-from abr_alloc.export.planned import distinct_renditions, rendition_names
+from abr_alloc.exporting.planned import distinct_renditions, rendition_names
 from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder
 from abr_alloc.formats.ladder_file import TitleFacts, read_ladders, read_provenance, read_title_facts
 from abr_alloc.media.encoders import check_encoders

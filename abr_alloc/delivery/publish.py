@@ -10,9 +10,9 @@ from pathlib import Path
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.disk import disk_errors
 from abr_alloc.errors import UnsupportedMediaError
-from abr_alloc.export.dash import dash_manifest
-from abr_alloc.export.hls import i_frame_playlist, master_playlist, media_playlist
-from abr_alloc.export.presentation import (
+from abr_alloc.exporting.dash import dash_manifest
+from abr_alloc.exporting.hls import i_frame_playlist, master_playlist, media_playlist
+from abr_alloc.exporting.presentation import (
     I_FRAME_PLAYLIST_NAME,
     MANIFEST_NAME,
     PLAYLIST_NAME,

@@ -18,7 +18,7 @@ from abr_alloc.delivery.hold import HeldRates, hold_rates
 from abr_alloc.delivery.order import ChosenLadder, check_source, choose_ladder, make_order
 from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
-from abr_alloc.export.presentation import Variant
+from abr_alloc.exporting.presentation import Variant
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder, delivery_text
 from abr_alloc.measure.cache import Cache, default_cache_dir
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, look_at_ffmpeg

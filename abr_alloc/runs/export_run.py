@@ -11,11 +11,11 @@ from pathlib import Path
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.documents import json_text
 from abr_alloc.errors import ExportError, LadderFormatError
-from abr_alloc.export.dash import dash_manifest
-from abr_alloc.export.ffmpeg_script import ffmpeg_script
-from abr_alloc.export.hls import master_playlist
-from abr_alloc.export.mediaconvert import mediaconvert_job
-from abr_alloc.export.planned import PLANNED_COMMENT, LadderPlan, load_plan, planned_variants
+from abr_alloc.exporting.dash import dash_manifest
+from abr_alloc.exporting.ffmpeg_script import ffmpeg_script
+from abr_alloc.exporting.hls import master_playlist
+from abr_alloc.exporting.mediaconvert import mediaconvert_job
+from abr_alloc.exporting.planned import PLANNED_COMMENT, LadderPlan, load_plan, planned_variants
 from abr_alloc.formats.ladder_file import read_designed
 from abr_alloc.runs.ladder_run import Ladders, ladder_path
 from abr_alloc.writing import replace_file
@@ -89,7 +89,7 @@ def export_plan(plan: LadderPlan, format: str) -> Exported:
         ExportError: the format cannot take the ladder, or something about the title is not known.
     """
     if format == "shaka-streamer":
-        from abr_alloc.export.shaka_streamer import shaka_streamer_files
+        from abr_alloc.exporting.shaka_streamer import shaka_streamer_files
 
         return Exported(format=format, files=shaka_streamer_files(plan))
     return Exported(format=format, files={"": _WRITERS[format](plan)})

@@ -13,11 +13,11 @@ from abr_alloc.allocation.title_plan import plan_titles
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import InfeasibleLadderError, InfeasibleLimits, InfeasibleScene
 from abr_alloc.models.checkpoint import Model
-from abr_alloc.report.budget_sweep import budget_stops, mean_rates_kbps, stops_per_scene, stops_per_title
-from abr_alloc.report.figures import draw_relevance, draw_sensitivity
-from abr_alloc.report.ladder_figure import draw_ladders
-from abr_alloc.report.style import Figure
-from abr_alloc.report.surface_figure import SurfacePanel, draw_surfaces
+from abr_alloc.reporting.budget_sweep import budget_stops, mean_rates_kbps, stops_per_scene, stops_per_title
+from abr_alloc.reporting.figures import draw_relevance, draw_sensitivity
+from abr_alloc.reporting.ladder_figure import draw_ladders
+from abr_alloc.reporting.style import Figure
+from abr_alloc.reporting.surface_figure import SurfacePanel, draw_surfaces
 from abr_alloc.runs.feedback import Feedback
 from abr_alloc.runs.shown_ladders import find_ladders
 from abr_alloc.table.table import FeatureTable

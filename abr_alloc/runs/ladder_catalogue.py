@@ -21,10 +21,10 @@ from abr_alloc.documents import json_text
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.formats.ladder_basis import features_object
 from abr_alloc.formats.ladder_file import ladder_document
-from abr_alloc.formats.rows import LADDER_COLUMNS, ladder_frame
+from abr_alloc.formats.result_rows import LADDER_COLUMNS, ladder_frame
+from abr_alloc.runs.catalogue_run import Results, check_filters, chunks_of, read_chunk, results_of
 from abr_alloc.runs.file_names import FileNames
 from abr_alloc.runs.shared_model import sent_model, shared_model
-from abr_alloc.runs.stream import Results, check_filters, chunks_of, read_chunk, results_of
 from abr_alloc.table.catalogue import Catalogue, Chunk
 from abr_alloc.table.row_writer import RowWriter
 from abr_alloc.table.table import FeatureTable

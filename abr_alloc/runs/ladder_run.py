@@ -22,12 +22,12 @@ from abr_alloc.errors import LadderFormatError
 from abr_alloc.formats.ladder_basis import features_object, options_object
 from abr_alloc.formats.ladder_file import as_reference, ladder_document, read_ladders
 from abr_alloc.formats.plan_document import model_object
-from abr_alloc.formats.rows import ladder_frame
+from abr_alloc.formats.result_rows import ladder_frame
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.runs.catalogue_run import table_of
 from abr_alloc.runs.file_names import FileNames
 from abr_alloc.runs.notebook import table_html
 from abr_alloc.runs.shared_model import as_model
-from abr_alloc.runs.stream import table_of
 from abr_alloc.table.table import FeatureTable
 from abr_alloc.writing import replace_file
 

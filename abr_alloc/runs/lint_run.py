@@ -11,10 +11,10 @@ import pandas as pd
 
 from abr_alloc.documents import json_text
 from abr_alloc.errors import UnsupportedMediaError
-from abr_alloc.export.presentation import MASTER_NAME
-from abr_alloc.lint.findings import Report
-from abr_alloc.lint.findings import lint as check_stream
-from abr_alloc.lint.rules import Finding
+from abr_alloc.exporting.presentation import MASTER_NAME
+from abr_alloc.linting.findings import Report
+from abr_alloc.linting.findings import lint as check_stream
+from abr_alloc.linting.rules import Finding
 from abr_alloc.runs.notebook import table_html
 
 __all__ = ["LintResult", "lint", "playlist_of"]

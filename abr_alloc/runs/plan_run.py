@@ -20,9 +20,7 @@ from abr_alloc.documents import json_text
 from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.formats.plan_document import plan_document
 from abr_alloc.models.checkpoint import Model
-from abr_alloc.runs.notebook import table_html
-from abr_alloc.runs.shared_model import as_model, sent_model, shared_model
-from abr_alloc.runs.stream import (
+from abr_alloc.runs.catalogue_run import (
     Infeasible,
     Results,
     check_filters,
@@ -32,6 +30,8 @@ from abr_alloc.runs.stream import (
     table_of,
     write_rows,
 )
+from abr_alloc.runs.notebook import table_html
+from abr_alloc.runs.shared_model import as_model, sent_model, shared_model
 from abr_alloc.table.catalogue import Catalogue, Chunk
 from abr_alloc.table.table import FeatureTable
 

@@ -23,12 +23,9 @@ from abr_alloc.allocation.surface import build_surfaces
 from abr_alloc.documents import json_text
 from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
 from abr_alloc.formats.plan_document import relevance_document
-from abr_alloc.formats.rows import RELEVANCE_COLUMNS, relevance_frame
+from abr_alloc.formats.result_rows import RELEVANCE_COLUMNS, relevance_frame
 from abr_alloc.models.checkpoint import Model
-from abr_alloc.runs.notebook import table_html
-from abr_alloc.runs.plan_run import ChunkPlan
-from abr_alloc.runs.shared_model import as_model, sent_model, shared_model
-from abr_alloc.runs.stream import (
+from abr_alloc.runs.catalogue_run import (
     Infeasible,
     Results,
     check_filters,
@@ -38,6 +35,9 @@ from abr_alloc.runs.stream import (
     table_of,
     write_rows,
 )
+from abr_alloc.runs.notebook import table_html
+from abr_alloc.runs.plan_run import ChunkPlan
+from abr_alloc.runs.shared_model import as_model, sent_model, shared_model
 from abr_alloc.table.catalogue import Catalogue, Chunk, read_narrow
 from abr_alloc.table.table import FeatureTable
 
@@ -106,7 +106,7 @@ def relevance(
     """
     model = as_model(model)
     surfaces = list(build_surfaces(table_of(features), model, overhead=overhead))
-    budget = budget_kbps or middling_budget_kbps(surfaces)
+    budget = float(budget_kbps or middling_budget_kbps(surfaces))
     plan = plan_surfaces(planning_surfaces(surfaces, overhead=overhead, measured_only=measured_only), [budget], model)
     if not plan.allocations:
         raise InfeasibleBudgetError(plan.infeasible)

@@ -15,14 +15,14 @@ from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_titl
 from abr_alloc.allocation.validity import DIGEST_NOTE, outside_validity
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.models.checkpoint import Model
-from abr_alloc.report.about import about_data
-from abr_alloc.report.budget_sweep import budget_stops
-from abr_alloc.report.page import render_page
-from abr_alloc.report.page_data import title_data
+from abr_alloc.reporting.about import about_data
+from abr_alloc.reporting.budget_sweep import budget_stops
+from abr_alloc.reporting.page import render_page
+from abr_alloc.reporting.page_data import title_data
+from abr_alloc.runs.catalogue_run import table_of
 from abr_alloc.runs.feedback import Feedback
 from abr_alloc.runs.shared_model import as_model
 from abr_alloc.runs.shown_ladders import find_ladders
-from abr_alloc.runs.stream import table_of
 from abr_alloc.table.table import FeatureTable
 from abr_alloc.writing import replace_file
 
@@ -97,8 +97,9 @@ def report(
     path = None if ladder is None else Path(ladder)
     ladder_of, warnings = find_ladders(path, names, table, model, overhead, mix_audio=mix_audio)
     middling = middling_budget_kbps(measured)
-    start_kbps = budgets_kbps[0] if budgets_kbps else middling
-    stops = budget_stops(surfaces, [start_kbps, *budgets_kbps])
+    budgets = [float(budget) for budget in budgets_kbps]
+    start_kbps = budgets[0] if budgets else middling
+    stops = budget_stops(surfaces, [start_kbps, *budgets])
     pages = []
     with feedback.stage("first title") as update:
         for title, scenes, planned in zip(names, titles, by_title(surfaces), strict=True):

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from mpegdash.parser import MPEGDASHParser
 
-from abr_alloc.export.dash import PAIRS_COMMENT
+from abr_alloc.exporting.dash import PAIRS_COMMENT
 from abr_alloc.formats.ladder_file import read_ladders
 
 FAILURE, USAGE = 1, 2

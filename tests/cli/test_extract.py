@@ -9,7 +9,7 @@ import pytest
 
 from abr_alloc.table.table import read_features
 
-# Else most of the time goes into starting workers; tests/features and tests/workers start them.
+# Else most of the time goes into starting workers; tests/measure and tests/workers start them.
 pytestmark = pytest.mark.usefixtures("in_threads")
 
 

@@ -139,6 +139,8 @@ def test_hostile_playlists_end_with_findings(run_command, tmp_path, data):
 
 def test_the_command_starts_without_heavy_libraries():
     heavy = ["torch", "scipy", "pandas", "pyarrow", "sklearn", "matplotlib"]
-    code = f"import sys, abr_alloc.cli.lint, abr_alloc.lint.findings; print([n for n in {heavy} if n in sys.modules])"
+    code = (
+        f"import sys, abr_alloc.cli.lint, abr_alloc.linting.findings; print([n for n in {heavy} if n in sys.modules])"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -434,7 +434,7 @@ def ratings(rng: Random, folder: Path) -> None:
 
 @reader(8)
 def playlist(rng: Random, folder: Path) -> None:
-    from abr_alloc.lint.playlist import read_playlist
+    from abr_alloc.linting.playlist import read_playlist
 
     stream = folder / "hls"
     paths = sorted(stream.rglob("*.m3u8"))

@@ -1,0 +1,130 @@
+"""HLS playlists (RFC 8216 and its second edition, draft-pantos-hls-rfc8216bis).
+
+Each audio rendition is a group of its own and each variant names one group, so a player can only play the ladder's
+pairs.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+
+from abr_alloc.exporting.presentation import (
+    I_FRAME_PLAYLIST_NAME,
+    PLAYLIST_NAME,
+    AudioStream,
+    Timeline,
+    Variant,
+    VideoStream,
+    distinct_audio,
+    distinct_video,
+    sort_variants,
+)
+from abr_alloc.media.segments import INIT_NAME, SEGMENT_PATTERN
+
+__all__ = ["i_frame_playlist", "master_playlist", "media_playlist"]
+
+VERSION = 7
+"""EXT-X-VERSION that fragmented MP4 is written with by custom; EXT-X-MAP alone would need 6."""
+
+
+def master_playlist(variants: Sequence[Variant], *, comment: str = "") -> str:
+    """A master (multivariant) playlist of the ladder's pairs, by rising rate.
+
+    Args:
+        variants: the pairs; `BANDWIDTH` and `AVERAGE-BANDWIDTH` are rounded up, so that they bound what they tell.
+        comment: text for lines that begin with #.
+    """
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", *(f"# {line}" for line in comment.splitlines())]
+    lines += ["#EXT-X-INDEPENDENT-SEGMENTS", ""]
+    lines += [_media(audio) for audio in distinct_audio(variants)]
+    for variant in sort_variants(variants):
+        video = variant.video
+        attributes = [
+            f"BANDWIDTH={math.ceil(variant.peak_bits_per_s)}",
+            f"AVERAGE-BANDWIDTH={math.ceil(variant.average_bits_per_s)}",
+            f"SCORE={variant.avq_mos:.3f}",
+            f'CODECS="{video.codecs},{variant.audio.codecs}"',
+            f"RESOLUTION={video.width_px}x{video.height_px}",
+            f"FRAME-RATE={float(video.fps):.3f}",
+            f'AUDIO="{variant.audio.group_id}"',
+            "CLOSED-CAPTIONS=NONE",
+        ]
+        lines += ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{video.name}/{PLAYLIST_NAME}"]
+    trick_play = [_i_frame_stream(video) for video in distinct_video(variants) if video.timeline]
+    lines += ["", *filter(None, trick_play)] if any(trick_play) else []
+    return "\n".join(lines) + "\n"
+
+
+def _i_frame_stream(video: VideoStream) -> str:
+    """A video's key frames, for scrubbing; empty where they cannot be read alone."""
+    if video.timeline is None or not video.timeline.i_frames:
+        return ""
+    peak, average = video.timeline.i_frame_bits_per_s
+    attributes = [
+        f"BANDWIDTH={math.ceil(peak)}",
+        f"AVERAGE-BANDWIDTH={math.ceil(average)}",
+        f'CODECS="{video.codecs}"',
+        f"RESOLUTION={video.width_px}x{video.height_px}",
+        f'URI="{video.name}/{I_FRAME_PLAYLIST_NAME}"',
+    ]
+    return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}"
+
+
+def _media(audio: AudioStream) -> str:
+    attributes = [
+        "TYPE=AUDIO",
+        f'GROUP-ID="{audio.group_id}"',
+        f'NAME="{_quoted(audio.label)}"',
+        f'LANGUAGE="{_quoted(audio.language)}"',
+        "DEFAULT=YES",
+        "AUTOSELECT=YES",
+        f'CHANNELS="{audio.channels}"',
+        f'URI="{audio.name}/{PLAYLIST_NAME}"',
+    ]
+    return f"#EXT-X-MEDIA:{','.join(attributes)}"
+
+
+def _quoted(text: str) -> str:
+    """Text as a quoted string may hold it: no quotes, no line breaks or other controls (RFC 8216, section 4.1 f.).
+
+    A word of the command line that is no UTF-8 reaches here with surrogates, which no file can hold.
+    """
+    line = " ".join(text.replace('"', "'").split())
+    return "".join(letter for letter in line if unicodedata.category(letter) not in ("Cc", "Cs"))
+
+
+def media_playlist(timeline: Timeline) -> str:
+    """The playlist of one stream, whose segments lie in its folder.
+
+    Durations are those of the media, an audio coder's lead-in included. Shaka Player moves a segment by the difference
+    between the durations before it and its tfdt, and tfdt counts the lead-in: without it, audio comes early by as much.
+    """
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{timeline.target_duration_s}",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        f'#EXT-X-MAP:URI="{INIT_NAME}"',
+    ]
+    for number, seconds in enumerate(timeline.media_durations_s, start=1):
+        lines += [f"#EXTINF:{seconds:.6f},", SEGMENT_PATTERN.format(number)]
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
+
+
+def i_frame_playlist(timeline: Timeline) -> str:
+    """The playlist of a video stream's key frames, each with the head of its movie fragment."""
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{timeline.target_duration_s}",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-I-FRAMES-ONLY",
+        f'#EXT-X-MAP:URI="{INIT_NAME}"',
+    ]
+    for frame, seconds in zip(timeline.i_frames, timeline.i_frame_durations_s, strict=True):
+        lines += [f"#EXTINF:{seconds:.6f},", f"#EXT-X-BYTERANGE:{frame.size_bytes}@{frame.offset_bytes}"]
+        lines.append(SEGMENT_PATTERN.format(frame.segment))
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"

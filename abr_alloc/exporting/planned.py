@@ -1,0 +1,252 @@
+"""What a ladder plans: the folder of every rendition and the rates that its encodes will have.
+
+Encoding and every template name a rendition's folder by `rendition_names`, so that what one writes the other finds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from abr_alloc import defaults
+from abr_alloc.allocation.rung import Ladder, Rung
+from abr_alloc.allocation.surface import AudioRendition, VideoRendition
+from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
+from abr_alloc.errors import ExportError, LadderFormatError, UnitError
+from abr_alloc.exporting.codec_strings import Level, video_codec_string, video_level
+from abr_alloc.exporting.presentation import SEGMENT_S, AudioStream, Variant, VideoStream
+from abr_alloc.formats.ladder_file import read_provenance, read_title_facts
+from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, gop_frames, segment_duration_s
+from abr_alloc.targets import Target
+
+__all__ = [
+    "PLANNED_COMMENT",
+    "LadderPlan",
+    "distinct_renditions",
+    "load_plan",
+    "nominal_kbps",
+    "planned_level",
+    "planned_variants",
+    "printable",
+    "rendition_names",
+    "require_codecs",
+]
+
+PLANNED_COMMENT = (
+    "Written by abr-alloc before there was an encode: rates and codec levels are planned,\n"
+    f"not measured. Video may peak at {PEAK_RATIO:g} times its rate."
+)
+
+MAX_CHANNELS = 8
+"""Most channels of an audio rendition."""
+
+_LAYOUTS = {1: "-mono", 2: ""}
+
+
+def distinct_renditions(rungs: Iterable[Rung]) -> tuple[list[VideoRendition], list[AudioRendition]]:
+    """The video and the audio renditions of a ladder, each once, in the order of its rungs."""
+    rungs = list(rungs)
+    return list(dict.fromkeys(r.video for r in rungs)), list(dict.fromkeys(r.audio for r in rungs))
+
+
+def rendition_names(rungs: Sequence[Rung]) -> dict[VideoRendition | AudioRendition, str]:
+    """The folder of every rendition of a ladder, below the master playlist.
+
+    Video: `video/640x360-900k`, by its rate, with the codec before the size where it is not H.264. Audio:
+    `audio/aac-96k`, by the rate that its encoder is asked for, `audio/aac-64k-mono`, `audio/eac3-384k-6ch`. Renditions
+    that would share a name are numbered by their place in the ladder: `audio/aac-96k-2`.
+
+    Raises:
+        LadderFormatError: a codec or a target is none that a ladder can hold.
+    """
+    names: dict[VideoRendition | AudioRendition, str] = {}
+    videos, audios = distinct_renditions(rungs)
+    renditions: list[VideoRendition | AudioRendition] = [*videos, *audios]
+    for rendition in renditions:
+        stem = name = _video_name(rendition) if isinstance(rendition, VideoRendition) else _audio_name(rendition)
+        number = 1
+        while name in names.values():
+            number += 1
+            name = f"{stem}-{number}"
+        names[rendition] = name
+    return names
+
+
+def _video_name(video: VideoRendition) -> str:
+    _check_codec(video.codec, VIDEO_CODECS, "video")
+    nominal_kbps(video)  # a target that cannot be read is refused, though the name tells the measured rate
+    codec = "" if video.codec == "h264" else f"{video.codec}-"
+    return f"video/{codec}{int(video.width_px)}x{int(video.height_px)}-{max(1, round(video.bitrate_kbps))}k"
+
+
+def _audio_name(audio: AudioRendition) -> str:
+    _check_codec(audio.codec, AUDIO_CODECS, "audio")
+    if not isinstance(audio.channels, int) or not 1 <= audio.channels <= MAX_CHANNELS:
+        raise LadderFormatError(
+            f"the ladder has audio of {audio.channels!r} channels; it can have 1 to {MAX_CHANNELS}; design it again"
+        )
+    layout = _LAYOUTS.get(audio.channels, f"-{audio.channels}ch")
+    return f"audio/{audio.codec}-{nominal_kbps(audio):.10g}k{layout}"
+
+
+def _check_codec(codec: str, known: Collection[str], kind: str) -> None:
+    # The codec becomes part of a path and of scripts: nothing from a file gets there unknown.
+    if codec not in known:
+        raise LadderFormatError(
+            f"the ladder has {kind} in {codec!r}, which is none of {', '.join(known)}; design it again"
+        )
+
+
+def nominal_kbps(rendition: VideoRendition | AudioRendition) -> float:
+    """The rate that an encoder is asked for, kbps; the measured one, rounded, where the target is no rate.
+
+    Raises:
+        LadderFormatError: the target is a rate that cannot be read.
+    """
+    target = Target(rendition.target)
+    if not target.is_rate:
+        return max(1.0, float(round(rendition.bitrate_kbps)))
+    try:
+        return target.kbps
+    except UnitError as error:
+        raise LadderFormatError(
+            f"the ladder's target {target.text!r} cannot be read ({error}); design it again"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderPlan:
+    """The ladder of one title and what exporting it needs to know of its source."""
+
+    title: str
+    """Title, printable."""
+    rungs: tuple[Rung, ...]
+    """By total rate, rising."""
+    fps: Fraction
+    """Frames per second."""
+    duration_s: float | None
+    """Length of the title, seconds; None where it is not known."""
+    overhead: float
+    """Container overhead, as a share of the streams' rate."""
+
+    @property
+    def gop_frames(self) -> int:
+        """Frames between key frames."""
+        return gop_frames(self.fps)
+
+    @property
+    def segment_s(self) -> Fraction:
+        """Length of a segment, seconds: what `SEGMENT_S` comes to in whole groups of pictures."""
+        return segment_duration_s(self.fps, SEGMENT_S)
+
+
+def load_plan(
+    path: Path, ladder: Ladder, *, fps: Fraction | None = None, duration_s: float | None = None
+) -> LadderPlan:
+    """A ladder of a file with what the file says of its source.
+
+    Args:
+        path: the ladder file.
+        ladder: one of its ladders; of a shared one the largest frame rate of its titles counts.
+        fps: frames per second, over what the file says.
+        duration_s: length of the title, seconds, over what the file says.
+
+    Raises:
+        ExportError: nobody says the frame rate.
+        LadderFormatError: the file breaks the format.
+    """
+    facts = read_title_facts(path)
+    titles = [at.title for at in ladder.rungs[0].titles] or [ladder.title]
+    known = [facts[title] for title in titles if title in facts]
+    if fps is None:
+        if not known:
+            raise ExportError(f"{path} does not say the frame rate of {ladder.title!r}; give it with --fps")
+        fps = max(found.fps for found in known)
+    if duration_s is None and len(titles) == len(known) == 1:
+        duration_s = known[0].duration_s
+    if duration_s is not None and not 0.0 < duration_s < math.inf:
+        raise LadderFormatError(
+            f"{path} is damaged (scenes_s of {ladder.title!r} end at {duration_s}); design it again"
+        )
+    overhead = read_provenance(path).get("overhead")
+    if overhead is None:
+        overhead = defaults.OVERHEAD
+    if isinstance(overhead, bool) or not isinstance(overhead, (int, float)) or not 0.0 <= overhead <= 1.0:
+        raise LadderFormatError(f"{path} is damaged (options.overhead is {overhead!r}); design it again")
+    return LadderPlan(
+        title=printable(ladder.title), rungs=ladder.rungs, fps=fps, duration_s=duration_s, overhead=float(overhead)
+    )
+
+
+def printable(text: str) -> str:
+    """Text on one line that cannot end a comment: what does not print becomes a space."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def require_codecs(rungs: Iterable[Rung], what: str, video: Sequence[str], audio: Sequence[str]) -> None:
+    """Refuse a ladder with codecs that a format has no way to say.
+
+    Raises:
+        ExportError: names the codec and what the format takes.
+    """
+    videos, audios = distinct_renditions(rungs)
+    for kind, renditions, known in (("video", videos, video), ("audio", audios, audio)):
+        strange = sorted({rendition.codec for rendition in renditions} - {*known})  # type: ignore[attr-defined]
+        if strange:
+            raise ExportError(
+                f"{what} takes {kind} in {', '.join(known)}, not {strange[0]}; "
+                f"design the ladder with --{kind}-codec {known[0]}"
+            )
+
+
+def planned_level(video: VideoRendition, fps: Fraction) -> Level:
+    """The level that an encode of a rendition within its largest rate and buffer needs.
+
+    Raises:
+        ExportError: no level of its codec holds it.
+    """
+    peak_kbps, buffer_kbit = PEAK_RATIO * video.bitrate_kbps, VBV_RATIO * video.bitrate_kbps
+    return video_level(video.codec, int(video.width_px), int(video.height_px), fps, peak_kbps, buffer_kbit)
+
+
+def planned_variants(plan: LadderPlan) -> list[Variant]:
+    """The pairs of a ladder as they will be delivered, with planned rates.
+
+    Rates hold the container's overhead. A video stream peaks at `PEAK_RATIO` times its rate, audio at its own.
+
+    Raises:
+        LadderFormatError: a codec or a target is none that a ladder can hold.
+        ExportError: no level of a codec holds a rendition.
+    """
+    names = rendition_names(plan.rungs)
+    bits = 1000.0 * (1.0 + plan.overhead)
+    videos, audios = distinct_renditions(plan.rungs)
+    shown = {
+        v: VideoStream(
+            name=names[v],
+            codecs=video_codec_string(v.codec, planned_level(v, plan.fps)),
+            width_px=int(v.width_px),
+            height_px=int(v.height_px),
+            fps=plan.fps,
+            peak_bits_per_s=PEAK_RATIO * v.bitrate_kbps * bits,
+            average_bits_per_s=v.bitrate_kbps * bits,
+        )
+        for v in videos
+    }
+    played = {
+        a: AudioStream(
+            name=names[a],
+            codecs=AUDIO_CODECS[a.codec].codecs,
+            channels=a.channels,
+            sample_rate_hz=SAMPLE_RATE_HZ,
+            language="und",
+            label=defaults.AUDIO_LABEL,
+            peak_bits_per_s=a.bitrate_kbps * bits,
+            average_bits_per_s=a.bitrate_kbps * bits,
+        )
+        for a in audios
+    }
+    return [Variant(video=shown[r.video], audio=played[r.audio], avq_mos=r.avq_mos) for r in plan.rungs]
