@@ -33,6 +33,7 @@ FLOORS: dict[str, set[str]] = {
     "linting": {"media", "exporting"},
     "reporting": {"media", "table", "models", "allocation"},
     "runs": {
+        "learning",
         *(
             "media",
             "table",

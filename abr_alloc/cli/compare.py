@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,12 +15,9 @@ from abr_alloc.cli.training_data import (
     load_data,
     video_ratings_option,
 )
-from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
     from abr_alloc.learning.cross_validation import Result
-    from abr_alloc.learning.dataset import TrainingSet
-    from abr_alloc.learning.scoring import Judgement
 
 __all__ = ["command"]
 
@@ -74,7 +70,7 @@ def command(
     """
     places.refuse_file(folder)
 
-    from abr_alloc.cli.agreement_table import comparison_table
+    from abr_alloc.cli.agreement_table import comparison_markdown, comparison_table
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.learning.agreement import comparison_document
@@ -83,6 +79,7 @@ def command(
     from abr_alloc.learning.ratings import read_video_ratings
     from abr_alloc.learning.registry import SYSTEMS, find_systems
     from abr_alloc.learning.scoring import judge_fixed
+    from abr_alloc.runs.comparison_files import draw_result, write_comparison
 
     for path in data_paths:
         if str(path) in SYSTEMS and not path.exists():
@@ -115,7 +112,7 @@ def command(
 
         for result in compare(systems, data, folds, num_seeds=num_seeds, store=folder / "folds", on_fold=on_fold):
             results.append(result)
-            _draw(result, data, folder)
+            draw_result(result, data, folder)
     vmaf = judge_fixed("vmaf", data)
     document = comparison_document(
         data_paths,
@@ -128,7 +125,7 @@ def command(
         least_audio_kbps=least_audio_kbps,
         transparent_audio=transparent,
     )
-    _write_tables(document, _predictions(results, vmaf), data, folder)
+    write_comparison(document, comparison_markdown(document), results, vmaf, data, folder)
     write_or_print(comparison_table(document), None)
 
 
@@ -138,67 +135,3 @@ def _split(names: tuple[str, ...]) -> list[str]:
     if names and not any(found):
         raise click.UsageError("--systems names no system; leave it out for all that ship")
     return [part for part in found if part]
-
-
-def _predictions(results: list[Result], vmaf: Judgement | None) -> dict[str, Judgement]:
-    """What every row predicts, by its name."""
-    found = {result.name: result.judgement for result in results}
-    return found if vmaf is None else {**found, "vmaf": vmaf}
-
-
-def _write_tables(
-    document: dict[str, Any], predictions: Mapping[str, Judgement], data: TrainingSet, folder: Path
-) -> None:
-    import pandas as pd
-
-    from abr_alloc.cli.agreement_table import comparison_markdown
-    from abr_alloc.learning.scoring import METRICS
-    from abr_alloc.table.spreadsheet import csv_text
-    from abr_alloc.writing import replace_file
-
-    rows = []
-    for row in document["systems"]:
-        flat = {"system": row["name"], **_flat_choices(row)}
-        for name in METRICS:
-            flat |= {name: row[name]["value"], f"{name}_low": row[name]["low"], f"{name}_high": row[name]["high"]}
-        rows.append({**flat, "coverage": row["coverage"]["ratings"]})
-    audio, video = data.pairs.T
-    stimuli = pd.DataFrame(
-        {
-            "content": data.content,
-            "video_condition": data.condition_v[video],
-            "audio_condition": data.condition_a[audio],
-            "rated": next(iter(predictions.values())).target,
-            **{name: judgement.predicted for name, judgement in predictions.items()},
-        }
-    )
-    replace_file(folder / "table.json", json_text(document).encode())
-    replace_file(folder / "table.md", comparison_markdown(document).encode())
-    replace_file(folder / "table.csv", csv_text(pd.DataFrame(rows)).encode())
-    replace_file(folder / "predictions.csv", csv_text(stimuli).encode())
-
-
-def _flat_choices(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns of `table.csv`; none where the stimuli leave no choice."""
-    regret, pairs = row["hull_regret"] or {}, row["right_pairs"] or {}
-    return {f"hull_regret_{key}": value for key, value in regret.items()} | {
-        f"right_pairs_{key}": value for key, value in pairs.items()
-    }
-
-
-def _draw(result: Result, data: TrainingSet, folder: Path) -> None:
-    from abr_alloc.learning.cross_validation import file_name
-    from abr_alloc.reporting.scatter import draw_scatter
-    from abr_alloc.reporting.style import render
-    from abr_alloc.writing import replace_file
-
-    scores, judged = result.scores, result.judgement
-    rmse = scores["rmse"].value
-    figure = draw_scatter(
-        judged.predicted,
-        judged.target,
-        label=result.label,
-        scale=data.scale,
-        figures=f"PLCC {scores['plcc'].value:.3f}\nSRCC {scores['srcc'].value:.3f}\nRMSE {rmse:.3g}",
-    )
-    replace_file(folder / f"scatter-{file_name(result.name)}.png", render(figure, "png"))

@@ -80,7 +80,8 @@ class _Written:
 @click.option("--preset", help=f"Video encoder preset; {options.default_presets()} when absent.")
 @click.option(
     "--digest", "digest_s", type=options.SECONDS,
-    help="Measure only so much of each title, in stretches that stand for it. [default: 40s, of titles over 2 min]",
+    help="Measure only so much of each title, in stretches that stand for it. "
+    f"[default: {defaults.DIGEST_S:g}s, of titles over {defaults.DIGEST_ABOVE_S / 60:g} min]",
 )  # fmt: skip
 @click.option("--full", is_flag=True, help="Measure all of every title, however long.")
 @click.option(
@@ -89,7 +90,7 @@ class _Written:
 )  # fmt: skip
 @click.option(
     "--model", "model_name", metavar="NAME|PATH", shell_complete=complete_model,
-    help="With --probes auto: the model whose plans count. [default: attentive]",
+    help=f"With --probes auto: the model whose plans count. [default: {defaults.MODEL}]",
 )  # fmt: skip
 @options.jobs_option
 @options.cluster_option

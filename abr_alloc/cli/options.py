@@ -12,6 +12,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from abr_alloc import defaults
 from abr_alloc.cli.completion import complete_model
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.errors import LocationError, UnitError
@@ -174,7 +175,8 @@ ffmpeg_option = click.option(
     "--ffmpeg", "ffmpeg_path", metavar="PATH", help="ffmpeg to use; ABR_ALLOC_FFMPEG, or the bundled one."
 )
 stall_timeout_option = click.option(
-    "--stall-timeout", "stall_s", type=_StallTimeout(), default="15min", show_default=True, metavar="DURATION",
+    "--stall-timeout", "stall_s", type=_StallTimeout(),
+    default=f"{defaults.STALL_S / 60:g}min", show_default=True, metavar="DURATION",
     help="End an ffmpeg that has neither read nor written for so long; 0 for never.",
 )  # fmt: skip
 audio_track_option = click.option(
@@ -182,7 +184,7 @@ audio_track_option = click.option(
     help="Audio track of the source, counted from 1. [default: by what the file says: no commentary, its default one]",
 )  # fmt: skip
 max_megapixels_option = click.option(
-    "--max-megapixels", type=FiniteRange(0.001, 1000), default=40.0, show_default=True,
+    "--max-megapixels", type=FiniteRange(0.001, 1000), default=defaults.MAX_MEGAPIXELS, show_default=True,
     help="Refuse sources whose picture is larger: a small file can hold a very large one.",
 )  # fmt: skip
 features_argument = click.argument("features", type=LOCATION)
@@ -212,18 +214,20 @@ measured_only_option = click.option(
 )
 
 tolerance_option = click.option(
-    "--tolerance", type=_Tolerance(), default="rate=5%,avq=0.1", show_default=True, metavar="rate=SHARE,avq=MOS",
+    "--tolerance", type=_Tolerance(),
+    default=f"rate={100 * defaults.RATE_TOLERANCE:g}%,avq={defaults.AVQ_TOLERANCE_MOS:g}", show_default=True,
+    metavar="rate=SHARE,avq=MOS",
     help="How far a rung's rate and AVQ may be from what was predicted; either may be left out.",
 )  # fmt: skip
 
 _PLANNING = (
     click.option(
-        "--model", "model_name", default="attentive", show_default=True, metavar="NAME|PATH",
+        "--model", "model_name", default=defaults.MODEL, show_default=True, metavar="NAME|PATH",
         shell_complete=complete_model,
         help="A model that ships, or a checkpoint folder.",
     ),
     click.option(
-        "--overhead", type=FiniteRange(0, 1), default=0.02, show_default=True,
+        "--overhead", type=FiniteRange(0, 1), default=defaults.OVERHEAD, show_default=True,
         help="Container overhead, as a share of the streams' rate.",
     ),
     click.option("--title", "titles", multiple=True, help="Only this title (repeatable)."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from abr_alloc import defaults
 from abr_alloc.cli import options, places
 from abr_alloc.cli.training_data import describing, load_data, video_ratings_option
 
@@ -25,7 +26,7 @@ __all__ = ["command"]
     help="Rated stimuli to train on (content, mos and feature columns); the same as giving FILE as DATA.",
 )  # fmt: skip
 @click.option(
-    "--system", "system_name", default="attentive", show_default=True, metavar="NAME|FILE.py",
+    "--system", "system_name", default=defaults.MODEL, show_default=True, metavar="NAME|FILE.py",
     help="What to train; `abr-alloc compare` lists the systems.",
 )  # fmt: skip
 @describing

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from abr_alloc.cli import options, places
 from abr_alloc.cli.training_data import describing, load_data
-from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
-    from abr_alloc.learning.training import TrainingConfig
     from abr_alloc.learning.tuning import Trial
 
 __all__ = ["command"]
@@ -59,11 +57,13 @@ def command(
     """
     places.refuse_file(folder)
 
+    from abr_alloc.cli.layout import wrap
     from abr_alloc.cli.progress import progress
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.learning.cross_validation import check_trainable, grouped_folds
     from abr_alloc.learning.systems import default_config
     from abr_alloc.learning.tuning import open_study, trials_of, tune
+    from abr_alloc.runs.study_files import write_study
 
     data, _ = load_data(
         data_paths,
@@ -85,43 +85,5 @@ def command(
             update(done, num_trials, f"trial {trial.number}: loss {trial.loss:.4f}")
 
         tune(study, data, folds, base, num_trials, on_trial=on_trial)
-    write_or_print(_report(study, base, folder), None)
-
-
-def _report(study: Any, base: TrainingConfig, folder: Path) -> str:
-    """Write the study's files; returns its summary."""
-    import pandas as pd
-
-    from abr_alloc.cli.layout import wrap
-    from abr_alloc.learning.agreement import number
-    from abr_alloc.learning.tuning import best_config, trials_of
-    from abr_alloc.table.spreadsheet import csv_text
-    from abr_alloc.writing import replace_file
-
-    best, config = best_config(study, base)
-    trials = sorted(trials_of(study), key=lambda trial: (trial.state != "complete", trial.loss))
-    frame = pd.DataFrame([{**asdict(trial), **trial.settings} for trial in trials]).drop(columns="settings")
-    settings = asdict(config)
-    del settings["seed"]
-    replace_file(folder / "trials.csv", csv_text(frame).encode())
-    replace_file(folder / "settings.json", json_text(settings).encode())
-    names = list(best.settings)
-    num, complete = len(trials), sum(trial.state == "complete" for trial in trials)
-    minutes = sum(trial.seconds for trial in trials) / 60
-    lines = [
-        f"{num} trial{'s' if num > 1 else ''}, {complete} complete, {minutes:.0f} minutes; least loss {best.loss:.4f} "
-        f"(trial {best.number})",
-        "",
-        "| trial | loss | folds | " + " | ".join(names) + " |",
-        "|---|---|---|" + "---|" * len(names),
-    ]
-    for trial in trials:
-        cells = [_cell(trial.settings[name]) for name in names]
-        lines.append(f"| {trial.number} | {number(trial.loss, 4)} | {trial.folds} | " + " | ".join(cells) + " |")
-    text = "\n".join(lines) + "\n"
-    replace_file(folder / "report.md", text.encode())
-    return wrap(lines[0]) + f"\nsettings: {folder / 'settings.json'}\n"
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    summary = wrap(write_study(study, base, folder))
+    write_or_print(f"{summary}\nsettings: {folder / 'settings.json'}\n", None)
