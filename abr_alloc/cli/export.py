@@ -55,8 +55,8 @@ def command(
     ladder: Path, form: str, output: Path | None, title: str | None, fps: Fraction | None, duration_s: float | None
 ) -> None:
     """Write a ladder of LADDER, a file of `abr-alloc ladder -o`, for other programs: playlist templates, an encoding
-    script, job settings or a table. Nothing is encoded: rates are the planned ones. docs/export.md tells what is in
-    each format.
+    script, job settings or a table. Nothing is encoded: rates are the planned ones. docs/export.md describes
+    the formats.
     """
     if output is None and form in ("parquet", "shaka-streamer"):
         raise click.UsageError(f"{form} is not for standard output; name a {_place(form)} with -o")

@@ -121,7 +121,7 @@ class _Sizes(click.ParamType):
     "--top-avq",
     "top_avq_mos",
     type=options.FiniteRange(1, 5),
-    help="Offer nothing dearer than the cheapest pair that reaches this AVQ.",
+    help="Offer no pair that costs more than the cheapest that reaches this AVQ.",
 )
 @click.option(
     "--rates",

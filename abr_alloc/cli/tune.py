@@ -52,7 +52,7 @@ def command(
     table of rated stimuli, or feature tables). The study is kept in DIR: an interrupted search goes on where it
     stopped.
 
-    `abr-alloc train --settings DIR/settings.json` trains with what was found. Needs Optuna: pip install
+    `abr-alloc train --settings DIR/settings.json` trains with the best settings. Needs Optuna: pip install
     'abr_alloc[tune]'.
     """
     places.refuse_file(folder)

@@ -29,7 +29,7 @@ __all__ = ["command"]
     "model_name",
     metavar="NAME|PATH",
     shell_complete=complete_model,
-    help="Who predicts AVQ; the ladder's own model when absent.",
+    help="Model that predicts AVQ; the ladder's own model when absent.",
 )
 @options.tolerance_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
