@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from abr_alloc.allocation.design import DesignOptions, ladder
+    from abr_alloc.allocation.ladder_rules import LadderRules
     from abr_alloc.allocation.plan import Allocation, Certificate, Limits, Plan, plan
-    from abr_alloc.allocation.rung import LadderRules
     from abr_alloc.models.checkpoint import Model, load_model
     from abr_alloc.table.table import FeatureTable, read_features
 
@@ -27,7 +27,7 @@ _HOMES = {
     "Certificate": "abr_alloc.allocation.plan",
     "DesignOptions": "abr_alloc.allocation.design",
     "FeatureTable": "abr_alloc.table.table",
-    "LadderRules": "abr_alloc.allocation.rung",
+    "LadderRules": "abr_alloc.allocation.ladder_rules",
     "Limits": "abr_alloc.allocation.plan",
     "Model": "abr_alloc.models.checkpoint",
     "Plan": "abr_alloc.allocation.plan",

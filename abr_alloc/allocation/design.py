@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +21,7 @@ from abr_alloc.allocation.audience import DEFAULT_NETWORK, Audience, read_audien
 from abr_alloc.allocation.candidates import allowed_pairs
 from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
 from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders
+from abr_alloc.allocation.ladder_rules import LadderRules, enough_kbps
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.reference import (
     Comparison,
@@ -30,7 +30,7 @@ from abr_alloc.allocation.reference import (
     load_reference,
     offered_rates_kbps,
 )
-from abr_alloc.allocation.rung import Ladder, LadderRules, with_preferences
+from abr_alloc.allocation.rung import Ladder, with_preferences
 from abr_alloc.allocation.shared_ladder import share_titles, with_titles
 from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
@@ -256,9 +256,9 @@ def _design(
 
 
 def _enough_kbps(surface: QualitySurface, rules: LadderRules) -> float:
-    """Total rate of the cheapest pair that reaches `top_avq_mos`; inf where none does."""
-    allowed = allowed_pairs(surface, rules) & (surface.avq_mos >= rules.top_avq_mos)
-    return float(surface.total_kbps[allowed].min(initial=math.inf))
+    """Total rate of the cheapest candidate that reaches `top_avq_mos`; inf where none does."""
+    allowed = allowed_pairs(surface, rules)
+    return enough_kbps(surface.total_kbps[allowed], surface.avq_mos[allowed], rules)
 
 
 def _check_rounding(curves: Sequence[SizeCurve], offered: Floats, title: str, options: DesignOptions) -> None:

@@ -188,7 +188,7 @@ def command(
     from abr_alloc.allocation.audience import PRESETS, read_audience
     from abr_alloc.allocation.design import DesignOptions, design_catalogue, design_titles
     from abr_alloc.allocation.filters import Filters, select
-    from abr_alloc.allocation.rung import LadderRules
+    from abr_alloc.allocation.ladder_rules import LadderRules
     from abr_alloc.allocation.surface import build_surfaces
     from abr_alloc.cli.ladder_stream import FileNames, LadderTask, design_catalogue_titles, features_object
     from abr_alloc.cli.ladder_table import ladder_csv, ladder_frame, ladder_text

@@ -13,9 +13,10 @@ import abr_alloc.allocation.design
 from abr_alloc.allocation.audience import read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_catalogue, design_titles
 from abr_alloc.allocation.filters import Filters, select
+from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.allocation.reference import load_reference
-from abr_alloc.allocation.rung import LadderRules, keeps_rules
+from abr_alloc.allocation.rung import keeps_rules
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError

@@ -14,7 +14,8 @@ from scipy import stats
 from abr_alloc.allocation import ladder
 from abr_alloc.allocation.audience import Audience, lognormal, weighted
 from abr_alloc.allocation.ladder import PLAYED_SHARE, choose_number, design_ladders
-from abr_alloc.allocation.rung import Ladder, LadderRules
+from abr_alloc.allocation.ladder_rules import LadderRules
+from abr_alloc.allocation.rung import Ladder
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 

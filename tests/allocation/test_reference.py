@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from abr_alloc.allocation.audience import lognormal, read_audience, weighted
 from abr_alloc.allocation.design import DesignOptions, design_titles
+from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.reference import (
     ReferenceLadder,
@@ -24,7 +25,7 @@ from abr_alloc.allocation.reference import (
     load_reference,
     offered_rates_kbps,
 )
-from abr_alloc.allocation.rung import Ladder, LadderRules, keeps_rules, make_ladder
+from abr_alloc.allocation.rung import Ladder, keeps_rules, make_ladder
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces
 from abr_alloc.errors import LadderFormatError
 from abr_alloc.formats.ladder_file import as_reference
