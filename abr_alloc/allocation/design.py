@@ -20,7 +20,7 @@ import numpy as np
 from abr_alloc.allocation.audience import DEFAULT_NETWORK, Audience, read_audience
 from abr_alloc.allocation.candidates import allowed_pairs
 from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
-from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders
+from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders, free_number_rules
 from abr_alloc.allocation.ladder_rules import LadderRules, enough_kbps
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.reference import (
@@ -224,7 +224,9 @@ def _design(
     if reference is not None:
         most = max(most, len(reference.rungs))
     by_rungs = design_ladders(surface, audience, most, options.rules, interval_mos=options.interval_mos)
+    rules = options.rules
     if options.num_rungs is None:
+        rules = free_number_rules(rules, options.jnd_mos)
         chosen = choose_number(surface, audience, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
     elif len(by_rungs) < options.num_rungs:
         raise InfeasibleLadderError(_too_many(surface, by_rungs, options))
@@ -238,9 +240,9 @@ def _design(
             reference,
             measured,
             audience,
-            options.rules,
+            rules,
             round_kbps=options.round_kbps,
-            enough_kbps=_enough_kbps(surface, options.rules),
+            enough_kbps=_enough_kbps(surface, rules),
             offered_audio={(a.codec, a.target) for title in measured for a in drop_wasted_audio(title).audio},
             overhead=options.overhead,
             interval_mos=options.interval_mos,

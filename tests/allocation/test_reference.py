@@ -306,6 +306,18 @@ def test_a_designed_ladder_may_stay_at_a_size_where_another_is_better_as_a_fixed
     assert found.comparison.gain_mos >= -1e-6
 
 
+@pytest.mark.parametrize("jnd_mos", [0.1, 0.5])
+def test_of_a_free_number_a_fixed_ladder_is_held_to_rungs_that_are_worth_having(jnd_mos: float) -> None:
+    title = surface({720: [(100, 2.5), (400, 3.0), (2000, 4.2)]}, {"aac b=64k": 64.0})
+    reference = fixed((720, 365.0), (720, 730.0))
+    options = DesignOptions(num_rungs=None, jnd_mos=jnd_mos)
+    (found,) = design_titles([title], NETWORK, options, reference)
+    assert found.comparison is not None
+    low, high = found.comparison.ladder.rungs
+    assert 0.1 < high.avq_mos - low.avq_mos < 0.5
+    assert found.comparison.breaks_rules == (jnd_mos == 0.5)
+
+
 def test_under_a_rule_of_sizes_no_fixed_ladder_of_these_sizes_beats_as_many_designed_rungs() -> None:
     title = surface(
         {180: [(100, 2.0), (3000, 4.0)], 360: [(100, 1.75), (3000, 3.75)]},  # the smaller is always better
