@@ -31,7 +31,7 @@ from abr_alloc.allocation.reference import (
     offered_rates_kbps,
 )
 from abr_alloc.allocation.rung import Ladder, with_preferences
-from abr_alloc.allocation.shared_ladder import share_titles, with_titles
+from abr_alloc.allocation.shared_ladder import no_shared_audio, share_titles, with_titles
 from abr_alloc.allocation.surface import DEFAULT_OVERHEAD, QualitySurface, build_surfaces, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
@@ -194,10 +194,10 @@ def _video_codecs(titles: Sequence[QualitySurface], reference: ReferenceLadder |
 
 def _audio_codecs(titles: Sequence[QualitySurface], options: DesignOptions) -> list[tuple[str, ...]]:
     """Sets of codecs to design for, the most widely played first."""
-    common = set.intersection(*({(a.codec, a.target) for a in title.audio} for title in titles))
-    codecs = sorted({codec for codec, _ in common}, key=_MOST_PLAYED.index)
+    common = set.intersection(*({a.identity for a in title.audio} for title in titles))
+    codecs = sorted({codec for codec, *_ in common}, key=_MOST_PLAYED.index)
     if not codecs:
-        raise FeatureTableError("the titles share no audio rendition; extract them with one grid")
+        raise FeatureTableError(no_shared_audio(titles))
     return [tuple(codecs)] if options.mix_audio else [(codec,) for codec in codecs]
 
 
@@ -243,7 +243,7 @@ def _design(
             rules,
             round_kbps=options.round_kbps,
             enough_kbps=_enough_kbps(surface, rules),
-            offered_audio={(a.codec, a.target) for title in measured for a in drop_wasted_audio(title).audio},
+            offered_audio={a.identity for title in measured for a in drop_wasted_audio(title).audio},
             overhead=options.overhead,
             interval_mos=options.interval_mos,
             difference_mos=options.difference_mos,

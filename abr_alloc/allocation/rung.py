@@ -165,14 +165,14 @@ def keeps_rules(ladder: Ladder, rules: LadderRules, *, most_kbps: float = math.i
         most_kbps: total rate of the cheapest pair that is good enough by the rules, of all that could be offered; the
             ladder's own rungs count in any case.
     """
-    number = {audio: i for i, audio in enumerate(dict.fromkeys(r.audio for r in ladder.rungs))}
+    number = {audio: i for i, audio in enumerate(dict.fromkeys(r.audio.identity for r in ladder.rungs))}
     rungs = RungArrays(
         total_kbps=np.array([r.total_kbps for r in ladder.rungs]),
         avq_mos=np.array([r.avq_mos for r in ladder.rungs]),
         video_kbps=np.array([r.video.bitrate_kbps for r in ladder.rungs]),
         audio_kbps=np.array([r.audio.bitrate_kbps for r in ladder.rungs]),
         side_px=np.array([min(r.video.width_px, r.video.height_px) for r in ladder.rungs]),
-        audio=np.array([number[r.audio] for r in ladder.rungs]),
+        audio=np.array([number[r.audio.identity] for r in ladder.rungs]),
     )
     most_kbps = min(most_kbps, enough_kbps(rungs.total_kbps, rungs.avq_mos, rules))
     return bool(

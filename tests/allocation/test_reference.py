@@ -426,7 +426,7 @@ def test_a_comparison_states_the_rate_at_equal_avq_and_at_equal_vmaf_and_where_t
             LadderRules(),
             round_kbps=5.0,
             enough_kbps=math.inf,
-            offered_audio={("aac", "aac b=64k")},
+            offered_audio={("aac", 2, "aac b=64k")},
             overhead=0.0,
         )
         assert found is not None
