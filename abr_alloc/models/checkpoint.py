@@ -24,7 +24,7 @@ from abr_alloc.errors import CheckpointError, OutputError
 from abr_alloc.location import read_bytes, require_no_pipe
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
 from abr_alloc.models.card import check_card, intervals_of, ranges_of
-from abr_alloc.models.conformal import Intervals
+from abr_alloc.models.intervals import Intervals
 from abr_alloc.models.predictor import Predictor, restore_predictor
 from abr_alloc.models.relevance import RelevanceRanges
 from abr_alloc.models.trial import check_predictions
