@@ -18,8 +18,8 @@ from abr_alloc.export.presentation import AUDIO_LABEL
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from abr_alloc.delivery.deviation import Comparison, Tolerance
-    from abr_alloc.delivery.encode import Scan
+    from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
+    from abr_alloc.delivery.encode import CachedScan
     from abr_alloc.delivery.folder import DeliveryFolder
     from abr_alloc.delivery.hold import HeldRates
     from abr_alloc.delivery.order import ChosenLadder
@@ -112,7 +112,7 @@ def command(
 
     from abr_alloc.cli.delivery_table import delivered_text
     from abr_alloc.cli.verbosity import inform
-    from abr_alloc.delivery.encode import encode_streams, scan_source
+    from abr_alloc.delivery.encode import cached_scan, encode_streams
     from abr_alloc.delivery.folder import DeliveryFolder
     from abr_alloc.delivery.order import check_source, choose_ladder, make_order
     from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
@@ -129,7 +129,7 @@ def command(
     chosen = choose_ladder(ladder_path, source, source_hash, title)
     check_source(info, chosen.ladder)
     cache = Cache(cache_dir or default_cache_dir())
-    scan = scan_source(ffmpeg, info, source_hash, cache)
+    scan = cached_scan(ffmpeg, info, source_hash, cache)
     for note in (*info.notes, *scan.notes):
         inform(f"{source}: {note}")
     folder = DeliveryFolder(output.absolute())
@@ -228,7 +228,7 @@ def _refine(
 
     model = find_model(delivery, None)
 
-    def compare(places: Mapping[str, Path], found: Sequence[Variant]) -> Comparison:
+    def compare(places: Mapping[str, Path], found: Sequence[Variant]) -> LadderDeviation:
         scores = measure(delivery, places, info, ffmpeg, cache, model, jobs=jobs)
         return compare_rungs(delivery, found, scores.avq_mos, scores.vmaf)
 
@@ -261,7 +261,7 @@ def _refine(
     return found.keeps(tolerance)
 
 
-def _scenes_s(chosen: ChosenLadder, scan: Scan, info: MediaInfo) -> list[tuple[float, float]]:
+def _scenes_s(chosen: ChosenLadder, scan: CachedScan, info: MediaInfo) -> list[tuple[float, float]]:
     """The scenes over which the ladder's AVQ was predicted; the source's own where it was made from another file."""
     from abr_alloc.media.scenes import split_scenes
 

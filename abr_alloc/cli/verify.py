@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from abr_alloc.delivery.delivered_features import Scores
-    from abr_alloc.delivery.deviation import Comparison, Tolerance
+    from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
     from abr_alloc.formats.delivery_record import Delivery
     from abr_alloc.measure.cache import Cache
     from abr_alloc.media.ffmpeg import FFmpeg
@@ -169,7 +169,7 @@ def measure(
     return scores
 
 
-def _document(folder: Path, delivery: Delivery, found: Comparison, tolerance: Tolerance) -> dict[str, Any]:
+def _document(folder: Path, delivery: Delivery, found: LadderDeviation, tolerance: Tolerance) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "command": "verify",
