@@ -36,13 +36,13 @@ def allowed_pairs(surface: QualitySurface, rules: LadderRules) -> npt.NDArray[np
     if not sized.any():
         have = ", ".join(f"{s}p" for s in sorted(set(side.tolist())))
         raise InfeasibleLadderError(
-            f"title {surface.title!r} has none of the sizes asked for with --rates, only {have}"
+            f"title {surface.title!r} has none of the sizes asked for with `sides_px`, only {have}"
         )
     total = surface.total_kbps
     allowed = sized[:, None] & rate_allowed(total, rules)
     if not allowed.any():
-        asked = [f"--min-kbps {rules.min_kbps:g}k"] if rules.min_kbps > 0.0 else []
-        asked += [f"--max-kbps {rules.max_kbps:g}k"] if rules.max_kbps < math.inf else []
+        asked = [f"`min_kbps` {rules.min_kbps:g}k"] if rules.min_kbps > 0.0 else []
+        asked += [f"`max_kbps` {rules.max_kbps:g}k"] if rules.max_kbps < math.inf else []
         raise InfeasibleLadderError(
             f"title {surface.title!r} has no pair within {' and '.join(asked)}; its pairs take "
             f"{total[sized].min():.0f}k to {total[sized].max():.0f}k"

@@ -184,7 +184,7 @@ def _video_codecs(titles: Sequence[QualitySurface], reference: ReferenceLadder |
             have = ", ".join(sorted(common)) or "no codec in common"
             raise FeatureTableError(
                 f"the reference ladder {reference.name!r} is for {reference.codec}, but title {titles[0].title!r} has "
-                f"{have}; choose another --compare, or extract it with --video-codec {reference.codec}"
+                f"{have}; choose another `compare`, or extract it with `video_codecs` {reference.codec}"
             )
         return [reference.codec]
     if not common:
@@ -269,8 +269,8 @@ def _check_rounding(curves: Sequence[SizeCurve], offered: Floats, title: str, op
     if ranges and not any(((offered >= low) & (offered <= high)).any() for low, high in ranges):
         low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
         raise InfeasibleLadderError(
-            f"title {title!r} has no multiple of --round {options.round_kbps:g}k between its probes, {low:.0f}k to "
-            f"{high:.0f}k; lower --round"
+            f"title {title!r} has no multiple of `round_kbps` {options.round_kbps:g}k between its probes, {low:.0f}k "
+            f"to {high:.0f}k; lower `round_kbps`"
         )
 
 
@@ -294,5 +294,5 @@ def _too_many(surface: QualitySurface, by_rungs: Sequence[Ladder], options: Desi
     return (
         f"title {surface.title!r} has no ladder of {options.num_rungs} rungs between {total.min():.0f}k and "
         f"{total.max():.0f}k with ratios of {rules.min_ratio:g} to {rules.max_ratio:g} ({total.size} candidates); "
-        f"at most {len(longest)} fit: lower --rungs or --min-ratio, or probe a wider range"
+        f"at most {len(longest)} fit: lower `num_rungs` or `min_ratio`, or probe a wider range"
     )

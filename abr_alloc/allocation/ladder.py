@@ -119,7 +119,7 @@ def design_ladders(
     if not ladders:
         raise InfeasibleLadderError(
             f"no rung of title {surface.title!r} is played by {100 * rules.min_played_share:g} % of the audience; "
-            "lower --min-kbps, or choose another --network"
+            "lower `min_kbps`, or choose another `network`"
         )
     return ladders
 

@@ -75,14 +75,14 @@ class LadderRules:
 
     def __post_init__(self) -> None:
         if self.max_audio is not None and self.max_audio < 1:
-            raise InfeasibleLadderError(f"--max-audio {self.max_audio}: a ladder needs one audio rendition at least")
+            raise InfeasibleLadderError(f"`max_audio` {self.max_audio}: a ladder needs one audio rendition at least")
         if self.min_kbps > self.max_kbps:
             raise InfeasibleLadderError(
-                f"--min-kbps {self.min_kbps:g}k and --max-kbps {self.max_kbps:g}k contradict each other"
+                f"`min_kbps` {self.min_kbps:g}k and `max_kbps` {self.max_kbps:g}k contradict each other"
             )
         if not 1.0 < self.min_ratio <= self.max_ratio:
             raise InfeasibleLadderError(
-                f"--min-ratio {self.min_ratio:g} and --max-ratio {self.max_ratio:g} contradict each other; "
+                f"`min_ratio` {self.min_ratio:g} and `max_ratio` {self.max_ratio:g} contradict each other; "
                 "they need 1 < min <= max"
             )
 

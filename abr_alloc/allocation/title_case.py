@@ -113,14 +113,14 @@ def list_cases(title: Sequence[QualitySurface], audio: str) -> list[TitleCase]:
     codecs = _shared([surface.video_codecs.tolist() for surface in title])
     if not codecs:
         raise FeatureTableError(
-            f"the scenes of title {name!r} share no video codec; extract them with one, or use --per scene"
+            f"the scenes of title {name!r} share no video codec; extract them with one, or use `per` scene"
         )
     renditions: list[AudioIdentity | None] = [None]
     if audio == "shared":
         renditions = list(_shared([[a.identity for a in surface.audio] for surface in title]))
         if not renditions:
             raise FeatureTableError(
-                f"the scenes of title {name!r} share no audio rendition; use --audio scene, or extract them again"
+                f"the scenes of title {name!r} share no audio rendition; use `audio` scene, or extract them again"
             )
     return [_case(title, codec, key) for codec in codecs for key in renditions]
 

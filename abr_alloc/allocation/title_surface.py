@@ -105,7 +105,7 @@ class TitleCurves:
         self.curves: list[SizeCurve] = [curve for curve in size_curves(surface) if curve.codec == codec]
         """By size, rising."""
         if not self.curves:
-            raise FeatureTableError(f"title {surface.title!r} has no {codec} renditions; choose another --video-codec")
+            raise FeatureTableError(f"title {surface.title!r} has no {codec} renditions; choose another `video_codecs`")
         self._log_side = np.log([curve.short_side_px for curve in self.curves])
 
     @property

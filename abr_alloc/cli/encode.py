@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from abr_alloc.cli import options, places
+from abr_alloc.cli.parameters import with_options
 from abr_alloc.cli.printing import echo
 from abr_alloc.export.presentation import AUDIO_LABEL
 
@@ -131,7 +132,7 @@ def command(
     cache = Cache(cache_dir or default_cache_dir())
     scan = cached_scan(ffmpeg, info, source_hash, cache)
     for note in (*info.notes, *scan.notes):
-        inform(f"{source}: {note}")
+        inform(f"{source}: {with_options(note)}")
     folder = DeliveryFolder(output.absolute())
     order = make_order(
         info,

@@ -20,6 +20,7 @@ from abr_alloc.allocation.filters import NO_ROWS, Filters
 from abr_alloc.allocation.reference import ReferenceLadder
 from abr_alloc.allocation.surface import by_title
 from abr_alloc.cli.ladder_table import LADDER_COLUMNS, ladder_frame
+from abr_alloc.cli.parameters import with_options
 from abr_alloc.cli.printing import echo
 from abr_alloc.cli.streaming import check_filters, chunks_of, results_of
 from abr_alloc.documents import json_text
@@ -199,7 +200,7 @@ def design_catalogue_titles(
             f"{total_mos / num_ladders:.3f} on average; {num_without} titles without one"
         )
     for reason in reasons[:-1]:
-        echo(f"infeasible: {reason}", err=True)
+        echo(f"infeasible: {with_options(reason)}", err=True)
     if reasons:
         more = f" (and {num_without - len(reasons)} more)" if num_without > len(reasons) else ""
         raise InfeasibleLadderError(reasons[-1] + more)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abr_alloc.cli import options, places, streaming
+from abr_alloc.cli.parameters import infeasible_object
 from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def _sweep(
             "overhead": overhead,
             "pool": limits.pool,
             "points": rows,
-            "infeasible": [dataclasses.asdict(title) for title in infeasible],
+            "infeasible": [infeasible_object(title) for title in infeasible],
         }
         write_or_print(json_text(document), output)
     elif as_csv:
@@ -296,7 +297,7 @@ def plan_document(plan: Plan, model: Model, overhead: float, *, per_title: bool)
         "model": model_object(model),
         "overhead": overhead,
         "plans": plans,
-        "infeasible": [dataclasses.asdict(scene) for scene in plan.infeasible],
+        "infeasible": [infeasible_object(scene) for scene in plan.infeasible],
     }
     if per_title:
         document["certificates"] = [{**dataclasses.asdict(c), "gap_mos": c.gap_mos} for c in plan.certificates]

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from abr_alloc.cli import options, places, streaming
+from abr_alloc.cli.parameters import infeasible_object
 from abr_alloc.documents import json_text
 
 __all__ = ["command"]
@@ -100,7 +101,7 @@ def command(
                 }
                 for a in plan.allocations
             ],
-            "infeasible": [dataclasses.asdict(scene) for scene in plan.infeasible],
+            "infeasible": [infeasible_object(scene) for scene in plan.infeasible],
         }
         write_or_print(json_text(document), output)
     elif output is not None:

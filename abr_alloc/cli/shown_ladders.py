@@ -10,6 +10,7 @@ from abr_alloc.allocation.audience import DEFAULT_NETWORK, read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
 from abr_alloc.allocation.reference import load_reference
 from abr_alloc.allocation.surface import QualitySurface
+from abr_alloc.cli.parameters import with_options
 from abr_alloc.errors import InfeasibleLadderError, LadderFormatError
 from abr_alloc.formats.ladder_file import read_designed, read_provenance
 from abr_alloc.models.checkpoint import Model
@@ -69,7 +70,7 @@ def _design(scenes: Sequence[QualitySurface], wanted: DesignOptions) -> TitleLad
     try:
         (found,) = design_titles(scenes, read_audience(DEFAULT_NETWORK), wanted, fixed[0] if fixed else None)
     except InfeasibleLadderError as error:
-        return f"No ladder by default: {error}."
+        return f"No ladder by default: {with_options(str(error))}."
     return found
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from abr_alloc.cli.parameters import with_options
 from abr_alloc.cli.printing import echo
 from abr_alloc.disk import scratch_folder
 from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
@@ -186,7 +187,13 @@ def rows_of(scenes: Sequence[InfeasibleScene | InfeasibleLimits]) -> pd.DataFram
     import pandas as pd
 
     rows = [
-        (s.title, s.scene, s.budget_kbps, s.total_kbps if isinstance(s, InfeasibleScene) else s.needed_kbps, str(s))
+        (
+            s.title,
+            s.scene,
+            s.budget_kbps,
+            s.total_kbps if isinstance(s, InfeasibleScene) else s.needed_kbps,
+            with_options(str(s)),
+        )
         for s in scenes
     ]
     frame = pd.DataFrame(rows, columns=list(INFEASIBLE_COLUMNS))

@@ -64,7 +64,7 @@ def build_model(
     def keep(fitted: Fitted) -> None:
         if not isinstance(fitted, TrainedSystem):
             raise UnknownSystemError(
-                f"system {system.name!r} cannot be stored or planned with; compare it, or choose another --system",
+                f"system {system.name!r} cannot be stored or planned with; compare it, or choose another `system`",
                 name=system.name,
             )
         fitted_on.append(fitted)

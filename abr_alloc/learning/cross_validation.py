@@ -110,7 +110,7 @@ def check_trainable(data: TrainingSet, *, needs_audio: bool = True) -> None:
         FeatureTableError: there is no audio, the labels are all equal, or a feature that networks read never varies.
     """
     if needs_audio and not data.audio_columns:
-        raise FeatureTableError("the ratings have no audio column; name them with --audio-columns", column="audio")
+        raise FeatureTableError("the ratings have no audio column; name them with `audio_columns`", column="audio")
     if float(np.ptp(data.mos)) < 1e-9:
         raise FeatureTableError("column mos is the same in every row: there is nothing to learn", column="mos")
     for kind, x, names in (
@@ -121,7 +121,7 @@ def check_trainable(data: TrainingSet, *, needs_audio: bool = True) -> None:
         if data.teacher is None and len(constant):
             column = names[int(constant[0])]
             raise FeatureTableError(
-                f"column {column} is the same in every row; leave it out with --{kind}-columns", column=column
+                f"column {column} is the same in every row; leave it out with `{kind}_columns`", column=column
             )
 
 

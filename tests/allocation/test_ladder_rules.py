@@ -165,11 +165,11 @@ def test_no_more_audio_renditions_than_offered_or_allowed() -> None:
 @pytest.mark.parametrize(
     ("rules", "named"),
     [
-        ({"max_audio": 0}, ["--max-audio 0"]),
-        ({"min_kbps": 500, "max_kbps": 400}, ["--min-kbps 500k", "--max-kbps 400k"]),
-        ({"min_ratio": 3.0, "max_ratio": 2.0}, ["--min-ratio 3", "--max-ratio 2"]),
-        ({"min_ratio": 1.0}, ["--min-ratio 1"]),
-        ({"min_ratio": math.nan}, ["--min-ratio nan"]),
+        ({"max_audio": 0}, ["`max_audio` 0"]),
+        ({"min_kbps": 500, "max_kbps": 400}, ["`min_kbps` 500k", "`max_kbps` 400k"]),
+        ({"min_ratio": 3.0, "max_ratio": 2.0}, ["`min_ratio` 3", "`max_ratio` 2"]),
+        ({"min_ratio": 1.0}, ["`min_ratio` 1"]),
+        ({"min_ratio": math.nan}, ["`min_ratio` nan"]),
     ],
 )
 def test_rules_that_contradict_each_other_are_named(rules: dict, named: list[str]) -> None:
