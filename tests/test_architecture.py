@@ -43,7 +43,7 @@ DOORS = {
     # Elsewhere only what this program wrote for itself, or ffmpeg did, and what is hashed.
     "json": {"documents", "measure.cache", "measure.video", "media.probe"},
     "imageio_ffmpeg": {"media.ffmpeg"},
-    "pyarrow": {"table.parquet", "table.table", "table.catalogue", "table.columns", "table.row_writer"},
+    "pyarrow": {"table.parquet", "table.table", "table.catalogue", "table.row_writer"},
     "visqol": {"visqol.score"},
     "numba": {"visqol.search"},
     "multiprocessing": {"workers.local"},
