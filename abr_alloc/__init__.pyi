@@ -2,10 +2,10 @@
 
 from .allocation.design import DesignOptions as DesignOptions
 from .allocation.design import TitleLadder as TitleLadder
+from .allocation.ladder_rules import LadderRules as LadderRules
 from .allocation.results import Allocation as Allocation
 from .allocation.results import Certificate as Certificate
 from .allocation.results import Plan as Plan
-from .allocation.rung import LadderRules as LadderRules
 from .allocation.title_plan import Limits as Limits
 from .delivery.deviation import Tolerance as Tolerance
 from .errors import AbrAllocError as AbrAllocError

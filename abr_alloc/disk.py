@@ -23,7 +23,7 @@ _NEARLY_FULL_BYTES = 1 << 16  # less than any file of ours takes
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """What is told of an output that a disk or a store refuses."""
-    move = "choose another place with -o"
+    move = "choose another place with `output`"
     if error.errno in _FULL_CODES:
         full = Path(error.filename).parent if isinstance(error.filename, str) else path.parent
         move = f"make room on the disk of {full}, or {move}"

@@ -240,7 +240,7 @@ class InfeasibleScene:
     total_kbps: float
     """Rate of the cheapest pair with container overhead, kbps."""
 
-    hint = "raise --budget or add a cheaper rendition to the grid"
+    hint = "raise `budget_kbps` or add a cheaper rendition to the grid"
 
     def __str__(self) -> str:
         return (

@@ -18,13 +18,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from abr_alloc.learning.conformal import fit_intervals, measure_coverage
 from abr_alloc.learning.hull import judge_choices
 from abr_alloc.learning.imputation import Imputation, fit_imputation
 from abr_alloc.learning.metrics import agreement, trade_off_order
 from abr_alloc.learning.ratings import read_contents, read_video_ratings
-from abr_alloc.models.conformal import fit_intervals, measure_coverage
+from abr_alloc.learning.teacher_fit import fit_teacher
 from abr_alloc.models.p1203 import aac_mos
-from abr_alloc.models.teacher import Teacher, fit_teacher, mos_of_points
+from abr_alloc.models.teacher import Teacher, mos_of_points
 from abr_alloc.table.table import VIDEO_FEATURES, read_features
 
 FEATURES = Path(__file__).parent / "features"

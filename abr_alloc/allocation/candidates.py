@@ -18,7 +18,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.allocation.rung import RATIO_ROUNDING, LadderRules
+from abr_alloc.allocation.ladder_rules import RATIO_ROUNDING, LadderRules, enough_kbps, rate_allowed, size_allowed
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
@@ -32,26 +32,24 @@ def allowed_pairs(surface: QualitySurface, rules: LadderRules) -> npt.NDArray[np
         InfeasibleLadderError: none may.
     """
     side = surface.video_side_px
-    sized = np.array([not rules.sides_px or any(a <= s <= b for a, b in rules.sides_px) for s in side])
+    sized = size_allowed(side, rules)
     if not sized.any():
         have = ", ".join(f"{s}p" for s in sorted(set(side.tolist())))
         raise InfeasibleLadderError(
-            f"title {surface.title!r} has none of the sizes asked for with --rates, only {have}"
+            f"title {surface.title!r} has none of the sizes asked for with `sides_px`, only {have}"
         )
     total = surface.total_kbps
-    allowed = sized[:, None] & (total >= rules.min_kbps) & (total <= rules.max_kbps)
+    allowed = sized[:, None] & rate_allowed(total, rules)
     if not allowed.any():
-        asked = [f"--min-kbps {rules.min_kbps:g}k"] if rules.min_kbps > 0.0 else []
-        asked += [f"--max-kbps {rules.max_kbps:g}k"] if rules.max_kbps < math.inf else []
+        asked = [f"`min_kbps` {rules.min_kbps:g}k"] if rules.min_kbps > 0.0 else []
+        asked += [f"`max_kbps` {rules.max_kbps:g}k"] if rules.max_kbps < math.inf else []
         raise InfeasibleLadderError(
             f"title {surface.title!r} has no pair within {' and '.join(asked)}; its pairs take "
             f"{total[sized].min():.0f}k to {total[sized].max():.0f}k"
         )
     if rules.tie_mos > 0.0:
         allowed &= _worth_their_rate(surface, allowed, rules.tie_mos)
-    enough = allowed & (surface.avq_mos >= rules.top_avq_mos)
-    if enough.any():
-        allowed &= total <= total[enough].min()
+    allowed &= total <= enough_kbps(total[allowed], surface.avq_mos[allowed], rules)
     return allowed
 
 

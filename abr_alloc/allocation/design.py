@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -22,7 +21,8 @@ from abr_alloc import defaults
 from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.candidates import allowed_pairs
 from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
-from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders
+from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders, free_number_rules
+from abr_alloc.allocation.ladder_rules import LadderRules, enough_kbps
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.reference import (
     Comparison,
@@ -30,8 +30,8 @@ from abr_alloc.allocation.reference import (
     compare_ladders,
     offered_rates_kbps,
 )
-from abr_alloc.allocation.rung import Ladder, LadderRules, with_preferences
-from abr_alloc.allocation.shared_ladder import share_titles, with_titles
+from abr_alloc.allocation.rung import Ladder, with_preferences
+from abr_alloc.allocation.shared_ladder import no_shared_audio, share_titles, with_titles
 from abr_alloc.allocation.surface import QualitySurface, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
@@ -148,7 +148,7 @@ def _video_codecs(titles: Sequence[QualitySurface], reference: ReferenceLadder |
             have = ", ".join(sorted(common)) or "no codec in common"
             raise FeatureTableError(
                 f"the reference ladder {reference.name!r} is for {reference.codec}, but title {titles[0].title!r} has "
-                f"{have}; choose another --compare, or extract it with --video-codec {reference.codec}"
+                f"{have}; choose another `compare`, or extract it with `video_codecs` {reference.codec}"
             )
         return [reference.codec]
     if not common:
@@ -158,10 +158,10 @@ def _video_codecs(titles: Sequence[QualitySurface], reference: ReferenceLadder |
 
 def _audio_codecs(titles: Sequence[QualitySurface], options: DesignOptions) -> list[tuple[str, ...]]:
     """Sets of codecs to design for, the most widely played first."""
-    common = set.intersection(*({(a.codec, a.target) for a in title.audio} for title in titles))
-    codecs = sorted({codec for codec, _ in common}, key=_MOST_PLAYED.index)
+    common = set.intersection(*({a.identity for a in title.audio} for title in titles))
+    codecs = sorted({codec for codec, *_ in common}, key=_MOST_PLAYED.index)
     if not codecs:
-        raise FeatureTableError("the titles share no audio rendition; extract them with one grid")
+        raise FeatureTableError(no_shared_audio(titles))
     return [tuple(codecs)] if options.mix_audio else [(codec,) for codec in codecs]
 
 
@@ -188,7 +188,9 @@ def _design(
     if reference is not None:
         most = max(most, len(reference.rungs))
     by_rungs = design_ladders(surface, audience, most, options.rules, interval_mos=options.interval_mos)
+    rules = options.rules
     if options.num_rungs is None:
+        rules = free_number_rules(rules, options.jnd_mos)
         chosen = choose_number(surface, audience, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
     elif len(by_rungs) < options.num_rungs:
         raise InfeasibleLadderError(_too_many(surface, by_rungs, options))
@@ -202,10 +204,10 @@ def _design(
             reference,
             measured,
             audience,
-            options.rules,
+            rules,
             round_kbps=options.round_kbps,
-            enough_kbps=_enough_kbps(surface, options.rules),
-            offered_audio={(a.codec, a.target) for title in measured for a in drop_wasted_audio(title).audio},
+            enough_kbps=_enough_kbps(surface, rules),
+            offered_audio={a.identity for title in measured for a in drop_wasted_audio(title).audio},
             overhead=options.overhead,
             interval_mos=options.interval_mos,
             difference_mos=options.difference_mos,
@@ -220,9 +222,9 @@ def _design(
 
 
 def _enough_kbps(surface: QualitySurface, rules: LadderRules) -> float:
-    """Total rate of the cheapest pair that reaches `top_avq_mos`; inf where none does."""
-    allowed = allowed_pairs(surface, rules) & (surface.avq_mos >= rules.top_avq_mos)
-    return float(surface.total_kbps[allowed].min(initial=math.inf))
+    """Total rate of the cheapest candidate that reaches `top_avq_mos`; inf where none does."""
+    allowed = allowed_pairs(surface, rules)
+    return enough_kbps(surface.total_kbps[allowed], surface.avq_mos[allowed], rules)
 
 
 def _check_rounding(curves: Sequence[SizeCurve], offered: Floats, title: str, options: DesignOptions) -> None:
@@ -231,8 +233,8 @@ def _check_rounding(curves: Sequence[SizeCurve], offered: Floats, title: str, op
     if ranges and not any(((offered >= low) & (offered <= high)).any() for low, high in ranges):
         low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
         raise InfeasibleLadderError(
-            f"title {title!r} has no multiple of --round {options.round_kbps:g}k between its probes, {low:.0f}k to "
-            f"{high:.0f}k; lower --round"
+            f"title {title!r} has no multiple of `round_kbps` {options.round_kbps:g}k between its probes, {low:.0f}k "
+            f"to {high:.0f}k; lower `round_kbps`"
         )
 
 
@@ -256,5 +258,5 @@ def _too_many(surface: QualitySurface, by_rungs: Sequence[Ladder], options: Desi
     return (
         f"title {surface.title!r} has no ladder of {options.num_rungs} rungs between {total.min():.0f}k and "
         f"{total.max():.0f}k with ratios of {rules.min_ratio:g} to {rules.max_ratio:g} ({total.size} candidates); "
-        f"at most {len(longest)} fit: lower --rungs or --min-ratio, or probe a wider range"
+        f"at most {len(longest)} fit: lower `num_rungs` or `min_ratio`, or probe a wider range"
     )

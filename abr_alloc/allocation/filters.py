@@ -14,7 +14,7 @@ from abr_alloc.table.table import FeatureTable
 
 __all__ = ["NO_ROWS", "Filters", "narrow", "require_present", "select"]
 
-NO_ROWS = "the filters leave no rows; loosen --title, --scene, --min-height, --max-height or the codecs"
+NO_ROWS = "the filters leave no rows; loosen `titles`, `scenes`, `min_height_px`, `max_height_px` or the codecs"
 """What is said where nothing passes and no single filter is to blame."""
 
 
@@ -134,5 +134,5 @@ def _require_both_kinds(before: FeatureTable, after: FeatureTable) -> None:
             title, scene = min(bare)
             raise FeatureTableError(
                 f"the filters leave title {title!r} scene {scene} without {kind} renditions; loosen them, or leave it "
-                "out with --title"
+                "out with `titles`"
             )

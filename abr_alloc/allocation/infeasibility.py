@@ -35,7 +35,7 @@ def explain_shortage(
         key=lambda i: (least[i], -_num_scenes(both[i]), -_num_scenes(cases[i].restricted(min_mos=min_avq_mos))),
     )
     case, limited = cases[closest], both[closest]
-    floor, rate = f"--min-avq {min_avq_mos:g}", f"--max-rate {max_rate_kbps:g}k"
+    floor, rate = f"`min_avq_mos` {min_avq_mos:g}", f"`max_rate_kbps` {max_rate_kbps:g}k"
     has_floor = min_avq_mos > -math.inf
 
     def shortage(scene: int | None, needed: float, reason: str, hint: str) -> InfeasibleLimits:
@@ -52,14 +52,14 @@ def explain_shortage(
         needed = least[closest]
         if not has_floor:
             reason = f"a mean of {budget_kbps:g} kbps is below the title's cheapest allocation, {needed:.1f} kbps"
-            return shortage(None, needed, reason, "raise --budget or add a cheaper rendition to the grid")
+            return shortage(None, needed, reason, "raise `budget_kbps` or add a cheaper rendition to the grid")
         dearest = int((limited.time_share * limited.kbps.min(axis=1)).argmax())
         reason = (
             f"keeping {floor} in every scene costs a mean of {needed:.1f} kbps, over the budget of {budget_kbps:g}; "
             f"scene {title[dearest].scene} takes the most, {limited.kbps[dearest].min():.1f} kbps for "
             f"{title[dearest].duration_s:.1f} s"
         )
-        return shortage(dearest, needed, reason, "raise --budget or lower --min-avq")
+        return shortage(dearest, needed, reason, "raise `budget_kbps` or lower `min_avq_mos`")
     # A scene that no case can serve is to blame; where every case fails at another scene, the closest case's first.
     bare = np.array([~np.isfinite(c.kbps).any(axis=1) for c in both])  # (cases, S)
     hopeless = np.flatnonzero(bare.all(axis=0))
@@ -68,21 +68,21 @@ def explain_shortage(
     given = "" if len(hopeless) else "with the codec and audio that come closest, "
     if not len(hopeless) and (best_of := float(case.avq_mos[scene].max())) < min_avq_mos:
         reason = f"{given}its best AVQ is {best_of:.2f}, under {floor}; others fail in other scenes"
-        return shortage(scene, math.inf, reason, "lower --min-avq or try --audio scene")
+        return shortage(scene, math.inf, reason, "lower `min_avq_mos` or try `audio` scene")
     if not len(hopeless) and (least_of := float(case.kbps[scene].min())) > max_rate_kbps:
         reason = f"{given}its cheapest pair takes {least_of:.1f} kbps, over {rate}; others fail in other scenes"
-        return shortage(scene, least_of, reason, "raise --max-rate or try --audio scene")
+        return shortage(scene, least_of, reason, "raise `max_rate_kbps` or try `audio` scene")
     best = max(float(c.avq_mos[scene].max()) for c in tried)
     cheapest = min(float(c.kbps[scene].min()) for c in tried)
     if best < min_avq_mos:
         reason = f"no pair reaches {floor}; the scene's best has an AVQ of {best:.2f}"
-        return shortage(scene, math.inf, reason, "lower --min-avq or add better renditions to the grid")
+        return shortage(scene, math.inf, reason, "lower `min_avq_mos` or add better renditions to the grid")
     if cheapest > max_rate_kbps:
         reason = f"the cheapest pair takes {cheapest:.1f} kbps, over {rate}"
-        return shortage(scene, cheapest, reason, "raise --max-rate or add a cheaper rendition to the grid")
+        return shortage(scene, cheapest, reason, "raise `max_rate_kbps` or add a cheaper rendition to the grid")
     needed = min(float(c.restricted(min_mos=min_avq_mos).kbps[scene].min()) for c in tried)
     reason = f"{given}{floor} and {rate} contradict each other: that AVQ takes {needed:.1f} kbps"
-    return shortage(scene, needed, reason, "raise --max-rate or lower --min-avq")
+    return shortage(scene, needed, reason, "raise `max_rate_kbps` or lower `min_avq_mos`")
 
 
 def _num_scenes(candidates: Candidates) -> int:

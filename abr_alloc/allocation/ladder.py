@@ -24,11 +24,12 @@ import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.candidates import allowed_pairs
-from abr_alloc.allocation.rung import FOOT_MOS, RATIO_ROUNDING, Ladder, LadderRules, make_ladder
+from abr_alloc.allocation.ladder_rules import LadderRules, RungArrays, is_played, may_follow, most_audio, rates_below
+from abr_alloc.allocation.rung import FOOT_MOS, Ladder, make_ladder
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
-__all__ = ["MAX_RUNGS", "PLAYED_SHARE", "choose_number", "design_ladders"]
+__all__ = ["MAX_RUNGS", "PLAYED_SHARE", "choose_number", "design_ladders", "free_number_rules"]
 
 MAX_RUNGS = 24
 """Most rungs that are ever tried."""
@@ -46,12 +47,8 @@ class _Candidates:
     """Pairs that a rung may be, by total rate."""
 
     video: npt.NDArray[np.intp]
-    audio: npt.NDArray[np.intp]
-    total_kbps: Floats
-    avq_mos: Floats
-    video_kbps: Floats
-    audio_kbps: Floats
-    side_px: npt.NDArray[np.int64]
+    rungs: RungArrays
+    """`audio` is the index in the surface."""
     share: Floats
     """Of the audience, with the bandwidth for it."""
 
@@ -59,15 +56,11 @@ class _Candidates:
         self, rows: slice, columns: slice, rules: LadderRules
     ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Whether candidate j (column) may come right after i (row): with i's audio, and with a better one, (I, J)."""
-        ratio = self.total_kbps[columns] / self.total_kbps[rows, None]
-        allowed = (ratio >= rules.min_ratio * (1.0 - RATIO_ROUNDING)) & (
-            ratio <= rules.max_ratio * (1.0 + RATIO_ROUNDING)
-        )
-        for rising, step in ((self.video_kbps, 0.0), (self.side_px, 0.0), (self.avq_mos, rules.min_step_mos)):
-            allowed &= rising[columns] - rising[rows, None] >= step
-        allowed &= self.share[rows, None] - self.share[columns] >= rules.min_played_share
-        same = self.audio[columns] == self.audio[rows, None]
-        return allowed & same, allowed & ~same & (self.audio_kbps[columns] > self.audio_kbps[rows, None])
+        below, above = self.rungs.at((rows, None)), self.rungs.at(columns)
+        allowed = may_follow(below, above, rules)
+        allowed &= is_played(self.share[rows, None] - self.share[columns], rules)
+        same = above.audio == below.audio
+        return allowed & same, allowed & ~same
 
 
 def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules) -> _Candidates:
@@ -75,16 +68,15 @@ def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules)
     video, audio = np.nonzero(allowed)
     order = np.lexsort((audio, video, total[video, audio]))
     video, audio = video[order], audio[order]
-    return _Candidates(
-        video=video,
-        audio=audio,
+    rungs = RungArrays(
         total_kbps=total[video, audio],
         avq_mos=surface.avq_mos[video, audio].astype(np.float64),
         video_kbps=np.array([v.bitrate_kbps for v in surface.video])[video],
         audio_kbps=np.array([a.bitrate_kbps for a in surface.audio])[audio],
         side_px=surface.video_side_px[video],
-        share=audience.share_with(total[video, audio]),
+        audio=audio,
     )
+    return _Candidates(video=video, rungs=rungs, share=audience.share_with(rungs.total_kbps))
 
 
 def design_ladders(
@@ -109,15 +101,15 @@ def design_ladders(
     """
     rules = rules or LadderRules()
     c = _candidates(surface, audience, rules)
-    n, num_audio = len(c.total_kbps), min(rules.max_audio or len(surface.audio), len(surface.audio))
+    n, num_audio = len(c.video), most_audio(rules, len(surface.audio))
     # value[m, j]: best sum of steps so far with m + 1 audio renditions and j as the last rung.
     value = np.full((num_audio, n), -np.inf)
-    value[0] = (c.avq_mos - FOOT_MOS) * c.share
+    value[0] = (c.rungs.avq_mos - FOOT_MOS) * c.share
     parents: list[npt.NDArray[np.int32]] = []  # per rung: (m, j) -> parent's m * n + its index
     ladders: list[Ladder] = []
     while np.isfinite(value).any():
         # The top rung is played by all who have the bandwidth for it.
-        ended = np.where(c.share >= rules.min_played_share, value, -np.inf)
+        ended = np.where(is_played(c.share, rules), value, -np.inf)
         if np.isfinite(ended).any():
             ladders.append(_trace(surface, c, audience, interval_mos, ended, parents))
         if len(parents) + 1 >= max_rungs:
@@ -127,7 +119,7 @@ def design_ladders(
     if not ladders:
         raise InfeasibleLadderError(
             f"no rung of title {surface.title!r} is played by {100 * rules.min_played_share:g} % of the audience; "
-            "lower --min-kbps, or choose another --network"
+            "lower `min_kbps`, or choose another `network`"
         )
     return ladders
 
@@ -140,31 +132,36 @@ def choose_number(
     *,
     interval_mos: tuple[float, float] = (0.0, 0.0),
 ) -> Ladder:
-    """The best ladder of any number of rungs each of which is worth having: it adds `jnd_mos` at least to the rung
-    below it, which is what its viewers would watch without it, and `PLAYED_SHARE` of the audience at least play it."""
-    strict = dataclasses.replace(rules, min_step_mos=jnd_mos, min_played_share=PLAYED_SHARE)
+    """The best ladder of any number of rungs each of which is worth having (`free_number_rules`)."""
+    strict = free_number_rules(rules, jnd_mos)
     ladders = design_ladders(surface, audience, MAX_RUNGS, strict, interval_mos=interval_mos)
     return max(ladders, key=lambda ladder: (ladder.expected_avq_mos, -len(ladder.rungs)))
+
+
+def free_number_rules(rules: LadderRules, jnd_mos: float) -> LadderRules:
+    """What a ladder of any number of rungs must keep besides: every rung adds `jnd_mos` at least to the one below it,
+    which is what its viewers would watch without it, and `PLAYED_SHARE` of the audience at least play it."""
+    return dataclasses.replace(rules, min_step_mos=jnd_mos, min_played_share=PLAYED_SHARE)
 
 
 def _extend(c: _Candidates, value: Floats, rules: LadderRules) -> tuple[Floats, npt.NDArray[np.int32]]:
     """One rung more: the best predecessor of every candidate."""
     num_audio, n = value.shape
+    total_kbps, avq_mos = c.rungs.total_kbps, c.rungs.avq_mos
     longer, parent = np.full_like(value, -np.inf), np.zeros(value.shape, dtype=np.int32)
     for first in range(0, n, _BLOCK):
         columns = slice(first, min(first + _BLOCK, n))
         # Candidates are sorted by total rate: only a window of them is within the ratios.
-        least = c.total_kbps[columns.start] / rules.max_ratio * (1.0 - 2 * RATIO_ROUNDING)
-        most = c.total_kbps[columns.stop - 1] / rules.min_ratio * (1.0 + 2 * RATIO_ROUNDING)
-        start, stop = np.searchsorted(c.total_kbps, [least, most])
+        window = rates_below(total_kbps[columns.start], total_kbps[columns.stop - 1], rules)
+        start, stop = np.searchsorted(total_kbps, window)
         rows = slice(int(start), int(stop))
         if start == stop:
             continue
         same, better = c.may_follow(rows, columns, rules)
         # (q_j - q_i) S_j: the part that depends on both.
-        lost = c.avq_mos[rows, None] * c.share[columns]
+        lost = avq_mos[rows, None] * c.share[columns]
         stay, change = np.where(same, -lost, -np.inf), np.where(better, -lost, -np.inf)
-        gained = c.avq_mos[columns] * c.share[columns]
+        gained = avq_mos[columns] * c.share[columns]
         for m in range(num_audio):
             for previous, step in ((m, stay), (m - 1, change)):
                 if previous < 0 or not np.isfinite(value[previous, rows]).any():
@@ -193,7 +190,13 @@ def _trace(
         state = int(parent[state // n, state % n])
         chosen.append(state % n)
     rungs = [
-        (surface.video[c.video[j]], surface.audio[c.audio[j]], float(c.total_kbps[j]), float(c.avq_mos[j]), "")
+        (
+            surface.video[c.video[j]],
+            surface.audio[c.rungs.audio[j]],
+            float(c.rungs.total_kbps[j]),
+            float(c.rungs.avq_mos[j]),
+            "",
+        )
         for j in reversed(chosen)
     ]
     return make_ladder(surface.title, rungs, audience, interval_mos)

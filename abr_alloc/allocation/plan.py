@@ -213,8 +213,10 @@ def _too_dear(surface: QualitySurface, cheapest: InfeasibleScene, limits: Limits
         scene=surface.scene,
         budget_kbps=cheapest.budget_kbps,
         needed_kbps=cheapest.total_kbps,
-        reason=f"the cheapest pair takes {cheapest.total_kbps:.1f} kbps, over --max-rate {limits.max_rate_kbps:g}k",
-        hint="raise --max-rate or add a cheaper rendition to the grid",
+        reason=(
+            f"the cheapest pair takes {cheapest.total_kbps:.1f} kbps, over `max_rate_kbps` {limits.max_rate_kbps:g}k"
+        ),
+        hint="raise `max_rate_kbps` or add a cheaper rendition to the grid",
     )
 
 
@@ -225,10 +227,10 @@ def _too_poor(surface: QualitySurface, budget_kbps: float, most_kbps: float, lim
     floor = limits.min_avq_mos
     if math.isfinite(needed):
         reason = f"{most_kbps:g} kbps buy an AVQ of {best_mos:.2f}; {floor:g} cost {needed:.1f} kbps"
-        hint = "raise --budget (and --max-rate, where given) or lower --min-avq"
+        hint = "raise `budget_kbps` (and `max_rate_kbps`, where given) or lower `min_avq_mos`"
     else:
         reason = f"no pair reaches an AVQ of {floor:g}; the best has {float(surface.avq_mos.max()):.2f}"
-        hint = "lower --min-avq or add better renditions to the grid"
+        hint = "lower `min_avq_mos` or add better renditions to the grid"
     return InfeasibleLimits(
         title=surface.title,
         scene=surface.scene,

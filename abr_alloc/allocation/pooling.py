@@ -24,12 +24,30 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.allocation.relaxation import Choice, Floats, cheapest_choice, total
+from abr_alloc.allocation.relaxation import Choice, Floats, cheapest_choice, relax, total
 from abr_alloc.allocation.solver import FIT, Solution, solve
 
-__all__ = ["LOW_SHARE", "POOLS", "Candidates", "Optimum", "optimise", "scene_values"]
+__all__ = [
+    "LOW_SHARE",
+    "METHODS",
+    "POOLS",
+    "Candidates",
+    "Optimum",
+    "highest_pooled",
+    "is_additive",
+    "optimise",
+    "scene_values",
+]
 
-POOLS = ("mean", "harmonic", "min", "p5")
+METHODS = {
+    "mean": "minimal core",
+    "harmonic": "minimal core",
+    "min": "bisection of the floor, then minimal core",
+    "p5": "bisection of the floor with a knapsack for the time let go, then minimal core",
+}
+"""Ways to pool AVQ over time, and how each is solved."""
+
+POOLS = tuple(METHODS)
 """Ways to pool AVQ over time."""
 
 LOW_SHARE = 0.05
@@ -104,7 +122,7 @@ def optimise(
     """
     if candidates.least_kbps() > budget_kbps * (1.0 + FIT):
         return None
-    if pool in ("min", "p5"):
+    if not is_additive(pool):
         return _highest_floor(candidates, budget_kbps, 0.0 if pool == "min" else LOW_SHARE, beat_mos, deadline)
     d = candidates.time_share[:, None]
     values = scene_values(candidates.avq_mos, pool) * d
@@ -117,6 +135,27 @@ def optimise(
     pooled = -1.0 / found.value
     # d(1 / u) = -du / u^2
     return _optimum(candidates, found, pooled, -1.0 / found.bound, found.price * pooled**2)
+
+
+def is_additive(pool: str) -> bool:
+    """Whether a knapsack adds a pool up (`scene_values`); the others are floors that the AVQ of scenes is held to."""
+    return pool in ("mean", "harmonic")
+
+
+def highest_pooled(candidates: Candidates, budget_kbps: float, pool: str) -> float:
+    """What no choice within a budget pools more than, MOS, without a search; -inf where nothing fits."""
+    if candidates.least_kbps() > budget_kbps * (1.0 + FIT):
+        return -math.inf
+    highest = candidates.avq_mos.max(axis=1)
+    if pool == "min":
+        return float(highest.min())
+    if pool == "p5":
+        return float(highest.max())
+    d = candidates.time_share[:, None]
+    relaxed = relax(scene_values(candidates.avq_mos, pool) * d, candidates.kbps * d, budget_kbps * (1.0 + FIT))
+    if relaxed is None:
+        return -math.inf
+    return relaxed.bound if pool == "mean" else -1.0 / relaxed.bound
 
 
 def scene_values(avq_mos: Floats, pool: str) -> Floats:

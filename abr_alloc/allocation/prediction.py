@@ -84,7 +84,7 @@ def predict_title(predictor: Predictor, x_a: Floats, x_v: Floats, audio: Indices
         worst = avq[int(np.nan_to_num(np.abs(avq - 3.0), nan=np.inf).argmax())]
         raise CheckpointError(
             f"the model predicts an AVQ of {worst:g} for a pair of the table, which is no MOS of 1-5; choose another "
-            "--model, or train it again"
+            "`model`, or train it again"
         )
     pairs, without_audio, without_video = np.split(avq, [len(avq) - num_v - num_a, len(avq) - num_a])
     return TitleAvq(pairs_mos=pairs, without_audio_mos=without_audio, without_video_mos=without_video)

@@ -1,7 +1,7 @@
 """How likely people are to rate one pair higher than another, from what the model predicts of both.
 
 A model knows the difference of two ratings only to within an error. Its card holds the 90 % interval of that error,
-measured on contents left out (`models.conformal`); under a normal error half of that interval is 1.645 standard
+measured on contents left out (`models.intervals`); under a normal error half of that interval is 1.645 standard
 deviations. So the rated difference is the predicted one plus a normal error, and
 
     P(rated difference > m) = 1 - Phi((m - predicted difference) / sigma)

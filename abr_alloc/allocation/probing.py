@@ -17,6 +17,7 @@ Axes: C candidates, S sizes, R rates.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Sequence
 from typing import Protocol, TypeVar
 
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.interpolation import SizeCurve
+from abr_alloc.allocation.rendition import VIDEO_IDENTITY
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.surrogate import Belief, believe
 from abr_alloc.allocation.title_surface import merge_scenes
@@ -103,13 +105,12 @@ class Prober:
             FeatureTableError: the scenes share no rendition.
         """
         video = measured.of_kind("video")
-        names = ("codec", "width_px", "height_px", "target")
-        done = set(zip(*(video[name].tolist() for name in names), strict=True))
+        done = set(zip(*(video[name].tolist() for name in VIDEO_IDENTITY), strict=True))
         surface = merge_scenes(list(build_surfaces(measured, self._model))) if done else None
         wanted: list[C] = []
         for codec in dict.fromkeys(candidate.codec for candidate in candidates):
             own = sorted((c for c in candidates if c.codec == codec), key=_order)
-            known = {i for i, c in enumerate(own) if _key(c) in done}
+            known = {i for i, c in enumerate(own) if _identity(c) in done}
             wanted += [own[i] for i in self._choose(own, known, surface)]
         return wanted
 
@@ -137,8 +138,7 @@ def _order(c: Candidate) -> tuple[int, float]:
     return c.width_px * c.height_px, -(_crf(c) or 0.0)
 
 
-def _key(c: Candidate) -> tuple[str, int, int, str]:
-    return c.codec, c.width_px, c.height_px, c.target
+_identity = operator.attrgetter(*VIDEO_IDENTITY)
 
 
 def _crf(c: Candidate) -> float | None:
@@ -147,8 +147,8 @@ def _crf(c: Candidate) -> float | None:
 
 
 def _believe(own: Sequence[Candidate], known: Sequence[int], surface: QualitySurface) -> Belief:
-    row = {(v.codec, v.width_px, v.height_px, v.target): i for i, v in enumerate(surface.video)}
-    rows = [row[_key(own[i])] for i in known]
+    row = {v.identity: i for i, v in enumerate(surface.video)}
+    rows = [row[_identity(own[i])] for i in known]
     return believe(
         np.array([_crf(c) for c in own], dtype=np.float64),
         np.array([min(c.width_px, c.height_px) for c in own], dtype=np.float64),

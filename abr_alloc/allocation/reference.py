@@ -23,7 +23,9 @@ import numpy.typing as npt
 from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.fixed import ReferenceLadder, ReferenceRung, load_reference
 from abr_alloc.allocation.interpolation import lattice_kbps
-from abr_alloc.allocation.rung import Ladder, LadderRules, keeps_rules, make_ladder, with_preferences
+from abr_alloc.allocation.ladder_rules import LadderRules
+from abr_alloc.allocation.rendition import AudioIdentity
+from abr_alloc.allocation.rung import Ladder, keeps_rules, make_ladder, with_preferences
 from abr_alloc.allocation.shared_ladder import mean_vmaf
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import TitleCurves
@@ -164,7 +166,7 @@ def compare_ladders(
     *,
     round_kbps: float,
     enough_kbps: float,
-    offered_audio: Collection[tuple[str, str]],
+    offered_audio: Collection[AudioIdentity],
     overhead: float,
     interval_mos: tuple[float, float] = (0.0, 0.0),
     difference_mos: float = 0.0,
@@ -177,10 +179,10 @@ def compare_ladders(
         reference: the fixed ladder.
         titles: surface of the title, measured; of every title, where they share the ladder.
         audience: who plays it.
-        rules: what the designed ladders keep.
+        rules: what the designed ladder keeps.
         round_kbps: what their video rates are multiples of.
         enough_kbps: total rate of the cheapest pair that is good enough by the rules; inf where they name none.
-        offered_audio: codec and target of the audio renditions that designed ladders may use.
+        offered_audio: the audio renditions that designed ladders may use, by their identity.
         overhead: container overhead as a share of the streams' rate.
         interval_mos: what to add to a prediction for its interval, MOS.
         difference_mos: half of the 90 % interval of a predicted difference, MOS; 0 where it is not known.
@@ -201,9 +203,8 @@ def compare_ladders(
         bd_rate_percent=bd_rate_percent(*_curve(fixed), *_curve(designed)),
         bd_rate_vmaf_percent=_bd_rate_vmaf_percent(fixed, designed),
         breaks_rules=not (
-            keeps_rules(fixed, rules)
-            and all((r.audio.codec, r.audio.target) in offered_audio for r in fixed.rungs)
-            and fixed.rungs[-1].total_kbps <= enough_kbps
+            keeps_rules(fixed, rules, most_kbps=enough_kbps)
+            and all(r.audio.identity in offered_audio for r in fixed.rungs)
             and all(_is_multiple(r.video.bitrate_kbps, round_kbps) for r in fixed.rungs)
         ),
     )

@@ -1,10 +1,14 @@
 """Encoded streams over one scene: what surfaces are made of.
 
+A rendition is the same in another scene, or another title, where it was asked for in the same way (`identity`); its
+rate and its quality are the scene's own.
+
 Axes: V video renditions of a scene.
 """
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +17,24 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["AudioRendition", "LazyVideo", "Probe", "VideoRendition"]
+__all__ = [
+    "AUDIO_IDENTITY",
+    "VIDEO_IDENTITY",
+    "AudioIdentity",
+    "AudioRendition",
+    "LazyVideo",
+    "Probe",
+    "VideoIdentity",
+    "VideoRendition",
+]
+
+VIDEO_IDENTITY = ("codec", "width_px", "height_px", "target")
+"""What makes two video renditions the same one: fields here, columns of a feature table."""
+AUDIO_IDENTITY = ("codec", "channels", "target")
+"""What makes two audio renditions the same one."""
+
+VideoIdentity = tuple[str, int, int, str]
+AudioIdentity = tuple[str, int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +69,12 @@ class VideoRendition:
     """VMAF (vmaf_v0.6.1), interpolated where the rendition is; None where it is not known."""
 
     @property
+    def identity(self) -> VideoIdentity:
+        """Equal for the same rendition of other scenes and titles."""
+        found: VideoIdentity = operator.attrgetter(*VIDEO_IDENTITY)(self)
+        return found
+
+    @property
     def interpolated(self) -> bool:
         return bool(self.nearest_probes)
 
@@ -66,6 +93,12 @@ class AudioRendition:
     """Measured rate, kbps."""
     quality_mos: float | None = None
     """Audio quality as the models believe it (`models.audio_quality`), MOS; None where it is not known."""
+
+    @property
+    def identity(self) -> AudioIdentity:
+        """Equal for the same rendition of other scenes and titles."""
+        found: AudioIdentity = operator.attrgetter(*AUDIO_IDENTITY)(self)
+        return found
 
 
 class LazyVideo(Sequence[VideoRendition], ABC):

@@ -97,7 +97,7 @@ class Certificate:
     budget_kbps: float
     """For the title's mean rate over time, kbps."""
     pool: str
-    """How AVQ is pooled over time: mean, harmonic, min or p5."""
+    """How AVQ is pooled over time: one of `pooling.POOLS`."""
     objective_mos: float
     """Pooled AVQ of the allocation, MOS."""
     upper_bound_mos: float

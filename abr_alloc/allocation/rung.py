@@ -1,4 +1,4 @@
-"""What a ladder consists of, the rules it keeps, and what an audience can expect of it."""
+"""What a ladder consists of, whether it keeps the rules, and what an audience can expect of it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc import defaults
 from abr_alloc.allocation.audience import Audience
-from abr_alloc.allocation.path import TIE_MOS
+from abr_alloc.allocation.ladder_rules import (
+    LadderRules,
+    RungArrays,
+    enough_kbps,
+    is_played,
+    may_follow,
+    most_audio,
+    rate_allowed,
+    size_allowed,
+)
 from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
-from abr_alloc.errors import InfeasibleLadderError
 
 __all__ = [
     "FOOT_MOS",
-    "RATIO_ROUNDING",
     "Ladder",
-    "LadderRules",
     "Rung",
     "TitleAtRung",
     "expected_avq_mos",
@@ -35,48 +40,6 @@ Floats = npt.NDArray[np.float64]
 
 FOOT_MOS = 1.0
 """AVQ of a viewer whom no rung reaches."""
-
-RATIO_ROUNDING = 1e-9
-"""Rounding that a ratio of rates may carry."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LadderRules:
-    """What every ladder must keep."""
-
-    max_audio: int | None = defaults.MAX_AUDIO
-    """Most distinct audio renditions; None for any number."""
-    min_kbps: float = 0.0
-    """Least total rate of a rung, kbps."""
-    max_kbps: float = math.inf
-    """Largest total rate of a rung, kbps."""
-    min_ratio: float = defaults.MIN_RATIO
-    """Least ratio of the total rates of successive rungs."""
-    max_ratio: float = defaults.MAX_RATIO
-    """Largest ratio of the total rates of successive rungs."""
-    top_avq_mos: float = math.inf
-    """Nothing dearer is offered than the cheapest pair that reaches this AVQ."""
-    sides_px: tuple[tuple[int, int], ...] = ()
-    """Allowed ranges of the short side, pixels, inclusive; empty for all."""
-    min_step_mos: float = 0.0
-    """What every rung but the lowest must add to the one below it, MOS."""
-    min_played_share: float = 0.0
-    """Share of the audience that must play every rung."""
-    tie_mos: float = TIE_MOS
-    """What dearer audio, or a smaller picture, must add at the same total rate to be a candidate, MOS."""
-
-    def __post_init__(self) -> None:
-        if self.max_audio is not None and self.max_audio < 1:
-            raise InfeasibleLadderError(f"--max-audio {self.max_audio}: a ladder needs one audio rendition at least")
-        if self.min_kbps > self.max_kbps:
-            raise InfeasibleLadderError(
-                f"--min-kbps {self.min_kbps:g}k and --max-kbps {self.max_kbps:g}k contradict each other"
-            )
-        if not 1.0 < self.min_ratio <= self.max_ratio:
-            raise InfeasibleLadderError(
-                f"--min-ratio {self.min_ratio:g} and --max-ratio {self.max_ratio:g} contradict each other; "
-                "they need 1 < min <= max"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,28 +156,30 @@ def with_preferences(ladder: Ladder, difference_mos: float) -> Ladder:
     return dataclasses.replace(ladder, rungs=(ladder.rungs[0], *above))
 
 
-def keeps_rules(ladder: Ladder, rules: LadderRules) -> bool:
-    """Whether a ladder, of whatever origin, keeps what a designed one must."""
-    total = np.array([r.total_kbps for r in ladder.rungs])
-    ratio = total[1:] / total[:-1]
-    sides = [min(r.video.width_px, r.video.height_px) for r in ladder.rungs]
-    rising = (
-        sides,
-        [r.video.bitrate_kbps for r in ladder.rungs],
-        [r.audio.bitrate_kbps for r in ladder.rungs],
-        [r.avq_mos for r in ladder.rungs],
+def keeps_rules(ladder: Ladder, rules: LadderRules, *, most_kbps: float = math.inf) -> bool:
+    """Whether a ladder, of whatever origin, keeps what a designed one must (`ladder_rules.py`).
+
+    Args:
+        ladder: the rungs.
+        rules: what to keep.
+        most_kbps: total rate of the cheapest pair that is good enough by the rules, of all that could be offered; the
+            ladder's own rungs count in any case.
+    """
+    number = {audio: i for i, audio in enumerate(dict.fromkeys(r.audio.identity for r in ladder.rungs))}
+    rungs = RungArrays(
+        total_kbps=np.array([r.total_kbps for r in ladder.rungs]),
+        avq_mos=np.array([r.avq_mos for r in ladder.rungs]),
+        video_kbps=np.array([r.video.bitrate_kbps for r in ladder.rungs]),
+        audio_kbps=np.array([r.audio.bitrate_kbps for r in ladder.rungs]),
+        side_px=np.array([min(r.video.width_px, r.video.height_px) for r in ladder.rungs]),
+        audio=np.array([number[r.audio.identity] for r in ladder.rungs]),
     )
+    most_kbps = min(most_kbps, enough_kbps(rungs.total_kbps, rungs.avq_mos, rules))
     return bool(
-        (ratio >= rules.min_ratio - RATIO_ROUNDING).all()
-        and (ratio <= rules.max_ratio + RATIO_ROUNDING).all()
-        and total[0] >= rules.min_kbps
-        and total[-1] <= rules.max_kbps
-        and all((np.diff(values) >= 0).all() for values in rising)
-        and (not rules.sides_px or all(any(a <= s <= b for a, b in rules.sides_px) for s in sides))
-        and all(rung.avq_mos < rules.top_avq_mos for rung in ladder.rungs[:-1])
-        and all(
-            below.audio == above.audio or below.audio.bitrate_kbps < above.audio.bitrate_kbps
-            for below, above in itertools.pairwise(ladder.rungs)
-        )
-        and (rules.max_audio is None or len({r.audio for r in ladder.rungs}) <= rules.max_audio)
+        size_allowed(rungs.side_px, rules).all()
+        and rate_allowed(rungs.total_kbps, rules).all()
+        and (rungs.total_kbps <= most_kbps).all()
+        and is_played(np.array([r.played_share for r in ladder.rungs]), rules).all()
+        and may_follow(rungs.at(slice(None, -1)), rungs.at(slice(1, None)), rules).all()
+        and len(number) <= most_audio(rules, len(number))
     )

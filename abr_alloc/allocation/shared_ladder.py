@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.rung import Ladder, Rung, TitleAtRung
-from abr_alloc.allocation.surface import AudioRendition, Probe, QualitySurface, VideoRendition
+from abr_alloc.allocation.surface import Probe, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import TitleCurves
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.targets import Target
 
-__all__ = ["mean_vmaf", "share_titles", "with_titles"]
+__all__ = ["mean_vmaf", "no_shared_audio", "share_titles", "with_titles"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,10 +37,10 @@ def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Flo
     Raises:
         FeatureTableError: the titles share no audio rendition, or no size and rate.
     """
-    keys = [[_key(a) for a in surface.audio] for surface in surfaces]
+    keys = [[a.identity for a in surface.audio] for surface in surfaces]
     shared = [key for key in dict.fromkeys(keys[0]) if all(key in other for other in keys)]
     if not shared:
-        raise FeatureTableError("the titles share no audio rendition; extract them with one grid")
+        raise FeatureTableError(no_shared_audio(surfaces))
     columns = [[own.index(key) for key in shared] for own in keys]
     titles = [TitleCurves(surface, codec) for surface in surfaces]
     sides: dict[int, tuple[int, int]] = {}
@@ -88,6 +88,14 @@ def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Flo
     )
 
 
+def no_shared_audio(surfaces: Sequence[QualitySurface]) -> str:
+    """What to say of titles that share no audio rendition."""
+    asked = [{(a.codec, a.target) for a in surface.audio} for surface in surfaces]
+    if set.intersection(*asked):
+        return "the titles share no audio rendition, as some are mono and others are not; design them apart"
+    return "the titles share no audio rendition; extract them with one grid"
+
+
 def mean_vmaf(titles: Sequence[TitleCurves], side_px: int, kbps: float) -> float | None:
     """Mean VMAF of titles at a size and a rate, each at its own size where that is smaller; None where one has none."""
     found = [title.vmaf_at(side_px, kbps, cap_at_source=True) for title in titles]
@@ -111,7 +119,7 @@ def with_titles(ladder: Ladder, surfaces: Sequence[QualitySurface]) -> Ladder:
         curves = TitleCurves(surface, rung.video.codec)
         side, kbps = min(rung.video.width_px, rung.video.height_px), rung.video.bitrate_kbps
         size, note = curves.describe(side, kbps, cap_at_source=True)
-        (column,) = [i for i, a in enumerate(surface.audio) if _key(a) == _key(rung.audio)][:1]
+        (column,) = [i for i, a in enumerate(surface.audio) if a.identity == rung.audio.identity][:1]
         assert size is not None  # sizes are capped at the source's
         return TitleAtRung(
             title=surface.title,
@@ -126,7 +134,3 @@ def with_titles(ladder: Ladder, surfaces: Sequence[QualitySurface]) -> Ladder:
         ladder,
         rungs=tuple(dataclasses.replace(r, titles=tuple(at(r, s) for s in surfaces)) for r in ladder.rungs),
     )
-
-
-def _key(a: AudioRendition) -> tuple[str, str]:
-    return a.codec, a.target

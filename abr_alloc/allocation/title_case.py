@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from abr_alloc.allocation.path import find_path
 from abr_alloc.allocation.pooling import Candidates
-from abr_alloc.allocation.surface import AudioRendition, QualitySurface
+from abr_alloc.allocation.rendition import AudioIdentity
+from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import FeatureTableError
 
 __all__ = ["CasePaths", "TitleCase", "list_cases"]
@@ -112,23 +113,16 @@ def list_cases(title: Sequence[QualitySurface], audio: str) -> list[TitleCase]:
     codecs = _shared([surface.video_codecs.tolist() for surface in title])
     if not codecs:
         raise FeatureTableError(
-            f"the scenes of title {name!r} share no video codec; extract them with one, or use --per scene"
+            f"the scenes of title {name!r} share no video codec; extract them with one, or use `per` scene"
         )
-    renditions: list[_AudioKey | None] = [None]
+    renditions: list[AudioIdentity | None] = [None]
     if audio == "shared":
-        renditions = list(_shared([[_key(a) for a in surface.audio] for surface in title]))
+        renditions = list(_shared([[a.identity for a in surface.audio] for surface in title]))
         if not renditions:
             raise FeatureTableError(
-                f"the scenes of title {name!r} share no audio rendition; use --audio scene, or extract them again"
+                f"the scenes of title {name!r} share no audio rendition; use `audio` scene, or extract them again"
             )
     return [_case(title, codec, key) for codec in codecs for key in renditions]
-
-
-_AudioKey = tuple[str, int, str]
-
-
-def _key(a: AudioRendition) -> _AudioKey:
-    return a.codec, a.channels, a.target
 
 
 def _shared(lists: Sequence[Sequence]) -> list:  # type: ignore[type-arg]
@@ -137,11 +131,11 @@ def _shared(lists: Sequence[Sequence]) -> list:  # type: ignore[type-arg]
     return [item for item in dict.fromkeys(lists[0]) if item in common]
 
 
-def _case(title: Sequence[QualitySurface], codec: str, key: _AudioKey | None) -> TitleCase:
+def _case(title: Sequence[QualitySurface], codec: str, key: AudioIdentity | None) -> TitleCase:
     pairs = []  # of every scene: indices of video and audio, (P,) each
     for surface in title:
         video = np.flatnonzero(surface.video_codecs == codec)
-        audio = np.array([a for a, r in enumerate(surface.audio) if key is None or _key(r) == key], dtype=np.intp)
+        audio = np.array([a for a, r in enumerate(surface.audio) if key is None or r.identity == key], dtype=np.intp)
         pairs.append((np.repeat(video, len(audio)), np.tile(audio, len(video))))
     shape = len(title), max(len(video) for video, _ in pairs)
     avq, kbps = np.full(shape, -np.inf), np.full(shape, np.inf)

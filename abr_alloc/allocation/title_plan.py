@@ -25,10 +25,9 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.infeasibility import explain_shortage
-from abr_alloc.allocation.pooling import POOLS, Candidates, Optimum, optimise, scene_values
-from abr_alloc.allocation.relaxation import relax
+from abr_alloc.allocation.pooling import METHODS, POOLS, Optimum, highest_pooled, is_additive, optimise
 from abr_alloc.allocation.results import Allocation, Certificate, Choice, Plan, allocate
-from abr_alloc.allocation.solver import FIT, TOLERANCE
+from abr_alloc.allocation.solver import TOLERANCE
 from abr_alloc.allocation.surface import QualitySurface, by_title
 from abr_alloc.allocation.title_case import TitleCase, list_cases
 from abr_alloc.errors import InfeasibleLimits
@@ -44,7 +43,7 @@ class Limits:
     audio: str = "shared"
     """`shared`: one audio rendition for the title; `scene`: every scene its own."""
     pool: str = "mean"
-    """How AVQ is pooled over time: mean, harmonic, min or p5."""
+    """How AVQ is pooled over time: one of `pooling.POOLS`."""
     max_rate_kbps: float = math.inf
     """Largest total rate of a scene, kbps."""
     min_avq_mos: float = -math.inf
@@ -137,16 +136,8 @@ def solve_title(
         price_mos_per_kbps=optimum.price_mos_per_kbps,
         mean_kbps=_added_up(choices, case.candidates.time_share, budget_kbps),
         binding=_binding(cases, optimum, budget_kbps, limits, deadline),
-        method=_METHODS[limits.pool] + ("" if complete else ", stopped early"),
+        method=METHODS[limits.pool] + ("" if complete else ", stopped early"),
     )
-
-
-_METHODS = {
-    "mean": "minimal core",
-    "harmonic": "minimal core",
-    "min": "bisection of the floor, then minimal core",
-    "p5": "bisection of the floor with a knapsack for the time let go, then minimal core",
-}
 
 
 def _best_case(
@@ -154,12 +145,12 @@ def _best_case(
 ) -> tuple[tuple[TitleCase, Optimum] | None, float, bool]:
     """The case with the best optimum, a bound for all of them, and whether every search ended by itself."""
     candidates = [case.paths(limits.min_avq_mos).up_to(limits.max_rate_kbps) for case in cases]
-    bounds = [_bound(own, budget_kbps, limits.pool) for own in candidates]
+    bounds = [highest_pooled(own, budget_kbps, limits.pool) for own in candidates]
     best: tuple[TitleCase, Optimum] | None = None
     upper_bound, complete = -math.inf, True
     for i in sorted(range(len(cases)), key=lambda i: -bounds[i]):
         beat = best[1].objective_mos if best else -math.inf
-        if bounds[i] == -math.inf or bounds[i] < beat + (TOLERANCE if limits.pool in ("mean", "harmonic") else 0.0):
+        if bounds[i] == -math.inf or bounds[i] < beat + (TOLERANCE if is_additive(limits.pool) else 0.0):
             upper_bound = max(upper_bound, bounds[i])
             continue
         found = optimise(candidates[i], budget_kbps, limits.pool, beat_mos=beat, deadline=deadline)
@@ -173,22 +164,6 @@ def _best_case(
 
 def _merit(optimum: Optimum) -> tuple[float, float, float]:
     return optimum.objective_mos, optimum.mean_mos, -optimum.mean_kbps
-
-
-def _bound(candidates: Candidates, budget_kbps: float, pool: str) -> float:
-    """What a case can pool at most; -inf where it does not fit the budget."""
-    if candidates.least_kbps() > budget_kbps * (1.0 + FIT):
-        return -math.inf
-    highest = candidates.avq_mos.max(axis=1)
-    if pool == "min":
-        return float(highest.min())
-    if pool == "p5":
-        return float(highest.max())
-    d = candidates.time_share[:, None]
-    relaxed = relax(scene_values(candidates.avq_mos, pool) * d, candidates.kbps * d, budget_kbps * (1.0 + FIT))
-    if relaxed is None:
-        return -math.inf
-    return relaxed.bound if pool == "mean" else -1.0 / relaxed.bound
 
 
 def _binding(cases: Sequence[TitleCase], optimum: Optimum, budget_kbps: float, limits: Limits, deadline: float) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.interpolation import SizeCurve, size_curves
-from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
+from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import FeatureTableError
 
 __all__ = ["SAME_SIZE", "TitleCurves", "merge_scenes"]
@@ -40,8 +40,8 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
             raise FeatureTableError(
                 f"title {title!r} scene {scene.scene} lasts {scene.duration_s:g} s; a scene must last longer than 0"
             )
-    video = [{_video_key(v): i for i, v in enumerate(s.video)} for s in scenes]
-    audio = [{_audio_key(a): i for i, a in enumerate(s.audio)} for s in scenes]
+    video = [{v.identity: i for i, v in enumerate(s.video)} for s in scenes]
+    audio = [{a.identity: i for i, a in enumerate(s.audio)} for s in scenes]
     video_keys = [key for key in video[0] if all(key in other for other in video)]
     audio_keys = [key for key in audio[0] if all(key in other for other in audio)]
     for kind, keys in (("video", video_keys), ("audio", audio_keys)):
@@ -95,14 +95,6 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
     )
 
 
-def _video_key(v: VideoRendition) -> tuple[str, int, int, str]:
-    return v.codec, v.width_px, v.height_px, v.target
-
-
-def _audio_key(a: AudioRendition) -> tuple[str, int, str]:
-    return a.codec, a.channels, a.target
-
-
 class TitleCurves:
     """AVQ of one title and codec at sizes and rates that were not probed, and where that leaves the probes."""
 
@@ -113,7 +105,7 @@ class TitleCurves:
         self.curves: list[SizeCurve] = [curve for curve in size_curves(surface) if curve.codec == codec]
         """By size, rising."""
         if not self.curves:
-            raise FeatureTableError(f"title {surface.title!r} has no {codec} renditions; choose another --video-codec")
+            raise FeatureTableError(f"title {surface.title!r} has no {codec} renditions; choose another `video_codecs`")
         self._log_side = np.log([curve.short_side_px for curve in self.curves])
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
-from abr_alloc.delivery.deviation import Comparison, Tolerance
+from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
 from abr_alloc.exporting.presentation import MANIFEST_NAME, MASTER_NAME, Variant
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 
@@ -41,7 +41,7 @@ def delivered_text(delivery: Delivery, variants: Sequence[Variant], output: Path
     return "\n".join(lines) + "\n"
 
 
-def verified_text(delivery: Delivery, found: Comparison, tolerance: Tolerance) -> str:
+def verified_text(delivery: Delivery, found: LadderDeviation, tolerance: Tolerance) -> str:
     """Predicted and measured, rung by rung, and what is farthest off."""
     # "mean" and the second AVQ are measured: the words leave room for the names of streams.
     heads = ["planned\nkbps", "mean\nkbps", "off", "peak\nkbps", "planned\nAVQ", "AVQ", "off\nAVQ", "VMAF", ""]
@@ -81,8 +81,8 @@ def refined_text(
     delivery: Delivery,
     orders: Sequence[VideoOrder],
     better: Sequence[VideoOrder],
-    before: Comparison,
-    after: Comparison,
+    before: LadderDeviation,
+    after: LadderDeviation,
 ) -> str:
     """What second attempts at a delivery, as it was before them, came to."""
     lines = ["Encoded again:"]

@@ -14,6 +14,7 @@ from abr_alloc.cli import options, places, streaming
 from abr_alloc.cli.completion import complete_network, complete_reference
 from abr_alloc.cli.printing import echo
 from abr_alloc.documents import shown
+from abr_alloc.parameters import with_options
 
 if TYPE_CHECKING:
     from abr_alloc.runs.ladder_catalogue import LadderTask
@@ -204,7 +205,7 @@ def command(
     from abr_alloc.allocation.audience import read_audience
     from abr_alloc.allocation.design import DesignOptions
     from abr_alloc.allocation.filters import Filters, select
-    from abr_alloc.allocation.rung import LadderRules
+    from abr_alloc.allocation.ladder_rules import LadderRules
     from abr_alloc.allocation.validity import DIGEST_NOTE
     from abr_alloc.cli.ladder_table import ladder_text
     from abr_alloc.cli.layout import wrap
@@ -296,5 +297,5 @@ def _design_catalogue(
     if summary.num_ladders:
         echo(ladder_summary(summary))
     for reason in summary.reasons[:-1]:
-        echo(f"infeasible: {reason}", err=True)
+        echo(f"infeasible: {with_options(reason)}", err=True)
     summary.raise_any()

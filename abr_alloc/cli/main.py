@@ -23,6 +23,7 @@ from abr_alloc.cli.verbosity import add_flags, start_logging
 from abr_alloc.errors import AbrAllocError, FailedTitlesError, InfeasibleBudgetError, InfeasibleLadderError
 from abr_alloc.extras import extra_missing
 from abr_alloc.location import make_scratch_dir
+from abr_alloc.parameters import with_options
 
 __all__ = ["COMMANDS", "cli", "main"]
 
@@ -108,7 +109,7 @@ def main() -> None:
     except InfeasibleBudgetError as error:
         shown = error.scenes[:_MAX_INFEASIBLE]
         for scene in shown[:-1]:
-            echo(f"infeasible: {cut(str(scene))}", err=True)
+            echo(f"infeasible: {_line(str(scene))}", err=True)
         rest = error.number - len(shown)
         more = f" (and {rest} more)" if rest else ""
         last = f"{shown[-1]}{more}; {shown[-1].hint}"
@@ -116,7 +117,7 @@ def main() -> None:
     except FailedTitlesError as error:
         width = max(len(name) for name, _ in error.failures)
         for name, reason in error.failures:
-            echo(f"failed: {name:{min(width, _WIDEST_NAME)}}  {cut(reason)}", err=True)
+            echo(f"failed: {name:{min(width, _WIDEST_NAME)}}  {_line(reason)}", err=True)
         _end(str(error), EXIT_FAILURE, debug)
     except InfeasibleLadderError as error:
         _end(str(error), EXIT_INFEASIBLE, debug, word="infeasible")
@@ -173,8 +174,12 @@ def _forget_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _line(message: str) -> str:
+    return cut(with_options(message))
+
+
 def _end(message: str, code: int, debug: bool, *, word: str = "error") -> None:
     if debug:
         raise  # noqa: PLE0704 - called from an except block
-    echo(f"{word}: {cut(message)}", err=True)
+    echo(f"{word}: {_line(message)}", err=True)
     sys.exit(code)

@@ -12,6 +12,7 @@ import sys
 import click
 
 from abr_alloc.cli.printing import echo, printable
+from abr_alloc.parameters import with_options
 
 __all__ = ["add_flags", "inform", "is_quiet", "is_verbose", "notes", "start_logging"]
 
@@ -71,7 +72,7 @@ class _Stderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            sys.stderr.write(f"{printable(self.format(record))}\n")
+            sys.stderr.write(f"{printable(with_options(self.format(record)))}\n")
             sys.stderr.flush()
         except Exception:
             self.handleError(record)

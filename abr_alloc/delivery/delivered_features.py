@@ -2,6 +2,9 @@
 
 A stream's segments are joined, decoded and held against the source: video by libvmaf frame by frame, audio by ViSQOL
 scene by scene. Rows of these measurements make a feature table like any other, and the model predicts its pairs.
+
+The tasks are not those of an extraction (`measure/tasks.py`), which encode what they score and know its parts and its
+grid; what scores, what compares, the form of the cache's entries and the rows are the same functions.
 """
 
 from __future__ import annotations
@@ -12,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from abr_alloc.allocation.surface import build_surfaces
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import DeliveryError, MediaError, ToolFailedError
@@ -22,6 +23,7 @@ from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.extract import Progress
 from abr_alloc.measure.looks import NORMALISATION
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
+from abr_alloc.measure.tasks import audio_score_key, packet_times, video_entry
 from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, measure_video
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
@@ -103,8 +105,7 @@ class _VideoScoreTask:
                 raise  # told with this task's label
             except MediaError as error:
                 raise MediaError(f"{self.folder} is damaged ({error}); encode the ladder again") from error
-        found = {"values": scores.values, "size_bytes": packets.size_bytes}
-        cache.put(self.key, {**found, "libvmaf_version": np.array(scores.libvmaf_version)})
+        cache.put(self.key, video_entry(scores, packets.size_bytes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +155,7 @@ class _AudioScoreTask:
         return f"{self.scene.title}: audio of scene {self.scene.index}"
 
     def key(self, audio: _DeliveredAudio) -> str:
-        span = [round(self.scene.start_s, 6), round(self.scene.end_s, 6)]
-        return cache_key(kind="audio-score", encode=audio.key, span=span, features=self.feature_version)
+        return audio_score_key(audio.key, self.scene, self.feature_version)
 
     def is_done(self, cache: Cache) -> bool:
         return all(cache.has(self.key(audio)) for audio in self.audios)
@@ -236,8 +236,7 @@ def measure_pairs(
             entry = cache.require(video.key)
             rows += [video_row(info, target, scene, entry) for scene in scenes]
         for audio in audios:
-            packets = read_packets(audio.joined)
-            times = {"start_s": packets.start_s, "duration_s": packets.duration_s, "size_bytes": packets.size_bytes}
+            times = packet_times(read_packets(audio.joined))
             rows += [audio_row(audio.target, s.scene, times, cache.require(s.key(audio))) for s in scores]
     weights_s = {str(i): weight for i, weight in enumerate(delivery.weights_s)}
     yield _predict(rows, {delivery.title: weights_s} if weights_s else {}, model)

@@ -9,7 +9,7 @@ from abr_alloc import defaults
 from abr_alloc.exporting.presentation import Variant
 from abr_alloc.formats.delivery_record import Delivery
 
-__all__ = ["Comparison", "RungComparison", "Tolerance", "compare_rungs"]
+__all__ = ["LadderDeviation", "RungDeviation", "Tolerance", "compare_rungs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RungComparison:
+class RungDeviation:
     """One rung as predicted and as delivered; all rates with container, kbps."""
 
     number: int
@@ -67,10 +67,10 @@ class RungComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class LadderDeviation:
     """A whole ladder as predicted and as delivered."""
 
-    rungs: tuple[RungComparison, ...]
+    rungs: tuple[RungDeviation, ...]
     """By rising rate."""
 
     @property
@@ -94,7 +94,7 @@ def compare_rungs(
     variants: Sequence[Variant],
     avq_mos: Mapping[tuple[str, str], float],
     vmaf: Mapping[str, float] | None = None,
-) -> Comparison:
+) -> LadderDeviation:
     """Set side by side.
 
     Args:
@@ -103,9 +103,9 @@ def compare_rungs(
         avq_mos: measured AVQ by names of video and audio; empty where it was not measured.
         vmaf: measured VMAF by name of the video; None where it was not measured.
     """
-    return Comparison(
+    return LadderDeviation(
         rungs=tuple(
-            RungComparison(
+            RungDeviation(
                 number=number,
                 video=rung.video,
                 audio=rung.audio,

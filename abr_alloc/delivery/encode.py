@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from abr_alloc.delivery.folder import DeliveryFolder
-from abr_alloc.delivery.rendition_tasks import AudioTask, VideoTask
+from abr_alloc.delivery.rendition_tasks import EncodeAudioTask, EncodeVideoTask
 from abr_alloc.exporting.presentation import SEGMENT_S
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 from abr_alloc.measure.cache import Cache
@@ -20,7 +20,7 @@ from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.workers.local import LocalWorkers, run_all
 
-__all__ = ["Scan", "encode_streams", "encode_videos", "scan_source"]
+__all__ = ["CachedScan", "cached_scan", "encode_streams", "encode_videos"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _TICK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class CachedScan:
     """What a look at every frame of a source finds."""
 
     num_frames: int
@@ -39,7 +39,7 @@ class Scan:
     """What a user should be told of it."""
 
 
-def scan_source(ffmpeg: FFmpeg, info: MediaInfo, source_hash: str, cache: Cache) -> Scan:
+def cached_scan(ffmpeg: FFmpeg, info: MediaInfo, source_hash: str, cache: Cache) -> CachedScan:
     """Count a source's frames and find its cuts; extraction has mostly done so before.
 
     Raises:
@@ -53,7 +53,7 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, source_hash: str, cache: Cache)
             for _ in run_all(workers, cache, [task]):
                 pass
         found = cache.require(task.key)
-    return Scan(
+    return CachedScan(
         num_frames=int(found["num_frames"]), cuts=tuple(map(int, found["cuts"])), notes=tuple(map(str, found["notes"]))
     )
 
@@ -67,14 +67,14 @@ def encode_streams(
         MediaError: an encode failed; what had finished stays.
         OutputError: the disk takes no more.
     """
-    tasks: list[VideoTask | AudioTask] = list(
+    tasks: list[EncodeVideoTask | EncodeAudioTask] = list(
         _video_tasks([v for v in delivery.videos if not folder.has(v.name)], delivery, info, ffmpeg, folder.root)
     )
     fps = Fraction(delivery.fps)
     missing = tuple(audio for audio in delivery.audios if not folder.has(audio.name))
     if missing:
         tasks.append(
-            AudioTask(
+            EncodeAudioTask(
                 ffmpeg=ffmpeg,
                 info=info,
                 orders=missing,
@@ -108,9 +108,9 @@ def encode_videos(
 
 def _video_tasks(
     orders: Sequence[VideoOrder], delivery: Delivery, info: MediaInfo, ffmpeg: FFmpeg, below: Path
-) -> list[VideoTask]:
+) -> list[EncodeVideoTask]:
     return [
-        VideoTask(
+        EncodeVideoTask(
             ffmpeg=ffmpeg,
             info=info,
             order=order,
@@ -123,7 +123,9 @@ def _video_tasks(
     ]
 
 
-def _run(tasks: Sequence[VideoTask | AudioTask], folder: DeliveryFolder, jobs: int) -> Generator[Progress, None, None]:
+def _run(
+    tasks: Sequence[EncodeVideoTask | EncodeAudioTask], folder: DeliveryFolder, jobs: int
+) -> Generator[Progress, None, None]:
     if not tasks:
         return
     tasks = sorted(tasks, key=lambda task: task.work, reverse=True)  # long ones first: an even end

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from abr_alloc.delivery.deviation import Comparison, Tolerance, compare_rungs
+from abr_alloc.delivery.deviation import LadderDeviation, Tolerance, compare_rungs
 from abr_alloc.delivery.encode import encode_videos
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.publish import read_variants
@@ -39,9 +39,9 @@ class HeldRates:
     """The order as it stands now."""
     orders: tuple[VideoOrder, ...]
     """Video that was encoded again, with the rates that were asked for; empty where nothing had missed."""
-    before: Comparison
+    before: LadderDeviation
     """Rates of the first encode."""
-    after: Comparison
+    after: LadderDeviation
     """Rates of what was kept."""
 
 

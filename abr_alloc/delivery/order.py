@@ -65,7 +65,7 @@ def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None 
     if chosen not in ladders:
         listed = ", ".join(list(ladders)[:5]) + (", ..." if len(ladders) > 5 else "")
         what = f"no ladder for {title!r}" if title else f"no ladder for {source.name}"
-        raise DeliveryError(f"{path} has {what}; choose one with --title: {listed}")
+        raise DeliveryError(f"{path} has {what}; choose one with `titles`: {listed}")
     facts = read_title_facts(path)
     measured = next((name for name, value in hashes.items() if value == source_hash), None)
     if hashes and measured is None:
@@ -115,7 +115,7 @@ def check_source(info: MediaInfo, ladder: Ladder) -> None:
         if video.width_px > info.width_px or video.height_px > info.height_px:
             raise DeliveryError(
                 f"rung {number} of {ladder.title!r} is {size}, larger than {info.path} ({own}); design the ladder from "
-                "this source, or leave larger rungs out with `ladder --max-height`"
+                "this source, or leave larger rungs out with `ladder(max_height_px)`"
             )
         if video.codec not in VIDEO_CODECS or audio.codec not in ENCODED_AUDIO:
             codec = audio.codec if video.codec in VIDEO_CODECS else video.codec

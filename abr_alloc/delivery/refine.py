@@ -12,7 +12,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from abr_alloc.delivery.deviation import Comparison, RungComparison, Tolerance
+from abr_alloc.delivery.deviation import LadderDeviation, RungDeviation, Tolerance
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 
 __all__ = ["better_orders", "corrected_orders"]
@@ -27,7 +27,7 @@ _INSIDE = 0.8
 """Part of the rate's tolerance that a correction of AVQ may use, so that the encoder's own miss does not leave it."""
 
 
-def corrected_orders(delivery: Delivery, found: Comparison, tolerance: Tolerance) -> list[VideoOrder]:
+def corrected_orders(delivery: Delivery, found: LadderDeviation, tolerance: Tolerance) -> list[VideoOrder]:
     """Orders with a corrected rate for every video rendition of a rung beyond the tolerance.
 
     A rendition that serves several rungs is corrected for the one that misses by most.
@@ -44,7 +44,7 @@ def corrected_orders(delivery: Delivery, found: Comparison, tolerance: Tolerance
     return orders
 
 
-def _factor(rung: RungComparison, rungs: Sequence[RungComparison], tolerance: Tolerance) -> float:
+def _factor(rung: RungDeviation, rungs: Sequence[RungDeviation], tolerance: Tolerance) -> float:
     """What to multiply the video's rate by."""
     wanted_kbps = rung.predicted_kbps
     if abs(rung.rate_deviation) <= tolerance.rate and rung.avq_deviation_mos is not None:
@@ -58,7 +58,7 @@ def _factor(rung: RungComparison, rungs: Sequence[RungComparison], tolerance: To
     return min(max(factor, 1.0 / _MOST_FACTOR), _MOST_FACTOR)
 
 
-def _slope(rung: RungComparison, rungs: Sequence[RungComparison]) -> float:
+def _slope(rung: RungDeviation, rungs: Sequence[RungDeviation]) -> float:
     """MOS per unit of ln(total rate) around a rung of the ladder, as predicted; 0 where it has no neighbour."""
     near = [other for other in rungs if abs(other.number - rung.number) == 1]
     slopes = [
@@ -70,7 +70,7 @@ def _slope(rung: RungComparison, rungs: Sequence[RungComparison]) -> float:
 
 
 def better_orders(
-    orders: Sequence[VideoOrder], before: Comparison, after: Comparison, tolerance: Tolerance
+    orders: Sequence[VideoOrder], before: LadderDeviation, after: LadderDeviation, tolerance: Tolerance
 ) -> list[VideoOrder]:
     """Those second attempts that come nearer to what was predicted.
 
@@ -81,7 +81,7 @@ def better_orders(
         tolerance: in which misses are counted.
     """
 
-    def misses(found: Comparison, name: str) -> float:
+    def misses(found: LadderDeviation, name: str) -> float:
         return max(rung.misses(tolerance) for rung in found.rungs if rung.video == name)
 
     return [order for order in orders if misses(after, order.name) < misses(before, order.name)]

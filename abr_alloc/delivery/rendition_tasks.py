@@ -19,13 +19,13 @@ from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.sound import decode_audio
 from abr_alloc.targets import Target
 
-__all__ = ["AudioTask", "VideoTask"]
+__all__ = ["EncodeAudioTask", "EncodeVideoTask"]
 
 _FIRST_PASS_SHARE = 0.35  # of the time of both, x264 and x265 at their faster presets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoTask:
+class EncodeVideoTask:
     """Encode a video rendition, cut it, and put it in its place."""
 
     ffmpeg: FFmpeg
@@ -98,7 +98,7 @@ class VideoTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AudioTask:
+class EncodeAudioTask:
     """Decode a source's audio once, encode every rendition of it that is missing, and cut them."""
 
     ffmpeg: FFmpeg

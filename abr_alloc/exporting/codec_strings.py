@@ -192,7 +192,7 @@ def video_level(
             return level
     raise ExportError(
         f"no level of {codec} holds {width_px}x{height_px} at {float(fps):g} frames/s and {peak_kbps:g} kbps; "
-        "leave the rung out of the ladder (--max-height, --max-kbps)"
+        "leave the rung out of the ladder (`max_height_px`, `max_kbps`)"
     )
 
 

@@ -136,12 +136,12 @@ def _video_output(video: VideoRendition, name: str, groups: list[str], plan: Lad
     if not (_MIN_SIDE_PX <= min(width_px, height_px) <= short_px and max(width_px, height_px) <= long_px):
         raise ExportError(
             f"MediaConvert encodes {video.codec} from {_MIN_SIDE_PX}x{_MIN_SIDE_PX} to {long_px}x{short_px} px, "
-            f"not {width_px}x{height_px}; design the ladder with other --sizes"
+            f"not {width_px}x{height_px}; design the ladder with other `sizes`"
         )
     if not 1000 <= bits_per_s <= VBV_RATIO * bits_per_s <= _MAX_BITS_PER_S:
         raise ExportError(
             f"MediaConvert takes video of 1 to {_MAX_BITS_PER_S / 1000 / VBV_RATIO:g} kbps, not "
-            f"{video.bitrate_kbps:g}; design the ladder with other --min-kbps and --max-kbps"
+            f"{video.bitrate_kbps:g}; design the ladder with other `min_kbps` and `max_kbps`"
         )
     settings = {
         "RateControlMode": "VBR",

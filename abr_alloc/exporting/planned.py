@@ -163,7 +163,7 @@ def load_plan(
     known = [facts[title] for title in titles if title in facts]
     if fps is None:
         if not known:
-            raise ExportError(f"{path} does not say the frame rate of {ladder.title!r}; give it with --fps")
+            raise ExportError(f"{path} does not say the frame rate of {ladder.title!r}; give it with `fps`")
         fps = max(found.fps for found in known)
     if duration_s is None and len(titles) == len(known) == 1:
         duration_s = known[0].duration_s
@@ -198,7 +198,7 @@ def require_codecs(rungs: Iterable[Rung], what: str, video: Sequence[str], audio
         if strange:
             raise ExportError(
                 f"{what} takes {kind} in {', '.join(known)}, not {strange[0]}; "
-                f"design the ladder with --{kind}-codec {known[0]}"
+                f"design the ladder with `{kind}_codecs` {known[0]}"
             )
 
 

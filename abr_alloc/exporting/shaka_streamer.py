@@ -105,7 +105,7 @@ def _only(kind: str, codecs: Sequence[str]) -> str:
     if len(found) > 1:
         raise ExportError(
             f"Shaka Streamer encodes every rendition in every codec, and the ladder has {kind} in {', '.join(found)}; "
-            f"design it with --{kind}-codec {found[0]}"
+            f"design it with `{kind}_codecs` {found[0]}"
         )
     return found[0]
 

@@ -13,6 +13,7 @@ from abr_alloc.allocation.results import Plan
 from abr_alloc.allocation.sensitivity import BudgetPoint
 from abr_alloc.errors import InfeasibleLimits
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.parameters import infeasible_object
 
 __all__ = ["model_object", "plan_document", "relevance_document", "sweep_document", "sweep_frame", "video_object"]
 
@@ -53,7 +54,7 @@ def plan_document(plan: Plan, model: Model, overhead: float, *, per_title: bool)
         "model": model_object(model),
         "overhead": overhead,
         "plans": plans,
-        "infeasible": [dataclasses.asdict(scene) for scene in plan.infeasible],
+        "infeasible": [infeasible_object(scene) for scene in plan.infeasible],
     }
     if per_title:
         document["certificates"] = [{**dataclasses.asdict(c), "gap_mos": c.gap_mos} for c in plan.certificates]
@@ -71,7 +72,7 @@ def sweep_document(
         "overhead": overhead,
         "pool": pool,
         "points": _sweep_rows(points),
-        "infeasible": [dataclasses.asdict(title) for title in infeasible],
+        "infeasible": [infeasible_object(title) for title in infeasible],
     }
 
 
@@ -103,5 +104,5 @@ def relevance_document(plan: Plan, model: Model, budget_kbps: float) -> dict[str
             }
             for a in plan.allocations
         ],
-        "infeasible": [dataclasses.asdict(scene) for scene in plan.infeasible],
+        "infeasible": [infeasible_object(scene) for scene in plan.infeasible],
     }

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from abr_alloc.errors import UnknownSystemError
+from abr_alloc.learning.conformal import fit_intervals, measure_coverage
 from abr_alloc.learning.cross_validation import HeldOut, check_trainable, cross_validate, grouped_folds
 from abr_alloc.learning.dataset import TrainingSet
 from abr_alloc.learning.decisions import measure_decisions
+from abr_alloc.learning.relevance_fit import fit_ranges
 from abr_alloc.learning.scoring import judge, score
 from abr_alloc.learning.systems import Fitted, NetworkSystem, System, TrainedSystem, default_config
 from abr_alloc.models.checkpoint import save_model
-from abr_alloc.models.conformal import LEVEL, Intervals, fit_intervals, measure_coverage
-from abr_alloc.models.relevance import fit_ranges
+from abr_alloc.models.intervals import LEVEL, Intervals
 from abr_alloc.models.teacher import TEACHER_INTERVALS
 from abr_alloc.table.table import FeatureTable
 
@@ -63,7 +64,7 @@ def build_model(
     def keep(fitted: Fitted) -> None:
         if not isinstance(fitted, TrainedSystem):
             raise UnknownSystemError(
-                f"system {system.name!r} cannot be stored or planned with; compare it, or choose another --system",
+                f"system {system.name!r} cannot be stored or planned with; compare it, or choose another `system`",
                 name=system.name,
             )
         fitted_on.append(fitted)

@@ -1,9 +1,7 @@
 """Systems compared on the same held-out contents.
 
 Every system is trained and tested on the same folds, grouped by content, and everything that it fits it fits on a
-fold's training contents. What a fold predicts is stored, so an interrupted comparison goes on where it stopped.
-
-Axes: P true pairs.
+fold's training contents. What a fold predicts is stored: an interrupted comparison goes on. Axes: P true pairs.
 """
 
 from __future__ import annotations
@@ -27,12 +25,13 @@ import numpy.typing as npt
 from abr_alloc import __version__
 from abr_alloc.documents import json_text
 from abr_alloc.errors import AbrAllocError, FeatureTableError, OwnSystemError
+from abr_alloc.learning.conformal import measure_coverage
 from abr_alloc.learning.dataset import TrainingSet
+from abr_alloc.learning.relevance_fit import fit_ranges
 from abr_alloc.learning.scoring import Estimate, Judgement, judge, score
 from abr_alloc.learning.systems import Fitted, NetworkSystem, System, TrainedSystem, default_config
-from abr_alloc.models.conformal import measure_coverage
 from abr_alloc.models.predictor import ablation
-from abr_alloc.models.relevance import fit_ranges, importance
+from abr_alloc.models.relevance import importance
 from abr_alloc.writing import replace_file
 
 __all__ = ["HeldOut", "Result", "check_trainable", "compare", "cross_validate", "file_name", "grouped_folds"]
@@ -111,7 +110,7 @@ def check_trainable(data: TrainingSet, *, needs_audio: bool = True) -> None:
         FeatureTableError: there is no audio, the labels are all equal, or a feature that networks read never varies.
     """
     if needs_audio and not data.audio_columns:
-        raise FeatureTableError("the ratings have no audio column; name them with --audio-columns", column="audio")
+        raise FeatureTableError("the ratings have no audio column; name them with `audio_columns`", column="audio")
     if float(np.ptp(data.mos)) < 1e-9:
         raise FeatureTableError("column mos is the same in every row: there is nothing to learn", column="mos")
     for kind, x, names in (
@@ -122,7 +121,7 @@ def check_trainable(data: TrainingSet, *, needs_audio: bool = True) -> None:
         if data.teacher is None and len(constant):
             column = names[int(constant[0])]
             raise FeatureTableError(
-                f"column {column} is the same in every row; leave it out with --{kind}-columns", column=column
+                f"column {column} is the same in every row; leave it out with `{kind}_columns`", column=column
             )
 
 

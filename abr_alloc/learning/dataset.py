@@ -136,7 +136,7 @@ class TrainingSet:
         """
         kept = self.audio(["bitrate_kbps"])[self.pairs[:, 0], 0] >= 0.95 * kbps
         if not kept.any():
-            raise FeatureTableError(f"no audio takes {kbps:g} kbps or more; lower --exclude-audio-below")
+            raise FeatureTableError(f"no audio takes {kbps:g} kbps or more; lower `exclude_audio_below`")
         panel = None if self.panel is None else self.panel.take(kept)
         return replace(self, pairs=self.pairs[kept], mos=self.mos[kept], panel=panel)
 

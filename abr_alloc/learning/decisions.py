@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regret:
-    """AVQ lost against the best pair, in the teacher's MOS, over scenes."""
+    """AVQ lost against the best pair, in the teacher's MOS, over scenes: of measured pairs, by the score alone."""
 
     budget_kbps: float
     """The budget, kbps."""

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.errors import CheckpointError
+from abr_alloc.learning.conformal import measure_held
 from abr_alloc.learning.dataset import TrainingSet
 from abr_alloc.learning.scoring import Judgement, judge, judge_fixed
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, TRANSPARENT_MOS
 from abr_alloc.models.checkpoint import Model
-from abr_alloc.models.conformal import measure_held
 from abr_alloc.models.predictor import ablation
 from abr_alloc.models.relevance import importance
 from abr_alloc.table.table import AUDIO_FEATURES

@@ -5,7 +5,8 @@ Correlation over all stimuli hardly says whether that hull is people's; these tw
 
 **Hull regret.** The bitrate of every rendition of a group, with 2 % slack, is a budget. Where renditions of at least
 two sizes fit it, regret is the MOS of the best of those that fit minus the MOS of the one with the highest score; where
-scores are equal, the one of the lowest bitrate is taken.
+scores are equal, the one of the lowest bitrate is taken. The score chooses alone, without the tie of a plan
+(`allocation.path`): it is the score that is judged, on any scale that it may have.
 
 **Right pairs.** Two renditions of a group, of different sizes, whose rates differ by no more than 25 % and whose MOS by
 more than .3 (on 1-5; the same share of any other scale): how often the score orders them as people do. Equal scores

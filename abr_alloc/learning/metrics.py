@@ -135,7 +135,11 @@ def trade_off_order(
 
 
 def decision_regret(total_kbps: Floats, predicted: Floats, truth: Floats, budget_kbps: float) -> float | None:
-    """What choosing by `predicted` under a budget loses in `truth`; None where no pair fits. All (V, A)."""
+    """What choosing by `predicted` under a budget loses in `truth`; None where no pair fits. All (V, A).
+
+    The score chooses alone, and this is meant: a plan gives up to a tie of AVQ for rate and for steady sizes
+    (`allocation.path`), which says nothing of how well the score orders pairs.
+    """
     feasible = total_kbps <= budget_kbps
     if not feasible.any():
         return None

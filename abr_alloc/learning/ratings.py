@@ -139,7 +139,7 @@ def from_ratings(
     if not video:
         raise FeatureTableError(
             f"the ratings have neither {', '.join(VIDEO_FEATURES)} nor {', '.join(READ)}; name the video "
-            "features with --video-columns"
+            "features with `video_columns`"
         )
     for column in ("content", "mos"):
         if column in (*audio, *video):
@@ -206,7 +206,7 @@ def _choose(frame: pd.DataFrame, patterns: Sequence[str], known: Sequence[Sequen
         columns = fnmatch.filter(frame.columns, pattern)
         if not columns:
             raise FeatureTableError(
-                f"the ratings have no column that matches {pattern!r}; name the {kind} features with --{kind}-columns",
+                f"the ratings have no column that matches {pattern!r}; name the {kind} features with `{kind}_columns`",
                 column=pattern,
             )
         found += [column for column in columns if column not in found]
@@ -220,7 +220,7 @@ def _scale(mos: Floats, mos_range: tuple[float, float] | None) -> tuple[float, f
         low, high = mos_range
         if not -np.inf < low < high < np.inf:
             raise FeatureTableError(
-                f"a MOS range of {low:g} to {high:g} is empty; give --mos-range WORST BEST", column="mos"
+                f"a MOS range of {low:g} to {high:g} is empty; give `mos_range` WORST BEST", column="mos"
             )
         scale = mos_range
     else:
@@ -230,7 +230,7 @@ def _scale(mos: Floats, mos_range: tuple[float, float] | None) -> tuple[float, f
         if not on_five and mos.min() >= 0.0 and mos.max() <= _LOWEST_TOP:
             raise FeatureTableError(
                 f"ratings of {mos.min():g}..{mos.max():g} are neither on 1-5 nor on 0-100; give their scale with "
-                "--mos-range",
+                "`mos_range`",
                 column="mos",
             )
     bad = (mos < scale[0]) | (mos > scale[1])
@@ -238,7 +238,7 @@ def _scale(mos: Floats, mos_range: tuple[float, float] | None) -> tuple[float, f
         row = int(np.flatnonzero(bad)[0])
         raise FeatureTableError(
             f"{place_of(row)}, column mos: {mos[row]:g} is outside {scale[0]:g}..{scale[1]:g}; correct it, or give "
-            "the scale with --mos-range",
+            "the scale with `mos_range`",
             column="mos",
             row=row,
         )

@@ -19,8 +19,8 @@ from abr_alloc.learning.dataset import TrainingSet
 from abr_alloc.learning.hull import Choices, judge_choices
 from abr_alloc.learning.metrics import agreement, ccc, correlation, map_logistic, trade_offs
 from abr_alloc.learning.panel import Panel
+from abr_alloc.learning.relevance_fit import effect_sizes
 from abr_alloc.models.audio_quality import AUDIO_QUALITY
-from abr_alloc.models.relevance import effect_sizes
 
 __all__ = [
     "FIXED_METRICS",

@@ -5,7 +5,7 @@ A system is anything with a name, a label and `fit`; what `fit` returns predicts
 
 Q_a is the `audio_quality_mos` column (`audio_quality.py`). Q_v is VMAF on 1-5 where the data have it, and otherwise the
 product form's MOS under transparent audio, fitted to the ratings of the training contents alone
-(`baselines.fit_video_quality`).
+(`baseline_fit.fit_video_quality`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abr_alloc.learning.baseline_fit import fit_product, fit_video_quality
 from abr_alloc.learning.dataset import TrainingSet
+from abr_alloc.learning.svr_fit import fit_svr
 from abr_alloc.models.audio_quality import AUDIO_QUALITY
-from abr_alloc.models.baselines import P1203Integration, WeightedProduct, fit_product, fit_video_quality
+from abr_alloc.models.baselines import P1203Integration, WeightedProduct
 from abr_alloc.models.predictor import Predictor, WithVideoQuality
-from abr_alloc.models.svr import fit_svr
 
 if TYPE_CHECKING:
     from abr_alloc.learning.training import TrainingConfig

@@ -88,7 +88,7 @@ def read_settings(path: Path, kind: str) -> TrainingConfig:
         reason = getattr(error, "strerror", None) or str(error)
         raise TuningError(f"settings {path} cannot be used ({reason}); write them with `abr-alloc tune`") from error
     if network.kind != kind:
-        raise TuningError(f"settings {path} are of the network {network.kind!r}, not {kind!r}; choose another --system")
+        raise TuningError(f"settings {path} are of the network {network.kind!r}, not {kind!r}; choose another `system`")
     return config
 
 

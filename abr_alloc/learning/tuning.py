@@ -120,7 +120,7 @@ def open_study(folder: Path, base: TrainingConfig) -> Study:
             study.enqueue_trial(_searched(base))  # the defaults come first: what the search has to beat
     except Exception as error:  # Optuna trusts its journal: of a damaged one it may raise anything
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise TuningError(f"{path} cannot be used ({reason}); remove it, or choose another -o") from error
+        raise TuningError(f"{path} cannot be used ({reason}); remove it, or choose another `folder`") from error
     # A study that goes on must not repeat the draws it began with.
     study.sampler = optuna.samplers.TPESampler(seed=base.seed + len(study.trials))
     return study
@@ -154,7 +154,9 @@ def tune(
     if known is None:
         study.set_user_attr("fingerprint", fingerprint)
     elif known != fingerprint:
-        raise TuningError(f"{JOURNAL} is of a study of other data, folds or --steps; choose another -o, or remove it")
+        raise TuningError(
+            f"{JOURNAL} is of a study of other data, folds or `steps`; choose another `folder`, or remove it"
+        )
 
     def objective(trial: OptunaTrial) -> float:
         config = _suggest(trial, base)
@@ -213,7 +215,7 @@ def best_config(study: Study, base: TrainingConfig) -> tuple[Trial, TrainingConf
     """
     complete = [trial for trial in trials_of(study) if trial.state == "complete"]
     if not complete:
-        raise TuningError("no trial is complete yet; run more --trials")
+        raise TuningError("no trial is complete yet; run more `trials`")
     best = min(complete, key=lambda trial: trial.loss)
     return best, _config_of(best, base)
 

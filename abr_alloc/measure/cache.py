@@ -153,7 +153,7 @@ class Cache:
     def _unwritten(self, error: OSError) -> OutputError:
         room = "make room, or " if not is_remote(self.root) and is_full(self.root) else ""
         return OutputError(
-            f"the cache {self.root} cannot be written: {error.strerror}; {room}choose another with --cache"
+            f"the cache {self.root} cannot be written: {error.strerror}; {room}choose another with `cache`"
         )
 
     def _unread(self, error: OSError) -> MediaError:

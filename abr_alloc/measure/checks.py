@@ -39,7 +39,7 @@ def check_source(info: MediaInfo, *, audio_only: bool) -> None:
     path = str(info.path)
     if not info.has_video and not audio_only:
         raise UnsupportedMediaError(
-            f"{path} has no video track; give a file with video and audio, or use --audio-only", path=path
+            f"{path} has no video track; give a file with video and audio, or use `audio_only`", path=path
         )
     if not info.has_audio:
         raise UnsupportedMediaError(

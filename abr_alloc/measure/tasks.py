@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.envelope import is_same_sound, sound_envelope
 from abr_alloc.measure.looks import NORMALISATION, source_here
-from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, measure_video
+from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, FrameScores, measure_video
 from abr_alloc.media.coding import GOP_S
 from abr_alloc.media.encoders import encode_audio, encode_video
 from abr_alloc.media.ffmpeg import FFmpeg
@@ -28,7 +30,7 @@ from abr_alloc.media.scenes import Scene
 from abr_alloc.media.seek import prove_seek
 from abr_alloc.media.sound import decode_audio
 
-__all__ = ["AudioTask", "VideoTask"]
+__all__ = ["AudioTask", "VideoTask", "audio_score_key", "packet_times", "video_entry"]
 
 _MOST_MISSING_S = 0.25
 
@@ -105,14 +107,7 @@ class VideoTask:
         with cache.work_dir() as work_dir:
             scores = measure_video(self.ffmpeg, info, encode, part, work_dir)
         require_unchanged(info)
-        cache.put(
-            self.key,
-            {
-                "values": scores.values,
-                "size_bytes": packets.size_bytes[: self.part.num_frames],
-                "libvmaf_version": np.array(scores.libvmaf_version),
-            },
-        )
+        cache.put(self.key, video_entry(scores, packets.size_bytes[: self.part.num_frames]))
 
     def _proved(self, cache: Cache, info: MediaInfo) -> Part:
         """The part with the place from which it is read; found once for all renditions."""
@@ -178,8 +173,7 @@ class AudioTask:
 
     def score_key(self, target: AudioTarget, scene: Scene) -> str:
         """Entry of a rendition's comparison over a scene."""
-        span = [round(scene.start_s, 6), round(scene.end_s, 6)]
-        return cache_key(kind="audio-score", encode=self.encode_key(target), span=span, features=self.feature_version)
+        return audio_score_key(self.encode_key(target), scene, self.feature_version)
 
     def _kept(self, cache: Cache, target: AudioTarget) -> Path:
         name = f"{target.codec}-{target.channels}ch-{target.target}"
@@ -207,10 +201,7 @@ class AudioTask:
                 encode_audio(self.ffmpeg, pcm, target, encode)
                 packets = _packets_of(encode, f"{self.label} {target.codec} {target.target}")
                 self._check_length(float(packets.duration_s.sum()))
-                cache.put(
-                    self.encode_key(target),
-                    {"start_s": packets.start_s, "duration_s": packets.duration_s, "size_bytes": packets.size_bytes},
-                )
+                cache.put(self.encode_key(target), packet_times(packets))
             for scene in self.scenes:
                 renditions = [
                     EncodedAudio(key=self.score_key(target, scene), path=encode, channels=target.channels)
@@ -235,6 +226,32 @@ class AudioTask:
         """Whether what was decoded from within the source is as loud, moment by moment, as the scan heard it there."""
         heard = sound_envelope(np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2))
         return is_same_sound(heard, cache.require(self.scan_key)["envelope"], self.start_s)
+
+
+def video_entry(scores: FrameScores, size_bytes: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """What the cache keeps of a scored video stream, for `rows.video_row`; sizes of its frames, (n,), bytes."""
+    return {
+        "values": scores.values,
+        "size_bytes": size_bytes,
+        "libvmaf_version": np.array(scores.libvmaf_version),
+    }
+
+
+def packet_times(packets: Packets) -> dict[str, Any]:
+    """What the cache keeps of an audio stream's packets, for `rows.audio_row`."""
+    return {"start_s": packets.start_s, "duration_s": packets.duration_s, "size_bytes": packets.size_bytes}
+
+
+def audio_score_key(encode_key: str, scene: Scene, feature_version: str) -> str:
+    """Entry of an audio stream's comparison over a scene.
+
+    Args:
+        encode_key: entry of the stream.
+        scene: with its times on the stream's clock.
+        feature_version: of the features, and of whatever else the comparison rests on.
+    """
+    span = [round(scene.start_s, 6), round(scene.end_s, 6)]
+    return cache_key(kind="audio-score", encode=encode_key, span=span, features=feature_version)
 
 
 def _packets_of(encode: Path, label: str) -> Packets:

@@ -78,7 +78,7 @@ def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence
         elif "libfdk_aac" not in ffmpeg.encoders and find_program("fdkaac") is None:
             raise ToolMissingError(
                 f"no encoder for {codec}: install the fdkaac program (Debian: apt-get install fdkaac, from contrib), "
-                "or give an ffmpeg with libfdk_aac by --ffmpeg; or leave it out with --audio-codec aac",
+                "or give an ffmpeg with libfdk_aac by `ffmpeg`; or leave it out with `audio_codecs` aac",
                 tool="fdkaac",
             )
 

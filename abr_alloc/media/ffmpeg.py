@@ -131,7 +131,7 @@ class FFmpeg:
             if name in self.encoders:
                 return name
         raise ToolMissingError(
-            f"{self.path} has no encoder {' or '.join(names)}; give another ffmpeg with --ffmpeg or ABR_ALLOC_FFMPEG",
+            f"{self.path} has no encoder {' or '.join(names)}; give another ffmpeg with `ffmpeg` or ABR_ALLOC_FFMPEG",
             tool=names[0],
         )
 
@@ -168,7 +168,7 @@ def find_ffmpeg(path: str | None = None) -> FFmpeg:
     found = look_at_ffmpeg(path)
     if "libvmaf" not in found.filters:
         raise ToolMissingError(
-            f"{found.path} was built without libvmaf; use a build that has it, or drop --ffmpeg", tool="libvmaf"
+            f"{found.path} was built without libvmaf; use a build that has it, or drop `ffmpeg`", tool="libvmaf"
         )
     return found
 
@@ -183,7 +183,7 @@ def look_at_ffmpeg(path: str | None = None) -> FFmpeg:
     if asked:
         program = shutil.which(asked)
         if program is None:
-            raise ToolMissingError(f"no ffmpeg program at {asked!r}; correct --ffmpeg or ABR_ALLOC_FFMPEG", tool=asked)
+            raise ToolMissingError(f"no ffmpeg program at {asked!r}; correct `ffmpeg` or ABR_ALLOC_FFMPEG", tool=asked)
     else:
         import imageio_ffmpeg
 
@@ -191,7 +191,7 @@ def look_at_ffmpeg(path: str | None = None) -> FFmpeg:
             program = imageio_ffmpeg.get_ffmpeg_exe()
         except RuntimeError as error:  # installed from source, without a program
             raise ToolMissingError(
-                "no ffmpeg came with imageio-ffmpeg; name one with --ffmpeg", tool="ffmpeg"
+                "no ffmpeg came with imageio-ffmpeg; name one with `ffmpeg`", tool="ffmpeg"
             ) from error
     return _answer_of(program, _mark(program))
 
@@ -216,5 +216,5 @@ def _answer_of(program: str, _: tuple[int, ...]) -> FFmpeg:
         raise ToolMissingError(f"{program} does not answer as ffmpeg does: {error}", tool=program) from error
     words = version.split()
     if words[:2] != ["ffmpeg", "version"] or len(words) < 3:
-        raise ToolMissingError(f"{program} is not ffmpeg; correct --ffmpeg or ABR_ALLOC_FFMPEG", tool=program)
+        raise ToolMissingError(f"{program} is not ffmpeg; correct `ffmpeg` or ABR_ALLOC_FFMPEG", tool=program)
     return FFmpeg(path=program, version=words[2], encoders=_listed_names(encoders), filters=_listed_names(filters))

@@ -77,7 +77,7 @@ class Grid:
         if codec not in self.video_targets:
             raise GridError(
                 f"grid {self.name!r} has no {codec} targets, only {', '.join(self.video_targets)}; "
-                "choose another --video-codec or add them to the grid"
+                "choose another `video_codecs` or add them to the grid"
             )
         short = min(info.width_px, info.height_px)
         # A size within a tenth of the source's own would only measure the same thing twice.
@@ -105,7 +105,7 @@ class Grid:
             if codec not in self.audio_targets:
                 raise GridError(
                     f"grid {self.name!r} has no {codec} targets, only {', '.join(self.audio_targets)}; "
-                    "choose another --audio-codec or add them to the grid"
+                    "choose another `audio_codecs` or add them to the grid"
                 )
         channels = min(info.channels, 2)
         targets = [

@@ -159,7 +159,7 @@ def _check_size(path: Path, width_px: int, height_px: int, max_pixels: int) -> N
     if width_px * height_px > max_pixels:
         raise UnsupportedMediaError(
             f"{path} is {width_px}x{height_px}, {width_px * height_px / 1e6:.0f} megapixels, more than the "
-            f"{max_pixels / 1e6:.4g} that are opened; allow it with --max-megapixels",
+            f"{max_pixels / 1e6:.4g} that are opened; allow it with `max_pixels`",
             path=str(path),
         )
     if width_px and height_px and min(width_px, height_px) < MIN_SIDE_PX:

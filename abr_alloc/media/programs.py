@@ -139,7 +139,7 @@ def run(
                 isinstance(error, OSError) and error.errno in _SYSTEM_CODES
             ):  # the program is not to blame, nor its input
                 raise ToolMissingError(
-                    f"{command[0]} cannot be started: {error.strerror}; allow more (ulimit), or take fewer --jobs",
+                    f"{command[0]} cannot be started: {error.strerror}; allow more (ulimit), or take fewer `jobs`",
                     tool=command[0],
                 ) from error
             raise ToolFailedError(command, -1, str(error)) from error
@@ -182,5 +182,5 @@ def _attend(
         looked_s, before = now_s, found
         if stall_s and still_s >= stall_s:
             raise ToolFailedError(
-                command, -1, f"it did nothing for {stall_s:g} s and was ended; allow it longer with --stall-timeout"
+                command, -1, f"it did nothing for {stall_s:g} s and was ended; allow it longer with `stall_s`"
             )

@@ -31,7 +31,6 @@ __all__ = [
     "SMALL",
     "Scan",
     "Scene",
-    "find_cuts",
     "read_fingerprints",
     "scan_source",
     "split_scenes",
@@ -93,16 +92,6 @@ class Scan:
     """A number that tells every frame from others, at no more than 270 lines (F,)."""
     notes: tuple[str, ...]
     """What a user should be told of the picture, a phrase each."""
-
-
-def find_cuts(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> tuple[int, list[int]]:
-    """The number of frames of the normalised source, and its cuts: a part of what `scan_source` gives.
-
-    Raises:
-        As `scan_source`.
-    """
-    scan = scan_source(ffmpeg, info, work_dir)
-    return scan.num_frames, list(scan.cuts)
 
 
 def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:

@@ -175,7 +175,7 @@ class _Mixer:
         if matrix is None:
             raise UnsupportedMediaError(
                 f"{info.path} has {len(self.names)} audio channels ({frame.layout.name}), of which no stereo mix is "
-                "known; give a stereo or 5.1 track, or choose one with --audio-track",
+                "known; give a stereo or 5.1 track, or choose one with `audio_track`",
                 path=str(info.path),
             )
         self._matrix = matrix

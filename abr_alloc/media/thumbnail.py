@@ -52,7 +52,7 @@ def thumbnail(
         content = b""
     if not content:  # past the end of a source ffmpeg writes nothing, and says nothing
         raise UnsupportedMediaError(
-            f"{info.path} has no picture at {middle_s:.2f} s; is it the complete source? Correct --source, or leave it "
+            f"{info.path} has no picture at {middle_s:.2f} s; is it the complete source? Correct `source`, or leave it "
             "out",
             path=str(info.path),
         )

@@ -67,7 +67,7 @@ def choose_audio(container: av.container.InputContainer, track: int | None, path
     if _are_channels_of_one_sound(tracks):
         left, right = tracks[:2]
         more = f", {len(tracks) - 2} more are left out" if len(tracks) > 2 else ""
-        note = f"mono tracks 1 and 2 are taken as left and right{more}; choose a single one with --audio-track"
+        note = f"mono tracks 1 and 2 are taken as left and right{more}; choose a single one with `audio_track`"
         return ChosenAudio(indices=(left.index, right.index), note=note)
     programme = [stream for stream in tracks if not stream.disposition & _NOT_THE_PROGRAMME]
     chosen = _preferred(programme or tracks)
@@ -78,7 +78,7 @@ def choose_audio(container: av.container.InputContainer, track: int | None, path
         words = [f"{_channels(chosen)} channel" + ("s" if _channels(chosen) > 1 else ""), chosen.language or ""]
         note = (
             f"audio track {list(tracks).index(chosen) + 1} of {len(tracks)} is measured "
-            f"({', '.join(filter(None, words))}); choose another with --audio-track"
+            f"({', '.join(filter(None, words))}); choose another with `audio_track`"
         )
     return ChosenAudio(indices=(chosen.index,), note=note)
 

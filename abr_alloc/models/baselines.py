@@ -10,26 +10,24 @@ Q_a (A) and Q_v (V) are audio and video quality on 1-5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from abr_alloc.documents import number_of, shown
-from abr_alloc.learning.dataset import TrainingSet
-from abr_alloc.models.audio_quality import AUDIO_QUALITY
 from abr_alloc.models.stored import StoredTensors
-from abr_alloc.models.teacher import Teacher, fit_teacher, mos_of_points, points_of_mos, restore_teacher
+from abr_alloc.models.teacher import Teacher, mos_of_points, restore_teacher
 from abr_alloc.table.table import VIDEO_FEATURES
 
-__all__ = ["FittedVideoQuality", "P1203Integration", "WeightedProduct", "fit_product", "fit_video_quality"]
+__all__ = ["LOWEST_QUALITY", "FittedVideoQuality", "P1203Integration", "WeightedProduct"]
 
 Floats = npt.NDArray[np.floating]
 
-_LOWEST_QUALITY = 1.0
+LOWEST_QUALITY = 1.0
+"""Quality below this counts as this, 1-5."""
 _TINY = 1e-9
 _P1203 = (-0.00069084, 0.15374283, 0.97153861, 0.02461776)  # ITU-T P.1203.3, clause 8.4: a1..a4
 
@@ -68,7 +66,7 @@ class WeightedProduct(_Pairwise):
     architecture = "weighted-product"
 
     def _score(self, x_a: Floats, x_v: Floats) -> Floats:
-        q_a, q_v = np.maximum(x_a, _LOWEST_QUALITY), np.maximum(x_v, _LOWEST_QUALITY)
+        q_a, q_v = np.maximum(x_a, LOWEST_QUALITY), np.maximum(x_v, LOWEST_QUALITY)
         return np.asarray(q_a**self.audio_weight * q_v**self.video_weight, dtype=np.float32)
 
     def state(self) -> tuple[dict[str, Floats], dict[str, Any]]:
@@ -166,39 +164,3 @@ class FittedVideoQuality:
             teacher=None if found is None else restore_teacher(found),
             neutral=tuple(number_of({"neutral": value}, "neutral", -1e6, 1e6) for value in neutral),
         )
-
-
-def fit_video_quality(
-    data: TrainingSet, contents: Sequence[str], video_ratings: pd.DataFrame | None = None, *, use_vmaf: bool = True
-) -> tuple[FittedVideoQuality, tuple[str, ...]]:
-    """Q_v for a training set, and the columns it is made of.
-
-    Args:
-        data: with VMAF, or rated stimuli with `VIDEO_FEATURES` and `audio_quality_mos`.
-        contents: contents whose rows and ratings count.
-        video_ratings: a second table of video ratings for the product form (`teacher.fit_teacher`).
-        use_vmaf: take VMAF where the data have it.
-
-    Raises:
-        FeatureTableError: the data have neither VMAF nor what the product form needs.
-    """
-    columns: tuple[str, ...] = ("vmaf",)
-    teacher = None
-    if not use_vmaf or "vmaf" not in data.video_columns:
-        columns = VIDEO_FEATURES
-        rows = data.pairs_of(contents)
-        audio, video = data.pairs[rows].T
-        quality = data.audio([AUDIO_QUALITY])[audio, 0]
-        points = points_of_mos(data.mos[rows])
-        teacher = fit_teacher(data.video(columns)[video], quality, points, data.content[rows], video_ratings)
-    kept = data.video(columns)[np.isin(data.content_v, list(contents))]
-    return FittedVideoQuality(teacher=teacher, neutral=tuple(kept.mean(axis=0).tolist())), columns
-
-
-def fit_product(q_a: Floats, q_v: Floats, mos: Floats) -> tuple[float, float]:
-    """Weights w_a, w_v of the product, by least squares on MOS; all (n,)."""
-    from scipy.optimize import least_squares
-
-    log_a, log_v = (np.log(np.maximum(q, _LOWEST_QUALITY)) for q in (q_a, q_v))
-    found = least_squares(lambda w: np.exp(w[0] * log_a + w[1] * log_v) - mos, x0=(0.3, 0.7), bounds=(0.0, 3.0))
-    return float(found.x[0]), float(found.x[1])

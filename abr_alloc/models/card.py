@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from abr_alloc.documents import number_of, shown, text_of, whole_of
-from abr_alloc.models.conformal import Intervals
+from abr_alloc.models.intervals import Intervals
 from abr_alloc.models.relevance import RelevanceRanges
 
 __all__ = ["check_card", "intervals_of", "ranges_of"]

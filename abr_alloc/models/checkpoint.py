@@ -25,7 +25,7 @@ from abr_alloc.errors import CheckpointError, OutputError
 from abr_alloc.location import read_bytes, require_no_pipe
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
 from abr_alloc.models.card import check_card, intervals_of, ranges_of
-from abr_alloc.models.conformal import Intervals
+from abr_alloc.models.intervals import Intervals
 from abr_alloc.models.predictor import Predictor, restore_predictor
 from abr_alloc.models.relevance import RelevanceRanges
 from abr_alloc.models.trial import check_predictions
@@ -104,7 +104,7 @@ class Model:
                 if column not in known:
                     raise CheckpointError(
                         f"model {self.name!r} was trained on {kind} feature {column!r}, which the table's {kind} rows "
-                        "do not have; choose another --model"
+                        "do not have; choose another `model`"
                     )
         for kind in ("video", "audio"):
             trained = self.card.get(f"{kind}_feature_version")
@@ -112,7 +112,7 @@ class Model:
             if trained is not None and trained != found:
                 raise CheckpointError(
                     f"model {self.name!r} was trained on {kind} features {trained!r} but the table holds {found!r}; "
-                    "extract the table again, or choose another --model"
+                    "extract the table again, or choose another `model`"
                 )
 
     @property
@@ -277,11 +277,11 @@ def save_model(folder: Path, predictor: Predictor, card: Mapping[str, Any]) -> N
     except ValueError as error:
         raise CheckpointError(
             f"the model for {folder} is none: training came to numbers that are not finite; look at the data, or "
-            "choose another --system"
+            "choose another `system`"
         ) from error
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}; choose another place with -o") from error
+        raise OutputError(f"{folder} cannot be made: {error.strerror}; choose another place with `output`") from error
     replace_file(folder / _WEIGHTS, content)
     replace_file(folder / _CARD, text.encode())

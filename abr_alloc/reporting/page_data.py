@@ -256,7 +256,7 @@ def _fronts(title: QualitySurface, ladder: TitleLadder | None) -> dict[str, Any]
     audio = int(title.avq_mos.max(axis=0).argmax())
     if ladder is not None:
         top = ladder.ladder.rungs[-1].audio
-        same = [i for i, a in enumerate(title.audio) if (a.codec, a.target) == (top.codec, top.target)]
+        same = [i for i, a in enumerate(title.audio) if a.identity == top.identity]
         audio = same[0] if same else audio
     sizes = []
     for curve in size_curves(title):

@@ -18,6 +18,7 @@ import pandas as pd
 from abr_alloc.allocation.filters import NO_ROWS, Filters, narrow, require_present
 from abr_alloc.disk import scratch_folder
 from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
+from abr_alloc.parameters import with_options
 from abr_alloc.table.catalogue import Catalogue, Chunk, open_catalogue, read_narrow, read_table
 from abr_alloc.table.row_writer import RowWriter
 from abr_alloc.table.table import FeatureTable, join_tables, read_features
@@ -178,7 +179,13 @@ class Infeasible:
 def _infeasible_rows(scenes: Infeasibles) -> pd.DataFrame:
     """What nothing fits as rows of `INFEASIBLE_COLUMNS`."""
     rows = [
-        (s.title, s.scene, s.budget_kbps, s.total_kbps if isinstance(s, InfeasibleScene) else s.needed_kbps, str(s))
+        (
+            s.title,
+            s.scene,
+            s.budget_kbps,
+            s.total_kbps if isinstance(s, InfeasibleScene) else s.needed_kbps,
+            with_options(str(s)),
+        )
         for s in scenes
     ]
     frame = pd.DataFrame(rows, columns=list(INFEASIBLE_COLUMNS))

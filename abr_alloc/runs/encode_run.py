@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from abr_alloc import defaults
-from abr_alloc.delivery.deviation import Comparison, Tolerance, compare_rungs
-from abr_alloc.delivery.encode import Scan, encode_streams, encode_videos, scan_source
+from abr_alloc.delivery.deviation import LadderDeviation, Tolerance, compare_rungs
+from abr_alloc.delivery.encode import CachedScan, cached_scan, encode_streams, encode_videos
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.hold import HeldRates, hold_rates
 from abr_alloc.delivery.order import ChosenLadder, check_source, choose_ladder, make_order
@@ -91,11 +91,11 @@ class Refined:
     """Videos that were encoded again; none where every rung was within the tolerance."""
     better: tuple[VideoOrder, ...]
     """Those that came nearer, and were kept."""
-    before: Comparison
+    before: LadderDeviation
     """Predicted beside measured, before."""
-    after: Comparison
+    after: LadderDeviation
     """The same with all of `orders`."""
-    kept: Comparison
+    kept: LadderDeviation
     """The same as the folder is now."""
     delivery: Delivery
     """The order now."""
@@ -163,7 +163,7 @@ def encode(
         chosen = choose_ladder(path, source, source_hash, title)
     check_source(info, chosen.ladder)
     store = Cache(cache or default_cache_dir())
-    scan = scan_source(program, info, source_hash, store)
+    scan = cached_scan(program, info, source_hash, store)
     for note in (*info.notes, *scan.notes):
         feedback.note(f"{source}: {note}")
     order = make_order(
@@ -237,7 +237,7 @@ def refine_delivery(encoded: EncodeResult, tolerance: Tolerance, feedback: Feedb
     folder = DeliveryFolder(encoded.folder.absolute())
     model = find_model(delivery, None, feedback)
 
-    def compare(places: Mapping[str, Path], variants: Sequence[Variant]) -> Comparison:
+    def compare(places: Mapping[str, Path], variants: Sequence[Variant]) -> LadderDeviation:
         scores = measure_delivery(
             delivery, places, info, ffmpeg, encoded.cache, model, jobs=encoded.jobs, feedback=feedback
         )
@@ -280,7 +280,7 @@ def refine_delivery(encoded: EncodeResult, tolerance: Tolerance, feedback: Feedb
     return replace(encoded, delivery=delivery, variants=tuple(variants), refined=refined)
 
 
-def _scenes_s(chosen: ChosenLadder, scan: Scan, info: MediaInfo) -> list[tuple[float, float]]:
+def _scenes_s(chosen: ChosenLadder, scan: CachedScan, info: MediaInfo) -> list[tuple[float, float]]:
     """The scenes over which the ladder's AVQ was predicted; the source's own where it was made from another file."""
     if chosen.facts is not None:
         return list(chosen.facts.scenes_s)

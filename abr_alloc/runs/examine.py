@@ -18,6 +18,7 @@ from abr_alloc import __version__
 from abr_alloc.documents import parse_json
 from abr_alloc.extras import EXTRAS
 from abr_alloc.location import is_remote, require_writable
+from abr_alloc.parameters import with_options
 from abr_alloc.shipped import grid_names, model_names, reference_names
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _examine_tools(path: str | None) -> tuple[Mapping[str, str | None], list[Enc
     try:
         ffmpeg = look_at_ffmpeg(path)
     except (AbrAllocError, ImportError) as error:
-        what, _, then = str(error).rpartition("; ")
+        what, _, then = with_options(str(error)).rpartition("; ")
         return tools, list_encoders(None), [_missing("extract", what or then, then if what else "use --ffmpeg")]
     tools |= {"path": ffmpeg.path, "ffmpeg": ffmpeg.version}
     other = "drop --ffmpeg and ABR_ALLOC_FFMPEG for the bundled build, or use one that has it"
@@ -158,7 +159,7 @@ def _examine_tools(path: str | None) -> tuple[Mapping[str, str | None], list[Enc
         try:
             tools["libvmaf"] = libvmaf_version(ffmpeg)
         except (AbrAllocError, OSError, ValueError, KeyError) as error:
-            lacks.append(_missing("extract", f"libvmaf does not run ({error})", other))
+            lacks.append(_missing("extract", f"libvmaf does not run ({with_options(str(error))})", other))
     return tools, list_encoders(ffmpeg), lacks
 
 

@@ -14,6 +14,7 @@ from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError, LadderFormatError
 from abr_alloc.formats.ladder_file import read_designed, read_provenance
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.parameters import with_options
 from abr_alloc.shipped import reference_names
 from abr_alloc.table.table import FeatureTable
 
@@ -70,7 +71,7 @@ def _design(scenes: Sequence[QualitySurface], wanted: DesignOptions) -> TitleLad
     try:
         (found,) = design_titles(scenes, read_audience(defaults.NETWORK), wanted, fixed[0] if fixed else None)
     except InfeasibleLadderError as error:
-        return f"No ladder by default: {error}."
+        return f"No ladder by default: {with_options(str(error))}."
     return found
 
 

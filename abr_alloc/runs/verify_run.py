@@ -12,7 +12,7 @@ import pandas as pd
 
 from abr_alloc import defaults
 from abr_alloc.delivery.delivered_features import Scores, measure_pairs
-from abr_alloc.delivery.deviation import Comparison, RungComparison, Tolerance, compare_rungs
+from abr_alloc.delivery.deviation import LadderDeviation, RungDeviation, Tolerance, compare_rungs
 from abr_alloc.delivery.publish import read_variants
 from abr_alloc.documents import json_text
 from abr_alloc.errors import CheckpointError, DeliveryError
@@ -35,7 +35,7 @@ class VerifyResult:
     """Where it lies."""
     delivery: Delivery
     """What was asked for and predicted."""
-    comparison: Comparison
+    comparison: LadderDeviation
     """Rung by rung."""
     tolerance: Tolerance
     """How far a rung may be off."""
@@ -66,7 +66,7 @@ class VerifyResult:
             }
         )
 
-    def _rung(self, rung: RungComparison) -> dict[str, Any]:
+    def _rung(self, rung: RungDeviation) -> dict[str, Any]:
         return {
             "rung": rung.number,
             "video": rung.video,

@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.location import fingerprint, is_remote, list_files, parse_location
-from abr_alloc.table.columns import RowColumns, plausible
 from abr_alloc.table.parquet import COLUMNS, TableMetadata, check_schema, open_table
 from abr_alloc.table.table import FeatureTable, frame_of
 
@@ -32,7 +31,6 @@ __all__ = [
     "Chunk",
     "find_tables",
     "open_catalogue",
-    "read_columns",
     "read_narrow",
     "read_table",
 ]
@@ -294,19 +292,6 @@ def read_metadata(chunk: Chunk) -> TableMetadata:
     """What the file of a chunk says of its origin."""
     with open_table(chunk.path) as file:
         return check_schema(file.schema_arrow, chunk.path)
-
-
-def read_columns(chunk: Chunk) -> RowColumns:
-    """The checked rows of a chunk as arrays.
-
-    Raises:
-        FeatureTableError: a row breaks the schema; the message names file, column and row.
-    """
-    table = _read(chunk)
-    rows = RowColumns.of(table)
-    if not plausible(rows):
-        frame_of(table, chunk.path, first_row=chunk.first_row)
-    return rows
 
 
 def read_table(chunk: Chunk) -> FeatureTable:

@@ -97,14 +97,6 @@ class FeatureTable:
         """Rows of one kind, `video` or `audio`."""
         return self.frame[self.frame["kind"] == kind]
 
-    def video_matrix(self) -> npt.NDArray[np.float32]:
-        """X_v of the video rows, shape (n_v, 6)."""
-        return self.of_kind("video")[list(VIDEO_FEATURES)].to_numpy(dtype=np.float32)
-
-    def audio_matrix(self) -> npt.NDArray[np.float32]:
-        """X_a of the audio rows, shape (n_a, 512)."""
-        return stack_audio(self.of_kind("audio"))
-
     def require_pairs(self) -> None:
         """Refuse a table in which some scene has only one kind of row.
 

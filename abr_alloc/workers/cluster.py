@@ -123,7 +123,7 @@ class ClusterWorkers:
             if sees is not True:
                 raise self._error(
                     f"worker {worker} does not see the cache {getattr(place, 'root', place)} of this machine; give one "
-                    "that all machines share, a folder or an s3:// URL, with --cache",
+                    "that all machines share, a folder or an s3:// URL, with `cache`",
                     worker,
                 )
 
@@ -271,7 +271,7 @@ def _connect(address: str, timeout_s: float) -> distributed.Client:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ClusterError(
             f"no Dask scheduler answers at {address} ({reason}); start one with `dask scheduler`, and give its address "
-            "like tcp://host:8786, or tls://host:8786 if it has certificates, with --scheduler",
+            "like tcp://host:8786, or tls://host:8786 if it has certificates, with `scheduler`",
             address=address,
         ) from error
 

@@ -142,7 +142,7 @@ class LocalWorkers:
             result = future.result()
         except BrokenProcessPool as error:
             raise MediaError(
-                "a worker process died, perhaps for want of memory; run again with fewer --jobs"
+                "a worker process died, perhaps for want of memory; run again with fewer `jobs`"
             ) from error
         except AbrAllocError as error:
             return None if unwanted else Finished(task=task, error=told_of(task, error))

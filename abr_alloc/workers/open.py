@@ -29,7 +29,7 @@ def open_workers(jobs: int, scheduler: str | None, *, ffmpeg: FFmpeg | None = No
     if scheduler is None:
         return LocalWorkers(jobs)
     if importlib.util.find_spec("distributed") is None:
-        raise ClusterError("--scheduler needs the extra [cluster]; pip install 'abr_alloc[cluster]'", address=scheduler)
+        raise ClusterError("`scheduler` needs the extra [cluster]; pip install 'abr_alloc[cluster]'", address=scheduler)
     from abr_alloc.workers.cluster import ClusterWorkers
 
     return ClusterWorkers(scheduler, ffmpeg)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abr_alloc.allocation.candidates import allowed_pairs
-from abr_alloc.allocation.rung import LadderRules
+from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.surface import QualitySurface
 
 TIE = 0.02

@@ -13,9 +13,10 @@ import abr_alloc.allocation.design
 from abr_alloc.allocation.audience import read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_catalogue, design_titles
 from abr_alloc.allocation.filters import Filters, select
+from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.allocation.reference import load_reference
-from abr_alloc.allocation.rung import LadderRules, keeps_rules
+from abr_alloc.allocation.rung import keeps_rules
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
@@ -181,7 +182,7 @@ def test_a_reference_of_another_codec_is_a_conflict_that_names_both(scenes) -> N
     for design in (design_titles, design_catalogue):
         with pytest.raises(FeatureTableError) as refused:
             design(scenes, AUDIENCE, None, load_reference("apple-hls-hevc"))
-        assert all(word in str(refused.value) for word in ("apple-hls-hevc", "hevc", "h264", "--compare"))
+        assert all(word in str(refused.value) for word in ("apple-hls-hevc", "hevc", "h264", "`compare`"))
 
 
 def test_titles_without_a_codec_in_common_are_refused(scenes) -> None:
@@ -208,7 +209,7 @@ def test_too_many_rungs_names_the_range_that_the_rules_leave(scenes) -> None:
     with pytest.raises(InfeasibleLadderError) as refused:
         design_titles(scenes[:2], AUDIENCE, options)
     low, high = map(float, re.search(r"between (\d+)k and (\d+)k", str(refused.value)).groups())
-    assert 400 <= low < high <= 800, "not that of pairs which --min-kbps and --max-kbps rule out"
+    assert 400 <= low < high <= 800, "not that of pairs which `min_kbps` and `max_kbps` rule out"
 
 
 def test_only_allowed_sizes_are_used(scenes) -> None:

@@ -48,7 +48,7 @@ def test_a_budget_below_the_cheapest_allocation_blames_no_scene(explain) -> None
     # 1/4 x 100 + 3/4 x 60
     assert (found.scene, found.needed_kbps, found.budget_kbps) == (None, 70.0, 50.0)
     assert str(found) == "'t': a mean of 50 kbps is below the title's cheapest allocation, 70.0 kbps"
-    assert found.hint == "raise --budget or add a cheaper rendition to the grid"
+    assert found.hint == "raise `budget_kbps` or add a cheaper rendition to the grid"
 
 
 def test_of_several_cases_the_cheapest_allocation_is_named(explain) -> None:
@@ -61,33 +61,33 @@ def test_a_floor_over_the_budget_blames_the_scene_that_takes_most_of_it(explain)
     # 1/4 x 400 + 3/4 x 200: the second scene has the lower rate and takes more.
     assert (found.scene, found.needed_kbps) == (9, 250.0)
     assert str(found) == (
-        "'t' scene 9: keeping --min-avq 3 in every scene costs a mean of 250.0 kbps, over the budget of 200; "
+        "'t' scene 9: keeping `min_avq_mos` 3 in every scene costs a mean of 250.0 kbps, over the budget of 200; "
         "scene 9 takes the most, 200.0 kbps for 3.0 s"
     )
-    assert found.hint == "raise --budget or lower --min-avq"
+    assert found.hint == "raise `budget_kbps` or lower `min_avq_mos`"
 
 
 def test_a_floor_that_no_pair_reaches_names_the_scene_and_its_best(explain) -> None:
     found = explain(CASE, floor=3.75)
     assert (found.scene, found.needed_kbps) == (9, None)
-    assert str(found) == "'t' scene 9: no pair reaches --min-avq 3.75; the scene's best has an AVQ of 3.50"
-    assert found.hint == "lower --min-avq or add better renditions to the grid"
+    assert str(found) == "'t' scene 9: no pair reaches `min_avq_mos` 3.75; the scene's best has an AVQ of 3.50"
+    assert found.hint == "lower `min_avq_mos` or add better renditions to the grid"
 
 
 def test_a_rate_below_the_cheapest_pair_names_the_scene_and_the_pair(explain) -> None:
     found = explain(CASE, rate=99.0)
     assert (found.scene, found.needed_kbps) == (4, 100.0)
-    assert str(found) == "'t' scene 4: the cheapest pair takes 100.0 kbps, over --max-rate 99k"
-    assert found.hint == "raise --max-rate or add a cheaper rendition to the grid"
+    assert str(found) == "'t' scene 4: the cheapest pair takes 100.0 kbps, over `max_rate_kbps` 99k"
+    assert found.hint == "raise `max_rate_kbps` or add a cheaper rendition to the grid"
 
 
 def test_a_floor_and_a_rate_that_contradict_each_other_name_the_scene_and_what_the_floor_takes(explain) -> None:
     found = explain(CASE, rate=300.0, floor=2.5)
     assert (found.scene, found.needed_kbps) == (4, 400.0)
     assert str(found) == (
-        "'t' scene 4: --min-avq 2.5 and --max-rate 300k contradict each other: that AVQ takes 400.0 kbps"
+        "'t' scene 4: `min_avq_mos` 2.5 and `max_rate_kbps` 300k contradict each other: that AVQ takes 400.0 kbps"
     )
-    assert found.hint == "raise --max-rate or lower --min-avq"
+    assert found.hint == "raise `max_rate_kbps` or lower `min_avq_mos`"
 
 
 def test_a_scene_that_no_case_serves_is_blamed_before_one_that_another_case_serves(explain) -> None:
@@ -113,8 +113,8 @@ def test_what_another_audio_rendition_reaches_is_not_said_to_be_out_of_reach(exp
     good, poor = [(100.0, 4.0)], [(600.0, 2.0)]
     for limit in ({"floor": 3.0}, {"rate": 500.0}):
         reason = explain([poor, good], [good, poor], **limit).reason
-        assert "no pair reaches --min-avq 3; the scene's best has an AVQ of 2.00" not in reason
-        assert reason != "the cheapest pair takes 600.0 kbps, over --max-rate 500k"
+        assert "no pair reaches `min_avq_mos` 3; the scene's best has an AVQ of 2.00" not in reason
+        assert reason != "the cheapest pair takes 600.0 kbps, over `max_rate_kbps` 500k"
 
 
 @settings(deadline=None, max_examples=100, derandomize=True)

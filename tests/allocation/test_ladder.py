@@ -14,7 +14,8 @@ from scipy import stats
 from abr_alloc.allocation import ladder
 from abr_alloc.allocation.audience import Audience, lognormal, weighted
 from abr_alloc.allocation.ladder import PLAYED_SHARE, choose_number, design_ladders
-from abr_alloc.allocation.rung import Ladder, LadderRules
+from abr_alloc.allocation.ladder_rules import LadderRules
+from abr_alloc.allocation.rung import Ladder
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
@@ -301,12 +302,12 @@ def plain(make_surface) -> QualitySurface:
 
 
 IMPOSSIBLE = {
-    "no pair so dear": ({"min_kbps": 2000.0}, ["'plain'", "--min-kbps 2000k", "150k to 950k"]),
-    "no pair so cheap": ({"max_kbps": 149.0}, ["'plain'", "--max-kbps 149k", "150k to 950k"]),
-    "no pair between": ({"min_kbps": 400.0, "max_kbps": 500.0}, ["--min-kbps 400k", "--max-kbps 500k"]),
-    "no such size": ({"sides_px": ((480, 480),)}, ["'plain'", "--rates", "240p, 360p, 720p"]),
-    "a size and a rate": ({"sides_px": ((240, 240),), "min_kbps": 500.0}, ["--min-kbps 500k", "150k to 150k"]),
-    "no audience": ({"min_played_share": 0.3, "min_kbps": 900.0}, ["'plain'", "30 % of the audience", "--min-kbps"]),
+    "no pair so dear": ({"min_kbps": 2000.0}, ["'plain'", "`min_kbps` 2000k", "150k to 950k"]),
+    "no pair so cheap": ({"max_kbps": 149.0}, ["'plain'", "`max_kbps` 149k", "150k to 950k"]),
+    "no pair between": ({"min_kbps": 400.0, "max_kbps": 500.0}, ["`min_kbps` 400k", "`max_kbps` 500k"]),
+    "no such size": ({"sides_px": ((480, 480),)}, ["'plain'", "`sides_px`", "240p, 360p, 720p"]),
+    "a size and a rate": ({"sides_px": ((240, 240),), "min_kbps": 500.0}, ["`min_kbps` 500k", "150k to 150k"]),
+    "no audience": ({"min_played_share": 0.3, "min_kbps": 900.0}, ["'plain'", "30 % of the audience", "`min_kbps`"]),
 }
 
 

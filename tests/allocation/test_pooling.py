@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abr_alloc.allocation.pooling import LOW_SHARE, POOLS, Candidates, Optimum, optimise
+from abr_alloc.allocation.pooling import LOW_SHARE, POOLS, Candidates, Optimum, highest_pooled, is_additive, optimise
 from abr_alloc.allocation.solver import FIT, TOLERANCE
 
 ROUNDING = 1e-11
@@ -104,6 +104,27 @@ def test_for_the_scenes_that_p5_lets_go_the_highest_mean_is_taken(data) -> None:
     held = chosen_avq(title, found) >= found.objective_mos
     alike = avq[((avq >= found.objective_mos) == held).all(axis=1)]
     assert found.mean_mos == pytest.approx((alike @ title.time_share).max(), abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@LAW
+@given(data=st.data())
+def test_no_choice_pools_more_than_the_bound_without_a_search(pool, data) -> None:
+    title = data.draw(titles())
+    budget_kbps = data.draw(budgets(title))
+    best = pooled(within(title, budget_kbps), title.time_share, pool).max()
+    assert best <= highest_pooled(title, budget_kbps, pool) + ROUNDING
+    assert highest_pooled(title, title.least_kbps() * 0.99, pool) == -np.inf
+
+
+def test_without_a_budget_the_bound_of_sums_is_the_best_choice_itself() -> None:
+    title = Candidates(
+        avq_mos=np.array([[2.0, 4.0], [1.0, 3.0]]), kbps=np.array([[1.0, 2.0], [1.0, 2.0]]), time_share=np.full(2, 0.5)
+    )
+    assert [pool for pool in POOLS if is_additive(pool)] == ["mean", "harmonic"]
+    assert highest_pooled(title, 100.0, "mean") == pytest.approx(3.5)
+    assert highest_pooled(title, 100.0, "harmonic") == pytest.approx(2 / (1 / 4 + 1 / 3))
+    assert highest_pooled(title, 100.0, "min") == 3.0
 
 
 @pytest.mark.parametrize("pool", POOLS)

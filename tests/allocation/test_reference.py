@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from abr_alloc.allocation.audience import lognormal, read_audience, weighted
 from abr_alloc.allocation.design import DesignOptions, design_titles
+from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.reference import (
     ReferenceLadder,
@@ -24,7 +25,7 @@ from abr_alloc.allocation.reference import (
     load_reference,
     offered_rates_kbps,
 )
-from abr_alloc.allocation.rung import Ladder, LadderRules, keeps_rules, make_ladder
+from abr_alloc.allocation.rung import Ladder, keeps_rules, make_ladder
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces
 from abr_alloc.errors import LadderFormatError
 from abr_alloc.formats.ladder_file import as_reference
@@ -305,6 +306,18 @@ def test_a_designed_ladder_may_stay_at_a_size_where_another_is_better_as_a_fixed
     assert found.comparison.gain_mos >= -1e-6
 
 
+@pytest.mark.parametrize("jnd_mos", [0.1, 0.5])
+def test_of_a_free_number_a_fixed_ladder_is_held_to_rungs_that_are_worth_having(jnd_mos: float) -> None:
+    title = surface({720: [(100, 2.5), (400, 3.0), (2000, 4.2)]}, {"aac b=64k": 64.0})
+    reference = fixed((720, 365.0), (720, 730.0))
+    options = DesignOptions(num_rungs=None, jnd_mos=jnd_mos)
+    (found,) = design_titles([title], NETWORK, options, reference)
+    assert found.comparison is not None
+    low, high = found.comparison.ladder.rungs
+    assert 0.1 < high.avq_mos - low.avq_mos < 0.5
+    assert found.comparison.breaks_rules == (jnd_mos == 0.5)
+
+
 def test_under_a_rule_of_sizes_no_fixed_ladder_of_these_sizes_beats_as_many_designed_rungs() -> None:
     title = surface(
         {180: [(100, 2.0), (3000, 4.0)], 360: [(100, 1.75), (3000, 3.75)]},  # the smaller is always better
@@ -413,7 +426,7 @@ def test_a_comparison_states_the_rate_at_equal_avq_and_at_equal_vmaf_and_where_t
             LadderRules(),
             round_kbps=5.0,
             enough_kbps=math.inf,
-            offered_audio={("aac", "aac b=64k")},
+            offered_audio={("aac", 2, "aac b=64k")},
             overhead=0.0,
         )
         assert found is not None

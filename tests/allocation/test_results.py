@@ -8,7 +8,7 @@ import pytest
 from abr_alloc.allocation.plan import plan_surfaces
 from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.models.checkpoint import Model
-from abr_alloc.models.conformal import Intervals
+from abr_alloc.models.intervals import Intervals
 from abr_alloc.models.relevance import RelevanceRanges
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from abr_alloc.allocation.audience import lognormal, weighted
-from abr_alloc.allocation.rung import LadderRules, expected_avq_mos, keeps_rules, make_ladder
+from abr_alloc.allocation.ladder_rules import LadderRules
+from abr_alloc.allocation.rung import expected_avq_mos, keeps_rules, make_ladder
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
-from abr_alloc.errors import InfeasibleLadderError
 
 QUARTERS = weighted(np.array([150.0, 250.0, 500.0, 900.0]), np.ones(4), "quarters")
 
@@ -121,24 +118,3 @@ def test_a_ladder_breaks_the_rules_by(fault: str) -> None:
 
 def test_ratios_may_carry_rounding() -> None:
     assert keeps_rules(ladder(rung(100, 2.0), rung(100 * (1.3 - 1e-12), 3.0)), LadderRules(min_ratio=1.3))
-
-
-@pytest.mark.parametrize(
-    ("rules", "named"),
-    [
-        ({"max_audio": 0}, ["--max-audio 0"]),
-        ({"min_kbps": 500, "max_kbps": 400}, ["--min-kbps 500k", "--max-kbps 400k"]),
-        ({"min_ratio": 3.0, "max_ratio": 2.0}, ["--min-ratio 3", "--max-ratio 2"]),
-        ({"min_ratio": 1.0}, ["--min-ratio 1"]),
-        ({"min_ratio": math.nan}, ["--min-ratio nan"]),
-    ],
-)
-def test_rules_that_contradict_each_other_are_named(rules: dict, named: list[str]) -> None:
-    with pytest.raises(InfeasibleLadderError) as refused:
-        LadderRules(**rules)
-    assert all(name in str(refused.value) for name in named)
-
-
-def test_rules_are_checked_when_they_are_changed_too() -> None:
-    with pytest.raises(InfeasibleLadderError):
-        dataclasses.replace(LadderRules(max_kbps=100), min_kbps=200)

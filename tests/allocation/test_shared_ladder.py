@@ -123,3 +123,24 @@ def test_titles_with_nothing_in_common_are_refused() -> None:
     far = title("far", (1080,), 0.9, {"b=32k": 32.0}, first=20000.0)
     with pytest.raises(FeatureTableError, match="no size and rate in common"):
         share_titles([SMALL, far], "h264", RATES, 0.0)
+
+
+def with_channels(surface: QualitySurface, *channels: int) -> QualitySurface:
+    return replace(surface, audio=tuple(replace(a, channels=c) for a, c in zip(surface.audio, channels, strict=True)))
+
+
+def test_mono_and_stereo_of_one_target_are_two_renditions() -> None:
+    both = title("both", (180,), 0.9, {"b=32k": 30.0, "b=32k ": 33.0})
+    both = with_channels(replace(both, audio=tuple(replace(a, target="b=32k") for a in both.audio)), 1, 2)
+    stereo = title("stereo", (180,), 0.9, {"b=32k": 35.0})
+    found = share_titles([both, stereo], "h264", RATES, 0.0)
+    assert [(a.channels, a.bitrate_kbps) for a in found.audio] == [(2, 34.0)], "both titles' stereo"
+    shared = with_titles(design_ladders(found, lognormal(800, 0.9), 1)[-1], [both, stereo])
+    (rung,) = shared.rungs
+    assert np.mean([t.avq_mos for t in rung.titles]) == pytest.approx(rung.avq_mos, abs=1e-5)
+
+
+def test_titles_of_which_some_are_mono_are_refused_as_such() -> None:
+    mono = with_channels(replace(LARGE, title="mono"), 1, 1)
+    with pytest.raises(FeatureTableError, match="some are mono and others are not; design them apart"):
+        share_titles([SMALL, mono], "h264", RATES, 0.0)

@@ -344,7 +344,7 @@ def test_a_scene_without_a_duration_is_refused(duration_s: float) -> None:
 def test_scenes_that_share_no_rendition_are_refused() -> None:
     one = np.ones((1, 1))
     title = [surface_of(one, [("h264", 9.0)], [(target, 1.0)]) for target in ("b=1k", "b=2k")]
-    with pytest.raises(FeatureTableError, match="'t' share no audio rendition; use --audio scene"):
+    with pytest.raises(FeatureTableError, match="'t' share no audio rendition; use `audio` scene"):
         list_cases(title, "shared")
     assert [case.audio for case in list_cases(title, "scene")] == ["audio per scene"]
     title = [surface_of(one, [(codec, 9.0)], [("b=1k", 1.0)]) for codec in ("h264", "av1")]

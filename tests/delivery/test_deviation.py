@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from abr_alloc.delivery.deviation import Comparison, RungComparison, Tolerance, compare_rungs
+from abr_alloc.delivery.deviation import LadderDeviation, RungDeviation, Tolerance, compare_rungs
 from abr_alloc.delivery.publish import read_variants
 from abr_alloc.formats.delivery_record import read_delivery
 
 
-def rung(measured_kbps=100.0, measured_mos: float | None = 3.0, number=1) -> RungComparison:
+def rung(measured_kbps=100.0, measured_mos: float | None = 3.0, number=1) -> RungDeviation:
     """Predicted: 100 kbps and 3.0."""
-    return RungComparison(
+    return RungDeviation(
         number=number,
         video="video/a",
         audio="audio/b",
@@ -45,16 +45,16 @@ def test_a_miss_is_the_larger_deviation_in_tolerances(measured_kbps, measured_mo
 
 
 def test_a_ladder_keeps_a_tolerance_when_every_rung_does():
-    assert Comparison(rungs=(rung(104.0), rung(96.0, 3.09))).keeps(TOLERANCE)
-    assert not Comparison(rungs=(rung(104.0), rung(94.0))).keeps(TOLERANCE)
-    assert Comparison(rungs=(rung(104.0), rung(94.0))).keeps(Tolerance(rate=0.07))
+    assert LadderDeviation(rungs=(rung(104.0), rung(96.0, 3.09))).keeps(TOLERANCE)
+    assert not LadderDeviation(rungs=(rung(104.0), rung(94.0))).keeps(TOLERANCE)
+    assert LadderDeviation(rungs=(rung(104.0), rung(94.0))).keeps(Tolerance(rate=0.07))
 
 
 def test_the_largest_deviation_is_the_farthest_from_zero_whichever_way():
-    found = Comparison(rungs=(rung(103.0, 3.05), rung(92.0, 2.8), rung(101.0, 3.1)))
+    found = LadderDeviation(rungs=(rung(103.0, 3.05), rung(92.0, 2.8), rung(101.0, 3.1)))
     assert found.largest_rate_deviation == pytest.approx(-0.08)
     assert found.largest_avq_deviation_mos == pytest.approx(-0.2)
-    assert Comparison(rungs=(rung(103.0, None),)).largest_avq_deviation_mos is None
+    assert LadderDeviation(rungs=(rung(103.0, None),)).largest_avq_deviation_mos is None
 
 
 def test_rungs_are_set_beside_their_streams(delivered):

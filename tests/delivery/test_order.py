@@ -84,7 +84,7 @@ def test_a_ladder_of_another_file_serves_with_a_warning(write_ladder, caplog):
 
 def test_a_source_without_a_ladder_is_told_which_there_are(write_ladder):
     path = write_ladder(titles={"a": ("64x36 40 + aac 32",), "b": ("64x36 40 + aac 32",)})
-    with pytest.raises(DeliveryError, match=r"has no ladder for film\.mp4; choose one with --title: a, b$"):
+    with pytest.raises(DeliveryError, match=r"has no ladder for film\.mp4; choose one with `titles`: a, b$"):
         choose_ladder(path, Path("film.mp4"), "hash")
 
 

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from abr_alloc.delivery.deviation import Comparison, RungComparison, Tolerance
+from abr_alloc.delivery.deviation import LadderDeviation, RungDeviation, Tolerance
 from abr_alloc.delivery.refine import better_orders, corrected_orders
 
 TOLERANCE = Tolerance(rate=0.05, avq=0.1)
 AUDIO_KBPS = 40.0
 
 
-def comparison(order, *measured: tuple[float, float | None]) -> Comparison:
+def comparison(order, *measured: tuple[float, float | None]) -> LadderDeviation:
     """Of the rungs of `order`, as predicted; measured total rate and AVQ of each."""
-    return Comparison(
+    return LadderDeviation(
         rungs=tuple(
-            RungComparison(
+            RungDeviation(
                 number=number,
                 video=rung.video,
                 audio=rung.audio,

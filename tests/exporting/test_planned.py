@@ -99,5 +99,5 @@ def test_a_printable_title_is_one_line_that_can_be_written(title):
 
 
 def test_a_codec_that_a_format_does_not_take_is_named(rung):
-    with pytest.raises(ExportError, match=r"the script takes audio in aac, not opus; .*--audio-codec aac"):
+    with pytest.raises(ExportError, match=r"the script takes audio in aac, not opus; .*`audio_codecs` aac"):
         require_codecs([rung(audio={"codec": "opus"})], "the script", ("h264",), ("aac",))

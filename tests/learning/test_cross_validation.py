@@ -124,7 +124,7 @@ def test_seeds_are_averaged_and_told_apart(data: TrainingSet) -> None:
 def test_excluding_audio_takes_its_stimuli_away(data: TrainingSet) -> None:
     kept = data.without_audio_below(32.0)
     assert len(kept.pairs) == len(data.pairs) * 2 // 3
-    with pytest.raises(FeatureTableError, match="exclude-audio-below"):
+    with pytest.raises(FeatureTableError, match="exclude_audio_below"):
         data.without_audio_below(999.0)
 
 

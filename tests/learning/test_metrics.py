@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.learning.metrics import agreement, ccc, decision_regret, drops, map_logistic, trade_off_order
 
 
@@ -61,6 +62,12 @@ def test_regret_is_what_the_choice_loses_in_truth() -> None:
     assert decision_regret(total, truth, truth, 350) == 0
     assert decision_regret(total, wrong, truth, 350) == 2
     assert decision_regret(total, wrong, truth, 50) is None
+
+
+def test_regret_is_of_the_score_alone_however_little_it_prefers_a_dearer_pair() -> None:
+    total, truth = np.array([[100.0], [300.0]]), np.array([[4.0], [3.0]])
+    score = np.array([[4.0], [4.0 + TIE_MOS / 10]])
+    assert decision_regret(total, score, truth, 300) == 1.0
 
 
 def test_drops_compare_neighbours_of_one_group_by_rate() -> None:

@@ -55,7 +55,7 @@ def test_a_table_without_audio_has_no_audio_columns(make_ratings) -> None:
 BAD = {
     "a missing content": (lambda f: f.drop(columns="content"), "content"),
     "a missing mos": (lambda f: f.drop(columns="mos"), "mos"),
-    "no video features": (lambda f: f.drop(columns=["vif_scale0", "frame_diff"]), "video-columns"),
+    "no video features": (lambda f: f.drop(columns=["vif_scale0", "frame_diff"]), "video_columns"),
     "text in a feature": (
         lambda f: f.assign(vif_scale1=["sharp", *f["vif_scale1"][1:]]),
         r"row 0 .*column vif_scale1: 'sh",
@@ -64,13 +64,13 @@ BAD = {
     "text in the audio rate": (lambda f: f.assign(audio_kbps=["32k", *f["audio_kbps"][1:]]), "audio_kbps"),
     "an empty cell": (lambda f: f.assign(frame_diff=[np.nan, *f["frame_diff"][1:]]), "frame_diff"),
     "an empty content": (lambda f: f.assign(content=[None, *f["content"][1:]]), "content"),
-    "ratings outside 0-100": (lambda f: f.assign(mos=f["mos"] * 10), "mos-range"),
+    "ratings outside 0-100": (lambda f: f.assign(mos=f["mos"] * 10), "mos_range"),
     "ratings of 0-1": (lambda f: f.assign(mos=f["mos"] / 100), "neither on 1-5 nor on 0-100"),
     "VIF beyond its range": (lambda f: f.assign(vif_scale0=9.0), r"vif_scale0: 9 is outside"),
     "a rate below nothing": (lambda f: f.assign(audio_kbps=-5), "audio_kbps: -5 is outside"),
     "audio better than perfect": (lambda f: f.assign(audio_mos=9.0), "audio_mos: 9 is outside"),
     "one unknown codec": (lambda f: f.assign(audio_codec=["mp7", *f["audio_codec"][1:]]), r"row 0 .*'mp7'"),
-    "negative ratings": (lambda f: f.assign(mos=-f["mos"]), "mos-range"),
+    "negative ratings": (lambda f: f.assign(mos=-f["mos"]), "mos_range"),
     "a stimulus that is there twice": (lambda f: pd.concat([f, f.iloc[[3]]]), r"row 36 .* repeats row 3"),
 }
 
@@ -120,11 +120,11 @@ def test_video_ratings_need_their_columns(tmp_path: Path, make_ratings) -> None:
             read_video_ratings(tmp_path / "v.csv")
 
 
-def test_named_columns_are_taken_and_missing_ones_name_the_option(make_ratings) -> None:
+def test_named_columns_are_taken_and_missing_ones_name_the_parameter(make_ratings) -> None:
     frame = make_ratings()
     data = from_ratings(frame, ["vif1d_scale0"], ["vif_scale?"])
     assert (data.audio_names, len(data.video_names)) == (("vif1d_scale0",), 4)
-    with pytest.raises(FeatureTableError, match="audio-columns"):
+    with pytest.raises(FeatureTableError, match="audio_columns"):
         from_ratings(frame, ["nothing_*"], [])
     with pytest.raises(FeatureTableError, match="as audio and as video"):
         from_ratings(frame, ["frame_diff"], [])

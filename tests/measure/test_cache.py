@@ -181,7 +181,7 @@ def test_the_place_is_named_by_the_environment_first(monkeypatch, tmp_path):
 
 def test_a_place_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="choose another with --cache"):
+    with pytest.raises(OutputError, match="choose another with `cache`"):
         Cache(tmp_path / "file" / "cache")
 
 

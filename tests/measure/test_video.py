@@ -25,7 +25,7 @@ from abr_alloc.media.encoders import encode_video
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import probe, read_packets
-from abr_alloc.media.scenes import find_cuts, split_scenes
+from abr_alloc.media.scenes import scan_source, split_scenes
 
 COLUMN = {name: i for i, name in enumerate(FRAME_METRICS)}
 CONFORMANCE = os.environ.get("ABR_ALLOC_CONFORMANCE")
@@ -169,7 +169,8 @@ def measured(ffmpeg, make_media, tmp_path_factory):
         *("-vf", "negate=enable='between(t,1.45,2.85)'", "-c:v", "ffv1", "-pix_fmt", "yuv420p"),
     )
     info = probe(path, ffmpeg)
-    num_frames, cuts = find_cuts(ffmpeg, info, folder)
+    scan = scan_source(ffmpeg, info, folder)
+    num_frames, cuts = scan.num_frames, scan.cuts
     encode = folder / "encode.mp4"
     target = VideoTarget(codec="h264", width_px=48, height_px=32, target="crf=30", preset="fast")
     encode_video(ffmpeg, info, target, encode)
@@ -180,7 +181,7 @@ def measured(ffmpeg, make_media, tmp_path_factory):
 
 def test_a_rendition_has_scores_for_every_frame_of_its_source(measured):
     _, num_frames, cuts, _, values = measured
-    assert (num_frames, cuts) == (40, [15, 29])
+    assert (num_frames, cuts) == (40, (15, 29))
     assert values.shape == (40, 7)
     assert np.isfinite(values).all()
 

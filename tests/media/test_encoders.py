@@ -20,7 +20,7 @@ from abr_alloc.media.encoders import (
 )
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import content_hash, probe, read_packets
-from abr_alloc.media.scenes import find_cuts
+from abr_alloc.media.scenes import scan_source
 from abr_alloc.media.sound import decode_audio
 
 FAST = {"h264": "ultrafast", "hevc": "ultrafast", "av1": "12"}
@@ -72,7 +72,7 @@ KINDS = ["plain", "variable", "ten bits", "odd", "vertical", "29.97 fps", "late"
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_encode_has_as_many_frames_as_its_source(ffmpeg, sources, kind, tmp_path):
     info = probe(sources[kind], ffmpeg)
-    num_frames, _ = find_cuts(ffmpeg, info, tmp_path)
+    num_frames = scan_source(ffmpeg, info, tmp_path).num_frames
     encode_video(ffmpeg, info, video_target(size=(info.width_px, info.height_px)), tmp_path / "encode.mp4")
     assert len(read_packets(tmp_path / "encode.mp4").size_bytes) == num_frames
     assert describe(tmp_path / "encode.mp4") == ("h264", info.width_px, info.height_px, "yuv420p")
@@ -82,7 +82,7 @@ def test_an_encode_has_as_many_frames_as_its_source(ffmpeg, sources, kind, tmp_p
 @pytest.mark.parametrize("kind", ["plain", "variable", "ten bits"])
 def test_newer_codecs_keep_frames_and_depth(ffmpeg, sources, codec, name, kind, tmp_path):
     info = probe(sources[kind], ffmpeg)
-    num_frames, _ = find_cuts(ffmpeg, info, tmp_path)
+    num_frames = scan_source(ffmpeg, info, tmp_path).num_frames
     encode_video(ffmpeg, info, video_target(codec), tmp_path / "encode.mp4")
     assert len(read_packets(tmp_path / "encode.mp4").size_bytes) == num_frames
     assert describe(tmp_path / "encode.mp4")[1:] == (96, 64, info.pixel_format)

@@ -42,7 +42,7 @@ def test_the_bundled_build_can_do_what_is_needed(ffmpeg):
 
 
 def test_a_path_that_leads_nowhere_is_missing(tmp_path):
-    with pytest.raises(ToolMissingError, match=r"no ffmpeg program at .*correct --ffmpeg") as missing:
+    with pytest.raises(ToolMissingError, match=r"no ffmpeg program at .*correct `ffmpeg`") as missing:
         find_ffmpeg(str(tmp_path / "none"))
     assert missing.value.tool == str(tmp_path / "none")
 
@@ -188,6 +188,6 @@ def test_stop_children_may_interrupt_the_thread_that_starts_a_program():
 def test_require_encoder_gives_the_first_there_is():
     program = FFmpeg(path="/x/ffmpeg", version="1", encoders=frozenset({"aac", "libopus"}), filters=frozenset())
     assert program.require_encoder("libfdk_aac", "aac") == "aac"
-    with pytest.raises(ToolMissingError, match=r"has no encoder libx264.*--ffmpeg") as missing:
+    with pytest.raises(ToolMissingError, match=r"has no encoder libx264.*`ffmpeg`") as missing:
         program.require_encoder("libx264")
     assert missing.value.tool == "libx264"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.probe import probe
-from abr_alloc.media.scenes import MIN_SCENE_S, find_cuts, scan_source, split_scenes
+from abr_alloc.media.scenes import MIN_SCENE_S, scan_source, split_scenes
 
 RATES = [Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(12), Fraction(60)]
 
@@ -100,12 +100,14 @@ def test_cuts_are_found_where_the_picture_changes(ffmpeg, make_media, tmp_path):
         *("two-cuts.mp4", "lavfi:testsrc2=size=96x64:rate=25:duration=3"),
         *("-vf", "negate=enable='between(n,30,49)'", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"),
     )
-    assert find_cuts(ffmpeg, probe(path, ffmpeg), tmp_path) == (75, [30, 50])
+    scan = scan_source(ffmpeg, probe(path, ffmpeg), tmp_path)
+    assert (scan.num_frames, scan.cuts) == (75, (30, 50))
 
 
 def test_a_picture_that_moves_has_no_cuts(ffmpeg, make_media, tmp_path):
     path = make_media("moving25.mkv", "lavfi:testsrc2=size=96x64:rate=25:duration=2", "-c:v", "ffv1")
-    assert find_cuts(ffmpeg, probe(path, ffmpeg), tmp_path) == (50, [])
+    scan = scan_source(ffmpeg, probe(path, ffmpeg), tmp_path)
+    assert (scan.num_frames, scan.cuts) == (50, ())
 
 
 def test_dropped_frames_are_filled_to_a_constant_rate(ffmpeg, make_media, tmp_path):
@@ -115,14 +117,14 @@ def test_dropped_frames_are_filled_to_a_constant_rate(ffmpeg, make_media, tmp_pa
         *("-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"),
     )
     info = probe(path, ffmpeg)
-    num_frames, _ = find_cuts(ffmpeg, info, tmp_path)
+    num_frames = scan_source(ffmpeg, info, tmp_path).num_frames
     assert num_frames / info.fps == pytest.approx(4, abs=0.25)
 
 
 def test_less_than_a_second_is_refused(ffmpeg, make_media, tmp_path):
     path = make_media("blink25.mkv", "lavfi:testsrc2=size=96x64:rate=25:duration=0.9", "-c:v", "ffv1")
     with pytest.raises(UnsupportedMediaError, match=r"holds 0\.9\d s of video; at least 1 s"):
-        find_cuts(ffmpeg, probe(path, ffmpeg), tmp_path)
+        scan_source(ffmpeg, probe(path, ffmpeg), tmp_path)
 
 
 def test_video_that_ends_long_before_its_file_is_refused(ffmpeg, make_media, tmp_path):
@@ -131,7 +133,7 @@ def test_video_that_ends_long_before_its_file_is_refused(ffmpeg, make_media, tmp
         *("-c:v", "ffv1", "-c:a", "pcm_s16le"),
     )
     with pytest.raises(UnsupportedMediaError, match=r"declares 6\.0 s but only 2\.0 s of video"):
-        find_cuts(ffmpeg, probe(path, ffmpeg), tmp_path)
+        scan_source(ffmpeg, probe(path, ffmpeg), tmp_path)
 
 
 def test_a_scan_tells_detail_and_motion_frame_by_frame(make_media, ffmpeg, tmp_path):
@@ -144,7 +146,6 @@ def test_a_scan_tells_detail_and_motion_frame_by_frame(make_media, ffmpeg, tmp_p
     )
     info = probe(path, ffmpeg)
     scan = scan_source(ffmpeg, info, tmp_path)
-    assert (scan.num_frames, list(scan.cuts)) == find_cuts(ffmpeg, info, tmp_path)
     assert scan.spatial.shape == scan.temporal.shape == (scan.num_frames,) == (48,)
     assert scan.spatial[:24].max() == scan.temporal[:24].max() == 0.0
     assert scan.spatial[24:].min() > 10.0

@@ -51,7 +51,7 @@ def two_tracks(make_media, name: str, *options: str):
 def test_the_programme_is_chosen_by_what_the_file_says_and_told(ffmpeg, make_media, name, options, chosen) -> None:
     info = probe(two_tracks(make_media, f"{name}.mkv", *options), ffmpeg)
     assert info.audio_indices == (chosen,)
-    assert any(f"audio track {chosen} of 2 is measured" in note and "--audio-track" in note for note in info.notes)
+    assert any(f"audio track {chosen} of 2 is measured" in note and "`audio_track`" in note for note in info.notes)
 
 
 def test_a_track_that_is_asked_for_is_taken_without_a_word(ffmpeg, make_media) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from abr_alloc.models.baselines import FittedVideoQuality, P1203Integration, WeightedProduct, fit_product
+from abr_alloc.models.baselines import FittedVideoQuality, P1203Integration, WeightedProduct
 from abr_alloc.models.teacher import load_teacher, mos_of_points
 
 NEUTRAL = (np.array([3.0]), np.array([3.0]))
@@ -31,12 +31,6 @@ def test_the_product_is_the_papers() -> None:
 def test_the_standard_is_p1203_3_with_amendment_1(audio: float, video: float, expected: float) -> None:
     found = P1203Integration(neutral=NEUTRAL).predict(column(audio), column(video))
     assert found == pytest.approx([expected], abs=1e-6)
-
-
-def test_weights_are_found_again() -> None:
-    rng = np.random.default_rng(0)
-    q_a, q_v = rng.uniform(1, 5, 60), rng.uniform(1, 5, 60)
-    assert fit_product(q_a, q_v, q_a**0.23 * q_v**0.76) == pytest.approx((0.23, 0.76), abs=1e-4)
 
 
 @pytest.mark.parametrize(

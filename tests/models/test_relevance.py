@@ -1,7 +1,5 @@
 """Relevance: Eq. 6-8, shares of a scene, analysis of variance."""
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -10,9 +8,7 @@ from abr_alloc.models.relevance import (
     BETA,
     RelevanceRanges,
     SceneShares,
-    effect_sizes,
     estimate_relevance,
-    fit_ranges,
     importance,
     scene_shares,
     surface_effects,
@@ -69,13 +65,6 @@ def test_without_embeddings_importance_is_the_ablation_term() -> None:
     assert found.tolist() == [[0.5], [1.0]]
 
 
-def test_ranges_hold_both_modalities() -> None:
-    x = np.array([[0.0], [1.0]])
-    found = fit_ranges(Additive(1.5, 0.75, (1.0, 5.0)), x, x)
-    assert found.ablation == pytest.approx((0.0, 1.5 / 5.25))
-    assert found.change_norm == (1.0, 5.0)
-
-
 def test_a_scenes_share_is_that_of_what_moves_it() -> None:
     x = np.linspace(-1, 1, 5)[:, None]
     for w_a, w_v, expected in ((0.5, 0.5, 0.5), (0.6, 0.2, 0.75), (0.0, 1.0, 0.0), (0.0, 0.0, 0.5)):
@@ -89,19 +78,3 @@ def test_surface_effects_are_the_main_effects_of_an_analysis_of_variance() -> No
     audio, video = np.array([0.0, 1.0, 2.0]), np.array([0.0, 4.0])  # (A,), (V,)
     ss_audio, ss_video = surface_effects(np.add.outer(video, audio))
     assert (ss_audio, ss_video) == (pytest.approx(2 * 2.0), pytest.approx(3 * 8.0))
-
-
-def test_effect_sizes_of_a_full_grid_are_those_of_the_surface() -> None:
-    surface = np.random.default_rng(0).normal(size=(8, 3))
-    keys = list(itertools.product(range(8), range(3)))
-    found = effect_sizes(surface.ravel(), [v for v, _ in keys], [a for _, a in keys])
-    assert found == pytest.approx(surface_effects(surface))
-
-
-def test_effect_sizes_do_without_some_cells() -> None:
-    # An additive table with holes: what a factor explains beyond the other is found all the same.
-    keys = [key for key in itertools.product(range(4), range(3)) if key not in {(0, 0), (3, 2)}]
-    values = np.array([2.0 * v for v, _ in keys])
-    audio, video = effect_sizes(values, [v for v, _ in keys], [a for _, a in keys])
-    assert audio == pytest.approx(0.0, abs=1e-9)
-    assert video > 1.0

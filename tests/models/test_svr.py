@@ -1,10 +1,10 @@
-"""Support vectors in NumPy against scikit-learn's own predictions."""
+"""Support vectors in NumPy: grids, edges and states; `learning/test_svr_fit.py` holds them against scikit-learn."""
 
 import numpy as np
 import pytest
-from sklearn.svm import SVR
 
-from abr_alloc.models.svr import SupportVectors, fit_svr
+from abr_alloc.learning.svr_fit import fit_svr
+from abr_alloc.models.svr import SupportVectors
 
 
 @pytest.fixture(scope="module")
@@ -14,23 +14,6 @@ def fitted() -> tuple[SupportVectors, np.ndarray, np.ndarray, np.ndarray]:
     mos = 1 + 2 * x_a[:, 0] + 0.1 * x_v[:, 1] * x_a[:, 1]
     content = np.array([f"c{i % 5}" for i in range(80)], dtype=object)
     return fit_svr(x_a, x_v, mos, content), x_a, x_v, mos
-
-
-def test_it_learns(fitted) -> None:
-    model, x_a, x_v, mos = fitted
-    assert np.sqrt(np.mean((model.predict(x_a, x_v) - mos) ** 2)) < 0.1
-
-
-def test_it_predicts_what_scikit_learn_predicts() -> None:
-    rng = np.random.default_rng(1)
-    x_a, x_v = rng.uniform(size=(50, 1)), rng.uniform(5, 9, size=(50, 2))
-    mos = 1 + x_a[:, 0] + np.sin(x_v[:, 0])
-    one_content = np.array(["only"] * 50, dtype=object)  # no choice of settings: C = 10, gamma = .2
-    model = fit_svr(x_a, x_v, mos, one_content)
-    x = np.hstack([x_a, x_v])
-    z = (x - x.min(axis=0)) / np.ptp(x, axis=0)
-    reference = SVR(kernel="rbf", C=10.0, gamma=0.2, epsilon=0.05).fit(z, mos)
-    assert model.predict(x_a, x_v) == pytest.approx(reference.predict(z), abs=1e-4)
 
 
 def test_a_grid_is_one_product_of_kernels(fitted) -> None:

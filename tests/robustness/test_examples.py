@@ -22,7 +22,7 @@ from abr_alloc.learning.registry import find_systems
 from abr_alloc.learning.training import read_settings
 from abr_alloc.models.checkpoint import load_model, save_model
 from abr_alloc.shipped import model_names
-from abr_alloc.table.catalogue import open_catalogue, read_columns
+from abr_alloc.table.catalogue import open_catalogue, read_table
 
 from .readers import ROOT
 from .tables import sound_table
@@ -256,7 +256,7 @@ def test_an_unsorted_table_whose_vectors_hold_nulls_is_refused(tmp_path):
     pq.write_table(backwards, tmp_path / "table.parquet", row_group_size=7)
     (chunk,) = open_catalogue(tmp_path / "table.parquet").chunks
     with pytest.raises(FeatureTableError, match="column audio_features"):
-        read_columns(chunk)
+        read_table(chunk)
 
 
 def test_a_table_whose_metadata_is_nested_without_end_is_refused(tmp_path, run_command):

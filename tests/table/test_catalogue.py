@@ -12,8 +12,7 @@ import pytest
 
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.table import catalogue as module
-from abr_alloc.table.catalogue import find_tables, open_catalogue, read_columns, read_table
-from abr_alloc.table.columns import RowColumns, plausible
+from abr_alloc.table.catalogue import find_tables, open_catalogue, read_table
 from abr_alloc.table.table import FeatureTable, join_tables, read_features, write_features
 
 
@@ -134,9 +133,8 @@ def test_what_a_table_is_refused_for_a_chunk_is_too_with_file_column_and_row(col
     with pytest.raises(FeatureTableError) as whole:
         read_features(tmp_path / "bad.parquet")
     (chunk,) = open_catalogue(tmp_path / "bad.parquet").chunks
-    assert not plausible(RowColumns.of(broken))
     with pytest.raises(FeatureTableError) as streamed:
-        read_columns(chunk)
+        read_table(chunk)
     assert str(streamed.value) == str(whole.value)
     assert "bad.parquet" in str(whole.value)
 
@@ -151,19 +149,9 @@ def test_the_row_of_a_later_chunk_is_the_files(table, example, tmp_path, monkeyp
     with pytest.raises(FeatureTableError) as whole:
         read_features(tmp_path / "bad.parquet")
     with pytest.raises(FeatureTableError) as streamed:
-        [read_columns(chunk) for chunk in open_catalogue(tmp_path / "bad.parquet").chunks]
+        [read_table(chunk) for chunk in open_catalogue(tmp_path / "bad.parquet").chunks]
     assert whole.value.row == 200
     assert 0 <= 200 - streamed.value.row < 30  # rows of the chunk before are not counted where a title goes on
-
-
-def test_arrays_hold_what_the_frame_holds(table, example) -> None:
-    (chunk,) = open_catalogue(example).chunks
-    rows = read_columns(chunk)
-    assert rows.title.take(np.arange(len(rows))).tolist() == table.frame["title"].tolist()
-    assert rows.target.take(np.arange(len(rows))).tolist() == table.frame["target"].tolist()
-    assert np.array_equal(rows.audio_features, table.audio_matrix())
-    assert np.array_equal(rows.matrix("video", ["vif_scale0", "adm2"]), table.video_matrix()[:, [0, 5]])
-    assert np.array_equal(rows.is_video, (table.frame["kind"] == "video").to_numpy())
 
 
 def test_of_many_row_groups_no_more_than_two_chunks_are_alive(table, example, tmp_path, monkeypatch) -> None:
@@ -178,7 +166,7 @@ def test_of_many_row_groups_no_more_than_two_chunks_are_alive(table, example, tm
     assert len(catalogue.chunks) == 20
     before = pa.total_allocated_bytes()
     for chunk in catalogue.chunks:
-        read = read_columns(chunk)
+        read = read_table(chunk)
         most = max(most, pa.total_allocated_bytes() - before)
         del read
     assert most < 3 * rows.nbytes
@@ -207,10 +195,4 @@ def test_tables_with_and_without_an_optional_column_are_one_catalogue(table, tmp
     for name, one in (("1", old), ("2", new)):
         write_features(one, tmp_path / f"{name}.parquet")
     catalogue = open_catalogue(tmp_path)
-    with_it, without = (read_columns(chunk) for chunk in catalogue.chunks)
-    assert plausible(with_it) and plausible(without)
-    assert "frame_diff" in with_it.numbers and "frame_diff" not in without.numbers
     assert ["frame_diff" in read_table(chunk).frame for chunk in catalogue.chunks] == [True, False]
-    assert np.array_equal(without.matrix("video", ["adm2"])[:, 0], new.video_matrix()[:, 5])
-    with pytest.raises(FeatureTableError, match="frame_diff"):
-        without.matrix("video", ["frame_diff"])

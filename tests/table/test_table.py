@@ -24,6 +24,7 @@ from abr_alloc.table.table import (
     feature_columns,
     join_tables,
     read_features,
+    stack_audio,
     write_features,
 )
 
@@ -86,7 +87,7 @@ def test_a_table_comes_back_as_it_was_written(sound_file):
     table = read_features(sound_file)
     pd.testing.assert_frame_equal(table.frame, sound_table().frame, check_dtype=False)
     assert table.metadata == METADATA
-    assert all(np.array_equal(row, audio_row()["audio_features"]) for row in table.audio_matrix())
+    assert all(np.array_equal(row, audio_row()["audio_features"]) for row in stack_audio(table.of_kind("audio")))
 
 
 def test_equal_tables_are_equal_bytes(sound_file, tmp_path):
@@ -111,7 +112,7 @@ def test_every_number_and_name_survives_a_round_trip(tmp_path_factory, rates, se
     back = read_features(path)
     assert back.of_kind("video")["bitrate_kbps"].tolist() == rates
     assert set(back.frame["title"]) == {title}
-    assert np.array_equal(back.audio_matrix(), vector[None])
+    assert np.array_equal(stack_audio(back.of_kind("audio")), vector[None])
 
 
 def test_rows_are_sorted_when_read(tmp_path):
@@ -154,9 +155,10 @@ def test_matrices_hold_the_features_in_order():
     row = video_row(**{name: i / 10 for i, name in enumerate(VIDEO_FEATURES)})
     table = FeatureTable(frame_of(audio_row(), row), METADATA)
     assert VIDEO_FEATURES == ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2", "adm2")
-    assert table.video_matrix() == pytest.approx(np.array([[0, 0.1, 0.2, 0.3, 0.4, 0.5]]))
-    assert table.video_matrix().dtype == table.audio_matrix().dtype == np.float32
-    assert FeatureTable(frame_of(video_row()), METADATA).audio_matrix().shape == (0, AUDIO_DIM)
+    x_v, x_a = feature_columns(table.of_kind("video"), VIDEO_FEATURES), stack_audio(table.of_kind("audio"))
+    assert x_v == pytest.approx(np.array([[0, 0.1, 0.2, 0.3, 0.4, 0.5]]))
+    assert x_v.dtype == x_a.dtype == np.float32
+    assert stack_audio(FeatureTable(frame_of(video_row()), METADATA).of_kind("audio")).shape == (0, AUDIO_DIM)
 
 
 # An optional column is there for all video rows, or not at all.

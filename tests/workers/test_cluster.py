@@ -214,7 +214,7 @@ def test_workers_with_another_ffmpeg_are_refused_before_any_work(cluster, ffmpeg
 
 def test_workers_that_do_not_see_the_place_are_refused_before_any_work(workers, tasks, tmp_path):
     place = tasks.OfOneMachine(tmp_path, made_by=os.getpid())
-    with pytest.raises(ClusterError, match=r"worker tcp://.* does not see the cache .* with --cache"):
+    with pytest.raises(ClusterError, match=r"worker tcp://.* does not see the cache .* with `cache`"):
         workers.submit(tasks.Square(1), place)
     assert [line.split()[0] for line in place.lines("marks")] == ["left", "removed"]
     assert place.lines("begun") == []
@@ -225,7 +225,7 @@ def test_an_address_that_no_scheduler_answers_at_is_named(address):
     with socket.socket() as taken:
         taken.bind(("localhost", 0))  # bound, and nobody listens
         address = address.format(port=taken.getsockname()[1])
-        with pytest.raises(ClusterError, match=f"no Dask scheduler answers at {address} .*--scheduler") as caught:
+        with pytest.raises(ClusterError, match=f"no Dask scheduler answers at {address} .*`scheduler`") as caught:
             ClusterWorkers(address, connect_s=0.3)
     assert caught.value.address == address
     assert "\n" not in str(caught.value)

@@ -11,29 +11,16 @@ Axes: n stimuli.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LEVEL", "Intervals", "fit_intervals", "measure_coverage", "measure_held"]
+from abr_alloc.models.intervals import LEVEL, Intervals
 
-LEVEL = 0.90
-"""Share of ratings that an interval should hold."""
+__all__ = ["fit_intervals", "measure_coverage", "measure_held"]
 
 _MOST_PAIRS = 4000  # differences looked at per group
 
 Floats = npt.NDArray[np.floating]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intervals:
-    """What a model's predictions are worth, MOS 1-5."""
-
-    interval_mos: tuple[float, float]
-    """What to add to a prediction for its interval."""
-    difference_mos: float
-    """Two pairs of one scene whose predictions differ by no more cannot be told apart."""
 
 
 def _quantile(values: Floats, content: npt.NDArray[np.object_], level: float) -> float:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from abr_alloc.models.conformal import Intervals, fit_intervals, measure_coverage, measure_held
+from abr_alloc.learning.conformal import fit_intervals, measure_coverage, measure_held
+from abr_alloc.models.intervals import Intervals
 
 
 def residuals(num_contents: int, each: int, bias: float, noise: float, seed: int = 0):

@@ -1,0 +1,39 @@
+"""What the cache keeps of a stream, whoever measured it: its keys, and entries of which rows are made."""
+
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from abr_alloc.measure.rows import audio_row, video_row
+from abr_alloc.measure.tasks import audio_score_key, packet_times, video_entry
+from abr_alloc.measure.video import FRAME_METRICS, FrameScores
+from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.probe import Packets
+from abr_alloc.media.scenes import Scene
+
+SCENE = Scene(title="t", index=0, start_s=0.0, end_s=1.0)
+
+
+def test_a_score_is_kept_under_the_stream_the_scene_and_the_features() -> None:
+    key = audio_score_key("e", SCENE, "1")
+    assert key == "4f35d3f834384205a8d64066a6f6f1b95beabdc6", "another key measures every cache anew"
+    later = Scene(title="t", index=0, start_s=0.5, end_s=1.0)
+    others = {audio_score_key("f", SCENE, "1"), audio_score_key("e", later, "1"), audio_score_key("e", SCENE, "2")}
+    assert len({key} | others) == 4
+    assert audio_score_key("e", Scene(title="u", index=3, start_s=1e-9, end_s=1.0), "1") == key, "not its name"
+
+
+def test_rows_are_made_of_the_entries() -> None:
+    scores = FrameScores(values=np.full((10, len(FRAME_METRICS)), 0.5), libvmaf_version="3")
+    target = VideoTarget(codec="h264", width_px=640, height_px=360, target="crf=28", preset="")
+    info = SimpleNamespace(fps=Fraction(10))
+    entry = video_entry(scores, np.full(10, 1000.0))
+    assert str(entry["libvmaf_version"]) == "3"
+    row = video_row(info, target, SCENE, entry)  # type: ignore[arg-type]
+    assert row["bitrate_kbps"] == pytest.approx(80.0) and row["adm2"] == 0.5
+    packets = Packets(start_s=np.array([0.0, 0.5]), duration_s=np.full(2, 0.5), size_bytes=np.array([1000.0, 3000.0]))
+    sound = AudioTarget(codec="aac", channels=2, target="b=32k")
+    found = {"visqol_mos": 4.0, "audio_mos": 4.0, "audio_features": np.zeros(512)}
+    assert audio_row(sound, SCENE, packet_times(packets), found)["bitrate_kbps"] == pytest.approx(32.0)
