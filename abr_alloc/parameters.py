@@ -1,7 +1,8 @@
 """Parameters that an error names, as options of the command line.
 
 The floors below are called from Python too, so their messages name what to change by the parameter's name, in
-backticks: "raise `budget_kbps`". Here, and only here, such a name becomes the option: "raise --budget".
+backticks: "raise `budget_kbps`". Here, and only here, such a name becomes the option, "raise --budget": where the shell
+prints, and in what a command writes.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ OPTIONS = {
     **{name: f"--{name.replace('_', '-')}" for name in _SAME},
     "audio_codecs": "--audio-codec",
     "budget_kbps": "--budget",
+    "duration_s": "--duration",
+    "extract(full)": "extract --full",
     "folder": "-o",
     "ladder(max_height_px)": "`ladder --max-height`",
     "max_height_px": "--max-height",
@@ -37,6 +40,7 @@ OPTIONS = {
     "round_kbps": "--round",
     "scenes": "--scene",
     "sides_px": "--rates",
+    "sources": "--source",
     "stall_s": "--stall-timeout",
     "titles": "--title",
     "video_codecs": "--video-codec",

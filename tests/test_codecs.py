@@ -108,4 +108,4 @@ def test_records_are_facts_and_import_nothing() -> None:
     """So floors that run no ffmpeg may read them."""
     code = "import sys, abr_alloc.codecs; print(sorted(n for n in sys.modules if n.startswith('abr_alloc.')))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "['abr_alloc.media', 'abr_alloc.codecs']"
+    assert found.stdout.strip() == "['abr_alloc.codecs']"

@@ -12,7 +12,7 @@ __all__ = ["DIGEST_NOTE", "audio_range_kbps", "outside_validity"]
 
 DIGEST_NOTE = (
     "Measured as a digest: its scenes are stretches that stand for all of their title (docs/measure-less.md); "
-    "extract --full measures every scene."
+    "`extract(full)` measures every scene."
 )
 """What is to be known of a title that was not measured whole."""
 

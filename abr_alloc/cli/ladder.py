@@ -268,7 +268,7 @@ def command(
     if not (as_json or as_csv) or output is not None:
         echo(ladder_text(ladders, described, model.name, free_number=wanted.num_rungs is None), nl=False)
         if set(table.frame["title"]) & set(table.metadata.weights_s):
-            echo(notes(f"{wrap(DIGEST_NOTE, '')}\n"), nl=False)
+            echo(notes(f"{wrap(with_options(DIGEST_NOTE), '')}\n"), nl=False)
 
 
 def _comes_in_rows(

@@ -13,6 +13,7 @@ from abr_alloc.cli.layout import WIDTH, new_table, render_table, short_title, wr
 from abr_alloc.cli.printing import echo
 from abr_alloc.cli.verbosity import notes
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.parameters import with_options
 from abr_alloc.table.table import FeatureTable
 from abr_alloc.targets import Target
 from abr_alloc.units import format_time
@@ -241,7 +242,7 @@ def _trust(plan: Plan, model: Model, features: FeatureTable, *, probes_shown: bo
         told.append(f"~: a rate between {probes}, where AVQ is interpolated (docs/allocation.md).")
     stretches = [a.title for a in plan.allocations if a.title in features.metadata.weights_s]
     if stretches:
-        told.append(DIGEST_NOTE)
+        told.append(with_options(DIGEST_NOTE))
     if features.metadata.probes == "auto" and measured_only:
         told.append("Few renditions were measured (--probes auto): without --measured-only there are rates between.")
     falls = [f"{short_title(a.title)} scene {a.scene} at {a.budget_kbps:g}" for a in plan.allocations if a.height_falls]

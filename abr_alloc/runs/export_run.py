@@ -119,7 +119,7 @@ def _hls(plan: LadderPlan) -> str:
 
 def _dash(plan: LadderPlan) -> str:
     if plan.duration_s is None:
-        raise ExportError(f"the ladder file does not say how long {plan.title!r} is; give it with --duration")
+        raise ExportError(f"the ladder file does not say how long {plan.title!r} is; give it with `duration_s`")
     comment = f"{plan.title}\n{PLANNED_COMMENT}"
     return dash_manifest(planned_variants(plan), plan.duration_s, segment_s=plan.segment_s, comment=comment)
 

@@ -15,6 +15,7 @@ from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_titl
 from abr_alloc.allocation.validity import DIGEST_NOTE, outside_validity
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.parameters import with_options
 from abr_alloc.reporting.about import about_data
 from abr_alloc.reporting.budget_sweep import budget_stops
 from abr_alloc.reporting.page import render_page
@@ -149,7 +150,7 @@ def _warnings(
             f"{', '.join(outside)}. Trust those less."
         )
     if scenes[0].title in rows.metadata.weights_s:
-        found.append(DIGEST_NOTE)
+        found.append(with_options(DIGEST_NOTE))
     if not isinstance(designed, str) and any(rung.video.interpolated for rung in designed.ladder.rungs):
         found.append("The ladder's rates lie between measured ones: AVQ is interpolated there.")
     return found
@@ -180,7 +181,7 @@ def _match(sources: Sequence[Path], titles: Sequence[str], table: FeatureTable) 
         from abr_alloc.media.probe import content_hash
     for source in sources:
         if not source.exists():
-            raise UnsupportedMediaError(f"{source} does not exist; correct --source", path=str(source))
+            raise UnsupportedMediaError(f"{source} does not exist; correct `sources`", path=str(source))
         files = sorted(p for p in source.iterdir() if p.is_file()) if source.is_dir() else [source]
         matched = {title: path for path in files for title in (path.name, path.stem) if title in titles}
         if not matched:
@@ -194,7 +195,7 @@ def _match(sources: Sequence[Path], titles: Sequence[str], table: FeatureTable) 
         if measured is not None and content_hash(path) != measured:
             raise UnsupportedMediaError(
                 f"{path} is not the file that title {title!r} was measured from (its SHA-256 differs); give that one, "
-                "or leave --source out",
+                "or leave `sources` out",
                 path=str(path),
             )
     return found

@@ -164,7 +164,7 @@ def find_source(folder: Path, delivery: Delivery, given: Path | None, ffmpeg: st
     # It was encoded: that decided how large it may be.
     info = probe(path, look_at_ffmpeg(ffmpeg), audio_track=delivery.audio_track, max_pixels=NO_LIMIT)
     if given is not None and content_hash(path) != delivery.source_hash:
-        raise DeliveryError(f"{path} is not what {folder} was encoded from; give that file with --source")
+        raise DeliveryError(f"{path} is not what {folder} was encoded from; give that file with `source`")
     return info
 
 
@@ -180,7 +180,7 @@ def find_model(delivery: Delivery, name: str | None, feedback: Feedback) -> Mode
         if name is not None:
             raise
         raise CheckpointError(
-            f"the ladder's model {delivery.model!r} does not ship; give its checkpoint folder with --model"
+            f"the ladder's model {delivery.model!r} does not ship; give its checkpoint folder with `model`"
         ) from error
     if delivery.weights_sha256 and model.card["weights_sha256"] != delivery.weights_sha256:
         feedback.note(

@@ -230,7 +230,7 @@ def test_a_size_that_was_probed_can_be_asked_for_from_its_cheapest_probe_on(scen
 def test_the_python_door_designs_the_same(example, designed) -> None:
     own = designed[2].ladder
     table = select(read_features(example), Filters(titles=(own.title,)))
-    (found,) = abr_alloc.allocation.design.ladder(table, "lognormal:median=1M,sigma=0.9")
+    (found,) = abr_alloc.ladder(table, "lognormal:median=1M,sigma=0.9")
     assert found.ladder.expected_avq_mos == own.expected_avq_mos
     low, high = load_model().interval_mos
     rung = found.ladder.rungs[0]

@@ -197,7 +197,9 @@ def test_scenes_are_cut_at_a_minute_and_titles_over_two_are_measured_in_part(
     extract, clip, tmp_path, monkeypatch, words, expected
 ):
     asked = []
-    monkeypatch.setattr("abr_alloc.measure.extract.extract", lambda s, f, c, options, w: asked.append(options) or ())
+    monkeypatch.setattr(
+        "abr_alloc.runs.extract_run.extract_titles", lambda s, f, c, options, w: asked.append(options) or ()
+    )
     extract(clip, "-o", tmp_path / "f.parquet", *words)
     (options,) = asked
     assert (options.max_scene_s, options.digest_s, options.digest_above_s) == expected
