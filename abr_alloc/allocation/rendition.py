@@ -13,6 +13,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.allocation.ranges import AudioMos, Channels, Kbps, Px, Vmaf, Word
+
 __all__ = ["AudioRendition", "LazyVideo", "Probe", "VideoRendition"]
 
 
@@ -20,11 +22,11 @@ __all__ = ["AudioRendition", "LazyVideo", "Probe", "VideoRendition"]
 class Probe:
     """A measured video rendition that another one is interpolated from."""
 
-    target: str
+    target: Word
     """What the encoder was asked for."""
-    bitrate_kbps: float
+    bitrate_kbps: Kbps
     """Measured rate, kbps."""
-    vmaf: float | None = None
+    vmaf: Vmaf | None = None
     """Its VMAF; None where it is not known."""
 
 
@@ -32,19 +34,19 @@ class Probe:
 class VideoRendition:
     """One encoded video stream over one scene."""
 
-    codec: str
+    codec: Word
     """h264, hevc or av1."""
-    width_px: int
+    width_px: Px
     """Width, pixels."""
-    height_px: int
+    height_px: Px
     """Height, pixels."""
-    target: str
+    target: Word
     """What the encoder was asked for; `b=712k` where it is interpolated: what to ask of it."""
-    bitrate_kbps: float
+    bitrate_kbps: Kbps
     """Measured rate, kbps; a rate between measured ones where it is interpolated."""
     nearest_probes: tuple[Probe, ...] = ()
     """The measured renditions below and above; empty where the rendition was measured itself."""
-    vmaf: float | None = None
+    vmaf: Vmaf | None = None
     """VMAF (vmaf_v0.6.1), interpolated where the rendition is; None where it is not known."""
 
     @property
@@ -56,15 +58,15 @@ class VideoRendition:
 class AudioRendition:
     """One encoded audio stream over one scene."""
 
-    codec: str
+    codec: Word
     """aac, opus, heaac, heaacv2, ac3 or eac3."""
-    channels: int
+    channels: Channels
     """Channels."""
-    target: str
+    target: Word
     """What the encoder was asked for."""
-    bitrate_kbps: float
+    bitrate_kbps: Kbps
     """Measured rate, kbps."""
-    quality_mos: float | None = None
+    quality_mos: AudioMos | None = None
     """Audio quality as the models believe it (`models.audio_quality`), MOS; None where it is not known."""
 
 
