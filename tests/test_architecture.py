@@ -81,6 +81,7 @@ DOORS = {
     "vl_convert": {"reporting.page"},
     "jinja2": {"reporting.page"},
     "markupsafe": {"reporting.page"},
+    "msgspec": {"allocation.ranges", "formats.conversion", "formats.delivery_record", "formats.ladder_file"},
     "langcodes": {"runs.languages"},
     "yaml": {"exporting.shaka_streamer"},
     "click": {"cli"},

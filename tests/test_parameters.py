@@ -14,8 +14,8 @@ from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.parameters import OPTIONS, infeasible_object, with_options
 
 PACKAGE = Path(abr_alloc.__file__).parent
-SHELL = {"parameters.py", "examine.py", "plan_document.py"}
-"""Besides `cli`: this table, what `doctor` says of commands, and the name of a command in JSON."""
+SHELL = {"parameters.py", "examine.py", "plan_document.py", "schema.py"}
+"""Besides `cli`: this table, what `doctor` says, the name of a command in JSON, and prose of docs/formats.md."""
 CORE = [path for path in PACKAGE.rglob("*.py") if path.parent.name != "cli" and path.name not in SHELL]
 OTHERS = {"--nthreads", "--memory-limit"}
 """Options of other programs that messages name."""

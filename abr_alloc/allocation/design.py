@@ -24,6 +24,7 @@ from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, fin
 from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders, free_number_rules
 from abr_alloc.allocation.ladder_rules import LadderRules, enough_kbps
 from abr_alloc.allocation.path import TIE_MOS
+from abr_alloc.allocation.ranges import Whole
 from abr_alloc.allocation.reference import (
     Comparison,
     ReferenceLadder,
@@ -73,11 +74,11 @@ class TitleLadder:
 
     ladder: Ladder
     """The rungs and what the audience can expect of them."""
-    num_candidates: int
+    num_candidates: Whole = 0
     """Pairs that its rungs were chosen from."""
-    crossovers: tuple[Crossover, ...]
+    crossovers: tuple[Crossover, ...] = ()
     """Where the best size changes, with the top rung's audio; empty for a shared ladder."""
-    comparison: Comparison | None
+    comparison: Comparison | None = None
     """Beside the fixed ladder, where one was given and the title can play some of it."""
 
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from abr_alloc import defaults
 from abr_alloc.allocation.pchip import pchip
+from abr_alloc.allocation.ranges import Kbps, Px
 from abr_alloc.allocation.surface import LazyVideo, Probe, QualitySurface, VideoRendition
 from abr_alloc.targets import Target
 
@@ -97,11 +98,11 @@ class SizeCurve:
 class Crossover:
     """A video rate from which on another size is the better one."""
 
-    kbps: float
+    kbps: Kbps
     """Video rate, kbps."""
-    below_px: tuple[int, int]
+    below_px: tuple[Px, Px]
     """Width and height of the best size below."""
-    above_px: tuple[int, int]
+    above_px: tuple[Px, Px]
     """Width and height of the best size from there on."""
 
 

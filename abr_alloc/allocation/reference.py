@@ -24,6 +24,7 @@ from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.fixed import ReferenceLadder, ReferenceRung, load_reference
 from abr_alloc.allocation.interpolation import lattice_kbps
 from abr_alloc.allocation.ladder_rules import LadderRules
+from abr_alloc.allocation.ranges import AvqDifference, NumRungs, RateDifference
 from abr_alloc.allocation.rendition import AudioIdentity
 from abr_alloc.allocation.rung import Ladder, keeps_rules, make_ladder, with_preferences
 from abr_alloc.allocation.shared_ladder import mean_vmaf
@@ -59,15 +60,15 @@ class Comparison:
     """What the fixed ladder comes to on this title."""
     left_out: tuple[str, ...]
     """Rungs of the fixed ladder that this title cannot play, and why."""
-    gain_mos: float
+    gain_mos: AvqDifference
     """Expected AVQ of the designed ladder less that of the fixed one."""
-    same_rungs_gain_mos: float | None
+    same_rungs_gain_mos: AvqDifference | None = None
     """The same for the designed ladder with as many rungs as the fixed one; None where there is none."""
-    rungs_needed: int | None
+    rungs_needed: NumRungs | None = None
     """Fewest designed rungs that expect at least the fixed ladder's AVQ; None where no number tried does."""
-    bd_rate_percent: float | None
+    bd_rate_percent: RateDifference | None = None
     """Mean rate difference at equal AVQ, %; negative is saved; None where the curves do not overlap."""
-    bd_rate_vmaf_percent: float | None = None
+    bd_rate_vmaf_percent: RateDifference | None = None
     """The same at equal VMAF; None also where VMAF is not known."""
     breaks_rules: bool
     """Whether the fixed ladder breaks a rule that the designed one keeps, so that it may come out ahead."""

@@ -17,6 +17,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.allocation.ranges import AudioMos, Channels, Kbps, Px, Vmaf, Word
+
 __all__ = [
     "AUDIO_IDENTITY",
     "VIDEO_IDENTITY",
@@ -41,11 +43,11 @@ AudioIdentity = tuple[str, int, str]
 class Probe:
     """A measured video rendition that another one is interpolated from."""
 
-    target: str
+    target: Word
     """What the encoder was asked for."""
-    bitrate_kbps: float
+    bitrate_kbps: Kbps
     """Measured rate, kbps."""
-    vmaf: float | None = None
+    vmaf: Vmaf | None = None
     """Its VMAF; None where it is not known."""
 
 
@@ -53,19 +55,19 @@ class Probe:
 class VideoRendition:
     """One encoded video stream over one scene."""
 
-    codec: str
+    codec: Word
     """h264, hevc or av1."""
-    width_px: int
+    width_px: Px
     """Width, pixels."""
-    height_px: int
+    height_px: Px
     """Height, pixels."""
-    target: str
+    target: Word
     """What the encoder was asked for; `b=712k` where it is interpolated: what to ask of it."""
-    bitrate_kbps: float
+    bitrate_kbps: Kbps
     """Measured rate, kbps; a rate between measured ones where it is interpolated."""
     nearest_probes: tuple[Probe, ...] = ()
     """The measured renditions below and above; empty where the rendition was measured itself."""
-    vmaf: float | None = None
+    vmaf: Vmaf | None = None
     """VMAF (vmaf_v0.6.1), interpolated where the rendition is; None where it is not known."""
 
     @property
@@ -83,15 +85,15 @@ class VideoRendition:
 class AudioRendition:
     """One encoded audio stream over one scene."""
 
-    codec: str
+    codec: Word
     """aac, opus, heaac, heaacv2, ac3 or eac3."""
-    channels: int
+    channels: Channels
     """Channels."""
-    target: str
+    target: Word
     """What the encoder was asked for."""
-    bitrate_kbps: float
+    bitrate_kbps: Kbps
     """Measured rate, kbps."""
-    quality_mos: float | None = None
+    quality_mos: AudioMos | None = None
     """Audio quality as the models believe it (`models.audio_quality`), MOS; None where it is not known."""
 
     @property

@@ -23,6 +23,7 @@ from abr_alloc.allocation.ladder_rules import (
     size_allowed,
 )
 from abr_alloc.allocation.preference import preference_probability
+from abr_alloc.allocation.ranges import Avq, Px, Share, TotalKbps, Vmaf
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 
 __all__ = [
@@ -48,15 +49,15 @@ class TitleAtRung:
 
     title: str
     """Title."""
-    width_px: int
+    width_px: Px
     """Width that it plays, pixels."""
-    height_px: int
+    height_px: Px
     """Height that it plays, pixels."""
-    avq_mos: float
+    avq_mos: Avq
     """Predicted AVQ, MOS."""
     note: str
     """What its AVQ rests on, where that is not plainly a probe or between two."""
-    vmaf: float | None = None
+    vmaf: Vmaf | None = None
     """VMAF of its video; None where it is not known."""
 
 
@@ -68,19 +69,19 @@ class Rung:
     """Video rendition; its target is what to ask of the encoder."""
     audio: AudioRendition
     """Audio rendition."""
-    total_kbps: float
+    total_kbps: TotalKbps
     """Video + audio + overhead, kbps."""
-    avq_mos: float
+    avq_mos: Avq
     """Predicted AVQ, MOS."""
     interval_mos: tuple[float, float]
     """90 % interval of a listener panel's MOS, 1-5."""
-    played_share: float
+    played_share: Share
     """Share of the audience that plays it."""
     note: str = ""
     """What its AVQ rests on, where that is not plainly a probe or between two."""
     titles: tuple[TitleAtRung, ...] = ()
     """What every title comes to, where several share the ladder."""
-    preference_over_below: float | None = None
+    preference_over_below: Share | None = None
     """Probability that people rate it higher than the rung below by `preference.NOTICED_MOS`; None for the lowest rung,
     and where the error of the model is not known."""
 
@@ -93,9 +94,9 @@ class Ladder:
     """Title, or how many titles share it."""
     rungs: tuple[Rung, ...]
     """By total rate, rising."""
-    expected_avq_mos: float
+    expected_avq_mos: Avq
     """Expected AVQ of the audience, MOS."""
-    unreached_share: float
+    unreached_share: Share
     """Share of the audience below the lowest rung; counted as `FOOT_MOS`."""
     network: str
     """The audience."""

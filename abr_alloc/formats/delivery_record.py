@@ -6,16 +6,19 @@ It holds what was asked for and predicted. What came of it is measured on the se
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
+from msgspec import Meta
+
+from abr_alloc.allocation.ranges import Avq, Channels, Count, Kbps, Px, TotalKbps, Vmaf
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.errors import DeliveryError
+from abr_alloc.formats.conversion import record_of, refuse_unknown
 from abr_alloc.location import read_bytes
 from abr_alloc.writing import replace_file
 
@@ -63,15 +66,15 @@ class VideoOrder:
     """Its folder."""
     codec: str
     """h264, hevc or av1."""
-    width_px: int
+    width_px: Px
     """Width, pixels."""
-    height_px: int
+    height_px: Px
     """Height, pixels."""
     preset: str
     """The encoder's preset."""
-    planned_kbps: float
+    planned_kbps: Kbps
     """The ladder's rate, kbps."""
-    asked_kbps: float
+    asked_kbps: Kbps
     """What the encoder is asked for, kbps; another rate than the ladder's once it was refined."""
 
 
@@ -83,11 +86,11 @@ class AudioOrder:
     """Its folder."""
     codec: str
     """aac, opus, heaac or heaacv2."""
-    channels: int
+    channels: Channels
     """1 or 2."""
     target: str
     """What the encoder is asked for: `b=96k`."""
-    planned_kbps: float
+    planned_kbps: Kbps
     """The rate that it had when it was probed, kbps."""
 
 
@@ -99,11 +102,11 @@ class PlannedRung:
     """Folder of its video."""
     audio: str
     """Folder of its audio."""
-    total_kbps: float
+    total_kbps: TotalKbps
     """Video + audio + container, kbps."""
-    avq_mos: float
+    avq_mos: Avq
     """AVQ, MOS."""
-    vmaf: float | None = None
+    vmaf: Vmaf | None = None
     """VMAF of its video; None where the ladder does not say."""
 
 
@@ -117,13 +120,13 @@ class Delivery:
     """Path of the source, from the folder."""
     source_hash: str
     """SHA-256 of the source."""
-    num_frames: int
+    num_frames: Count
     """Frames of the source at its constant rate."""
     fps: str
     """Frames per second, as a fraction: 24000/1001."""
     scenes_s: tuple[tuple[float, float], ...]
     """Scenes over which AVQ was predicted: start and end, seconds."""
-    weights_s: tuple[float, ...] = ()
+    weights_s: tuple[Annotated[float, Meta(gt=0.0)], ...] = ()
     """Time of the title that every one of them stands for, seconds; empty where that is its own."""
     model: str
     """Model that predicted AVQ."""
@@ -131,13 +134,13 @@ class Delivery:
     """SHA-256 of its weights."""
     ffmpeg_version: str
     """ffmpeg's own version word."""
-    threads: int
+    threads: Count
     """Threads of every video encode."""
     language: str
     """RFC 5646 tag of the audio."""
     label: str
     """Name of the audio in a player's menu."""
-    audio_track: int | None = None
+    audio_track: Count | None = None
     """Number of the source's audio track that was asked for, from 1; None where none was."""
     videos: tuple[VideoOrder, ...]
     """Each video rendition once."""
@@ -173,9 +176,6 @@ class Delivery:
         ]
         found += ["ladder"] if ladders[0] != ladders[1] else ["preset"] if presets[0] != presets[1] else []
         return ["source"] if "source" in found else list(dict.fromkeys(found))
-
-
-_Record = TypeVar("_Record", VideoOrder, AudioOrder, PlannedRung, Delivery)
 
 
 def delivery_text(delivery: Delivery) -> str:
@@ -221,20 +221,15 @@ def read_delivery(path: Path) -> Delivery:
         )
     try:
         return _parse(document)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except (ValueError, ArithmeticError) as error:
         raise DeliveryError(f"{path} is damaged ({error}); encode the ladder again") from None
 
 
 def _parse(document: Mapping[str, Any]) -> Delivery:
-    # Folders of before digests, and of before tracks could be chosen, say nothing of them.
-    document = {"weights_s": [], "audio_track": None, **document}
-    fields = {field.name: document[field.name] for field in dataclasses.fields(Delivery)}
-    fields["scenes_s"] = tuple((float(start), float(end)) for start, end in fields["scenes_s"])
-    fields["weights_s"] = tuple(map(float, fields["weights_s"]))
-    fields["videos"] = tuple(_checked(VideoOrder(**item)) for item in fields["videos"])
-    fields["audios"] = tuple(_checked(AudioOrder(**item)) for item in fields["audios"])
-    fields["rungs"] = tuple(_checked(PlannedRung(**item)) for item in fields["rungs"])
-    found = _checked(Delivery(**fields))
+    found: Delivery = record_of(document, Delivery)
+    for name, kind in (("videos", VideoOrder), ("audios", AudioOrder), ("rungs", PlannedRung)):
+        for i, item in enumerate(document[name]):
+            refuse_unknown(item, kind, f"{name}[{i}]")
     fps = Fraction(found.fps)
     if fps <= 0:
         raise ValueError(f"fps is {found.fps!r}")
@@ -242,8 +237,6 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
         raise ValueError(f"scenes_s is {shown(found.scenes_s)}")
     if found.weights_s and len(found.weights_s) != len(found.scenes_s):
         raise ValueError(f"{len(found.weights_s)} weights_s for {len(found.scenes_s)} scenes_s")
-    if not all(0.0 < weight < math.inf for weight in found.weights_s):
-        raise ValueError(f"weights_s is {shown(found.weights_s)}")
     for name in found.stream_names:
         if not _NAME.fullmatch(name):  # it must not lead out of the folder
             raise ValueError(f"{name!r} is no name of a stream")
@@ -253,20 +246,4 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
     # Both ways: a rendition without a rung would never be looked at.
     if {rung.video for rung in found.rungs} != videos or {rung.audio for rung in found.rungs} != audios or not videos:
         raise ValueError("its rungs are not of its streams")
-    return found
-
-
-def _checked(found: _Record) -> _Record:
-    """A record whose texts are texts, whose counts are counts and whose numbers are positive; a score may be 0."""
-    for field in dataclasses.fields(found):
-        value = getattr(found, field.name)
-        fits = {
-            "str": isinstance(value, str),
-            "int": type(value) is int and value > 0,
-            "int | None": value is None or (type(value) is int and value > 0),
-            "float": type(value) in (int, float) and 0.0 < value < math.inf,
-            "float | None": value is None or (type(value) in (int, float) and 0.0 <= value <= 100.0),  # VMAF
-        }
-        if not fits.get(str(field.type), True):
-            raise ValueError(f"{field.name} is {shown(value)}")
     return found

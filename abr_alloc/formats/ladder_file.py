@@ -8,14 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.reference import Comparison, ReferenceLadder, ReferenceRung
 from abr_alloc.allocation.rung import Ladder, Rung
-from abr_alloc.documents import DamagedDocument, number_of, parse_json, shown
+from abr_alloc.documents import DamagedDocument, parse_json, shown
 from abr_alloc.errors import LadderFormatError
-from abr_alloc.formats.ladder_fields import designed_of, list_of, object_of
+from abr_alloc.formats.conversion import record_of
+from abr_alloc.formats.ladder_fields import designed_of
 from abr_alloc.formats.plan_document import video_object
 from abr_alloc.location import read_bytes
 
@@ -31,7 +34,10 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
-_MOST_SECONDS = 1e9
+
+_Fps = Annotated[float, Meta(ge=1e-3, le=1000.0)]
+_Instant = Annotated[float, Meta(ge=0.0, le=1e9)]
+_Weight = Annotated[float, Meta(ge=1e-6, le=1e9)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +46,9 @@ class TitleFacts:
 
     fps: Fraction
     """Frames per second."""
-    scenes_s: tuple[tuple[float, float], ...]
+    scenes_s: tuple[tuple[_Instant, _Instant], ...]
     """First instant of every scene and first instant after it, seconds."""
-    weights_s: tuple[float, ...] = ()
+    weights_s: tuple[_Weight, ...] = ()
     """Time of the title that every scene stands for, seconds, where it was measured as a digest; else empty."""
 
     @property
@@ -125,12 +131,12 @@ def read_designed(path: Path) -> list[TitleLadder]:
     """
     document = _read_document(path)
     try:
-        ladders = [designed_of(item) for item in list_of(document, "ladders")]
+        items = record_of(document.get("ladders"), list[Any], "ladders")
+        ladders = [designed_of(item, f"ladders[{i}]") for i, item in enumerate(items)]
         if not ladders:
             raise ValueError("it has no ladders")
-    except (KeyError, ValueError) as error:
-        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise LadderFormatError(f"{path} is damaged ({what}); design it again") from None
+    except ValueError as error:
+        raise LadderFormatError(f"{path} is damaged ({error}); design it again") from None
     return ladders
 
 
@@ -161,35 +167,24 @@ def read_title_facts(path: Path) -> dict[str, TitleFacts]:
     """
     document = _read_document(path)
     try:
-        features = object_of(document, "features") if document.get("features") is not None else {}
-        titles = object_of(features, "titles") if "titles" in features else {}
-        facts = {title: _facts(object_of(titles, title)) for title in titles}
-    except (KeyError, ValueError) as error:
-        what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise LadderFormatError(f"{path} is damaged (features.titles: {what}); design it again") from None
+        features = record_of(document.get("features"), dict[str, Any] | None, "features") or {}
+        titles = record_of(features.get("titles", {}), dict[str, dict[str, Any]], "features.titles")
+        facts = {title: _facts(item, f"features.titles[{shown(title)}]") for title, item in titles.items()}
+    except ValueError as error:
+        raise LadderFormatError(f"{path} is damaged ({error}); design it again") from None
     return {title: found for title, found in facts.items() if found.scenes_s}
 
 
-def _facts(item: Mapping[str, Any]) -> TitleFacts:
-    scenes_s = tuple(_span(span) for span in list_of(item, "scenes_s"))
-    weights = list_of(item, "weights_s") if "weights_s" in item else []
-    if weights and len(weights) != len(scenes_s):
-        raise ValueError(f"{len(weights)} weights_s for {len(scenes_s)} scenes_s")
-    return TitleFacts(
-        # Frame rates are quotients of small numbers, which 15 digits give away.
-        fps=Fraction(number_of(item, "fps", 1e-3, 1000.0)).limit_denominator(1001),
-        scenes_s=scenes_s,
-        weights_s=tuple(number_of({"weights_s": weight}, "weights_s", 1e-6, _MOST_SECONDS) for weight in weights),
-    )
-
-
-def _span(span: Any) -> tuple[float, float]:
-    if not isinstance(span, list) or len(span) != 2:
-        raise ValueError(f"a scene is {shown(span)}, not its start and end")
-    start, end = (number_of({"scenes_s": instant}, "scenes_s", 0.0, _MOST_SECONDS) for instant in span)
-    if not start < end:
-        raise ValueError(f"a scene of scenes_s ends at {end:g} s and starts at {start:g} s")
-    return start, end
+def _facts(item: Mapping[str, Any], place: str) -> TitleFacts:
+    # Frame rates are quotients of small numbers, which 15 digits give away.
+    fps = Fraction(record_of(item.get("fps"), _Fps, f"{place}.fps")).limit_denominator(1001)
+    facts: TitleFacts = record_of({**item, "fps": fps}, TitleFacts, place)
+    if facts.weights_s and len(facts.weights_s) != len(facts.scenes_s):
+        raise ValueError(f"{place}: {len(facts.weights_s)} weights_s for {len(facts.scenes_s)} scenes_s")
+    for start, end in facts.scenes_s:
+        if not start < end:
+            raise ValueError(f"{place}: a scene of scenes_s ends at {end:g} s and starts at {start:g} s")
+    return facts
 
 
 def _read_document(path: Path) -> dict[str, Any]:

@@ -333,7 +333,7 @@ def test_an_overhead_that_is_none_is_refused(value, edited, export):
 def test_a_title_that_is_no_text_is_refused(edited, export):
     outcome = export("hls", ladder=edited(lambda document: document["ladders"][0].update(title=7)))
     assert outcome.code == FAILURE
-    assert "title is 7" in outcome.error_line()
+    assert "ladders[0].title: expected str" in outcome.error_line()
 
 
 # Usage.

@@ -65,6 +65,11 @@ def test_another_rate_for_a_video_is_the_same_job_but_another_preset_is_not(orde
         assert other.differences(order)
 
 
+def test_whatever_avq_a_ladder_may_hold_is_read_back(document, tmp_path):
+    document["rungs"][0]["avq_mos"] = -0.25
+    assert read(document, tmp_path).rungs[0].avq_mos == -0.25
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -104,6 +109,8 @@ def test_what_is_no_record_is_refused(text, message, tmp_path):
         (("weights_s",), [1.0] * 99),
         (("weights_s",), [0.0]),
         (("weights_s",), ["long"]),
+        (("weights_s",), ["5.0"]),
+        (("scenes_s", 0, 0), False),
         (("title",), None),
         (("videos",), []),
         (("videos",), {"a": 1}),
@@ -124,6 +131,8 @@ def test_what_is_no_record_is_refused(text, message, tmp_path):
         (("rungs", 0, "avq_mos"), float("nan")),
         (("rungs", 0, "avq_mos"), "3"),
         (("rungs", 0, "extra"), 1),
+        (("videos", 0, "extra"), 1),
+        (("audios", 0, "extra"), 1),
     ],
     ids=str,
 )
@@ -138,7 +147,7 @@ def test_every_field_is_checked(path, value, document, tmp_path):
 
 def test_a_field_that_is_missing_is_told(document, tmp_path):
     for name in set(document) - {"schema_version", "command", "weights_s"}:
-        with pytest.raises(DeliveryError, match=f"is damaged .'{name}'.; encode"):
+        with pytest.raises(DeliveryError, match=rf"is damaged \(object missing required field {name}\); encode"):
             read({key: value for key, value in document.items() if key != name}, tmp_path)
 
 

@@ -153,6 +153,23 @@ def test_a_ladder_becomes_a_fixed_one_of_the_same_rungs() -> None:
     assert {(r.audio_codec, r.audio_kbps) for r in reference.rungs} == {("aac", 64.123456789)}
 
 
+def test_a_ladder_alone_is_read_without_what_it_was_held_against(document, save) -> None:
+    for name in ("num_candidates", "crossovers", "comparison"):
+        del document["ladders"][0][name]
+    for one in document["ladders"][0]["rungs"]:
+        del one["note"]
+        one["video"].pop("nearest_probes", None)
+    (found,) = read_designed(save(document))
+    assert (found.num_candidates, found.crossovers, found.comparison) == (0, (), None)
+    assert [(one.note, one.video.nearest_probes) for one in found.ladder.rungs] == [("", ())] * 2
+
+
+def test_whole_numbers_are_read_as_rates(document, save) -> None:
+    rung(document)["video"]["bitrate_kbps"] = 200
+    (found,) = read_ladders(save(document))
+    assert repr(found.rungs[0].video.bitrate_kbps) == "200.0"
+
+
 # What is no ladder file.
 
 
@@ -225,6 +242,19 @@ DAMAGE = {
     ),
     "an audio quality over 5": lambda d: rung(d)["audio"].update(quality_mos=5.5),
     "a probability over 1": lambda d: rung(d).update(preference_over_below=1.5),
+    "an audio with a stranger": lambda d: rung(d)["audio"].update(interpolated=True),
+    "a stranger in the fixed ladder": lambda d: d["ladders"][0]["comparison"]["ladder"]["rungs"][1]["video"].update(
+        x=1
+    ),
+    "an interval upside down": lambda d: rung(d).update(interval_mos=[3.0, 2.0]),
+    "an interval far from any MOS": lambda d: rung(d).update(interval_mos=[-8.0, 2.0]),
+    "rates that fall": lambda d: rung(d).update(total_kbps=1e6),
+    "rates of the fixed ladder that fall": lambda d: d["ladders"][0]["comparison"]["ladder"]["rungs"].reverse(),
+    "a size that is half a pixel": lambda d: rung(d)["video"].update(width_px=64.5),
+    "a number that is true": lambda d: rung(d)["audio"].update(channels=True),
+    "a codec without a name": lambda d: rung(d)["audio"].update(codec=""),
+    "a crossover without a height": lambda d: d["ladders"][0]["crossovers"][0].update(below_px=[320]),
+    "more rungs than any ladder": lambda d: d["ladders"][0]["comparison"].update(rungs_needed=1001),
     "a saving of more than all": lambda d: d["ladders"][0]["comparison"].update(bd_rate_vmaf_percent=-101.0),
 }
 
@@ -235,6 +265,16 @@ def test_a_damaged_file_is_refused_for(damage: str, document, save) -> None:
     DAMAGE[damage](broken)
     with pytest.raises(LadderFormatError, match=r"ladder\.json is damaged"):
         read_ladders(save(broken))
+
+
+def test_a_refusal_names_the_field_and_what_it_must_be(document, save) -> None:
+    document["ladders"][0]["rungs"][1]["avq_mos"] = 7
+    path = save(document)
+    with pytest.raises(LadderFormatError) as refused:
+        read_ladders(path)
+    assert str(refused.value) == (
+        f"{path} is damaged (ladders[0].rungs[1].avq_mos: expected float <= 6.5); design it again"
+    )
 
 
 def test_a_digest_says_what_its_scenes_stand_for_and_is_as_long_as_they_do(document, save) -> None:
