@@ -89,6 +89,75 @@ DOORS = {
 }
 
 
+# Where modules are tested that have no test file of their own name: through what they are for.
+TESTED_IN = {
+    "allocation/test_plan.py": ("allocation.filters", "allocation.validity"),
+    "allocation/test_reference.py": ("allocation.fixed",),
+    "allocation/test_title_plan.py": ("allocation.title_case",),
+    "allocation/test_interpolation.py": ("allocation.surface",),
+    "robustness/test_examples.py": (
+        "allocation.prediction",
+        "models.card",
+        "models.stored",
+        "models.trial",
+        "documents",
+    ),
+    "cli/test_terminal.py": ("cli.layout", "cli.main", "cli.printing", "cli.progress", "cli.tables", "cli.verbosity"),
+    "cli/test_catalogue.py": ("cli.streaming", "cli.summaries", "runs.catalogue_run", "runs.ladder_catalogue"),
+    "cli/test_bad_input.py": ("cli.places", "cli.training_data"),
+    "cli/test_compare.py": ("cli.agreement_table", "runs.comparison_files"),
+    "cli/test_evaluate.py": ("learning.agreement",),
+    "cli/test_verify.py": ("cli.delivery_table", "cli.listening"),
+    "cli/test_doctor.py": ("cli.doctor_table", "runs.examine"),
+    "cli/test_ladder.py": ("cli.ladder_table", "formats.ladder_basis", "formats.result_rows"),
+    "cli/test_lint.py": ("cli.lint_table",),
+    "cli/test_plan.py": ("formats.plan_document",),
+    "cli/test_report.py": ("cli.figure", "runs.figure_run", "runs.shown_ladders"),
+    "cli/test_train.py": ("cli.tune", "learning.build", "learning.decisions", "runs.study_files"),
+    "robustness/test_surroundings.py": ("cli.signals",),
+    "robustness/test_outputs.py": ("disk", "partial", "writing", "table.spreadsheet"),
+    "robustness/test_confinement.py": ("media.confinement", "media.container", "media.programs"),
+    "robustness/test_sharing.py": ("measure.entry", "runs.shared_model"),
+    "formats/test_conversion.py": ("allocation.ranges",),
+    "formats/test_ladder_file.py": ("formats.ladder_fields", "allocation.rendition"),
+    "delivery/test_encode.py": ("delivery.rendition_tasks",),
+    "learning/test_cross_validation.py": ("learning.dataset", "learning.registry", "learning.systems"),
+    "learning/test_ratings.py": ("learning.rated_columns",),
+    "learning/test_fusionnet.py": ("models.folded", "models.predictor"),
+    "learning/test_conformal.py": ("models.intervals",),
+    "linting/test_playlist.py": ("linting.attributes", "linting.constraints", "linting.tags", "linting.values"),
+    "linting/test_findings.py": (
+        *("linting.authoring_rules", "linting.master_rules", "linting.protocol_rules", "linting.reading"),
+        *("linting.rules", "linting.stream"),
+    ),
+    "linting/test_hdr.py": ("linting.hdr_rules",),
+    "measure/test_extract.py": ("measure.audio", "measure.looks", "measure.rows", "measure.title"),
+    "measure/test_cache.py": ("measure.cache_size",),
+    "media/test_part.py": ("media.coding", "media.normalise"),
+    "media/test_colour.py": ("media.frames",),
+    "media/test_probe.py": ("media.timeline",),
+    "reporting/test_page.py": ("reporting.about", "reporting.charts", "reporting.page_data"),
+    "reporting/test_figures.py": ("reporting.scatter", "reporting.style"),
+    "runs/test_results.py": (
+        *("runs.encode_run", "runs.export_run", "runs.extract_run", "runs.feedback", "runs.ladder_run"),
+        *(
+            "runs.lint_run",
+            "runs.notebook",
+            "runs.plan_run",
+            "runs.relevance_run",
+            "runs.report_run",
+            "runs.verify_run",
+        ),
+    ),
+    "table/test_table.py": ("table.parquet",),
+    "visqol/test_patches.py": ("visqol.lag",),
+    "visqol/test_nsim.py": ("visqol.search",),
+    "visqol/test_score.py": ("visqol.realignment",),
+    "workers/test_cluster.py": ("workers.environment", "workers.open", "workers.remote", "workers.task"),
+    "workers/test_tls.py": ("workers.certificates",),
+}
+
+
 def name_of(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
 
@@ -148,6 +217,17 @@ def test_no_import_goes_round_in_a_circle() -> None:
 def test_modules_fit_in_the_head() -> None:
     for path in MODULES:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 320, path
+
+
+def test_every_module_has_its_tests() -> None:
+    """A test file of its name, or one that says what it is for; and no entry for what is not there any more."""
+    tests = Path(__file__).parent
+    elsewhere = {module: file for file, modules in TESTED_IN.items() for module in modules}
+    names = {name_of(path) for path in MODULES if path.stem != "__init__"}
+    mirrors = {name: tests.joinpath(*name.split(".")[:-1], f"test_{name.rpartition('.')[2]}.py") for name in names}
+    without = {name for name, mirror in mirrors.items() if not mirror.is_file()}
+    assert without == elsewhere.keys()
+    assert all((tests / file).is_file() for file in TESTED_IN)
 
 
 def test_there_is_no_drawer() -> None:
