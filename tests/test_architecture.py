@@ -119,7 +119,7 @@ TESTED_IN = {
     "robustness/test_confinement.py": ("media.confinement", "media.container", "media.programs"),
     "robustness/test_sharing.py": ("measure.entry", "runs.shared_model"),
     "formats/test_conversion.py": ("allocation.ranges",),
-    "formats/test_ladder_file.py": ("formats.ladder_fields", "allocation.rendition"),
+    "formats/test_ladder_file.py": ("formats.ladder_fields",),
     "delivery/test_encode.py": ("delivery.rendition_tasks",),
     "learning/test_cross_validation.py": ("learning.dataset", "learning.registry", "learning.systems"),
     "learning/test_ratings.py": ("learning.rated_columns",),
