@@ -5,7 +5,7 @@ the share of the audience with at least a given bandwidth. A lognormal distribut
 
     P(b >= t) = Phi(-(ln t - ln median) / sigma)
 
-The presets are lognormal fits to published figures of throughput, each described in `PRESETS`; they are what somebody
+The presets are lognormal fits to published figures of throughput, each described in `NETWORKS`; they are what somebody
 measured somewhere once, not the audience of a service. A service's own distribution is a CSV file.
 """
 
@@ -24,31 +24,12 @@ import numpy.typing as npt
 
 from abr_alloc.errors import AudienceError, UnitError
 from abr_alloc.location import require_no_pipe
+from abr_alloc.shipped import NETWORKS
 from abr_alloc.units import parse_bitrate_kbps
 
-__all__ = ["PRESETS", "Audience", "lognormal", "read_audience", "weighted"]
+__all__ = ["Audience", "lognormal", "read_audience", "weighted"]
 
 Floats = npt.NDArray[np.float64]
-
-
-PRESETS: dict[str, tuple[str, str]] = {
-    "3g": (
-        "lognormal:median=1205k,sigma=0.427",
-        "mean and spread 1.32 and 0.59 Mbit/s that Wang et al. (IEEE TMC 2026, Table I) give for the traces of Riiser "
-        "et al., Commute Path Bandwidth Traces from 3G Networks (MMSys 2013)",
-    ),
-    "4g": (
-        "lognormal:median=26.5M,sigma=0.515",
-        "mean and spread 30.3 and 16.7 Mbit/s of van der Hooft et al., HTTP/2-Based Adaptive Streaming of HEVC Video "
-        "over 4G/LTE Networks (IEEE Communications Letters 20, 2016, section III-A)",
-    ),
-    "fixed": (
-        "lognormal:median=13M,sigma=0.891",
-        "US shares of 90, 48 and 21 % above 4, 15 and 25 Mbit/s in Akamai's State of the Internet, first quarter of "
-        "2017, as the press quoted them",
-    ),
-}
-"""Name -> parameters and where they come from (docs/ladders.md has the arithmetic and the caveats)."""
 
 _LOGNORMAL = re.compile(r"lognormal:median=(?P<median>[^,]+),sigma=(?P<sigma>[^,]+)")
 
@@ -125,13 +106,13 @@ def read_audience(text: str) -> Audience:
     Raises:
         AudienceError: none of these, or a file that breaks its format.
     """
-    if text in PRESETS:
-        return _parse_lognormal(PRESETS[text][0], text)
+    if text in NETWORKS:
+        return _parse_lognormal(NETWORKS[text][0], text)
     if text.startswith("lognormal"):
         return _parse_lognormal(text, text)
     if not text.lower().endswith(".csv"):
         raise AudienceError(
-            f"{text!r} is no network; write lognormal:median=3M,sigma=0.9, one of {', '.join(PRESETS)}, or a .csv file"
+            f"{text!r} is no network; write lognormal:median=3M,sigma=0.9, one of {', '.join(NETWORKS)}, or a .csv file"
         )
     return _read_csv(Path(text))
 

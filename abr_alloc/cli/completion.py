@@ -10,18 +10,14 @@ from collections.abc import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem
 
-from abr_alloc.shipped import grid_names, model_names, reference_names
+from abr_alloc.shipped import NETWORKS, grid_names, model_names, reference_names
 
 __all__ = [
-    "NETWORKS",
     "complete_grid",
     "complete_model",
     "complete_network",
     "complete_reference",
 ]
-
-NETWORKS = ("3g", "4g", "fixed")
-"""Names of audiences; `allocation.audience.PRESETS` says what they are."""
 
 _Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 

@@ -15,6 +15,7 @@ from abr_alloc.cli.completion import complete_network, complete_reference
 from abr_alloc.cli.printing import echo
 from abr_alloc.documents import shown
 from abr_alloc.parameters import with_options
+from abr_alloc.shipped import NETWORKS
 
 if TYPE_CHECKING:
     from abr_alloc.runs.ladder_catalogue import LadderTask
@@ -93,7 +94,8 @@ class _Sizes(click.ParamType):
     show_default=True,
     metavar="NETWORK",
     shell_complete=complete_network,
-    help="Bandwidth of the audience: lognormal:median=RATE,sigma=NUMBER, a .csv file (kbps,weight), 3g, 4g or fixed.",
+    help="Bandwidth of the audience: lognormal:median=RATE,sigma=NUMBER, a .csv file (kbps,weight), "
+    f"{', '.join(list(NETWORKS)[:-1])} or {list(NETWORKS)[-1]}.",
 )
 @click.option(
     "--max-audio",

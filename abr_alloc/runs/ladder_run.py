@@ -12,7 +12,7 @@ from typing import Any, overload
 import pandas as pd
 
 from abr_alloc import defaults
-from abr_alloc.allocation.audience import PRESETS, Audience, read_audience
+from abr_alloc.allocation.audience import Audience, read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_catalogue, design_titles
 from abr_alloc.allocation.reference import ReferenceLadder, load_reference
 from abr_alloc.allocation.surface import build_surfaces
@@ -28,6 +28,7 @@ from abr_alloc.runs.catalogue_run import table_of
 from abr_alloc.runs.file_names import FileNames
 from abr_alloc.runs.notebook import table_html
 from abr_alloc.runs.shared_model import as_model
+from abr_alloc.shipped import NETWORKS
 from abr_alloc.table.table import FeatureTable
 from abr_alloc.writing import replace_file
 
@@ -147,7 +148,7 @@ def ladder(
 
 def described_network(text: str) -> str:
     """A network as it was given, and what it stands for where it is a preset."""
-    return " = ".join([text, *PRESETS.get(text, ())[:1]])
+    return " = ".join([text, *NETWORKS.get(text, ())[:1]])
 
 
 def ladder_provenance(

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from abr_alloc import defaults
-from abr_alloc.allocation.audience import PRESETS, lognormal, read_audience, weighted
+from abr_alloc.allocation.audience import lognormal, read_audience, weighted
 from abr_alloc.errors import AudienceError
+from abr_alloc.shipped import NETWORKS
 
 
 @settings(deadline=None, max_examples=100)
@@ -52,9 +53,9 @@ def test_rates_that_add_up_to_a_mass_point_are_included_despite_rounding() -> No
     assert weighted(np.array([300.0]), np.array([1.0]), "n").share_with(np.array([total])) == pytest.approx([1.0])
 
 
-@pytest.mark.parametrize("name", [*PRESETS, defaults.NETWORK])
+@pytest.mark.parametrize("name", [*NETWORKS, defaults.NETWORK])
 def test_what_ships_parses_with_positive_parameters(name: str) -> None:
-    text = PRESETS[name][0] if name in PRESETS else name
+    text = NETWORKS[name][0] if name in NETWORKS else name
     median, sigma = re.fullmatch(r"lognormal:median=([\d.]+)[kM],sigma=([\d.]+)", text).groups()
     assert float(median) > 0 and float(sigma) > 0
     audience = read_audience(name)
@@ -67,8 +68,8 @@ def test_what_ships_parses_with_positive_parameters(name: str) -> None:
     ("preset", "mean_mbps", "spread_mbps"), [("3g", 1.32, 0.59), ("4g", 30.3, 16.7)], ids=["3g", "4g"]
 )
 def test_presets_have_the_mean_and_the_spread_that_they_cite(preset, mean_mbps, spread_mbps) -> None:
-    median, sigma = re.fullmatch(r"lognormal:median=([\d.]+)[kM],sigma=([\d.]+)", PRESETS[preset][0]).groups()
-    scale = float(median) / (1000 if "k," in PRESETS[preset][0] else 1)
+    median, sigma = re.fullmatch(r"lognormal:median=([\d.]+)[kM],sigma=([\d.]+)", NETWORKS[preset][0]).groups()
+    scale = float(median) / (1000 if "k," in NETWORKS[preset][0] else 1)
     mean, variance = stats.lognorm(s=float(sigma), scale=scale).stats()
     assert (mean, variance**0.5) == pytest.approx((mean_mbps, spread_mbps), rel=0.01)
 

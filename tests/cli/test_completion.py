@@ -8,10 +8,8 @@ import sys
 
 import pytest
 
-from abr_alloc.allocation.audience import PRESETS
-from abr_alloc.cli import completion
 from abr_alloc.cli.main import COMMANDS
-from abr_alloc.shipped import model_names, reference_names
+from abr_alloc.shipped import NETWORKS, model_names, reference_names
 
 RUN = "import sys; sys.argv[0] = 'abr-alloc'; from abr_alloc.cli import main; main()"
 
@@ -51,7 +49,7 @@ def test_every_shell_gets_a_script(shell):
         (["ladder", "x", "--model"], "dir", model_names()),
         (["extract", "--grid"], "file", ["dense", "hull", "paper", "quick"]),
         (["ladder", "x", "--compare"], "file", reference_names()),
-        (["ladder", "x", "--network"], "file", list(PRESETS)),
+        (["ladder", "x", "--network"], "file", list(NETWORKS)),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
@@ -59,10 +57,6 @@ def test_names_that_ship_are_offered_and_files_or_folders_of_ones_own(words, kin
     found = complete("bash", *words, "")
     assert found[0][0] == kind, "first, for bash forgets what came before"
     assert found[1:] == [("plain", name) for name in names]
-
-
-def test_the_networks_are_those_that_are_understood():
-    assert list(completion.NETWORKS) == list(PRESETS)
 
 
 def test_nothing_heavy_is_imported_to_complete():
