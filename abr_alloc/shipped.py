@@ -1,4 +1,4 @@
-"""What ships as data: models, probing grids, fixed ladders, networks. Imports nothing heavy: shells ask for their names."""
+"""What ships as data: models, probing grids, fixed ladders, networks. Imports nothing heavy: shells ask for names."""
 
 from __future__ import annotations
 

@@ -53,13 +53,13 @@ def explain_shortage(
         if not has_floor:
             reason = f"a mean of {budget_kbps:g} kbps is below the title's cheapest allocation, {needed:.1f} kbps"
             return shortage(None, needed, reason, "raise `budget_kbps` or add a cheaper rendition to the grid")
-        dearest = int((limited.time_share * limited.kbps.min(axis=1)).argmax())
+        largest = int((limited.time_share * limited.kbps.min(axis=1)).argmax())
         reason = (
             f"keeping {floor} in every scene costs a mean of {needed:.1f} kbps, over the budget of {budget_kbps:g}; "
-            f"scene {title[dearest].scene} takes the most, {limited.kbps[dearest].min():.1f} kbps for "
-            f"{title[dearest].duration_s:.1f} s"
+            f"scene {title[largest].scene} takes the most, {limited.kbps[largest].min():.1f} kbps for "
+            f"{title[largest].duration_s:.1f} s"
         )
-        return shortage(dearest, needed, reason, "raise `budget_kbps` or lower `min_avq_mos`")
+        return shortage(largest, needed, reason, "raise `budget_kbps` or lower `min_avq_mos`")
     # A scene that no case can serve is to blame; where every case fails at another scene, the closest case's first.
     bare = np.array([~np.isfinite(c.kbps).any(axis=1) for c in both])  # (cases, S)
     hopeless = np.flatnonzero(bare.all(axis=0))

@@ -3,8 +3,8 @@
 For one codec, one size and one audio rendition, AVQ over the logarithm of the video rate is a shape-preserving
 piecewise cubic through the probes (PCHIP; Fritsch and Carlson, SIAM J. Numer. Anal. 17, 1980): where the
 probes rise it rises, and it never swings beyond two neighbours. Nothing is extrapolated: a size offers rates from its
-cheapest to its dearest probe and no others. Across sizes the best one at each rate counts, the upper envelope; where
-the best size changes is a crossover. docs/allocation.md has the measured error.
+cheapest to its most expensive probe and no others. Across sizes the best one at each rate counts, the upper envelope;
+where the best size changes is a crossover. docs/allocation.md has the measured error.
 
 Axes: V video renditions, A audio renditions, R rates.
 """
@@ -255,8 +255,8 @@ def _features(surface: QualitySurface, offered: _Offered) -> npt.NDArray[np.floa
 def find_crossovers(surface: QualitySurface, audio: int, codec: str) -> list[Crossover]:
     """Video rates at which the best size changes, with one audio rendition of a measured surface.
 
-    A size stays at its last AVQ beyond its dearest probe: where its curve merely ends, no other becomes better. A
-    change counts once the new size leads by `_LEAD_MOS`; curves that lie on each other do not change places.
+    A size stays at its last AVQ beyond its most expensive probe: where its curve merely ends, no other becomes better.
+    A change counts once the new size leads by `_LEAD_MOS`; curves that lie on each other do not change places.
     """
     curves = [curve for curve in size_curves(surface) if curve.codec == codec and len(curve.kbps) > 1]
     if not curves:

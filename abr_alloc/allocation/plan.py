@@ -159,14 +159,14 @@ def plan_surfaces(
 
 def middling_budget_kbps(surfaces: Sequence[QualitySurface]) -> float:
     """A budget in the middle of what a table holds: the median over scenes of the geometric mean of the cheapest and
-    the dearest pair, never below the dearest scene's cheapest pair; rounded up to two digits."""
+    the most expensive pair, never below the most expensive scene's cheapest pair; rounded up to two digits."""
     return middle_of_kbps(
         np.array([s.total_kbps.min() for s in surfaces]), np.array([s.total_kbps.max() for s in surfaces])
     )
 
 
 def middle_of_kbps(least: npt.NDArray[np.float64], most: npt.NDArray[np.float64]) -> float:
-    """The same from the rates of every scene's cheapest and dearest pair, (S,) each, kbps."""
+    """The same from the rates of every scene's cheapest and most expensive pair, (S,) each, kbps."""
     value = max(float(np.median(np.sqrt(least * most))), float(least.max()))
     unit = 10.0 ** (np.floor(np.log10(value)) - 1)
     return float(np.ceil(value / unit) * unit)

@@ -1,7 +1,7 @@
 """Adaptive probing: which video renditions to measure next, so that a few of a grid lead to the grid's own plans.
 
 A plan with interpolation rests on the upper envelope of AVQ over the rate, so a probe is worth what it changes there.
-Two corners come first: the cheapest rendition (smallest size, coarsest CRF) and the dearest (largest, finest). Then,
+Two corners come first: the cheapest rendition (smallest size, coarsest CRF) and the most expensive (largest, finest). Then,
 round after round, rate and AVQ of all that is not measured are believed (`belief.py`), and those probes are taken that
 leave the least regret: what the plans made from the measured probes, theirs interpolated, lose against plans made from
 the whole grid, were it as believed. A size that cannot reach the envelope gains nothing and is skipped; a gap across
@@ -134,7 +134,7 @@ class Prober:
 
 
 def _order(c: Candidate) -> tuple[int, float]:
-    """From the cheapest to the dearest corner: sizes rising, CRFs falling."""
+    """From the cheapest to the most expensive corner: sizes rising, CRFs falling."""
     return c.width_px * c.height_px, -(_crf(c) or 0.0)
 
 

@@ -120,7 +120,7 @@ def build_surfaces(
 
     Args:
         table: checked rows.
-        model: who predicts.
+        model: the model that predicts.
         overhead: container overhead as a share of the streams' rate.
 
     Raises:

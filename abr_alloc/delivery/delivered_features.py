@@ -186,7 +186,7 @@ def measure_pairs(
         info: the source.
         ffmpeg: the program.
         cache: what was measured before is not measured again.
-        model: who predicts.
+        model: the model that predicts.
         jobs: worker processes.
 
     Raises:

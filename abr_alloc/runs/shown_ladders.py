@@ -43,7 +43,7 @@ def find_ladders(
         path: a ladder file, or a folder of them; None to design.
         names: the titles.
         table: what the ladders are shown beside.
-        model: who predicts.
+        model: the model that predicts.
         overhead: container overhead as a share of the streams' rate.
         mix_audio: as in `DesignOptions`, for ladders that are designed.
 
