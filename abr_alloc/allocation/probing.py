@@ -1,9 +1,9 @@
 """Adaptive probing: which video renditions to measure next, so that a few of a grid lead to the grid's own plans.
 
 A plan with interpolation rests on the upper envelope of AVQ over the rate, so a probe is worth what it changes there.
-Two corners come first: the cheapest rendition (smallest size, coarsest CRF) and the most expensive (largest, finest). Then,
-round after round, rate and AVQ of all that is not measured are believed (`belief.py`), and those probes are taken that
-leave the least regret: what the plans made from the measured probes, theirs interpolated, lose against plans made from
+Two corners come first: the cheapest rendition (smallest size, coarsest CRF) and the most expensive (largest, finest).
+Then, round after round, rate and AVQ of all that is not measured are estimated (`surrogate.py`), and those probes are
+taken that leave the least regret: what the plans made from the measured probes, theirs interpolated, lose against plans made from
 the whole grid, were it as believed. A size that cannot reach the envelope gains nothing and is skipped; a gap across
 which the interpolation errs costs regret until it is filled. It ends when the regret believed is small, or at a third
 of the grid. This is sequential design on a response surface in the manner of Jones, Schonlau and Welch, Journal of

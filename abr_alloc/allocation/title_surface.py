@@ -99,7 +99,7 @@ class TitleCurves:
     """AVQ of one title and codec at sizes and rates that were not probed, and where that leaves the probes."""
 
     def __init__(self, surface: QualitySurface, codec: str, round_kbps: float = 0.0) -> None:
-        """`round_kbps`: rates of designed rungs are its multiples; what is held, is held at the most expensive of them."""
+        """`round_kbps`: rates of designed rungs are its multiples; what is held, is held at the largest of them."""
         self.title = surface.title
         self._round_kbps = round_kbps
         self.curves: list[SizeCurve] = [curve for curve in size_curves(surface) if curve.codec == codec]
@@ -117,8 +117,8 @@ class TitleCurves:
         """AVQ at a size (its short side) and rates, (R, A).
 
         A size that was not probed is taken between its neighbours, linear in the logarithm of the short side. Above
-        the most expensive probe AVQ is held at that probe's. NaN below the cheapest probe, and for sizes beyond the source's
-        unless `cap_at_source` gives them the source's.
+        the most expensive probe AVQ is held at that probe's. NaN below the cheapest probe, and for sizes beyond the
+        source's unless `cap_at_source` gives them the source's.
         """
         low, high, weight = self._neighbours(side_px, cap_at_source)
         if low is None or high is None:
@@ -158,7 +158,7 @@ class TitleCurves:
         return nearest, "; ".join(notes)
 
     def _held_kbps(self, curve: SizeCurve) -> float:
-        """The rate from which on a curve stays at its value: its most expensive probe's, or the last multiple below that."""
+        """The rate from which on a curve stays at its value: its last probe's, or the last multiple below that."""
         most = float(curve.kbps[-1])
         rounded = math.floor(most / self._round_kbps) * self._round_kbps if self._round_kbps > 0.0 else most
         return rounded if curve.kbps[0] <= rounded else most
