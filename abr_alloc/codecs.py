@@ -2,8 +2,8 @@
 
 Records stand in the order of how many players play them, the most widely played first. What a single module knows of
 a codec and nobody else asks for lies in that module, in one table by the codec's name: the bitstream (`bitstream.py`),
-the levels of its standard (`export.codec_strings`), what the format of another program calls it (`export`), the curve
-of its quality (`models.audio_quality`). tests/media/test_codecs.py tells which of them a new codec is missing from.
+the levels of its standard (`exporting.codec_strings`), what the format of another program calls it (`exporting`), the
+curve of its quality (`models.audio_quality`). tests/test_codecs.py tells which of them a new codec is missing from.
 
 Nothing here runs or imports anything, so that floors without ffmpeg read it too.
 """

@@ -3,11 +3,11 @@
 A plan with interpolation rests on the upper envelope of AVQ over the rate, so a probe is worth what it changes there.
 Two corners come first: the cheapest rendition (smallest size, coarsest CRF) and the most expensive (largest, finest).
 Then, round after round, rate and AVQ of all that is not measured are estimated (`surrogate.py`), and those probes are
-taken that leave the least regret: what the plans made from the measured probes, theirs interpolated, lose against plans made from
-the whole grid, were it as believed. A size that cannot reach the envelope gains nothing and is skipped; a gap across
-which the interpolation errs costs regret until it is filled. It ends when the regret believed is small, or at a third
-of the grid. This is sequential design on a response surface in the manner of Jones, Schonlau and Welch, Journal of
-Global Optimization 13, 1998, with the believed values standing for probes under way.
+taken that leave the least regret: what the plans made from the measured probes, theirs interpolated, lose against plans
+made from the whole grid, were it as estimated. A size that cannot reach the envelope gains nothing and is skipped; a
+gap across which the interpolation errs costs regret until it is filled. It ends when the regret believed is small, or
+at a third of the grid. This is sequential design on a response surface in the manner of Jones, Schonlau and Welch,
+Journal of Global Optimization 13, 1998, with the believed values standing for probes under way.
 
 Audio is held at its best rendition, where the video matters most. Everything follows from the measurements alone, so
 the same probes are taken whatever runs beside.

@@ -2,7 +2,7 @@
 
 Axes: P patches, F frames of a patch, B bands, T frames of a rendition, W places.
 
-Of NSIM (see `features.nsim`) all that concerns one side alone is worked out once: for the patch, and for each frame of
+Of NSIM (see `visqol.nsim`) all that concerns one side alone is worked out once: for the patch, and for each frame of
 the rendition as the first, an inner or the last one of a patch, whose edges repeat. What is left is the covariance, P x
 W x F x B cells of it. The loop over them is compiled by numba; frames lie flat, so that a processor takes several cells
 at a time.
