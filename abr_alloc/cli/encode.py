@@ -92,8 +92,11 @@ def command(
 
     from abr_alloc.cli.delivery_table import delivered_text, refined_text, verified_text
     from abr_alloc.cli.listening import listener
+    from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.runs.encode_run import encode, refine_delivery
 
+    if refine:
+        find_ffmpeg(ffmpeg_path)  # one without libvmaf is refused before any work
     feedback = listener()
     found = encode(
         source,
@@ -103,7 +106,6 @@ def command(
         preset=preset,
         language=language,
         audio_name=audio_name,
-        needs_libvmaf=refine,
         jobs=jobs,
         cache=cache_dir,
         audio_track=audio_track,

@@ -38,7 +38,7 @@ from abr_alloc.measure.entry import open_entry, seal_entry
 from abr_alloc.partial import owner_name, was_left_behind
 from abr_alloc.writing import write_bytes
 
-__all__ = ["LOOK", "Cache", "cache_key", "default_cache_dir"]
+__all__ = ["LOOK", "Cache", "cache_key", "default_cache_dir", "open_cache"]
 
 LOOK = "look-"
 """How the key of what a source is begins: no measurement, and kept apart from them."""
@@ -300,3 +300,12 @@ def _link(source: Path, target: Path) -> None:
         raise
     except OSError:
         shutil.copyfile(source, target)
+
+
+def open_cache(place: str | os.PathLike[str] | None) -> Cache:
+    """The cache at a path or URL; the user's when None.
+
+    Raises:
+        LocationError: a URL that nothing here opens.
+    """
+    return Cache(default_cache_dir() if place is None else parse_location(place))

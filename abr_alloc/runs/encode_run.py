@@ -20,7 +20,7 @@ from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
 from abr_alloc.exporting.presentation import Variant
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder, delivery_text
-from abr_alloc.measure.cache import Cache, default_cache_dir
+from abr_alloc.measure.cache import Cache, open_cache
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, look_at_ffmpeg
 from abr_alloc.media.probe import MediaInfo, content_hash, mark_of, probe
 from abr_alloc.media.scenes import split_scenes
@@ -112,9 +112,8 @@ def encode(
     audio_name: str = defaults.AUDIO_LABEL,
     refine: bool = False,
     tolerance: Tolerance | None = None,
-    needs_libvmaf: bool = False,
     jobs: int | None = None,
-    cache: Path | None = None,
+    cache: str | os.PathLike[str] | None = None,
     audio_track: int | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
     ffmpeg: str | None = None,
@@ -136,7 +135,6 @@ def encode(
         audio_name: name of the audio in a player's menu.
         refine: verify, and encode video that missed its rate or AVQ once more.
         tolerance: what `refine` keeps.
-        needs_libvmaf: whether ffmpeg must have it, as `refine` needs: told before any work.
         jobs: processes; one per core when None.
         cache: where measurements are kept; the user's cache folder when None.
         audio_track: of the source, from 1; None for its own choice.
@@ -153,7 +151,7 @@ def encode(
     """
     source, folder, feedback = Path(source), DeliveryFolder(Path(output).absolute()), feedback or Feedback()
     jobs = jobs or os.cpu_count() or 1
-    look = find_ffmpeg if refine or needs_libvmaf else look_at_ffmpeg
+    look = find_ffmpeg if refine else look_at_ffmpeg  # encoding alone needs no libvmaf
     program = replace(look(ffmpeg), stall_s=stall_s)
     mark = mark_of(source)
     info = probe(source, program, audio_track=audio_track, max_pixels=round(max_megapixels * 1e6))
@@ -162,7 +160,7 @@ def encode(
     with ladder_path(ladder) as path:
         chosen = choose_ladder(path, source, source_hash, title)
     check_source(info, chosen.ladder)
-    store = Cache(cache or default_cache_dir())
+    store = open_cache(cache)
     scan = cached_scan(program, info, source_hash, store)
     for note in (*info.notes, *scan.notes):
         feedback.note(f"{source}: {note}")

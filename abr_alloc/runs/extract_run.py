@@ -11,7 +11,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.probing import Prober
 from abr_alloc.errors import FailedTitlesError
 from abr_alloc.location import parse_location
-from abr_alloc.measure.cache import Cache, default_cache_dir
+from abr_alloc.measure.cache import open_cache
 from abr_alloc.measure.extract import ExtractOptions, FailedTitle, Progress
 from abr_alloc.measure.extract import extract as extract_titles
 from abr_alloc.media.ffmpeg import find_ffmpeg
@@ -86,7 +86,7 @@ def measure_sources(
     sources: Sequence[Path],
     options: ExtractOptions,
     *,
-    cache: Path | None = None,
+    cache: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     scheduler: str | None = None,
     ffmpeg: str | None = None,
@@ -110,7 +110,7 @@ def measure_sources(
         OutputError: the cache cannot be written.
         ClusterError: the cluster cannot be reached or used.
     """
-    store, program = Cache(cache or default_cache_dir()), replace(find_ffmpeg(ffmpeg), stall_s=stall_s)
+    store, program = open_cache(cache), replace(find_ffmpeg(ffmpeg), stall_s=stall_s)
     stage = (feedback or Feedback()).stage("looking at sources")
     # Leaving the block stops the workers at once, wherever an interrupt lands.
     with open_workers(jobs or os.cpu_count() or 1, scheduler, ffmpeg=program) as workers, stage as update:
@@ -188,9 +188,8 @@ def extract(
         audio_track=audio_track,
         max_megapixels=max_megapixels,
     )
-    store = None if cache is None else parse_location(cache)
     steps = list(
-        measure_sources(places, options, cache=store, jobs=jobs, scheduler=scheduler, ffmpeg=ffmpeg, feedback=feedback)
+        measure_sources(places, options, cache=cache, jobs=jobs, scheduler=scheduler, ffmpeg=ffmpeg, feedback=feedback)
     )
     raise_failed([step for step in steps if isinstance(step, FailedTitle)], len(places))
     return join_tables([step for step in steps if isinstance(step, FeatureTable)])

@@ -17,7 +17,7 @@ from abr_alloc.delivery.publish import read_variants
 from abr_alloc.documents import json_text
 from abr_alloc.errors import CheckpointError, DeliveryError
 from abr_alloc.formats.delivery_record import RECORD_NAME, Delivery, read_delivery
-from abr_alloc.measure.cache import Cache, default_cache_dir
+from abr_alloc.measure.cache import Cache, open_cache
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, look_at_ffmpeg
 from abr_alloc.media.probe import NO_LIMIT, MediaInfo, content_hash, probe
 from abr_alloc.models.checkpoint import Model, load_model
@@ -103,7 +103,7 @@ def verify(
     model: str | None = None,
     tolerance: Tolerance | None = None,
     jobs: int | None = None,
-    cache: Path | None = None,
+    cache: str | os.PathLike[str] | None = None,
     ffmpeg: str | None = None,
     stall_s: float = defaults.STALL_S,
     feedback: Feedback | None = None,
@@ -140,7 +140,7 @@ def verify(
             {name: folder.absolute() / name for name in delivery.stream_names},
             info,
             replace(find_ffmpeg(ffmpeg), stall_s=stall_s),
-            Cache(cache or default_cache_dir()),
+            open_cache(cache),
             find_model(delivery, model, feedback),
             jobs=jobs or os.cpu_count() or 1,
             feedback=feedback,
