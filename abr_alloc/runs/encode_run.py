@@ -27,14 +27,14 @@ from abr_alloc.media.scenes import split_scenes
 from abr_alloc.runs.feedback import Feedback, follow
 from abr_alloc.runs.ladder_run import Ladders, ladder_path
 from abr_alloc.runs.languages import standard_language
-from abr_alloc.runs.notebook import table_html
+from abr_alloc.runs.notebook import TableView
 from abr_alloc.runs.verify_run import find_model, measure_delivery
 
 __all__ = ["EncodeResult", "Refined", "encode", "refine_delivery"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodeResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class EncodeResult(TableView):
     """A ladder as it was encoded and packaged."""
 
     folder: Path
@@ -75,10 +75,10 @@ class EncodeResult:
         """The record of the folder, `delivery.json` (docs/formats.md)."""
         return delivery_text(self.delivery)
 
-    def _repr_html_(self) -> str:
+    def _view(self) -> tuple[pd.DataFrame, str, dict[str, str]]:
         rates = dict.fromkeys(("predicted_kbps", "mean_kbps", "peak_kbps"), ".0f")
         shown = {"rung": "", "video": "", "audio": "", "avq_mos": ".2f", **rates}
-        return table_html(self.to_frame(), f"{self.delivery.title} in {self.folder}", shown)
+        return self.to_frame(), f"{self.delivery.title} in {self.folder}", shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

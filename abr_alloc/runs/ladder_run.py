@@ -26,7 +26,7 @@ from abr_alloc.formats.result_rows import ladder_frame
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.runs.catalogue_run import table_of
 from abr_alloc.runs.file_names import FileNames
-from abr_alloc.runs.notebook import table_html
+from abr_alloc.runs.notebook import TableView
 from abr_alloc.runs.shared_model import as_model
 from abr_alloc.shipped import NETWORKS
 from abr_alloc.table.table import FeatureTable
@@ -48,8 +48,8 @@ _SHOWN = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ladders(Sequence[TitleLadder]):
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Ladders(TableView, Sequence[TitleLadder]):
     """A ladder per title, or one that all titles share, with what they rest on."""
 
     designed: tuple[TitleLadder, ...]
@@ -95,11 +95,11 @@ class Ladders(Sequence[TitleLadder]):
             text = json_text(ladder_document([one], about))
             replace_file(Path(path) / names.of(title), text.encode())
 
-    def _repr_html_(self) -> str:
+    def _view(self) -> tuple[pd.DataFrame, str, dict[str, str]]:
         means = ", ".join(f"{one.ladder.title}: {one.ladder.expected_avq_mos:.3f}" for one in self.designed[:5])
         more = "..." if len(self.designed) > 5 else ""
         caption = f"Expected AVQ of the audience ({self.provenance['options']['network']}): {means}{more}"
-        return table_html(self.to_frame(), caption, _SHOWN)
+        return self.to_frame(), caption, _SHOWN
 
 
 def ladder(

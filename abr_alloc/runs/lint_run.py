@@ -15,15 +15,15 @@ from abr_alloc.exporting.presentation import MASTER_NAME
 from abr_alloc.linting.findings import Report
 from abr_alloc.linting.findings import lint as check_stream
 from abr_alloc.linting.rules import Finding
-from abr_alloc.runs.notebook import table_html
+from abr_alloc.runs.notebook import TableView
 
 __all__ = ["LintResult", "lint", "playlist_of"]
 
 _FINDING = ("rule", "level", "where", "message", "next")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LintResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LintResult(TableView):
     """What a stream breaks of the rules of HLS and of Apple."""
 
     path: str
@@ -44,9 +44,9 @@ class LintResult:
         """The JSON object of `abr-alloc lint --json` (docs/formats.md)."""
         return json_text(_document(self.report, self.path))
 
-    def _repr_html_(self) -> str:
+    def _view(self) -> tuple[pd.DataFrame, str, dict[str, str]]:
         counts = ", ".join(f"{self.report.count(level)} {level}" for level in ("MUST", "SHOULD"))
-        return table_html(self.to_frame(), f"{self.path}: {counts}", dict.fromkeys(_FINDING, ""))
+        return self.to_frame(), f"{self.path}: {counts}", dict.fromkeys(_FINDING, "")
 
 
 def playlist_of(path: Path) -> Path:

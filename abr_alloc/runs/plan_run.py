@@ -30,7 +30,7 @@ from abr_alloc.runs.catalogue_run import (
     table_of,
     write_rows,
 )
-from abr_alloc.runs.notebook import table_html
+from abr_alloc.runs.notebook import TableView
 from abr_alloc.runs.shared_model import as_model, sent_model, shared_model
 from abr_alloc.table.catalogue import Catalogue, Chunk
 from abr_alloc.table.table import FeatureTable
@@ -44,8 +44,8 @@ _SHOWN = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanResult(Plan):
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PlanResult(TableView, Plan):
     """A plan, with what it rests on."""
 
     model: Model
@@ -59,12 +59,12 @@ class PlanResult(Plan):
         """The JSON object of `abr-alloc plan --json` (docs/formats.md)."""
         return json_text(plan_document(self, self.model, self.overhead, per_title=self.per == "title"))
 
-    def _repr_html_(self) -> str:
+    def _view(self) -> tuple[pd.DataFrame, str, dict[str, str]]:
         budgets = dict.fromkeys(f"{a.budget_kbps:g}" for a in self.allocations)
         caption = f"Plan per {self.per} for {', '.join(budgets)} kbps (model {self.model.name})"
         if self.infeasible:
             caption += f"; nothing fits {len(self.infeasible)}"
-        return table_html(self.to_frame(), caption, _SHOWN)
+        return self.to_frame(), caption, _SHOWN
 
 
 def plan(

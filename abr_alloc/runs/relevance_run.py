@@ -35,7 +35,7 @@ from abr_alloc.runs.catalogue_run import (
     table_of,
     write_rows,
 )
-from abr_alloc.runs.notebook import table_html
+from abr_alloc.runs.notebook import TableView
 from abr_alloc.runs.plan_run import ChunkPlan
 from abr_alloc.runs.shared_model import as_model, sent_model, shared_model
 from abr_alloc.table.catalogue import Catalogue, Chunk, read_narrow
@@ -47,8 +47,8 @@ _RATES = ("title", "scene", "kind", "codec", "height_px", "bitrate_kbps")
 _SHARES = ("audio_share", "video_share", "ablation_audio_share", "eq8_audio_share")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelevanceResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RelevanceResult(TableView):
     """How much each modality matters per scene, at the pairs planned for one budget."""
 
     plan: Plan
@@ -76,10 +76,10 @@ class RelevanceResult:
         """The JSON object of `abr-alloc relevance --json` (docs/formats.md)."""
         return json_text(relevance_document(self.plan, self.model, self.budget_kbps))
 
-    def _repr_html_(self) -> str:
+    def _view(self) -> tuple[pd.DataFrame, str, dict[str, str]]:
         caption = f"Relevance at the pairs planned for {self.budget_kbps:g} kbps (model {self.model.name})"
         shown = {"title": "", "scene": "", "start_s": ".1f", **dict.fromkeys(_SHARES, ".0%")}
-        return table_html(self.to_frame(), caption, shown)
+        return self.to_frame(), caption, shown
 
 
 def relevance(

@@ -30,7 +30,7 @@ from abr_alloc.writing import replace_file
 __all__ = ["ReportPage", "report"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ReportPage:
     """A report: one HTML file that fetches nothing."""
 
@@ -46,6 +46,9 @@ class ReportPage:
             OutputError: it cannot be written.
         """
         replace_file(Path(path), self.content)
+
+    def __repr__(self) -> str:
+        return f"ReportPage(num_titles={self.num_titles}, {len(self.content) / 1e6:.1f} MB)"
 
     def _repr_html_(self) -> str:
         page = html.escape(self.content.decode(), quote=True)

@@ -22,13 +22,13 @@ from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, look_at_ffmpeg
 from abr_alloc.media.probe import NO_LIMIT, MediaInfo, content_hash, probe
 from abr_alloc.models.checkpoint import Model, load_model
 from abr_alloc.runs.feedback import Feedback, follow
-from abr_alloc.runs.notebook import table_html
+from abr_alloc.runs.notebook import TableView
 
 __all__ = ["VerifyResult", "find_model", "find_source", "measure_delivery", "verify"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class VerifyResult(TableView):
     """A delivered ladder, predicted beside measured."""
 
     folder: Path
@@ -85,7 +85,7 @@ class VerifyResult:
             "ok": rung.misses(self.tolerance) <= 1.0,
         }
 
-    def _repr_html_(self) -> str:
+    def _view(self) -> tuple[pd.DataFrame, str, dict[str, str]]:
         shown = {
             **{"rung": "", "video": "", "audio": "", "predicted_kbps": ".0f", "measured_kbps": ".0f"},
             **{"peak_kbps": ".0f", "rate_deviation": "+.1%", "predicted_avq_mos": ".2f", "measured_avq_mos": ".2f"},
@@ -93,7 +93,7 @@ class VerifyResult:
         }
         state = "within" if self.ok else "beyond"
         tolerance = f"rate {100 * self.tolerance.rate:g} %, AVQ {self.tolerance.avq:g}"
-        return table_html(self.to_frame(), f"{self.delivery.title}: {state} the tolerance ({tolerance})", shown)
+        return self.to_frame(), f"{self.delivery.title}: {state} the tolerance ({tolerance})", shown
 
 
 def verify(

@@ -73,7 +73,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FeatureTable:
     """A checked feature table."""
 
@@ -111,6 +111,31 @@ class FeatureTable:
                         f"title {title!r} scene {scene} has no {kind} rows; extract it again with {kind} renditions",
                         column="kind",
                     )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per rendition and scene."""
+        return self.frame
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table to Parquet: whole, or not at all.
+
+        Raises:
+            OutputError: the place cannot be written to.
+        """
+        write_features(self, path)
+
+    def _summary(self) -> pd.DataFrame:
+        """Scenes, renditions and seconds of every title."""
+        rows = self.frame.groupby("title", sort=False)
+        kinds = self.frame.groupby(["title", "kind"], sort=False).size().unstack(fill_value=0)
+        counts = {kind: kinds.get(kind, 0) for kind in ("video", "audio")}
+        return pd.DataFrame({"scenes": rows["scene"].nunique(), **counts, "seconds": rows["end_s"].max()}).reset_index()
+
+    def __repr__(self) -> str:
+        return f"FeatureTable(grid={self.metadata.grid!r})\n{self._summary().to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        return str(self._summary().to_html(index=False, border=0))
 
 
 def read_features(path: str | os.PathLike[str]) -> FeatureTable:

@@ -164,3 +164,17 @@ def test_text_from_files_is_escaped_in_a_notebook(table):
     for result in (abr_alloc.plan(evil, 300), abr_alloc.ladder(evil), abr_alloc.relevance(evil, 300)):
         shown = result._repr_html_()
         assert "<table" in shown and "<script>" not in shown and "&lt;script&gt;" in shown
+
+
+def test_results_show_themselves_as_tables_at_a_prompt(table):
+    for result in (table, abr_alloc.plan(table, 300), abr_alloc.ladder(table), abr_alloc.relevance(table, 300)):
+        shown = repr(result)
+        assert ONE in shown and "VideoRendition(" not in shown
+        assert max(map(len, shown.splitlines())) < 300
+
+
+def test_a_table_is_saved_as_it_was_read(table, tmp_path):
+    table.save(tmp_path / "copy.parquet")
+    again = abr_alloc.read_features(tmp_path / "copy.parquet")
+    pd.testing.assert_frame_equal(again.to_frame(), table.to_frame())
+    assert again.metadata == table.metadata
