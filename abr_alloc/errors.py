@@ -1,6 +1,7 @@
 """The whole error tree.
 
 AbrAllocError
+├── ArgumentError             an argument of a function that is out of its range
 ├── UnitError                 a bitrate, duration or target that cannot be read
 ├── MediaError                a source or an encode
 │   ├── ToolMissingError      a program or an encoder is not there
@@ -34,6 +35,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "AbrAllocError",
+    "ArgumentError",
     "AudienceError",
     "CheckpointError",
     "ClusterError",
@@ -73,6 +75,10 @@ def _rebuild(kind: type[AbrAllocError], args: tuple[object, ...], attributes: di
     error = kind.__new__(kind, *args)
     error.__dict__.update(attributes)
     return error
+
+
+class ArgumentError(AbrAllocError, ValueError):
+    """An argument of a function that is none of its choices, or out of its range."""
 
 
 class UnitError(AbrAllocError, ValueError):

@@ -14,7 +14,19 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What every floor may import.
 GROUND = (
-    *("codecs", "defaults", "disk", "documents", "errors", "extras", "location", "parameters", "partial", "shipped"),
+    *(
+        "arguments",
+        "codecs",
+        "defaults",
+        "disk",
+        "documents",
+        "errors",
+        "extras",
+        "location",
+        "parameters",
+        "partial",
+        "shipped",
+    ),
     *("targets", "units", "writing"),
 )
 # Floor -> what it may import of the package, besides itself and these.
@@ -170,6 +182,12 @@ def imports_of(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             found.add(node.module or "")
+            # `from abr_alloc.floor import module` imports the module; a public name of the package is no module's.
+            inside = PACKAGE.parent.joinpath(*(node.module or "").split("."))
+            modules = [a.name for a in node.names if (inside / a.name).is_dir() or (inside / f"{a.name}.py").is_file()]
+            found |= {f"{node.module}.{name}" for name in modules} if inside.is_relative_to(PACKAGE) else set()
+            if node.module == "abr_alloc":
+                assert {a.name for a in node.names} <= {*modules, "__version__"}, f"{path}: a public name"
     return found
 
 

@@ -124,9 +124,10 @@ def folder(film, make_media, tmp_path, monkeypatch) -> Path:
 @pytest.mark.usefixtures("in_threads", "few_resamples")
 @pytest.mark.parametrize("page", [page for page, snippets in SHOWN.items() if snippets])
 def test_everything_that_a_page_shows_runs(page, folder, run_command, ffmpeg, monkeypatch):
+    names: dict[str, object] = {"__name__": page}  # what one block defines, the next ones use
     for kind, body in SHOWN[page]:
         if kind == "python":
-            exec(compile(body, page, "exec"), {"__name__": page})
+            exec(compile(body, page, "exec"), names)
             continue
         if not_run(body) or body.startswith(SETTINGS):
             continue

@@ -35,8 +35,9 @@ from abr_alloc.allocation.rung import Ladder, with_preferences
 from abr_alloc.allocation.shared_ladder import no_shared_audio, share_titles, with_titles
 from abr_alloc.allocation.surface import QualitySurface, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
+from abr_alloc.arguments import require_number
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
-from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
+from abr_alloc.errors import ArgumentError, FeatureTableError, InfeasibleLadderError
 from abr_alloc.models.checkpoint import Model
 
 __all__ = ["DesignOptions", "TitleLadder", "design_catalogue", "design_titles"]
@@ -62,6 +63,14 @@ class DesignOptions:
     """What to add to a prediction for its interval, MOS."""
     difference_mos: float = 0.0
     """Half of the 90 % interval of a predicted difference, MOS; 0 where it is not known."""
+
+    def __post_init__(self) -> None:
+        if self.num_rungs is not None and not isinstance(self.num_rungs, int):
+            raise ArgumentError(f"`num_rungs` is {self.num_rungs!r}; give a whole number, or None for any")
+        require_number("num_rungs", 1 if self.num_rungs is None else self.num_rungs, 1, MAX_RUNGS)
+        require_number("jnd_mos", self.jnd_mos, 0.0, 4.0)
+        require_number("round_kbps", self.round_kbps, 0.0, above=True)
+        require_number("overhead", self.overhead, 0.0, 1.0)
 
     def known_to(self, model: Model) -> DesignOptions:
         """The same with the model's intervals."""

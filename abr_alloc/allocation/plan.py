@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import numbers
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from abr_alloc.allocation.path import TIE_MOS, Path, find_path
 from abr_alloc.allocation.results import Allocation, Certificate, Choice, Plan, allocate
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_plan import Limits, plan_titles
+from abr_alloc.arguments import require_budgets, require_choice
 from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable
@@ -74,17 +74,11 @@ def plan_table(
     Raises:
         CheckpointError: the model was trained on other features.
         FeatureTableError: a scene lacks audio or video rows, or the scenes of a title share no rendition.
-        TypeError, ValueError: a budget is no positive number, or `per` is unknown.
+        ArgumentError: a budget is no positive number, or `per` is unknown.
+        TypeError: the budget is text.
     """
-    given = [budget_kbps] if isinstance(budget_kbps, numbers.Real) else budget_kbps
-    if isinstance(given, str):
-        raise TypeError(f"budget_kbps is a number in kbps or several, not {given!r}")
-    budgets = [float(budget) for budget in given]  # type: ignore[union-attr]
-    for budget in budgets:
-        if not 0.0 < budget < np.inf:
-            raise ValueError(f"a budget of {budget} kbps is not positive and finite")
-    if per not in ("scene", "title"):
-        raise ValueError(f"per is 'scene' or 'title', not {per!r}")
+    budgets = require_budgets("budget_kbps", budget_kbps)
+    require_choice("per", per, ("scene", "title"))
     measured = build_surfaces(features, model, overhead=overhead)
     surfaces = planning_surfaces(measured, overhead=overhead, measured_only=measured_only)
     return (plan_titles if per == "title" else plan_surfaces)(surfaces, budgets, model, limits or Limits())

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from abr_alloc import defaults
 from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
 from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoRendition
+from abr_alloc.arguments import require_number
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, is_transparent, quality_of_rows
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import SceneShares
@@ -124,9 +125,11 @@ def build_surfaces(
         overhead: container overhead as a share of the streams' rate.
 
     Raises:
+        ArgumentError: the overhead is no share.
         CheckpointError: the model was trained on other features.
         FeatureTableError: a scene lacks audio or video rows.
     """
+    require_number("overhead", overhead, 0.0, 1.0)
     model.check_table(table)
     table.require_pairs()
     rows = _Rows.of(table, model)

@@ -30,6 +30,7 @@ from abr_alloc.allocation.results import Allocation, Certificate, Choice, Plan, 
 from abr_alloc.allocation.solver import TOLERANCE
 from abr_alloc.allocation.surface import QualitySurface, by_title
 from abr_alloc.allocation.title_case import TitleCase, list_cases
+from abr_alloc.arguments import require_choice, require_number
 from abr_alloc.errors import InfeasibleLimits
 from abr_alloc.models.checkpoint import Model
 
@@ -52,10 +53,11 @@ class Limits:
     """Time for one title under one budget, seconds; then the best known allocation is given with its gap."""
 
     def __post_init__(self) -> None:
-        if self.audio not in ("shared", "scene"):
-            raise ValueError(f"audio is 'shared' or 'scene', not {self.audio!r}")
-        if self.pool not in POOLS:
-            raise ValueError(f"pool is one of {', '.join(POOLS)}, not {self.pool!r}")
+        require_choice("audio", self.audio, ("shared", "scene"))
+        require_choice("pool", self.pool, POOLS)
+        require_number("max_rate_kbps", self.max_rate_kbps, 0.0, above=True)
+        require_number("min_avq_mos", self.min_avq_mos, high=5.0)
+        require_number("time_limit_s", self.time_limit_s)
 
 
 def plan_titles(

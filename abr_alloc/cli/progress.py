@@ -44,8 +44,8 @@ def progress(label: str, *, now: Callable[[], float] = time.monotonic) -> Iterat
         now: a clock, seconds.
     """
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("dumb", "unknown")
-    seen = sys.stderr.isatty()
-    if is_quiet() or not (seen or is_verbose()):
+    seen = sys.stderr is not None and sys.stderr.isatty()
+    if sys.stderr is None or is_quiet() or not (seen or is_verbose()):
         yield lambda done, total, label: None
     elif seen and not plain:
         with _bar() as bar:

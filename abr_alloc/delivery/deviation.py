@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from abr_alloc import defaults
+from abr_alloc.arguments import require_number
 from abr_alloc.exporting.presentation import Variant
 from abr_alloc.formats.delivery_record import Delivery
 
@@ -20,6 +21,10 @@ class Tolerance:
     """Of its total rate, as a share of the predicted."""
     avq: float = defaults.AVQ_TOLERANCE_MOS
     """Of its AVQ, MOS."""
+
+    def __post_init__(self) -> None:
+        require_number("rate", self.rate, 0.0, above=True)
+        require_number("avq", self.avq, 0.0, above=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,13 +67,13 @@ class DeliveryFolder:
             if path != self.record and not any(self.has(name) for name in found.stream_names):
                 break  # nothing of the other order was finished yet
             raise DeliveryError(
-                f"{self.root} holds a delivery with another {' and '.join(others)}; choose another `folder`, or "
+                f"{self.root} holds a delivery with another {' and '.join(others)}; choose another `output`, or "
                 "empty it"
             )
         # A run that was cut off, or met a full disk, before it noted its order down has left no more than its lock.
         known = (_STATE, *_NOT_OURS)
         if self.root.is_dir() and any(path.name not in known for path in self.root.iterdir()):
-            raise DeliveryError(f"{self.root} is not empty; choose another `folder`, or empty it")
+            raise DeliveryError(f"{self.root} is not empty; choose another `output`, or empty it")
         return order, False
 
     @contextlib.contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from abr_alloc import defaults
+from abr_alloc.arguments import require_number
 from abr_alloc.delivery.deviation import LadderDeviation, Tolerance, compare_rungs
 from abr_alloc.delivery.encode import CachedScan, cached_scan, encode_streams, encode_videos
 from abr_alloc.delivery.folder import DeliveryFolder
@@ -18,6 +19,7 @@ from abr_alloc.delivery.hold import HeldRates, hold_rates
 from abr_alloc.delivery.order import ChosenLadder, check_source, choose_ladder, make_order
 from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
+from abr_alloc.errors import ArgumentError
 from abr_alloc.exporting.presentation import Variant
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder, delivery_text
 from abr_alloc.measure.cache import Cache, open_cache
@@ -144,12 +146,17 @@ def encode(
         feedback: who listens.
 
     Raises:
+        ArgumentError: the language is none, or there are no jobs.
         DeliveryError: no ladder fits the source, or the folder holds something else.
         LadderFormatError: the ladder file cannot be read.
         MediaError: the source cannot be decoded, or an encode failed; what had finished stays.
         OutputError: the disk takes no more.
     """
     source, folder, feedback = Path(source), DeliveryFolder(Path(output).absolute()), feedback or Feedback()
+    if jobs is not None:
+        require_number("jobs", jobs, 1)
+    if language is not None and standard_language(language) is None:
+        raise ArgumentError(f"`language` is {language!r}; give a tag like en, de or pt-BR")
     jobs = jobs or os.cpu_count() or 1
     look = find_ffmpeg if refine else look_at_ffmpeg  # encoding alone needs no libvmaf
     program = replace(look(ffmpeg), stall_s=stall_s)
@@ -175,7 +182,7 @@ def encode(
         root=folder.root,
         preset=preset,
         threads=max(1, jobs // len({rung.video for rung in chosen.ladder.rungs})),
-        language=language or standard_language(info.language or "und") or "und",
+        language=standard_language(language or info.language or "und") or "und",
         label=audio_name,
         audio_track=audio_track,
     )

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from abr_alloc.allocation.design import TitleLadder
+from abr_alloc.arguments import require_choice, require_number
 from abr_alloc.documents import json_text
 from abr_alloc.errors import ExportError, LadderFormatError
 from abr_alloc.exporting.dash import dash_manifest
@@ -25,7 +26,7 @@ __all__ = ["FORMATS", "Exported", "choose_ladders", "export", "export_plan", "li
 _MOST_LISTED = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Exported:
     """A ladder in another program's words."""
 
@@ -33,6 +34,9 @@ class Exported:
     """Which."""
     files: dict[str, str]
     """Text by name of the file; one with an empty name where a single file is the whole."""
+
+    def __repr__(self) -> str:
+        return f"Exported(format={self.format!r}, files={ {name: len(text) for name, text in self.files.items()} })"
 
     def __str__(self) -> str:
         return "\n".join(self.files.values())
@@ -70,10 +74,13 @@ def export(
         ExportError: the format cannot take the ladder, something about the title is not known, or several titles
             have ladders and none is chosen.
         LadderFormatError: the ladder file cannot be read, or has none for the title.
-        ValueError: the format is unknown.
+        ArgumentError: the format is unknown, or a value out of its range.
     """
-    if format not in FORMATS:
-        raise ValueError(f"format is one of {', '.join(FORMATS)}, not {format!r}")
+    require_choice("format", format, FORMATS)
+    if fps is not None:
+        require_number("fps", fps, 0.001, 1000.0)
+    if duration_s is not None:
+        require_number("duration_s", duration_s, 0.0, 1e9, above=True)
     rate = None if fps is None else Fraction(fps).limit_denominator(1001)
     with ladder_path(ladder) as path:
         ladders = choose_ladders(path, read_designed(path), title)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from abr_alloc import defaults
 from abr_alloc.allocation.probing import Prober
-from abr_alloc.errors import FailedTitlesError
+from abr_alloc.arguments import require_choice, require_number
+from abr_alloc.errors import ArgumentError, FailedTitlesError
 from abr_alloc.location import parse_location
 from abr_alloc.measure.cache import open_cache
 from abr_alloc.measure.extract import ExtractOptions, FailedTitle, Progress
@@ -29,7 +30,7 @@ def extract_options(
     *,
     grid: str | os.PathLike[str] = defaults.GRID,
     video_codec: str = defaults.VIDEO_CODEC,
-    audio_codecs: Sequence[str] = (),
+    audio_codecs: str | Sequence[str] = (),
     preset: str | None = None,
     detect_scenes: bool = True,
     max_scene_s: float | None = None,
@@ -62,13 +63,20 @@ def extract_options(
         keep_encodes: keep the encodes in the cache.
 
     Raises:
+        ArgumentError: a value is out of its range.
         CheckpointError: there is no such model.
         GridError: the grid cannot be read.
     """
+    require_choice("probes", probes, ("all", "auto"))
+    for name, value in (("max_scene_s", max_scene_s), ("digest_s", digest_s), ("audio_track", audio_track)):
+        if value is not None:
+            require_number(name, value, 0.0, above=True)
+    require_number("max_megapixels", max_megapixels, 0.0, above=True)
+    codecs = (audio_codecs,) if isinstance(audio_codecs, str) else tuple(audio_codecs)
     return ExtractOptions(
         grid=load_grid(str(grid)),
         video_codec=video_codec,
-        audio_codecs=tuple(audio_codecs),
+        audio_codecs=codecs,
         preset=preset,
         detect_scenes=detect_scenes,
         max_scene_s=max_scene_s or (defaults.MAX_SCENE_S if detect_scenes else None),
@@ -139,7 +147,7 @@ def extract(
     *,
     grid: str | os.PathLike[str] = defaults.GRID,
     video_codec: str = defaults.VIDEO_CODEC,
-    audio_codecs: Sequence[str] = (),
+    audio_codecs: str | Sequence[str] = (),
     preset: str | None = None,
     detect_scenes: bool = True,
     max_scene_s: float | None = None,
@@ -168,10 +176,15 @@ def extract(
         cache, jobs, scheduler, ffmpeg, feedback: how, as `measure_sources` says.
 
     Raises:
-        AbrAllocError: as `measure_sources` says; and, after all others are measured and kept in the cache, where a
-            title could not be measured.
+        ArgumentError: a value is out of its range.
+        AbrAllocError: a source is not there, ffmpeg is missing or a cluster cannot be used; and, after all others are
+            measured and kept in the cache, where a title could not be measured.
     """
     given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+    if not given:
+        raise ArgumentError("`sources` is empty; give one media file at least")
+    if jobs is not None:
+        require_number("jobs", jobs, 1)
     places = [parse_location(place) for place in given]
     options = extract_options(
         grid=grid,

@@ -82,7 +82,7 @@ def _relevance(
     *,
     equations: bool,
 ) -> tuple[Figure | None, Sequence[InfeasibleScene | InfeasibleLimits]]:
-    budget = budget_kbps or middling_budget_kbps(measured)
+    budget = middling_budget_kbps(measured) if budget_kbps is None else budget_kbps
     plan = plan_surfaces(surfaces, [budget], model)
     if not plan.allocations:
         return None, plan.infeasible
@@ -134,7 +134,7 @@ def _surfaces(
     measured_only: bool,
     per_scene: bool,
 ) -> tuple[Figure | None, Sequence[InfeasibleScene | InfeasibleLimits]]:
-    budget = budget_kbps or middling_budget_kbps(measured)
+    budget = middling_budget_kbps(measured) if budget_kbps is None else budget_kbps
     panels = []
     if per_scene:
         for probed, scene in zip(measured, surfaces, strict=True):

@@ -92,7 +92,8 @@ def plan(
         CheckpointError: there is no such model, or it was trained on other features.
         FeatureTableError: the table breaks the schema, a scene lacks audio or video rows, or the scenes of a title
             share no rendition.
-        TypeError, ValueError: a budget is no positive number, or `per` is unknown.
+        ArgumentError: a budget is no positive number, or `per` is unknown.
+        TypeError: the budget is text.
     """
     model = as_model(model)
     chosen = plan_table(

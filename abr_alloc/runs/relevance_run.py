@@ -20,6 +20,7 @@ from abr_alloc.allocation.filters import NO_ROWS, Filters, narrow
 from abr_alloc.allocation.plan import middle_of_kbps, middling_budget_kbps, plan_surfaces, plan_table, planning_surfaces
 from abr_alloc.allocation.results import Allocation, Plan
 from abr_alloc.allocation.surface import build_surfaces
+from abr_alloc.arguments import require_budgets
 from abr_alloc.documents import json_text
 from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
 from abr_alloc.formats.plan_document import relevance_document
@@ -104,9 +105,10 @@ def relevance(
         FeatureTableError: the table breaks the schema, or a scene lacks audio or video rows.
         InfeasibleBudgetError: the budget fits no scene.
     """
+    budgets = [] if budget_kbps is None else require_budgets("budget_kbps", budget_kbps)
     model = as_model(model)
     surfaces = list(build_surfaces(table_of(features), model, overhead=overhead))
-    budget = float(budget_kbps or middling_budget_kbps(surfaces))
+    budget = budgets[0] if budgets else middling_budget_kbps(surfaces)
     plan = plan_surfaces(planning_surfaces(surfaces, overhead=overhead, measured_only=measured_only), [budget], model)
     if not plan.allocations:
         raise InfeasibleBudgetError(plan.infeasible)
@@ -189,7 +191,7 @@ def relevance_catalogue(
     filters = filters or Filters()
     model, sha256 = sent_model(model_name, catalogue.metadata)
     check_filters(catalogue, filters)
-    budget = budget_kbps or _middling_budget_kbps(catalogue, filters, overhead)
+    budget = _middling_budget_kbps(catalogue, filters, overhead) if budget_kbps is None else budget_kbps
     tasks = [
         RelevanceTask(
             chunk=chunk,

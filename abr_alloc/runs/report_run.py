@@ -13,6 +13,7 @@ from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.plan import middling_budget_kbps, planning_surfaces
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title
 from abr_alloc.allocation.validity import DIGEST_NOTE, outside_validity
+from abr_alloc.arguments import require_budgets
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.parameters import with_options
@@ -59,7 +60,7 @@ def report(
     features: FeatureTable | str | os.PathLike[str],
     model: Model | str | None = None,
     *,
-    budgets_kbps: Sequence[float] = (),
+    budgets_kbps: float | Sequence[float] = (),
     ladder: str | os.PathLike[str] | None = None,
     sources: Sequence[str | os.PathLike[str]] = (),
     overhead: float = defaults.OVERHEAD,
@@ -101,7 +102,7 @@ def report(
     path = None if ladder is None else Path(ladder)
     ladder_of, warnings = find_ladders(path, names, table, model, overhead, mix_audio=mix_audio)
     middling = middling_budget_kbps(measured)
-    budgets = [float(budget) for budget in budgets_kbps]
+    budgets = require_budgets("budgets_kbps", budgets_kbps)
     start_kbps = budgets[0] if budgets else middling
     stops = budget_stops(surfaces, [start_kbps, *budgets])
     pages = []

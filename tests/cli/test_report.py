@@ -217,9 +217,7 @@ def test_a_damaged_ladder_is_refused_by_the_field(run_command, example, tmp_path
     (tmp_path / "ladder.json").write_text(json.dumps(document))
     words = ("--ladder", tmp_path / "ladder.json", "-o", tmp_path / "r.html")
     line = run_command("report", example, "--title", TITLE, *words).error_line()
-    assert re.search(
-        rf"ladder\.json is damaged \(\S*{field} is {re.escape(str(value))}, not a (?:finite )?number", line
-    ), line
+    assert re.search(rf"ladder\.json is damaged \(\S*{field}(?: is NaN|: expected )", line, re.IGNORECASE), line
 
 
 def test_a_ladder_file_without_any_of_the_titles_is_refused(run_command, example, tmp_path) -> None:

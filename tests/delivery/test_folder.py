@@ -42,7 +42,9 @@ def test_an_unfinished_order_is_gone_on_with_as_it_stands(folder, order):
     with folder.begun(refined):
         make_stream(folder.root / order.videos[0].name)
     assert folder.open(order) == (refined, False)
-    with pytest.raises(DeliveryError, match="holds a delivery with another language; choose another -o, or empty it"):
+    with pytest.raises(
+        DeliveryError, match="holds a delivery with another language; choose another `output`, or empty it"
+    ):
         folder.open(dataclasses.replace(order, language="de"))
 
 

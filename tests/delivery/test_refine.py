@@ -206,8 +206,8 @@ def test_a_refinement_that_is_cut_off_is_gone_on_with(
         raise KeyboardInterrupt
 
     place = {
-        "encode_videos": "abr_alloc.delivery.encode.encode_videos",
-        "publish": "abr_alloc.delivery.publish.publish",
+        "encode_videos": "abr_alloc.runs.encode_run.encode_videos",
+        "publish": "abr_alloc.runs.encode_run.publish",
         "exchange": "abr_alloc.delivery.folder.DeliveryFolder.exchange",
     }[where]
     with monkeypatch.context() as patch:

