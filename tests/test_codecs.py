@@ -79,7 +79,7 @@ def test_a_sample_entry_is_what_the_codecs_parameter_begins_with(codec: str, ent
 @pytest.mark.parametrize("codec", VIDEO_CODECS)
 def test_every_video_codec_is_read_and_named(codec: str) -> None:
     assert codec in CODECS_PARAMETERS, "media/bitstream.py: how a player is told of a stream of it"
-    assert codec in STANDARDS, "export/codec_strings.py: the levels of its standard"
+    assert codec in STANDARDS, "exporting/codec_strings.py: the levels of its standard"
     assert video_codec_string(codec, STANDARDS[codec].levels[-1])
 
 

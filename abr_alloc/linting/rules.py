@@ -7,6 +7,7 @@ draft-pantos-hls-rfc8216bis-22, with a word where a section holds several rules.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -98,7 +99,7 @@ def rule(
 
 def by_reader(number: str, text: str, needs: Needs) -> None:
     """Register a rule whose breaches the reader notes as flaws; all of them are MUSTs."""
-    rule(number, "MUST", text, needs)(lambda stream: flaws_of(stream, number))
+    rule(number, "MUST", text, needs)(functools.partial(flaws_of, number=number))
 
 
 def flaws_of(stream: Stream, number: str) -> Iterator[Breach]:

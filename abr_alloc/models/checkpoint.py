@@ -54,7 +54,7 @@ _REQUIRED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Model:
     """A trained model, ready to predict."""
 
@@ -70,6 +70,9 @@ class Model:
     """90 % intervals of a prediction and of a difference of two."""
     sha256: str = ""
     """Digest of the card, which holds that of the weights: whoever has the same predicts the same."""
+
+    def __repr__(self) -> str:
+        return f"Model(name={self.name!r}, labels={self.card['labels']!r})"
 
     @property
     def interval_mos(self) -> tuple[float, float]:

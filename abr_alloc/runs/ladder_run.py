@@ -48,7 +48,7 @@ _SHOWN = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Ladders(TableView, Sequence[TitleLadder]):
     """A ladder per title, or one that all titles share, with what they rest on."""
 
