@@ -110,8 +110,7 @@ finally:
 
 def shares(table: Path, folder: Path, model: Model, num_chunks: int) -> dict[str, float]:
     """Seconds per scene of each stage of `plan`, over the first chunks of a table."""
-    from abr_alloc.runs.chunk_tasks import PLAN_COLUMNS
-
+    from abr_alloc.allocation.results import FLAT_TYPES
     from abr_alloc.table.row_writer import RowWriter
 
     chunks = open_catalogue(table).chunks[:num_chunks]
@@ -135,7 +134,7 @@ def shares(table: Path, folder: Path, model: Model, num_chunks: int) -> dict[str
 
     member._parts, member.predict_pairs = parts, pairs
     try:
-        with RowWriter(folder / "shares.parquet", PLAN_COLUMNS, 1) as writer:
+        with RowWriter(folder / "shares.parquet", FLAT_TYPES, 1) as writer:
             for chunk in chunks:
                 started = clock()
                 rows = read_table(chunk)

@@ -34,7 +34,6 @@ __all__ = [
     "check_filters",
     "chunks_of",
     "infeasible_path",
-    "one_blas_thread",
     "read_chunk",
     "read_whole",
     "results_of",
@@ -65,12 +64,6 @@ class Results:
     """Address of a cluster's scheduler, instead."""
     on_progress: Callable[[float, float, str], None] | None = None
     """Called with tasks done, tasks in all, and the label of the last one."""
-
-
-def one_blas_thread() -> None:
-    """Leave cores to processes: matrix products of a title are too small to share. Before NumPy is imported."""
-    for library in ("OPENBLAS", "MKL", "OMP"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def table_of(features: FeatureTable | str | os.PathLike[str]) -> FeatureTable:

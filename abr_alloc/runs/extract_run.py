@@ -162,6 +162,7 @@ def extract(
     jobs: int | None = None,
     scheduler: str | None = None,
     ffmpeg: str | None = None,
+    stall_s: float = defaults.STALL_S,
     feedback: Feedback | None = None,
 ) -> FeatureTable:
     """Encode every source as a grid of renditions, measure each per scene, and return one feature table.
@@ -171,9 +172,25 @@ def extract(
 
     Args:
         sources: one media file or several, paths or URLs.
-        grid, video_codec, audio_codecs, preset, detect_scenes, max_scene_s, digest_s, full, audio_only, probes, model,
-            audio_track, max_megapixels: what to measure, as `extract_options` says.
-        cache, jobs, scheduler, ffmpeg, feedback: how, as `measure_sources` says.
+        grid: renditions to probe, by name or file.
+        video_codec: h264, hevc or av1.
+        audio_codecs: codecs to probe; the grid's own choice when empty.
+        preset: of the video encoder; its codec's default when None.
+        detect_scenes: cut at scene changes; else each title is one scene.
+        max_scene_s: cut longer scenes evenly, seconds; None for a minute, or no limit for whole titles.
+        digest_s: measure only so much of each longer title, seconds; None for 40 s of titles over two minutes.
+        full: measure all of every title.
+        audio_only: measure the audio alone: material for training, not for plans.
+        probes: `all`, or `auto` for only those video renditions that plans rest on.
+        model: with `auto`, the model whose plans count.
+        audio_track: of the source, from 1; None for its own choice.
+        max_megapixels: refuse larger pictures.
+        cache: where measurements are kept; the user's cache folder when None.
+        jobs: processes; one per core when None.
+        scheduler: address of a Dask scheduler whose workers measure instead.
+        ffmpeg: program; the one that is found when None.
+        stall_s: end an ffmpeg that has neither read nor written for so long, seconds; 0 for never.
+        feedback: who listens.
 
     Raises:
         ArgumentError: a value is out of its range.
@@ -202,7 +219,16 @@ def extract(
         max_megapixels=max_megapixels,
     )
     steps = list(
-        measure_sources(places, options, cache=cache, jobs=jobs, scheduler=scheduler, ffmpeg=ffmpeg, feedback=feedback)
+        measure_sources(
+            places,
+            options,
+            cache=cache,
+            jobs=jobs,
+            scheduler=scheduler,
+            ffmpeg=ffmpeg,
+            stall_s=stall_s,
+            feedback=feedback,
+        )
     )
     raise_failed([step for step in steps if isinstance(step, FailedTitle)], len(places))
     return join_tables([step for step in steps if isinstance(step, FeatureTable)])
