@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.arguments import require_choice, require_number
@@ -18,8 +19,10 @@ from abr_alloc.exporting.hls import master_playlist
 from abr_alloc.exporting.mediaconvert import mediaconvert_job
 from abr_alloc.exporting.planned import PLANNED_COMMENT, LadderPlan, load_plan, planned_variants
 from abr_alloc.formats.ladder_file import read_designed
-from abr_alloc.runs.ladder_run import Ladders, ladder_path
 from abr_alloc.writing import replace_file
+
+if TYPE_CHECKING:
+    from abr_alloc.runs.ladder_run import Ladders
 
 __all__ = ["FORMATS", "Exported", "choose_ladders", "export", "export_plan", "listed_titles"]
 
@@ -76,6 +79,10 @@ def export(
         LadderFormatError: the ladder file cannot be read, or has none for the title.
         ArgumentError: the format is unknown, or a value out of its range.
     """
+    from abr_alloc.runs.ladder_run import (
+        ladder_path,  # designs ladders: the command, which reads a file, starts without
+    )
+
     require_choice("format", format, FORMATS)
     if fps is not None:
         require_number("fps", fps, 0.001, 1000.0)
