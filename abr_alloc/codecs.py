@@ -10,6 +10,7 @@ Nothing here runs or imports anything, so that floors without ffmpeg read it too
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -55,6 +56,12 @@ class AudioCodec:
     """Whether it cannot be mono."""
     is_vbr: bool = False
     """Whether its encoder spends more than it was asked for on a hard scene."""
+    is_lossless: bool = False
+    """Whether it keeps every sample: it takes what it takes, cannot be asked for a rate, and serves as a reference."""
+    rates_kbps: tuple[int, ...] = ()
+    """The only rates that its syntax knows, kbps, rising; empty where there are many."""
+    rate_range_kbps: tuple[float, float] = (0.0, math.inf)
+    """Least and largest rate that its encoder takes, kbps."""
 
     @property
     def sample_entry(self) -> str:
@@ -70,14 +77,19 @@ _VIDEO = (
     VideoCodec(name="vvc", encoder="libvvenc", ten_bit_only=True, in_apple_hls=False, experimental=True),
 )
 
-# Object types of ISO/IEC 14496-3 Table 1.17; Opus in ISOBMFF, section 4.3.3; ETSI TS 102 366, F.2 and F.5.
+# ETSI TS 102 366, Table 4.13.
+_AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+
+# Object types of ISO/IEC 14496-3 Table 1.17; Opus in ISOBMFF, section 4.3.3; ETSI TS 102 366, F.2 and F.5; FLAC in
+# ISOBMFF, section 3.3.2. The least rate of E-AC-3 is that of ffmpeg's encoder in stereo.
 _AUDIO = (
     AudioCodec(name="aac", codecs="mp4a.40.2", encoder="aac"),
     AudioCodec(name="heaac", codecs="mp4a.40.5", fdk_profile=("aac_he", "5")),
     AudioCodec(name="heaacv2", codecs="mp4a.40.29", fdk_profile=("aac_he_v2", "29"), stereo_only=True),
     AudioCodec(name="opus", codecs="opus", encoder="libopus", is_vbr=True),
-    AudioCodec(name="ac3", codecs="ac-3"),
-    AudioCodec(name="eac3", codecs="ec-3"),
+    AudioCodec(name="ac3", codecs="ac-3", encoder="ac3", rates_kbps=_AC3_KBPS),
+    AudioCodec(name="eac3", codecs="ec-3", encoder="eac3", rate_range_kbps=(32, 6144)),
+    AudioCodec(name="flac", codecs="fLaC", encoder="flac", is_lossless=True),
 )
 
 VIDEO_CODECS: Mapping[str, VideoCodec] = MappingProxyType({codec.name: codec for codec in _VIDEO})

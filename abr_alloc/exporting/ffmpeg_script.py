@@ -138,14 +138,9 @@ def _rate(n: int, video: VideoRendition) -> list[str]:
 
 
 def _audio(n: int, audio: AudioRendition) -> list[str]:
-    words = [
-        "-map",
-        "0:a:0",
-        f"-c:a:{n}",
-        AUDIO_CODECS[audio.codec].encoder,
-        f"-b:a:{n}",
-        f"{nominal_kbps(audio):.10g}k",
-    ]
+    codec = AUDIO_CODECS[audio.codec]
+    words = ["-map", "0:a:0", f"-c:a:{n}", codec.encoder]
+    words += [] if codec.is_lossless else [f"-b:a:{n}", f"{nominal_kbps(audio):.10g}k"]
     return [*words, f"-ac:a:{n}", str(audio.channels), f"-ar:a:{n}", str(SAMPLE_RATE_HZ)]
 
 
