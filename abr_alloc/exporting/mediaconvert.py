@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
+from abr_alloc.encoders import GOP_S
 from abr_alloc.errors import ExportError
 from abr_alloc.exporting.planned import (
     LadderPlan,
@@ -20,7 +21,7 @@ from abr_alloc.exporting.planned import (
     require_codecs,
 )
 from abr_alloc.exporting.presentation import SEGMENT_S
-from abr_alloc.media.coding import GOP_S, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
+from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
 
 __all__ = ["DESTINATION", "FILE_INPUT", "PROFILES", "ROLE", "VIDEO", "Video", "mediaconvert_job"]
 
