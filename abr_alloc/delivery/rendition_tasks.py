@@ -11,9 +11,9 @@ from abr_alloc.disk import disk_errors
 from abr_alloc.encoders import KINDS, VideoEncoder
 from abr_alloc.errors import MediaError
 from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
+from abr_alloc.media.audio_encoding import encode_audio
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
 from abr_alloc.media.encoder_arguments import Ask, num_passes
-from abr_alloc.media.encoding import encode_audio
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo, require_unchanged
@@ -129,7 +129,7 @@ class EncodeAudioTask:
                 encode, cut = work_dir / f"audio-{number}.mp4", work_dir / f"cut-{number}"
                 cut.mkdir()
                 target = AudioTarget(codec=order.codec, channels=order.channels, target=order.target)
-                encode_audio(self.ffmpeg, pcm, target, encode, whole_lead_in=True)
+                encode_audio(self.ffmpeg, pcm, target, encode)
                 package(self.ffmpeg, encode, self.segment_s, cut)
                 folder.accept(cut, order.name)
 
