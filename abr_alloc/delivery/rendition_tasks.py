@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.disk import disk_errors
-from abr_alloc.encoders import KINDS, VideoEncoder
+from abr_alloc.encoders import KINDS, AudioEncoder, VideoEncoder
 from abr_alloc.errors import MediaError
 from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
 from abr_alloc.media.audio_encoding import encode_audio
@@ -18,6 +19,7 @@ from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.sound import decode_audio
+from abr_alloc.targets import Target
 
 __all__ = ["EncodeAudioTask", "EncodeVideoTask", "delivery_ask"]
 
@@ -105,6 +107,8 @@ class EncodeAudioTask:
     ffmpeg: FFmpeg
     info: MediaInfo
     orders: tuple[AudioOrder, ...]
+    encoders: Mapping[str, AudioEncoder]
+    """Those that its targets name."""
     duration_s: float
     segment_s: Fraction
 
@@ -128,7 +132,12 @@ class EncodeAudioTask:
             for number, order in enumerate(self.orders):
                 encode, cut = work_dir / f"audio-{number}.mp4", work_dir / f"cut-{number}"
                 cut.mkdir()
-                target = AudioTarget(codec=order.codec, channels=order.channels, target=order.target)
+                target = AudioTarget(
+                    codec=order.codec,
+                    channels=order.channels,
+                    target=order.target,
+                    encoder=self.encoders.get(Target(order.target).encoder),
+                )
                 encode_audio(self.ffmpeg, pcm, target, encode)
                 package(self.ffmpeg, encode, self.segment_s, cut)
                 folder.accept(cut, order.name)
