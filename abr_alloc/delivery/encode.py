@@ -78,6 +78,7 @@ def encode_streams(
                 ffmpeg=ffmpeg,
                 info=info,
                 orders=missing,
+                encoders={e.name: e for e in map(delivery.audio_encoder_of, missing) if e is not None},
                 duration_s=float(delivery.num_frames / fps),
                 segment_s=segment_duration_s(fps, SEGMENT_S, delivery.gop_s),
             )

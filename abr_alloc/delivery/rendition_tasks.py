@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.disk import disk_errors
-from abr_alloc.encoders import VideoEncoder
+from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import MediaError
 from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
+from abr_alloc.media.audio_encoding import encode_audio
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
 from abr_alloc.media.coding import gop_frames
 from abr_alloc.media.encoder_arguments import Ask, num_passes
-from abr_alloc.media.encoding import encode_audio
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.sound import decode_audio
+from abr_alloc.targets import Target
 
 __all__ = ["EncodeAudioTask", "EncodeVideoTask", "delivery_ask"]
 
@@ -115,6 +117,8 @@ class EncodeAudioTask:
     ffmpeg: FFmpeg
     info: MediaInfo
     orders: tuple[AudioOrder, ...]
+    encoders: Mapping[str, AudioEncoder]
+    """Those that its targets name."""
     duration_s: float
     segment_s: Fraction
 
@@ -138,8 +142,13 @@ class EncodeAudioTask:
             for number, order in enumerate(self.orders):
                 encode, cut = work_dir / f"audio-{number}.mp4", work_dir / f"cut-{number}"
                 cut.mkdir()
-                target = AudioTarget(codec=order.codec, channels=order.channels, target=order.target)
-                encode_audio(self.ffmpeg, pcm, target, encode, whole_lead_in=True)
+                target = AudioTarget(
+                    codec=order.codec,
+                    channels=order.channels,
+                    target=order.target,
+                    encoder=self.encoders.get(Target(order.target).encoder),
+                )
+                encode_audio(self.ffmpeg, pcm, target, encode)
                 package(self.ffmpeg, encode, self.segment_s, cut)
                 folder.accept(cut, order.name)
 

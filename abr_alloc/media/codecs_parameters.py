@@ -1,4 +1,4 @@
-"""The `codecs` parameter of RFC 6381, by which a player knows whether it plays a stream, from its configuration record."""
+"""The `codecs` parameter of RFC 6381, by which a player knows what it is to play, from a configuration record."""
 
 from __future__ import annotations
 
