@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.table.table import FeatureTable
 
@@ -29,7 +30,7 @@ class Filters:
     video_codecs: tuple[str, ...] = ()
     """Video codecs."""
     audio_codecs: tuple[str, ...] = ()
-    """Audio codecs."""
+    """Audio codecs. A lossless one is a reference, and taken where it alone is asked for."""
     min_height_px: int | None = None
     """Lowest video rendition, pixels."""
     max_height_px: int | None = None
@@ -80,6 +81,12 @@ def require_present(
     Raises:
         FeatureTableError: names the value and what there is.
     """
+    lossless = [name for name in filters.audio_codecs if name in AUDIO_CODECS and AUDIO_CODECS[name].is_lossless]
+    if lossless and len({*filters.audio_codecs}) > len({*lossless}):
+        raise FeatureTableError(
+            f"`audio_codecs` {lossless[0]} is a reference, which is chosen for itself alone; leave it out, or the others",
+            column="codec",
+        )
     for what, column, wanted, present in (
         ("title", "title", filters.titles, has_titles),
         ("scene", "scene", filters.scenes, has_scenes),
