@@ -15,7 +15,7 @@ from typing import Any
 from abr_alloc.allowed_options import OPTIONS, check_arguments, check_command, check_params
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.documents import number_of, shown, text_of
-from abr_alloc.encoders import GOP_S, HARDWARE, KINDS, RATE_MODES, AudioEncoder, VideoEncoder
+from abr_alloc.encoders import GOP_S, HARDWARE, RATE_MODES, AudioEncoder, VideoEncoder
 from abr_alloc.software_encoders import SOFTWARE_ENCODERS
 from abr_alloc.targets import ENCODER_NAME
 
@@ -143,7 +143,7 @@ def _checked_ffmpeg(found: VideoEncoder) -> VideoEncoder:
         raise ValueError(f"pixel_format is {shown(found.pixel_format)}; write it as ffmpeg does, like yuv420p")
     for mode in filter(None, (found.rate_mode, found.delivery)):
         _check_mode(found, mode)
-    if found.delivery and KINDS[found.delivery] not in (found.kind, "b"):
+    if found.delivery and found.kind_of(found.delivery) not in (found.kind, "b"):
         raise ValueError(f"delivery is {found.delivery}, but values are of {found.rate_mode}; use {found.rate_mode}")
     capped = "capped-crf" in (found.rate_mode, found.delivery)
     if capped and found.max_rate_kbps is None:
@@ -158,8 +158,8 @@ def _check_mode(found: VideoEncoder, mode: str) -> None:
         raise ValueError(f"rate_mode is {shown(mode)}; use {', '.join(RATE_MODES)}")
     software = found.software
     if software is None:
-        if mode in ("vbr-2pass", "capped-crf", "crf"):
-            raise ValueError(f"{found.encoder} has no {mode} through ffmpeg; use cq, qp or vbr")
+        if mode in ("vbr-2pass", "crf"):
+            raise ValueError(f"{found.encoder} has no {mode} through ffmpeg; use cq, qp, vbr or capped-crf")
         return
     known = [*software.values, "vbr"]
     known += ["vbr-2pass"] if software.two_passes else []

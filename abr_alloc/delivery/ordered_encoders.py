@@ -7,7 +7,7 @@ import logging
 from collections.abc import Collection, Mapping
 
 from abr_alloc.allocation.rendition import AudioRendition, VideoRendition
-from abr_alloc.encoders import KINDS, AudioEncoder, VideoEncoder, default_encoder
+from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import DeliveryError, UnitError
 from abr_alloc.formats.delivery_record import ProbedValue
 from abr_alloc.targets import Target
@@ -82,7 +82,7 @@ def probed_values(video: VideoRendition, encoder: VideoEncoder) -> tuple[ProbedV
     Raises:
         DeliveryError: nothing says which quality comes to its rate.
     """
-    kind = KINDS[encoder.delivery_mode]
+    kind = encoder.kind_of(encoder.delivery_mode)
     if kind == "b":
         return ()
     known = [(Target(probe.target), probe.bitrate_kbps) for probe in video.nearest_probes]

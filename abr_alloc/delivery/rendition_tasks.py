@@ -9,11 +9,12 @@ from pathlib import Path
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.disk import disk_errors
-from abr_alloc.encoders import KINDS, AudioEncoder, VideoEncoder
+from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import MediaError
 from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
 from abr_alloc.media.audio_encoding import encode_audio
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
+from abr_alloc.media.coding import gop_frames
 from abr_alloc.media.encoder_arguments import Ask, num_passes
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
@@ -95,9 +96,18 @@ class EncodeVideoTask:
             what = (
                 f"has {count} frames, not {self.num_frames}" if closed else "has a segment that begins without an IDR"
             )
-            raise MediaError(
-                f"{self.info.path}: {self.order.name} {what}; please report this source", path=str(self.info.path)
+            raise self._error(f"{what}; please report this source")
+        wanted = round(self.segment_s * self.info.fps)
+        unlike = next((segment.num_frames for segment in segments[:-1] if segment.num_frames != wanted), None)
+        if unlike is not None:
+            gop = gop_frames(self.info.fps, self.encoder.gop_s)
+            raise self._error(
+                f"has no key frame every {gop} frames, so that a segment is of {unlike} frames, not {wanted}; let the "
+                f"encoder {self.encoder.name!r} put them there ({{gop}} in a command), and none at scene cuts"
             )
+
+    def _error(self, text: str) -> MediaError:
+        return MediaError(f"{self.info.path}: {self.order.name} {text}", path=str(self.info.path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +156,7 @@ class EncodeAudioTask:
 def delivery_ask(encoder: VideoEncoder, order: VideoOrder) -> Ask:
     """What an encoder is asked for, so that a ladder's rate comes of it."""
     mode = encoder.delivery_mode
-    if KINDS[mode] == "b":
+    if encoder.kind_of(mode) == "b":
         return Ask(mode=mode, number=order.asked_kbps)
     return Ask(mode=mode, number=encoder.nearest_value(mode, order.asked_value))
 

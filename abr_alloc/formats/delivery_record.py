@@ -19,7 +19,7 @@ from msgspec import Meta
 from abr_alloc.allocation.ranges import Avq, Channels, Count, Kbps, Px, TotalKbps, Vmaf
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.encoder_settings import audio_encoder_of, video_encoder_of
-from abr_alloc.encoders import KINDS, AudioEncoder, VideoEncoder, default_encoder
+from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.formats.conversion import record_of, refuse_unknown
 from abr_alloc.location import read_bytes
@@ -200,6 +200,11 @@ class Delivery:
         return audio_encoder_of(name, self.encoders[name]) if name else None
 
     @property
+    def gop_s(self) -> float:
+        """Distance of key frames, seconds: of all videos alike."""
+        return self.encoder_of(self.videos[0]).gop_s
+
+    @property
     def stream_names(self) -> list[str]:
         """Folders of all its streams."""
         return [video.name for video in self.videos] + [audio.name for audio in self.audios]
@@ -300,7 +305,8 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
             raise ValueError(f"the encoder of {video.name} is {video.encoder!r}, which encoders does not hold")
         if found.encoder_of(video).codec != video.codec:
             raise ValueError(f"the encoder of {video.name} is not one of {video.codec}")
-        if KINDS[found.encoder_of(video).delivery_mode] != "b" and not video.probes:
+        encoder = found.encoder_of(video)
+        if encoder.kind_of(encoder.delivery_mode) != "b" and not video.probes:
             raise ValueError(f"{video.name} has no probes to take a value from")
     for audio in found.audios:
         name = Target(audio.target).encoder

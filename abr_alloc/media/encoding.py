@@ -10,9 +10,11 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.disk import scratch_folder
 from abr_alloc.encoders import VideoEncoder
 from abr_alloc.media.audio_encoding import check_audio_encoders
+from abr_alloc.media.command_encoder import Frames, encode_by_command, require_command
 from abr_alloc.media.encoder_arguments import Ask, num_passes, probe_arguments
 from abr_alloc.media.ffmpeg import ONE_THREAD, FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
@@ -37,7 +39,9 @@ def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence
         GridError: an encoder does not take what the grid gives it.
     """
     for encoder in {target.encoder for target in video if target.encoder is not None}:
-        if encoder.encoder:
+        if encoder.command:
+            require_command(encoder)
+        else:
             ffmpeg.require_encoder(encoder.encoder)
     check_audio_encoders(ffmpeg, audio)
 
@@ -56,6 +60,19 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
     chain += f",scale={target.width_px}:{target.height_px}:flags=bicubic"
     source = [*ONE_THREAD, *source_input(info, seek_s=part.seek_s if part else None)]
     source += ["-map", f"0:{info.video_index}", "-an", "-sn", "-dn", "-map_metadata", "-1", "-filter_threads", "1"]
+    if encoder.command:
+        frames = Frames(
+            source=tuple(source),
+            chain=chain,
+            samples=encoder.pixel_format or VIDEO_CODECS[encoder.codec].pixel_format(info.pixel_format),
+            fps=info.fps,
+            width_px=target.width_px,
+            height_px=target.height_px,
+            num_frames=part.num_frames + part.tail_frames if part else round(info.duration_s * info.fps),
+        )
+        with written_whole(path) as partial:
+            encode_by_command(ffmpeg, encoder, ask, frames, partial, threads=1)
+        return
     passes = (1, 2) if num_passes(ask) == 2 else (0,)
     with written_whole(path) as partial, contextlib.ExitStack() as stack:
         cwd = stack.enter_context(scratch_folder()) if len(passes) > 1 else None
@@ -73,5 +90,6 @@ def probe_ask(encoder: VideoEncoder, target: Target) -> Ask:
         UnitError: the target holds no number.
     """
     if target.is_rate:
-        return Ask(mode="vbr-2pass" if encoder.rate_mode == "vbr-2pass" else "vbr", number=target.kbps)
-    return Ask(mode="capped-crf" if encoder.rate_mode == "capped-crf" else target.kind, number=target.number)
+        return Ask(mode=encoder.rate_mode if encoder.kind == "b" else "vbr", number=target.kbps)
+    mode = encoder.rate_mode if encoder.kind == target.kind else target.kind
+    return Ask(mode=mode, number=target.number)
