@@ -102,7 +102,7 @@ def require_present(
     lossless = [name for name in filters.audio_codecs if name in AUDIO_CODECS and AUDIO_CODECS[name].is_lossless]
     if lossless and len({*filters.audio_codecs}) > len({*lossless}):
         raise FeatureTableError(
-            f"`audio_codecs` {lossless[0]} is a reference, which is chosen for itself alone; leave it out, or the others",
+            f"`audio_codecs` {lossless[0]} is a reference, chosen for itself alone; leave it out, or the others",
             column="codec",
         )
     for what, column, wanted, present in (
