@@ -23,6 +23,7 @@ GROUND = (
         "errors",
         "extras",
         "location",
+        "markup",
         "parameters",
         "partial",
         "shipped",
@@ -72,6 +73,7 @@ DOORS = {
     "subprocess": {"media.programs"},
     "av": {f"media.{name}" for name in ("bitstream", "container", "probe", "remux", "sound", "timeline", "tracks")},
     "tomllib": {"documents"},
+    "xml": {"exporting.dash", "markup"},
     # Elsewhere only what this program wrote for itself, or ffmpeg did, and what is hashed.
     "json": {"documents", "measure.cache", "measure.video", "media.probe"},
     "imageio_ffmpeg": {"media.ffmpeg"},

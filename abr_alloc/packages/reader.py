@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from abr_alloc.errors import PackageError
+from abr_alloc.packages.dash_reader import read_dash
 from abr_alloc.packages.hls_reader import read_hls
 from abr_alloc.packages.local_files import LocalFiles
 from abr_alloc.packages.package import Package
@@ -41,6 +42,8 @@ def read_package(path: Path, *, within: Path | None = None) -> Package:
     kind = _kind(path)
     if kind == "hls":
         return read_hls(path, files)
+    if kind == "dash":
+        return read_dash(path, files)
     raise PackageError(
         f"{path} is neither an HLS playlist (#EXTM3U) nor a DASH manifest (MPD); give one of them", path=str(path)
     )
