@@ -97,7 +97,7 @@ DOORS = {
     "vl_convert": {"reporting.page"},
     "jinja2": {"reporting.page"},
     "markupsafe": {"reporting.page"},
-    "msgspec": {"allocation.ranges", "formats.conversion", "formats.delivery_record", "formats.ladder_file"},
+    "msgspec": {"allocation.ranges", "formats.conversion", "formats.delivery_record", "formats.ladder_file", "measure.vmaf_log"},
     "langcodes": {"runs.languages"},
     "yaml": {"exporting.shaka_streamer"},
     "click": {"cli"},
