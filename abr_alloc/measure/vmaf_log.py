@@ -201,7 +201,7 @@ def _scores(log: _Log, num_frames: int) -> FrameScores:
     steps = np.diff(numbers)
     step = int(steps[0]) if len(steps) and (steps == steps[0]).all() else 1
     if log.subsample > 1 or step > 1:
-        raise log.refused(f"has every {max(log.subsample, step)}th frame only (n_subsample); all are needed")
+        raise log.refused(f"has one frame in {max(log.subsample, step)} only (n_subsample); all are needed")
     if numbers[0] != 0 or (steps != 1).any():
         at = int(np.argmax(steps != 1)) + 1 if numbers[0] == 0 else 0
         raise log.refused(f"has frame {numbers[at]} where frame {at} should be")
