@@ -6,7 +6,9 @@ AbrAllocError
 ├── MediaError                a source or an encode
 │   ├── ToolMissingError      a program or an encoder is not there
 │   ├── ToolFailedError       a program ran and failed (command, exit code, tail of stderr)
-│   └── UnsupportedMediaError a source that is no single, decodable audio-visual file
+│   ├── UnsupportedMediaError a source that is no single, decodable audio-visual file
+│   ├── PackageError          an HLS or DASH package on disk that cannot be read, or not exactly
+│   └── VmafLogError          a log of VMAF that cannot be taken for scores of a rendition
 ├── FailedTitlesError         some titles of several could not be measured
 ├── GridError                 a probing grid
 ├── FeatureTableError         a feature table or a table of ratings
@@ -54,12 +56,14 @@ __all__ = [
     "MediaError",
     "OutputError",
     "OwnSystemError",
+    "PackageError",
     "ToolFailedError",
     "ToolMissingError",
     "TuningError",
     "UnitError",
     "UnknownSystemError",
     "UnsupportedMediaError",
+    "VmafLogError",
 ]
 
 
@@ -120,6 +124,14 @@ class ToolFailedError(MediaError):
 
 class UnsupportedMediaError(MediaError):
     """A source that is not one decodable audio-visual file."""
+
+
+class PackageError(MediaError):
+    """An HLS or DASH package on disk that cannot be read, or whose streams cannot be joined exactly."""
+
+
+class VmafLogError(MediaError):
+    """A log of VMAF that cannot be read, or is not of this rendition, source and model."""
 
 
 class FailedTitlesError(AbrAllocError):
