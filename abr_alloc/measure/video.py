@@ -158,7 +158,7 @@ def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, 
     Args:
         ffmpeg: the program.
         info: the source.
-        rendition: an encode of it, as `media.encoders.encode_video` makes it.
+        rendition: an encode of it, as `media.encoding.encode_video` makes it.
         part: which part of the normalised source; the rendition must have as many frames.
         work_dir: an empty folder for the log.
 
