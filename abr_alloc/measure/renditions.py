@@ -1,7 +1,7 @@
 """Renditions that exist, measured against their source: what `extract` does, without an encode.
 
-The source is looked at and scanned as for an extraction, so its scenes are the same. Every rendition is then found in it
-by content, and what cannot be held against it exactly is refused by itself; the others are scored.
+The source is looked at and scanned as for an extraction, so its scenes are the same. Every rendition is then found in
+it by content, and what cannot be held against it exactly is refused by itself; the others are scored.
 """
 
 from __future__ import annotations
