@@ -12,12 +12,13 @@ Axes: N frames of the source, M frames of the rendition, D = 576 samples of a sm
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Pairing", "Unpaired", "find_pairing"]
+__all__ = ["Pairing", "Unpaired", "find_pairing", "new_frames"]
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]
@@ -30,6 +31,7 @@ _MOST_UNLIKE = 0.2  # share of frames with contrast that may be below it
 _REACH = 8  # frames to both sides among which a frame may find a better partner
 _BETTER = 0.35  # of a partner's distance: another one's below that is the true one
 _LEAST = 0.2  # mean squared difference, 8-bit steps, below which two small frames are the same
+_SAME = 0.02  # the same between a frame and its repetition, coded
 _MOST_ASTRAY = 0.02  # share of frames that may show another moment
 _MANY = 0.3  # share of frames with a better neighbour from which all are doubted
 _SURE = 4.0  # standard errors by which an offset must be worse to be ruled out
@@ -103,6 +105,13 @@ def find_pairing(source: Floats, rendition: Floats, places: Places, *, fps: floa
         still=still,
         num_astray=int(astray.sum()),
     )
+
+
+def new_frames(frames: Floats) -> npt.NDArray[np.intp]:
+    """Which frames are no repetition of the one before."""
+    flat = frames.reshape(len(frames), -1)
+    repeats = [float(np.mean(np.square(b - a))) < _SAME for a, b in itertools.pairwise(flat)]
+    return np.flatnonzero([True, *(not one for one in repeats)])
 
 
 def _unit(frames: Floats) -> tuple[Floats, Floats]:

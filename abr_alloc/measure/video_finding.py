@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.errors import UnsupportedMediaError
-from abr_alloc.measure.pairing import Pairing, Unpaired, find_pairing
+from abr_alloc.measure.pairing import Pairing, Unpaired, find_pairing, new_frames
 from abr_alloc.measure.picture_check import check_picture
 from abr_alloc.measure.small_frames import SmallFrames, read_small_frames
 from abr_alloc.media.ffmpeg import FFmpeg
@@ -37,6 +37,7 @@ _MOST_EXTRA_S = 10.0
 _CLOCK = 0.0015  # relative difference of clocks that run the same frames: 24 and 24000/1001 fps
 _IRREGULAR = 0.35  # frames by which a time may be off its place: milliseconds of Matroska at 60 fps are 0.06
 _LONGEST_STEP = 8
+_MOST_NEW = 0.8  # share of frames that are no repetition, where repetitions may be meant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +152,7 @@ def find_video(
     expected = 0 if timing.by_times else begins
     places = timing.places
     try:
-        pairing = find_pairing(small.luma(), own.luma(), places, fps=float(source.fps), expected=expected)
+        pairing, repeated = _paired(small, own, places, float(source.fps), expected)
     except Unpaired as error:
         check_picture(path, info, source, small, own, places + expected, assumed=True)
         raise UnsupportedMediaError(f"{path}: {error}", path=str(path)) from error
@@ -175,8 +176,28 @@ def find_video(
         matrix=reading.matrix,
         margin=round(min(pairing.margin, 1e6), 2),
         likeness=round(pairing.likeness, 4),
-        notes=(*_offset_notes(pairing, source.fps, shown, timing.step, len(small)), *timing.notes, *notes),
+        notes=(*_offset_notes(pairing, source.fps, shown, timing.step, len(small)), *timing.notes, *repeated, *notes),
     )
+
+
+def _paired(
+    small: SmallFrames, own: SmallFrames, places: npt.NDArray[np.int64], fps: float, expected: int
+) -> tuple[Pairing, list[str]]:
+    """Which frames belong together, and what is to be said of repeated ones.
+
+    Raises:
+        Unpaired: nothing can be said of that.
+    """
+    theirs, mine = small.luma(), own.luma()
+    try:
+        return find_pairing(theirs, mine, places, fps=fps, expected=expected), []
+    except Unpaired:
+        kept = new_frames(mine)
+        if len(kept) > _MOST_NEW * len(mine):
+            raise
+        # Frames that repeat the one before are that one, shown for longer.
+        pairing = find_pairing(theirs, mine[kept], places[kept], fps=fps, expected=expected)
+        return pairing, [f"{len(mine) - len(kept)} of its {len(mine)} frames repeat the one before: scored as shown"]
 
 
 def _check_form(info: MediaInfo, source: MediaInfo) -> None:
