@@ -90,11 +90,12 @@ def look_at_beginning(data: bytes, name: str) -> Beginning:
 
 
 def _codecs(context: Any) -> str:
-    name = context.codec.canonical_name
+    name = str(context.codec.canonical_name)
     try:
-        return CODECS_PARAMETERS[name](context.extradata or b"", str(context.codec_tag), str(context.profile or ""))
+        found = CODECS_PARAMETERS[name](context.extradata or b"", str(context.codec_tag), str(context.profile or ""))
     except (LookupError, ValueError):
-        return str(name)
+        return name
+    return name if found.lower() == name else found  # a transport stream's tag, which is no name of RFC 6381
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
