@@ -6,7 +6,9 @@ AbrAllocError
 ├── MediaError                a source or an encode
 │   ├── ToolMissingError      a program or an encoder is not there
 │   ├── ToolFailedError       a program ran and failed (command, exit code, tail of stderr)
-│   └── UnsupportedMediaError a source that is no single, decodable audio-visual file
+│   ├── UnsupportedMediaError a source that is no single, decodable audio-visual file
+│   ├── PackageError          an HLS or DASH package on disk that cannot be read, or not exactly
+│   └── VmafLogError          a log of VMAF that cannot be taken for scores of a rendition
 ├── FailedTitlesError         some titles of several could not be measured
 ├── GridError                 a probing grid
 ├── FeatureTableError         a feature table or a table of ratings
@@ -54,12 +56,14 @@ __all__ = [
     "MediaError",
     "OutputError",
     "OwnSystemError",
+    "PackageError",
     "ToolFailedError",
     "ToolMissingError",
     "TuningError",
     "UnitError",
     "UnknownSystemError",
     "UnsupportedMediaError",
+    "VmafLogError",
 ]
 
 
@@ -122,21 +126,30 @@ class UnsupportedMediaError(MediaError):
     """A source that is not one decodable audio-visual file."""
 
 
-class FailedTitlesError(AbrAllocError):
-    """Some titles of several could not be measured; the others were."""
+class PackageError(MediaError):
+    """An HLS or DASH package on disk that cannot be read, or whose streams cannot be joined exactly."""
 
-    def __init__(self, failures: Sequence[tuple[str, str]], num_titles: int) -> None:
+
+class VmafLogError(MediaError):
+    """A log of VMAF that cannot be read, or is not of this rendition, source and model."""
+
+
+class FailedTitlesError(AbrAllocError):
+    """Some titles of several, or renditions of a title, could not be measured; the others were."""
+
+    def __init__(self, failures: Sequence[tuple[str, str]], num_titles: int, noun: str = "titles") -> None:
         names = ", ".join(name for name, _ in failures[:5]) + (", ..." if len(failures) > 5 else "")
         super().__init__(
-            f"{len(failures)} of {num_titles} titles failed ({names}); "
+            f"{len(failures)} of {num_titles} {noun} failed ({names}); "
             + ("the others are measured: " if len(failures) < num_titles else "")
             + "correct these and run the same command again"
         )
         self.failures = tuple(failures)
         self.num_titles = num_titles
+        self.noun = noun
 
-    def __reduce__(self) -> tuple[type[FailedTitlesError], tuple[tuple[tuple[str, str], ...], int]]:
-        return type(self), (self.failures, self.num_titles)
+    def __reduce__(self) -> tuple[type[FailedTitlesError], tuple[tuple[tuple[str, str], ...], int, str]]:
+        return type(self), (self.failures, self.num_titles, self.noun)
 
 
 class GridError(AbrAllocError):

@@ -20,8 +20,8 @@ from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_plausible, check_source
-from abr_alloc.measure.digest import UNIT_S, choose_stretches
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
+from abr_alloc.measure.parts import plan_parts
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
 from abr_alloc.measure.tasks import AudioTask, VideoTask
 from abr_alloc.measure.video import VIDEO_FEATURE_VERSION
@@ -161,16 +161,16 @@ class TitleMeasurement:
         for note in scan["notes"]:
             logger.warning("%s: %s", self._title.info.path, note)
         self._set_channels(int(scan["channels"]))
-        cuts = scan["cuts"].tolist() if options.detect_scenes else []
-        if "complexity" not in scan or options.digest_s is None:
-            return self._measure_whole(num_frames, cuts)
-        units = split_scenes(self.name, num_frames, cuts, self._fps, max_scene_s=UNIT_S)
-        stretches = choose_stretches(units, scan["complexity"], options.digest_s)
-        if len(stretches) == len(units):
-            return self._measure_whole(num_frames, cuts)
         self._title_s = float(num_frames / self._fps)
-        self._weights_s = {str(stretch.scene.index): stretch.weight_s for stretch in stretches}
-        return self._measure({Part.of_scene(s.scene, self._fps, num_frames): [s.scene] for s in stretches})
+        parts, self._weights_s = plan_parts(
+            self.name,
+            scan,
+            self._fps,
+            detect_scenes=options.detect_scenes,
+            max_scene_s=options.max_scene_s,
+            digest_s=options.digest_s,
+        )
+        return self._measure(parts)
 
     def _set_channels(self, channels: int) -> None:
         """A track that is mono first and stereo later is stereo."""

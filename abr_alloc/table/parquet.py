@@ -82,12 +82,14 @@ class TableMetadata:
     """Which video renditions of the grid were measured: `all`, or `auto` where they were chosen."""
     weights_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Of each title that was measured as a digest: seconds of the title that each scene (as text) stands for."""
+    renditions: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    """Of each title with renditions that existed: by label, what each was found to be, under `video` or `audio`."""
     encoders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings of the encoders by the names that targets have for them (`encoder_settings`); a codec's usual one by the
     codec's name. Tables of before this was written say nothing."""
 
     def joined(self, other: Self) -> Self:
-        """What two tables of different titles say together; where their words differ, nothing.
+        """What two tables say together; where their words differ, nothing.
 
         Raises:
             FeatureTableError: one name means two encoders.
@@ -108,6 +110,10 @@ class TableMetadata:
             source_hashes={**self.source_hashes, **other.source_hashes},
             credits={**self.credits, **other.credits},
             weights_s={**self.weights_s, **other.weights_s},
+            renditions={
+                title: {**self.renditions.get(title, {}), **other.renditions.get(title, {})}
+                for title in {**self.renditions, **other.renditions}
+            },
             encoders={**self.encoders, **other.encoders},
         )
 
@@ -223,6 +229,10 @@ def _check_field(found: Mapping[str, Any], name: str) -> None:
                     raise ValueError(f"title {title!r} has a scene {shown(scene)}, which is no number")
                 number_of({f"the weight of title {title!r} scene {scene}": weights[scene]},
                           f"the weight of title {title!r} scene {scene}", 0.0, _MOST_SECONDS, above=0.0)  # fmt: skip
+    elif name == "renditions":
+        for title, labels in _texts_to(found, name).items():
+            for label in _texts_to({title: labels}, title):
+                _texts_to(labels, label)
     elif name == "encoders":
         encoders_of(value)
     elif name in ("source_hashes", "credits"):
