@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -143,7 +142,7 @@ def _period(reader: _Reader, root: Element, period: Element, length_s: Fraction 
                 reader.notes[left_out] = None
                 continue
             if any(level.first("ContentProtection") is not None for level in levels):
-                raise reader.error(where, "is encrypted (ContentProtection); give the package as it was before")
+                raise reader.error(where, "is encrypted (ContentProtection); give the package as it was before encryption")
             if "dependencyId" in representation.attributes:
                 raise reader.error(where, "needs other Representations to be decoded; package it whole")
             yield _representation(reader, root, levels, length_s, where)
@@ -250,7 +249,7 @@ def _variants(made: Sequence[tuple[_Found, PackagedStream]]) -> tuple[PackagedVa
                     name=f"{stream.label} + {audio.label}" if audio else stream.label,
                     video=stream.label,
                     audio=audio.label if audio else None,
-                    declared_peak_kbps=math.fsum(known) if len(known) == len(rates) else None,
+                    declared_peak_kbps=round(sum(known), 3) if len(known) == len(rates) else None,
                     declared_average_kbps=None,
                     average_kbps=stream.average_kbps + (audio.average_kbps if audio else 0.0),
                     peak_kbps=stream.peak_kbps + (audio.peak_kbps if audio else 0.0),
