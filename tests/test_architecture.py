@@ -121,6 +121,8 @@ DOORS = {
 TESTED_IN = {
     "allocation/test_plan.py": ("allocation.filters", "allocation.validity"),
     "allocation/test_reference.py": ("allocation.fixed",),
+    "allocation/test_design.py": ("allocation.design_options",),
+    "allocation/test_priced_search.py": ("allocation.priced_labels", "allocation.priced_steps"),
     "allocation/test_title_plan.py": ("allocation.title_case",),
     "allocation/test_interpolation.py": ("allocation.surface",),
     "robustness/test_examples.py": (
@@ -138,6 +140,7 @@ TESTED_IN = {
     "cli/test_verify.py": ("cli.delivery_table", "cli.listening"),
     "cli/test_doctor.py": ("cli.doctor_table", "runs.examine"),
     "cli/test_ladder.py": ("cli.ladder_table", "formats.ladder_basis", "formats.result_rows"),
+    "cli/test_ladder_cost.py": ("allocation.priced_ladder", "cli.cost_options", "cli.cost_table"),
     "cli/test_lint.py": ("cli.lint_table",),
     "cli/test_plan.py": ("formats.plan_document",),
     "cli/test_report.py": ("cli.figure", "runs.figure_run", "runs.shown_ladders"),
