@@ -19,6 +19,8 @@ MIN_RATIO, MAX_RATIO = 1.3, 2.5
 """Ratio of the total rates of successive rungs."""
 ROUND_KBPS = 5.0
 """Video rates of a ladder are multiples of this, kbps."""
+STORAGE_MONTHS = 12.0
+"""How long a title is kept, where storage has a price, months."""
 
 GRID = "hull"
 """Renditions to probe."""

@@ -10,7 +10,7 @@ import re
 
 from abr_alloc.errors import UnitError
 
-__all__ = ["MAX_KBPS", "format_time", "mean_kbps", "parse_bitrate_kbps", "parse_seconds"]
+__all__ = ["MAX_KBPS", "format_time", "gigabytes", "mean_kbps", "parse_bitrate_kbps", "parse_seconds"]
 
 MAX_KBPS = 10_000_000.0
 """Largest bitrate that is believed, kbps (10 Gbit/s)."""
@@ -65,6 +65,11 @@ def parse_seconds(text: str) -> float:
 def mean_kbps(size_bytes: float, duration_s: float) -> float:
     """Mean rate in kbps of `size_bytes` bytes over `duration_s` seconds."""
     return size_bytes * 8.0 / 1000.0 / duration_s
+
+
+def gigabytes(kbps: float, duration_s: float) -> float:
+    """What a rate comes to over a time, in GB of 1e9 bytes."""
+    return kbps * 1000.0 / 8.0 * duration_s / 1e9
 
 
 def format_time(seconds: float) -> str:

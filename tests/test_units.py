@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr_alloc.errors import UnitError
-from abr_alloc.units import format_time, mean_kbps, parse_bitrate_kbps, parse_seconds
+from abr_alloc.units import format_time, gigabytes, mean_kbps, parse_bitrate_kbps, parse_seconds
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,7 @@ def test_mean_rate_of_one_second_of_125_bytes_is_one_kbps() -> None:
 )
 def test_times_carry_over(seconds: float, text: str) -> None:
     assert format_time(seconds) == text
+
+
+def test_a_megabit_per_second_is_0_45_gigabytes_an_hour() -> None:
+    assert gigabytes(1000.0, 3600.0) == pytest.approx(0.45)

@@ -20,6 +20,7 @@ __all__ = [
     "Channels",
     "Count",
     "Kbps",
+    "Money",
     "NumRungs",
     "Px",
     "RateDifference",
@@ -34,6 +35,7 @@ _AVQ_WIDTH = AVQ_RANGE[1] - AVQ_RANGE[0]
 
 Kbps = Annotated[float, Meta(ge=1e-9, le=MAX_KBPS)]
 TotalKbps = Annotated[float, Meta(ge=1e-9, le=4.0 * MAX_KBPS)]  # two streams and their overhead
+Money = Annotated[float, Meta(ge=0.0, le=1e30)]
 Px = Annotated[int, Meta(ge=1, le=65_536)]
 Channels = Annotated[int, Meta(ge=1, le=255)]
 Whole = Annotated[int, Meta(ge=0)]
