@@ -67,17 +67,17 @@ class GivenLadder:
     """The title that it is for; None where it does not say, and may be for any."""
 
 
-def given_of(ladder: Ladder, name: str, titles: tuple[str, ...] = ()) -> GivenLadder:
+def given_of(ladder: Ladder, name: str, title: str) -> GivenLadder:
     """A ladder of this program as a given one.
 
     Args:
         ladder: the rungs.
         name: what it is called.
-        titles: those that share it; it is for its own title when empty.
+        title: the title that it is for: its own, or one of those that share it.
     """
     return GivenLadder(
         name=name,
-        title=None if titles else ladder.title,
+        title=title,
         rungs=tuple(
             GivenRung(
                 place=f"rung {i}",

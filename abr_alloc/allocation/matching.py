@@ -59,8 +59,10 @@ class MatchedRung:
     """Whether this very video was measured, or lies between two that were."""
     audio_how: Literal["measured", "nearest"]
     """Whether the audio is the one that was given, or the nearest that was measured."""
-    note: str
-    """What is not quite as it was given; empty where nothing is."""
+    video_note: str = ""
+    """What of its video is not quite as it was given; empty where nothing is."""
+    audio_note: str = ""
+    """What of its audio is not."""
 
     @property
     def avq_mos(self) -> float:
@@ -128,7 +130,8 @@ def _match(surface: QualitySurface, given: GivenRung, curves_of: Callable[[str],
         x_v=x_v,
         how="measured" if how == "measured" else "interpolated",
         audio_how=audio_how,
-        note="; ".join(filter(None, [note, audio_note])),
+        video_note=note,
+        audio_note=audio_note,
     )
 
 

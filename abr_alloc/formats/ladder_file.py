@@ -27,6 +27,7 @@ __all__ = [
     "TitleFacts",
     "as_reference",
     "ladder_document",
+    "ladder_object",
     "read_designed",
     "read_ladders",
     "read_provenance",
@@ -74,7 +75,7 @@ def ladder_document(ladders: Sequence[TitleLadder], provenance: Mapping[str, Any
 
 def _title_object(found: TitleLadder) -> dict[str, Any]:
     return {
-        **_ladder_object(found.ladder),
+        **ladder_object(found.ladder),
         "num_candidates": found.num_candidates,
         "crossovers": [
             {"kbps": c.kbps, "below_px": list(c.below_px), "above_px": list(c.above_px)} for c in found.crossovers
@@ -83,7 +84,8 @@ def _title_object(found: TitleLadder) -> dict[str, Any]:
     }
 
 
-def _ladder_object(ladder: Ladder) -> dict[str, Any]:
+def ladder_object(ladder: Ladder) -> dict[str, Any]:
+    """The rungs of a ladder and what they come to."""
     return {
         "title": ladder.title,
         "network": ladder.network,
@@ -111,7 +113,7 @@ def _rung_object(rung: Rung) -> dict[str, Any]:
 
 def _comparison_object(comparison: Comparison) -> dict[str, Any]:
     found = {f.name: getattr(comparison, f.name) for f in dataclasses.fields(comparison)}
-    return found | {"ladder": _ladder_object(comparison.ladder), "left_out": list(comparison.left_out)}
+    return found | {"ladder": ladder_object(comparison.ladder), "left_out": list(comparison.left_out)}
 
 
 def read_ladders(path: Path) -> list[Ladder]:

@@ -1,0 +1,166 @@
+"""What to do about a shipped ladder, in an encoding engineer's words: the cheapest change first.
+
+A gain is told with its size, whatever that is. Where it is smaller than what the model can tell apart (`difference_mos`), the
+text says so, and saved rate, which is counted and not predicted, stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from abr_alloc.allocation.alternatives import Alternative
+from abr_alloc.allocation.audit import AuditedRung, LadderAudit
+from abr_alloc.allocation.path import TIE_MOS
+from abr_alloc.allocation.surface import AudioRendition, VideoRendition
+
+__all__ = ["Advice", "advise", "pair_text"]
+
+Kind = Literal["pair", "drop", "new audio", "encode", "redesign"]
+
+_LEAST_SAVED = 0.01
+"""Share of what the audience is sent below which a saving is not worth a line."""
+_LEAST_GAIN_MOS = 0.001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """One thing to do."""
+
+    kind: Kind
+    """`pair` and `drop` need no encode; `new audio` needs audio alone; `encode` one video; `redesign` all of them."""
+    rungs: tuple[int, ...]
+    """Numbers of the rungs that it is about; empty for all."""
+    text: str
+    """What to do, and what it brings."""
+    gain_mos: float
+    """Expected AVQ of the ladder that it adds, or AVQ of the rung for `encode`, MOS; negative for a loss."""
+    saved_kbps: float
+    """What the audience is sent less on average, kbps; 0 for `encode`."""
+    told_apart: bool
+    """Whether the gain is one that the model can tell from none."""
+
+
+def advise(audit: LadderAudit) -> tuple[Advice, ...]:
+    """Advice on a ladder, or on the part of one between which a player switches."""
+    return tuple(_advice(audit))
+
+
+def _advice(audit: LadderAudit) -> Iterator[Advice]:
+    if audit.re_paired is not None and _is_worth(audit.re_paired, audit):
+        text = f"Pair again, without any encode: {_changes(audit, audit.re_paired)}"
+        yield _of("pair", tuple(c.rung for c in audit.re_paired.changed), text, audit.re_paired, audit)
+    if audit.trimmed is not None:
+        dropped = tuple(sorted(set(range(1, len(audit.rungs) + 1)) - set(audit.trimmed.kept)))
+        text = f"Drop {_rungs(dropped)}: {'; '.join(_why_dropped(audit, dropped))}"
+        yield _of("drop", dropped, text, audit.trimmed, audit)
+    if audit.new_audio is not None and _is_worth(audit.new_audio, audit) and _beats(audit.new_audio, audit.re_paired):
+        text = f"With new audio alone, the videos as they are: {_changes(audit, audit.new_audio)}"
+        yield _of("new audio", tuple(c.rung for c in audit.new_audio.changed), text, audit.new_audio, audit)
+    yield from _encodes(audit)
+    if audit.redesigned is not None and audit.redesigned.gain_mos >= _LEAST_GAIN_MOS:
+        number = len(audit.redesigned.ladder.rungs)
+        text = f"A new ladder of {number} rung{'s' if number > 1 else ''} (`abr-alloc ladder` designs it)"
+        yield _of("redesign", (), text, audit.redesigned, audit)
+
+
+def _encodes(audit: LadderAudit) -> Iterator[Advice]:
+    """Rungs whose rate would buy more with another video."""
+    for number, rung in enumerate(audit.rungs, 1):
+        if rung.best.gain_mos < TIE_MOS:
+            continue
+        own, best = rung.rung, rung.best
+        text = (
+            f"Rung {number} ({pair_text(own.video, own.audio)}): the same total with {audio_name(best.audio)} and "
+            f"{_size(best.video)} at {best.video.bitrate_kbps:.0f}k gives {best.gain_mos:+.2f}"
+        )
+        apart = best.gain_mos > audit.difference_mos > 0.0
+        yield Advice(
+            kind="encode",
+            rungs=(number,),
+            text=text + _uncertain(apart, audit),
+            gain_mos=best.gain_mos,
+            saved_kbps=0.0,
+            told_apart=apart,
+        )
+
+
+def _of(kind: Kind, rungs: tuple[int, ...], text: str, way: Alternative, audit: LadderAudit) -> Advice:
+    apart = abs(way.gain_mos) > audit.difference_mos > 0.0
+    share = way.saved_kbps / audit.mean_kbps if audit.mean_kbps else 0.0
+    sent = f"{abs(way.saved_kbps):.0f} kbps ({100 * abs(share):.1f} %) {'less' if way.saved_kbps >= 0.0 else 'more'} sent"
+    gained = f"expected AVQ {way.gain_mos:+.3f}" if abs(way.gain_mos) >= 0.0005 else "expected AVQ unchanged"
+    return Advice(
+        kind=kind,
+        rungs=rungs,
+        text=f"{text}. {gained}, {sent} on average" + _uncertain(apart, audit),
+        gain_mos=way.gain_mos,
+        saved_kbps=way.saved_kbps,
+        told_apart=apart,
+    )
+
+
+def _uncertain(apart: bool, audit: LadderAudit) -> str:
+    return "" if apart or audit.difference_mos <= 0.0 else " *"
+
+
+def _is_worth(way: Alternative, audit: LadderAudit) -> bool:
+    return way.gain_mos >= _LEAST_GAIN_MOS or way.saved_kbps >= _LEAST_SAVED * audit.mean_kbps
+
+
+def _beats(way: Alternative, cheaper: Alternative | None) -> bool:
+    return cheaper is None or way.gain_mos > cheaper.gain_mos + _LEAST_GAIN_MOS
+
+
+def _why_dropped(audit: LadderAudit, dropped: Sequence[int]) -> Iterator[str]:
+    for number in dropped:
+        rung = audit.rungs[number - 1]
+        if rung.dominated_by is not None:
+            other = audit.rungs[rung.dominated_by - 1].rung
+            less = rung.rung.total_kbps - other.total_kbps
+            yield f"{number} is no better than {rung.dominated_by}, which takes {less:.0f}k less"
+        elif number > 1 and audit.rungs[number - 2].step_mos is not None:
+            yield f"{number} adds {audit.rungs[number - 2].step_mos:+.2f} to {number - 1}{_played(rung)}"
+        else:
+            yield f"{number}{_played(rung)}"
+
+
+def _played(rung: AuditedRung) -> str:
+    return f", played by {100 * rung.rung.played_share:.1f} %"
+
+
+def _changes(audit: LadderAudit, way: Alternative) -> str:
+    """`rungs 1-3 aac 64k, rungs 4, 5 aac 96k`."""
+    by_audio: dict[tuple[str, str], list[int]] = {}
+    of_target = {rung.audio.target: rung.audio for rung in way.ladder.rungs}
+    for change in way.changed:
+        before = audio_name(audit.rungs[change.rung - 1].rung.audio)
+        by_audio.setdefault((before, audio_name(of_target[change.to_audio])), []).append(change.rung)
+    return ", ".join(f"{_rungs(sorted(numbers))} {after} instead of {before}" for (before, after), numbers in by_audio.items())
+
+
+def _rungs(numbers: Sequence[int]) -> str:
+    """`rung 3`, `rungs 1-3, 5`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    told = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return f"rung{'s' if len(numbers) > 1 else ''} {told}"
+
+
+def pair_text(video: VideoRendition, audio: AudioRendition) -> str:
+    """`1280x720 1800k + aac 192k`."""
+    return f"{_size(video)} {video.bitrate_kbps:.0f}k + {audio_name(audio)}"
+
+
+def audio_name(audio: AudioRendition) -> str:
+    """`aac 192k`, by the rate that it was measured at."""
+    return f"{audio.codec} {audio.bitrate_kbps:.0f}k"
+
+
+def _size(video: VideoRendition) -> str:
+    return f"{video.width_px}x{video.height_px}"

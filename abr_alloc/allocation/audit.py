@@ -1,0 +1,347 @@
+"""A ladder that a service ships, judged rung by rung and beside what it could be.
+
+Rungs between which a player switches (one video codec, one audio codec, one number of channels: a family) are judged
+together, since that is the ladder a player plays. Rungs that nothing in the table stands for are named and left out;
+every number is of the others.
+
+Of a rung it is asked what its rate would buy at best (`BestAtRate`). Of all pairs of the family that take no more, those
+within `TIE_MOS` of the best are as good; if the rung's own audio is among them it is right, else the cheapest audio among
+them is named. Audio dearer than transparent is too much in any case. What is worth less than a tie is no reason to change.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from abr_alloc import defaults
+from abr_alloc.allocation.alternatives import (
+    Alternative,
+    Family,
+    families,
+    mean_kbps_of,
+    new_audio,
+    re_paired,
+    redesigned,
+    trimmed,
+)
+from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.cost import LadderCost, Prices, RungCost, ladder_cost
+from abr_alloc.allocation.given_ladder import GivenLadder
+from abr_alloc.allocation.interpolation import interpolate
+from abr_alloc.allocation.ladder_rules import LadderRules
+from abr_alloc.allocation.matching import UnmatchedRung, match_ladder
+from abr_alloc.allocation.path import TIE_MOS
+from abr_alloc.allocation.rung import Ladder, Rung, keeps_rules
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, drop_wasted_audio
+from abr_alloc.allocation.title_surface import merge_scenes
+from abr_alloc.arguments import require_number
+from abr_alloc.errors import LadderFormatError
+from abr_alloc.models.checkpoint import Model
+from abr_alloc.models.relevance import SceneShares, estimate_relevance
+
+__all__ = [
+    "AuditOptions",
+    "AuditedRung",
+    "BestAtRate",
+    "LadderAudit",
+    "TitleAudit",
+    "audit_title",
+]
+
+_SAME_RATE = 1e-9
+Verdict = Literal["right", "too much", "too little"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditOptions:
+    """What a ladder is held against."""
+
+    rules: LadderRules = field(default_factory=LadderRules)
+    """What a redesigned ladder must keep."""
+    max_loss_mos: float = TIE_MOS
+    """Expected AVQ that rungs may take with them when they are dropped, MOS."""
+    round_kbps: float = defaults.ROUND_KBPS
+    """Video rates of a redesigned ladder are multiples of this, kbps."""
+    overhead: float = defaults.OVERHEAD
+    """Container overhead as a share of the streams' rate."""
+    prices: Prices | None = None
+    """Of storage and delivery; None where costs are not asked for."""
+
+    def __post_init__(self) -> None:
+        require_number("max_loss_mos", self.max_loss_mos, 0.0, 4.0)
+        require_number("round_kbps", self.round_kbps, 0.0, above=True)
+        require_number("overhead", self.overhead, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestAtRate:
+    """What the rate of a rung buys at best."""
+
+    video: VideoRendition
+    """Video rendition."""
+    audio: AudioRendition
+    """Audio rendition."""
+    total_kbps: float
+    """Their total rate with overhead, kbps; no more than the rung's."""
+    avq_mos: float
+    """Their AVQ, MOS."""
+    gain_mos: float
+    """Their AVQ less the rung's, MOS; negative where the rung leaves what the table offers and is better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedRung:
+    """One rung of the ladder."""
+
+    place: str
+    """Where it stands in what was given."""
+    rung: Rung
+    """The pair, its AVQ with interval, and who plays it."""
+    how: Literal["measured", "interpolated"]
+    """Whether this very video was measured, or lies between two that were."""
+    audio_how: Literal["measured", "nearest"]
+    """Whether the audio is the one that was given, or the nearest that was measured."""
+    audio_share: float
+    """I_a / (I_a + I_v) at this pair (paper, Eq. 8), 0-1; video has the rest."""
+    dominated_by: int | None
+    """Number of a rung that is as good or better at no more rate; None where there is none."""
+    step_mos: float | None
+    """AVQ of the next rung less its own, MOS; None for the top one."""
+    loss_mos: float
+    """Expected AVQ that the ladder loses without this rung alone, MOS; negative for a gain."""
+    audio_verdict: Verdict
+    """Whether its audio is right for its rate."""
+    best: BestAtRate
+    """What its rate buys at best."""
+    cost: RungCost | None = None
+    """What it costs; None where no prices are given."""
+
+    @property
+    def video_share(self) -> float:
+        return 1.0 - self.audio_share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LadderAudit:
+    """A ladder, or the part of one between which a player switches."""
+
+    video_codec: str
+    """Video codec of all rungs."""
+    audio_codec: str
+    """Audio codec of all rungs."""
+    channels: int
+    """Channels of their audio."""
+    rungs: tuple[AuditedRung, ...]
+    """By total rate, rising."""
+    ladder: Ladder
+    """The same as a ladder: expected AVQ, who is not reached."""
+    mean_kbps: float
+    """What the audience is sent on average, kbps."""
+    audio_share: float
+    """Audio's share of the title: over the scenes' measured pairs (`Relevance.audio_share`), 0-1."""
+    keeps_rules: bool
+    """Whether it keeps the rules that a redesigned one keeps."""
+    re_paired: Alternative | None
+    """Its own encodes, paired otherwise; None where nothing is better."""
+    trimmed: Alternative | None
+    """Its own encodes with fewer rungs; None where all are needed."""
+    new_audio: Alternative | None
+    """Its own videos with other audio that was measured; None where nothing is better."""
+    redesigned: Alternative | None
+    """As many rungs of any size and rate; None where no ladder keeps the rules."""
+    redesigned_reason: str
+    """Why that has fewer rungs, or does not exist; empty where it has as many."""
+    difference_mos: float
+    """What two predictions must differ by for the model to tell them apart, MOS; 0 where it is not known."""
+    cost: LadderCost | None = None
+    """What it costs; None where no prices are given."""
+
+    @property
+    def could_win_mos(self) -> float:
+        """The largest gain of all alternatives, MOS; 0 where none gains."""
+        ways = (self.re_paired, self.new_audio, self.redesigned)
+        return max(0.0, *(way.gain_mos for way in ways if way is not None)) if any(ways) else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TitleAudit:
+    """What a ladder comes to on a title."""
+
+    title: str
+    """Title."""
+    ladder: str
+    """What the ladder is called."""
+    families: tuple[LadderAudit, ...]
+    """A ladder per video codec, audio codec and number of channels; a player plays one of them."""
+    unmatched: tuple[UnmatchedRung, ...]
+    """Rungs that are left out, and why."""
+
+    @property
+    def could_win_mos(self) -> float:
+        """The largest gain of all families, MOS."""
+        return max((family.could_win_mos for family in self.families), default=0.0)
+
+
+def audit_title(
+    scenes: Sequence[QualitySurface],
+    given: GivenLadder,
+    audience: Audience,
+    model: Model,
+    options: AuditOptions | None = None,
+) -> TitleAudit:
+    """Judge a ladder on a title.
+
+    Args:
+        scenes: the title's measured surfaces (`build_surfaces`).
+        given: the ladder.
+        audience: who plays it.
+        model: who predicted the surfaces.
+        options: what it is held against.
+
+    Raises:
+        FeatureTableError: the scenes share no rendition.
+        LadderFormatError: the ladder is of another title, or no rung has a place on the surface.
+    """
+    options = options or AuditOptions()
+    surface = merge_scenes(scenes)
+    if given.title not in (None, surface.title):
+        raise LadderFormatError(
+            f"{given.name} is a ladder of title {given.title!r}, not of {surface.title!r}; give that title's table or ladder"
+        )
+    matched, unmatched = match_ladder(surface, given)
+    if not matched:
+        raise LadderFormatError(_none_fits(given, surface.title, unmatched))
+    judged = functools.partial(_audit_family, shares=_title_shares(scenes), model=model, options=options)
+    found = families(
+        surface,
+        matched,
+        audience,
+        overhead=options.overhead,
+        interval_mos=model.interval_mos,
+        difference_mos=model.intervals.difference_mos,
+    )
+    return TitleAudit(
+        title=surface.title, ladder=given.name, families=tuple(map(judged, found)), unmatched=unmatched
+    )
+
+
+def _none_fits(given: GivenLadder, title: str, unmatched: Sequence[UnmatchedRung]) -> str:
+    if not unmatched:
+        return f"{given.name} has no rungs; give a ladder with at least one"
+    first, more = unmatched[0], len(unmatched) - 1
+    return (
+        f"no rung of {given.name} has a place on title {title!r}: {first.given.place}: {first.reason}"
+        + (f" (and {more} more)" if more else "")
+        + "; measure the ladder with `abr-alloc measure`, or give the table of its title"
+    )
+
+
+def _title_shares(scenes: Sequence[QualitySurface]) -> SceneShares:
+    """Audio's shares of a title: those of its scenes, with a mean over time."""
+    known = [(scene.shares, scene.weight_s) for scene in scenes if scene.shares is not None]
+    if not known:
+        return SceneShares(ablation=0.5, anova=0.5)
+    seconds = [weight for _, weight in known]
+    return SceneShares(
+        ablation=float(np.average([shares.ablation for shares, _ in known], weights=seconds)),
+        anova=float(np.average([shares.anova for shares, _ in known], weights=seconds)),
+    )
+
+
+def _audit_family(family: Family, *, shares: SceneShares, model: Model, options: AuditOptions) -> LadderAudit:
+    ladder = family.as_it_is()
+    surface = interpolate(drop_wasted_audio(family.own), overhead=family.overhead)
+    kept, losses = trimmed(family, options.rules, options.max_loss_mos)
+    designed, reason = redesigned(family, options.rules, options.round_kbps)
+    relevance = estimate_relevance(
+        model.predictor,
+        model.relevance_ranges,
+        [shares] * len(family.rungs),
+        family.own.x_a[[r.audio_index for r in family.rungs]],
+        np.stack([r.x_v for r in family.rungs]),
+    )
+    cost = None if options.prices is None else ladder_cost(options.prices, ladder, family.own.weight_s)
+    rungs = []
+    for k, (matched, rung) in enumerate(zip(family.rungs, ladder.rungs, strict=True)):
+        best = _best_at_rate(surface, rung)
+        rungs.append(
+            AuditedRung(
+                place=matched.given.place,
+                rung=rung,
+                how=matched.how,
+                audio_how=matched.audio_how,
+                audio_share=relevance[k].eq8_audio_share,
+                dominated_by=dominator(ladder, k),
+                step_mos=ladder.rungs[k + 1].avq_mos - rung.avq_mos if k + 1 < len(ladder.rungs) else None,
+                loss_mos=losses[k],
+                audio_verdict=_verdict(surface, rung, best),
+                best=best,
+                cost=None if cost is None else cost.rungs[k],
+            )
+        )
+    return LadderAudit(
+        video_codec=ladder.rungs[0].video.codec,
+        audio_codec=ladder.rungs[0].audio.codec,
+        channels=ladder.rungs[0].audio.channels,
+        rungs=tuple(rungs),
+        ladder=ladder,
+        mean_kbps=mean_kbps_of(ladder),
+        audio_share=shares.anova,
+        keeps_rules=keeps_rules(ladder, options.rules),
+        re_paired=re_paired(family),
+        trimmed=kept,
+        new_audio=new_audio(family, options.rules),
+        redesigned=designed,
+        redesigned_reason=reason,
+        difference_mos=family.difference_mos,
+        cost=cost,
+    )
+
+
+def dominator(ladder: Ladder, k: int) -> int | None:
+    """Number of the best rung that is as good as rung k (from 0), or better, at no more rate; None where none is.
+
+    Of two that are equal in both the upper is dominated.
+    """
+    own = ladder.rungs[k]
+    better = [
+        (-rung.avq_mos, rung.total_kbps, j)
+        for j, rung in enumerate(ladder.rungs)
+        if (rung.total_kbps <= own.total_kbps and rung.avq_mos >= own.avq_mos)
+        and (rung.total_kbps < own.total_kbps or rung.avq_mos > own.avq_mos or j < k)
+    ]
+    return min(better)[2] + 1 if better else None
+
+
+def _best_at_rate(surface: QualitySurface, rung: Rung) -> BestAtRate:
+    within = surface.total_kbps <= rung.total_kbps * (1.0 + _SAME_RATE)
+    if not within.any():  # cheaper than all that was measured by a rounding: the rung itself
+        return BestAtRate(
+            video=rung.video, audio=rung.audio, total_kbps=rung.total_kbps, avq_mos=rung.avq_mos, gain_mos=0.0
+        )
+    avq = np.where(within, surface.avq_mos.astype(np.float64), -np.inf)
+    as_good = np.flatnonzero((avq >= avq.max() - TIE_MOS).any(axis=0)).tolist()
+    own = [a for a in as_good if surface.audio[a].identity == rung.audio.identity]
+    audio = own[0] if own else min(as_good, key=lambda a: surface.audio[a].bitrate_kbps)
+    video = int(avq[:, audio].argmax())
+    return BestAtRate(
+        video=surface.video[video],
+        audio=surface.audio[audio],
+        total_kbps=float(surface.total_kbps[video, audio]),
+        avq_mos=float(avq[video, audio]),
+        gain_mos=float(avq[video, audio]) - rung.avq_mos,
+    )
+
+
+def _verdict(offered: QualitySurface, rung: Rung, best: BestAtRate) -> Verdict:
+    """Of a rung's audio, beside what is offered: the family's audio but what is dearer than transparent."""
+    if rung.audio.identity not in {a.identity for a in offered.audio}:
+        return "too much"
+    if best.gain_mos < TIE_MOS or best.audio.identity == rung.audio.identity:
+        return "right"
+    return "too much" if best.audio.bitrate_kbps < rung.audio.bitrate_kbps else "too little"

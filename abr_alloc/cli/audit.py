@@ -1,0 +1,109 @@
+"""`abr-alloc audit`: what the ladder that is shipped gives, and what to change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from abr_alloc.allocation.path import TIE_MOS
+from abr_alloc.cli import options, places, streaming
+from abr_alloc.cli.printing import echo
+
+__all__ = ["command"]
+
+_FORMATS = (".json", ".csv", ".parquet")
+
+
+@click.command("audit", short_help="Judge the ladder that you ship: wasted rungs, better pairs.")
+@options.features_argument
+@click.option(
+    "--ladder",
+    "ladder_path",
+    type=options.PATH,
+    required=True,
+    metavar="LADDER",
+    help="The ladder: .json of `abr-alloc ladder`, .csv (docs/formats.md), a master playlist .m3u8 or manifest .mpd on disk; or a "
+    "folder of them, for many titles.",
+)
+@click.option(
+    "-o", "--output", type=options.PATH, metavar="AUDIT.json|.csv|.parquet", help="The audit as JSON, or rows."
+)
+@options.network_option
+@click.option(
+    "--max-loss",
+    "max_loss_mos",
+    type=options.FiniteRange(0, 4),
+    default=TIE_MOS,
+    show_default=True,
+    help="Expected AVQ that rungs may take with them when they are dropped, MOS.",
+)
+@options.max_audio_option
+@options.min_ratio_option
+@options.max_ratio_option
+@options.round_option
+@options.planning
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per rung.")
+def command(
+    features: Path,
+    ladder_path: Path,
+    output: Path | None,
+    network: str,
+    max_loss_mos: float,
+    max_audio: int,
+    min_ratio: float,
+    max_ratio: float,
+    round_kbps: float,
+    model_name: str,
+    overhead: float,
+    as_json: bool,
+    as_csv: bool,
+    **filters: Any,
+) -> None:
+    """Judge a ladder that exists on the titles of FEATURES: what every rung gives, which are wasted, which pairs to change without any
+    encode, and what a new ladder would add.
+
+    A rung whose label is a rendition of the table (`abr-alloc measure`) is judged as measured; others by codec, size and
+    rate, between measured rates. What the table does not reach is left out, and said.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other; give one")
+    suffix = "" if output is None else output.suffix.lower()
+    if output is not None and suffix not in _FORMATS:
+        raise click.UsageError(f"the output {output} must end in {', '.join(_FORMATS)}")
+    places.check_output(output, [features, ladder_path, Path(network)])
+
+    streaming.one_blas_thread()
+
+    from abr_alloc.allocation.audit import AuditOptions
+    from abr_alloc.allocation.filters import Filters, select
+    from abr_alloc.allocation.ladder_rules import LadderRules
+    from abr_alloc.cli.audit_table import audit_text
+    from abr_alloc.cli.tables import write_or_print
+    from abr_alloc.parameters import with_options
+    from abr_alloc.runs.audit_run import audit
+    from abr_alloc.table.catalogue import open_catalogue
+    from abr_alloc.table.spreadsheet import csv_text
+    from abr_alloc.table.table import write_frame
+
+    wanted = AuditOptions(
+        rules=LadderRules(max_audio=max_audio, min_ratio=min_ratio, max_ratio=max_ratio),
+        max_loss_mos=max_loss_mos,
+        round_kbps=round_kbps,
+        overhead=overhead,
+    )
+    catalogue = open_catalogue(features)
+    table = select(streaming.read_whole(catalogue, None), Filters(**filters))
+    audits = audit(table, ladder_path, network, model_name, options=wanted)
+    if output is not None and suffix == ".parquet":
+        write_frame(audits.to_frame(), output)
+    elif as_json or suffix == ".json":
+        write_or_print(audits.to_json(), output)
+    elif as_csv or suffix == ".csv":
+        write_or_print(csv_text(audits.to_frame()), output, exact=True)
+    if not (as_json or as_csv):
+        echo(audit_text(audits), nl=False)
+    for failed in audits.failed:
+        echo(f"{failed.title}: {with_options(failed.reason)}", err=True)
