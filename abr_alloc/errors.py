@@ -6,7 +6,8 @@ AbrAllocError
 ├── MediaError                a source or an encode
 │   ├── ToolMissingError      a program or an encoder is not there
 │   ├── ToolFailedError       a program ran and failed (command, exit code, tail of stderr)
-│   └── UnsupportedMediaError a source that is no single, decodable audio-visual file
+│   ├── UnsupportedMediaError a source that is no single, decodable audio-visual file
+│   └── PackageError          an HLS or DASH package on disk that cannot be read, or not exactly
 ├── FailedTitlesError         some titles of several could not be measured
 ├── GridError                 a probing grid
 ├── FeatureTableError         a feature table or a table of ratings
@@ -54,6 +55,7 @@ __all__ = [
     "MediaError",
     "OutputError",
     "OwnSystemError",
+    "PackageError",
     "ToolFailedError",
     "ToolMissingError",
     "TuningError",
@@ -120,6 +122,10 @@ class ToolFailedError(MediaError):
 
 class UnsupportedMediaError(MediaError):
     """A source that is not one decodable audio-visual file."""
+
+
+class PackageError(MediaError):
+    """An HLS or DASH package on disk that cannot be read, or whose streams cannot be joined exactly."""
 
 
 class FailedTitlesError(AbrAllocError):
