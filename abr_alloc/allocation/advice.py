@@ -1,7 +1,7 @@
 """What to do about a shipped ladder, in an encoding engineer's words: the cheapest change first.
 
-A gain is told with its size, whatever that is. Where it is smaller than what the model can tell apart (`difference_mos`), the
-text says so, and saved rate, which is counted and not predicted, stands beside it.
+A gain is told with its size, whatever that is. Where it is smaller than what the model can tell apart
+(`difference_mos`) a star says so, and saved rate, which is counted and not predicted, stands beside it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Literal
 
 from abr_alloc.allocation.alternatives import Alternative
 from abr_alloc.allocation.audit import AuditedRung, LadderAudit
-from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 
 __all__ = ["Advice", "advise", "pair_text"]
@@ -22,6 +21,8 @@ Kind = Literal["pair", "drop", "new audio", "encode", "redesign"]
 _LEAST_SAVED = 0.01
 """Share of what the audience is sent below which a saving is not worth a line."""
 _LEAST_GAIN_MOS = 0.001
+_LEAST_STEP_MOS = 0.05
+"""What another video at the same rate must add to its rung for the encode to be worth a line, MOS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,8 @@ def _advice(audit: LadderAudit) -> Iterator[Advice]:
         yield _of("pair", tuple(c.rung for c in audit.re_paired.changed), text, audit.re_paired, audit)
     if audit.trimmed is not None:
         dropped = tuple(sorted(set(range(1, len(audit.rungs) + 1)) - set(audit.trimmed.kept)))
-        text = f"Drop {_rungs(dropped)}: {'; '.join(_why_dropped(audit, dropped))}"
+        first = "Drop" if audit.re_paired is None else "Then drop"
+        text = f"{first} {_rungs(dropped)}: {'; '.join(_why_dropped(audit, dropped))}"
         yield _of("drop", dropped, text, audit.trimmed, audit)
     if audit.new_audio is not None and _is_worth(audit.new_audio, audit) and _beats(audit.new_audio, audit.re_paired):
         text = f"With new audio alone, the videos as they are: {_changes(audit, audit.new_audio)}"
@@ -68,7 +70,7 @@ def _advice(audit: LadderAudit) -> Iterator[Advice]:
 def _encodes(audit: LadderAudit) -> Iterator[Advice]:
     """Rungs whose rate would buy more with another video."""
     for number, rung in enumerate(audit.rungs, 1):
-        if rung.best.gain_mos < TIE_MOS:
+        if rung.best.gain_mos < _LEAST_STEP_MOS:
             continue
         own, best = rung.rung, rung.best
         text = (
@@ -89,7 +91,9 @@ def _encodes(audit: LadderAudit) -> Iterator[Advice]:
 def _of(kind: Kind, rungs: tuple[int, ...], text: str, way: Alternative, audit: LadderAudit) -> Advice:
     apart = abs(way.gain_mos) > audit.difference_mos > 0.0
     share = way.saved_kbps / audit.mean_kbps if audit.mean_kbps else 0.0
-    sent = f"{abs(way.saved_kbps):.0f} kbps ({100 * abs(share):.1f} %) {'less' if way.saved_kbps >= 0.0 else 'more'} sent"
+    sent = (
+        f"{abs(way.saved_kbps):.0f} kbps ({100 * abs(share):.1f} %) {'less' if way.saved_kbps >= 0.0 else 'more'} sent"
+    )
     gained = f"expected AVQ {way.gain_mos:+.3f}" if abs(way.gain_mos) >= 0.0005 else "expected AVQ unchanged"
     return Advice(
         kind=kind,
@@ -116,14 +120,14 @@ def _beats(way: Alternative, cheaper: Alternative | None) -> bool:
 def _why_dropped(audit: LadderAudit, dropped: Sequence[int]) -> Iterator[str]:
     for number in dropped:
         rung = audit.rungs[number - 1]
+        below = audit.rungs[number - 2] if number > 1 else None
         if rung.dominated_by is not None:
-            other = audit.rungs[rung.dominated_by - 1].rung
-            less = rung.rung.total_kbps - other.total_kbps
+            less = rung.rung.total_kbps - audit.rungs[rung.dominated_by - 1].rung.total_kbps
             yield f"{number} is no better than {rung.dominated_by}, which takes {less:.0f}k less"
-        elif number > 1 and audit.rungs[number - 2].step_mos is not None:
-            yield f"{number} adds {audit.rungs[number - 2].step_mos:+.2f} to {number - 1}{_played(rung)}"
+        elif below is not None and below.step_mos is not None:
+            yield f"{number} adds {below.step_mos:+.2f} to {number - 1}{_played(rung)}"
         else:
-            yield f"{number}{_played(rung)}"
+            yield f"{number} is played by {100 * rung.rung.played_share:.1f} %"
 
 
 def _played(rung: AuditedRung) -> str:
@@ -137,7 +141,9 @@ def _changes(audit: LadderAudit, way: Alternative) -> str:
     for change in way.changed:
         before = audio_name(audit.rungs[change.rung - 1].rung.audio)
         by_audio.setdefault((before, audio_name(of_target[change.to_audio])), []).append(change.rung)
-    return ", ".join(f"{_rungs(sorted(numbers))} {after} instead of {before}" for (before, after), numbers in by_audio.items())
+    return ", ".join(
+        f"{_rungs(sorted(numbers))} {after} instead of {before}" for (before, after), numbers in by_audio.items()
+    )
 
 
 def _rungs(numbers: Sequence[int]) -> str:

@@ -1,12 +1,12 @@
 """What a shipped ladder could be instead, from the cheapest change to the dearest:
 
     re-paired   its own encodes; each video beside another of the ladder's audio renditions
-    trimmed     its own encodes; fewer rungs, for a loss that is stated
+    trimmed     its own encodes, re-paired where that is better; fewer rungs, for a loss that is stated
     new audio   its own video encodes; the audio that the table has in the ladder's codec, within the rules
     redesigned  as many rungs, of any size and rate that the table offers within the rules
 
-Each is the best of its kind, exactly (`pairing.py`, `ladder.py`). Gains are in the audience's expected AVQ; `mean_kbps` is
-what the audience is sent on average, viewers whom no rung reaches among them.
+Each is the best of its kind, exactly (`same_encodes.py`, `ladder.py`). Gains are in the audience's expected AVQ;
+`mean_kbps` is what the audience is sent on average, viewers whom no rung reaches among them.
 
 Axes: K rungs by rising total rate, A audio renditions of the family (one codec and number of channels) by rising rate.
 """
@@ -27,13 +27,24 @@ from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.ladder import design_ladders
 from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.matching import MatchedRung
-from abr_alloc.allocation.pairing import best_pairing, rungs_to_keep
 from abr_alloc.allocation.reference import offered_rates_kbps
-from abr_alloc.allocation.rung import Ladder, make_ladder, with_preferences
+from abr_alloc.allocation.rung import FOOT_MOS, Ladder, make_ladder, with_preferences
+from abr_alloc.allocation.same_encodes import best_pairing, rungs_to_keep
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, drop_wasted_audio
 from abr_alloc.errors import InfeasibleLadderError
 
-__all__ = ["Alternative", "Changed", "Family", "families", "mean_kbps_of", "new_audio", "re_paired", "redesigned", "trimmed"]
+__all__ = [
+    "Alternative",
+    "Changed",
+    "Family",
+    "families",
+    "losses_mos",
+    "mean_kbps_of",
+    "new_audio",
+    "re_paired",
+    "redesigned",
+    "trimmed",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -105,17 +116,23 @@ class Family:
         """The ladder as it is shipped."""
         return self.ladder_of([(rung, rung.audio_index) for rung in self.rungs])
 
-    def alternative(self, ladder: Ladder, **more: tuple[Changed, ...] | tuple[int, ...]) -> Alternative:
+    def alternative(self, ladder: Ladder, changed: tuple[Changed, ...] = ()) -> Alternative:
         """A ladder beside the one that is there."""
-        is_now = self.as_it_is()
-        mean = mean_kbps_of(ladder)
-        return Alternative(
-            ladder=ladder,
-            gain_mos=ladder.expected_avq_mos - is_now.expected_avq_mos,
-            mean_kbps=mean,
-            saved_kbps=mean_kbps_of(is_now) - mean,
-            **more,  # type: ignore[arg-type]
-        )
+        return _alternative(self.as_it_is(), ladder, changed=changed)
+
+
+def _alternative(
+    is_now: Ladder, ladder: Ladder, changed: tuple[Changed, ...] = (), kept: tuple[int, ...] = ()
+) -> Alternative:
+    mean = mean_kbps_of(ladder)
+    return Alternative(
+        ladder=ladder,
+        gain_mos=ladder.expected_avq_mos - is_now.expected_avq_mos,
+        mean_kbps=mean,
+        saved_kbps=mean_kbps_of(is_now) - mean,
+        changed=changed,
+        kept=kept,
+    )
 
 
 def re_paired(family: Family) -> Alternative | None:
@@ -123,7 +140,8 @@ def re_paired(family: Family) -> Alternative | None:
 
     Every video stays in as many rungs as it is in. Audio never falls where video rises.
     """
-    return _paired(family, sorted({rung.audio_index for rung in family.rungs}), None)
+    chosen = _best_audio(family, sorted({rung.audio_index for rung in family.rungs}), None)
+    return None if chosen is None else _paired(family, chosen)
 
 
 def new_audio(family: Family, rules: LadderRules) -> Alternative | None:
@@ -131,10 +149,12 @@ def new_audio(family: Family, rules: LadderRules) -> Alternative | None:
     many renditions as the rules allow. None where nothing of it is better than what is there."""
     lean = {a.identity for a in drop_wasted_audio(family.own).audio}
     offered = [i for i, a in enumerate(family.own.audio) if a.identity in lean]
-    return _paired(family, offered, rules.max_audio)
+    chosen = _best_audio(family, offered, rules.max_audio)
+    return None if chosen is None else _paired(family, chosen)
 
 
-def _paired(family: Family, audio: Sequence[int], max_audio: int | None) -> Alternative | None:
+def _best_audio(family: Family, audio: Sequence[int], max_audio: int | None) -> list[tuple[MatchedRung, int]] | None:
+    """Every rung, by rising video rate, with the best audio of some; None where that is no better than its own."""
     rows = sorted(family.rungs, key=lambda r: (r.video.bitrate_kbps, r.audio.bitrate_kbps, r.audio_index))
     columns = sorted(audio, key=lambda i: family.own.audio[i].bitrate_kbps)
     rates = np.array([family.own.audio[i].bitrate_kbps for i in columns])
@@ -147,46 +167,53 @@ def _paired(family: Family, audio: Sequence[int], max_audio: int | None) -> Alte
     if found is None:
         return None
     chosen = [(r, columns[a]) for r, a in zip(rows, found.tolist(), strict=True)]
+    gain_mos = family.ladder_of(chosen).expected_avq_mos - family.as_it_is().expected_avq_mos
+    return chosen if gain_mos > 0.0 and any(i != r.audio_index for r, i in chosen) else None
+
+
+def _paired(family: Family, chosen: Sequence[tuple[MatchedRung, int]]) -> Alternative:
     number = {id(rung): i for i, rung in enumerate(family.rungs, 1)}
     changed = tuple(
         Changed(rung=number[id(r)], from_audio=r.audio.target, to_audio=family.own.audio[i].target)
         for r, i in chosen
         if i != r.audio_index
     )
-    found_way = family.alternative(family.ladder_of(chosen), changed=changed)
-    return found_way if changed and found_way.gain_mos > 0.0 else None
+    return family.alternative(family.ladder_of(chosen), changed=changed)
 
 
-def trimmed(family: Family, rules: LadderRules, max_loss_mos: float) -> tuple[Alternative | None, tuple[float, ...]]:
-    """The fewest rungs that lose at most so much expected AVQ, and what every rung alone is worth.
+def trimmed(family: Family, rules: LadderRules, max_loss_mos: float) -> Alternative | None:
+    """The fewest rungs that lose at most so much expected AVQ, of the re-paired ladder where there is one; None where
+    all are needed. Its gain and saving are beside that ladder.
 
     No gap between the rates of neighbours is opened that is wider than the rules allow.
-
-    Returns:
-        The rungs to keep, None where all are needed; and the expected AVQ lost without each rung alone, MOS, (K,):
-        negative where it would be a gain.
     """
-    is_now = family.as_it_is()
-    total = np.array([r.total_kbps for r in is_now.rungs])
-    avq = np.array([r.avq_mos for r in is_now.rungs])
-    share, number = family.audience.share_with(total), len(total)
-    neighbours = np.eye(number, k=1, dtype=np.bool_)
-    may_follow = neighbours | (total <= total[:, None] * rules.max_ratio)
+    pairs = _best_audio(family, sorted({rung.audio_index for rung in family.rungs}), None)
+    pairs = [(rung, rung.audio_index) for rung in family.rungs] if pairs is None else pairs
+    whole = family.ladder_of(pairs)
+    total = np.array([r.total_kbps for r in whole.rungs])
+    avq = np.array([r.avq_mos for r in whole.rungs])
+    number = len(total)
+    may_follow = np.eye(number, k=1, dtype=np.bool_) | (total <= total[:, None] * rules.max_ratio)
     enough = [
         kept
-        for kept in rungs_to_keep(avq, share, may_follow)
-        if kept.expected_avq_mos >= is_now.expected_avq_mos - max_loss_mos and len(kept.rungs) < number
+        for kept in rungs_to_keep(avq, family.audience.share_with(total), may_follow)
+        if kept.expected_avq_mos >= whole.expected_avq_mos - max_loss_mos and len(kept.rungs) < number
     ]
-    losses = []
-    for k in range(number):
-        others = [(r, r.audio_index) for i, r in enumerate(family.rungs) if i != k]
-        without = family.ladder_of(others).expected_avq_mos if others else 1.0
-        losses.append(is_now.expected_avq_mos - without)
     if not enough:
-        return None, tuple(losses)
-    kept = enough[0].rungs
-    ladder = family.ladder_of([(family.rungs[k], family.rungs[k].audio_index) for k in kept])
-    return family.alternative(ladder, kept=tuple(k + 1 for k in kept)), tuple(losses)
+        return None
+    kept = [pairs[k] for k in enough[0].rungs]
+    place = {id(rung): i for i, rung in enumerate(family.rungs, 1)}
+    numbers = tuple(sorted(place[id(rung)] for rung, _ in kept))
+    return _alternative(whole, family.ladder_of(kept), kept=numbers)
+
+
+def losses_mos(family: Family) -> list[float]:
+    """The expected AVQ that the ladder as it is loses without every rung alone, MOS, (K,): negative for a gain."""
+    is_now, found = family.as_it_is().expected_avq_mos, []
+    for k in range(len(family.rungs)):
+        others = [(r, r.audio_index) for i, r in enumerate(family.rungs) if i != k]
+        found.append(is_now - (family.ladder_of(others).expected_avq_mos if others else FOOT_MOS))
+    return found
 
 
 def redesigned(family: Family, rules: LadderRules, round_kbps: float) -> tuple[Alternative | None, str]:

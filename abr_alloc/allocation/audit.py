@@ -4,9 +4,10 @@ Rungs between which a player switches (one video codec, one audio codec, one num
 together, since that is the ladder a player plays. Rungs that nothing in the table stands for are named and left out;
 every number is of the others.
 
-Of a rung it is asked what its rate would buy at best (`BestAtRate`). Of all pairs of the family that take no more, those
-within `TIE_MOS` of the best are as good; if the rung's own audio is among them it is right, else the cheapest audio among
-them is named. Audio dearer than transparent is too much in any case. What is worth less than a tie is no reason to change.
+Of a rung it is asked what its rate would buy at best (`BestAtRate`). Of all pairs of the family that take no more,
+those within `TIE_MOS` of the best are as good; if the rung's own audio is among them it is right, else the cheapest
+audio among them is named. Audio dearer than transparent is too much in any case. What is worth less than a tie is no
+reason to change.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from abr_alloc.allocation.alternatives import (
     Alternative,
     Family,
     families,
+    losses_mos,
     mean_kbps_of,
     new_audio,
     re_paired,
@@ -149,7 +151,7 @@ class LadderAudit:
     re_paired: Alternative | None
     """Its own encodes, paired otherwise; None where nothing is better."""
     trimmed: Alternative | None
-    """Its own encodes with fewer rungs; None where all are needed."""
+    """Its own encodes, re-paired where that is better, with fewer rungs; None where all are needed."""
     new_audio: Alternative | None
     """Its own videos with other audio that was measured; None where nothing is better."""
     redesigned: Alternative | None
@@ -211,7 +213,7 @@ def audit_title(
     surface = merge_scenes(scenes)
     if given.title not in (None, surface.title):
         raise LadderFormatError(
-            f"{given.name} is a ladder of title {given.title!r}, not of {surface.title!r}; give that title's table or ladder"
+            f"{given.name} is a ladder of title {given.title!r}, not of {surface.title!r}; give that title's table"
         )
     matched, unmatched = match_ladder(surface, given)
     if not matched:
@@ -225,9 +227,7 @@ def audit_title(
         interval_mos=model.interval_mos,
         difference_mos=model.intervals.difference_mos,
     )
-    return TitleAudit(
-        title=surface.title, ladder=given.name, families=tuple(map(judged, found)), unmatched=unmatched
-    )
+    return TitleAudit(title=surface.title, ladder=given.name, families=tuple(map(judged, found)), unmatched=unmatched)
 
 
 def _none_fits(given: GivenLadder, title: str, unmatched: Sequence[UnmatchedRung]) -> str:
@@ -256,7 +256,7 @@ def _title_shares(scenes: Sequence[QualitySurface]) -> SceneShares:
 def _audit_family(family: Family, *, shares: SceneShares, model: Model, options: AuditOptions) -> LadderAudit:
     ladder = family.as_it_is()
     surface = interpolate(drop_wasted_audio(family.own), overhead=family.overhead)
-    kept, losses = trimmed(family, options.rules, options.max_loss_mos)
+    losses = losses_mos(family)
     designed, reason = redesigned(family, options.rules, options.round_kbps)
     relevance = estimate_relevance(
         model.predictor,
@@ -294,7 +294,7 @@ def _audit_family(family: Family, *, shares: SceneShares, model: Model, options:
         audio_share=shares.anova,
         keeps_rules=keeps_rules(ladder, options.rules),
         re_paired=re_paired(family),
-        trimmed=kept,
+        trimmed=trimmed(family, options.rules, options.max_loss_mos),
         new_audio=new_audio(family, options.rules),
         redesigned=designed,
         redesigned_reason=reason,

@@ -1,7 +1,7 @@
 """A ladder that a service ships, as it was given: what each rung is called, and what it is said to be.
 
-Nothing here was measured or predicted. Where it comes from (`formats.ladder_rows`, `formats.ladder_file`, a package on disk) does
-not matter to who judges it (`matching.py`).
+Nothing here was measured or predicted. Where it comes from (`formats.ladder_rows`, `formats.ladder_file`, a package on
+disk) does not matter to who judges it (`matching.py`).
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class GivenRung:
     """Video stream."""
     audio: GivenAudio | None
     """Audio stream; None where the rung has none."""
+    muxed: bool = False
+    """Whether both lie in the same file, so that other audio means to multiplex anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,8 @@ class GivenLadder:
     """In the order in which they were given."""
     title: str | None = None
     """The title that it is for; None where it does not say, and may be for any."""
+    notes: tuple[str, ...] = ()
+    """What to know about how it was read."""
 
 
 def given_of(ladder: Ladder, name: str, title: str) -> GivenLadder:

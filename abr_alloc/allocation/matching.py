@@ -10,7 +10,6 @@ Axes: V video renditions, A audio renditions of the title.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -174,8 +173,8 @@ def _match_audio(audio: Sequence[AudioRendition], given: GivenAudio) -> tuple[in
     if not _is_close(audio[best].bitrate_kbps, given.kbps, NEAR_AUDIO):
         rates = sorted(audio[i].bitrate_kbps for i in fitting)
         raise _Unmatched(
-            f"no {given.codec} audio of the table is near {given.kbps:g}k (it has {rates[0]:.0f}k to {rates[-1]:.0f}k); "
-            "measure it, or extract a grid with it"
+            f"no {given.codec} audio of the table is near {given.kbps:g}k (it has {rates[0]:.0f}k to "
+            f"{rates[-1]:.0f}k); measure it, or extract a grid with it"
         )
     same = _is_close(audio[best].bitrate_kbps, given.kbps, NEAR_RATE)
     note = "" if same else f"{given.codec} {audio[best].bitrate_kbps:.0f}k stands for its audio"
@@ -204,7 +203,9 @@ def _between(
         curves = curves_of(given.codec)
     except FeatureTableError:
         have = ", ".join(sorted({v.codec for v in surface.video}))
-        raise _Unmatched(f"the table has no {given.codec} video (it has {have}); measure it, or extract with it") from None
+        raise _Unmatched(
+            f"the table has no {given.codec} video (it has {have}); measure it, or extract with it"
+        ) from None
     side = min(given.width_px, given.height_px)
     curve, note = curves.describe(side, given.kbps)
     if curve is None:

@@ -24,11 +24,18 @@ _FORMATS = (".json", ".csv", ".parquet")
     type=options.PATH,
     required=True,
     metavar="LADDER",
-    help="The ladder: .json of `abr-alloc ladder`, .csv (docs/formats.md), a master playlist .m3u8 or manifest .mpd on disk; or a "
-    "folder of them, for many titles.",
+    help="The ladder: .json of `abr-alloc ladder`, .csv (docs/formats.md), a master playlist .m3u8 or manifest .mpd on "
+    "disk; or a folder of them, for many titles.",
 )
 @click.option(
     "-o", "--output", type=options.PATH, metavar="AUDIT.json|.csv|.parquet", help="The audit as JSON, or rows."
+)
+@click.option(
+    "--write-master",
+    "master_path",
+    type=options.PATH,
+    metavar="OUT.m3u8",
+    help="Write the HLS master playlist with its own encodes paired as they serve the audience best.",
 )
 @options.network_option
 @click.option(
@@ -50,6 +57,7 @@ def command(
     features: Path,
     ladder_path: Path,
     output: Path | None,
+    master_path: Path | None,
     network: str,
     max_loss_mos: float,
     max_audio: int,
@@ -62,11 +70,11 @@ def command(
     as_csv: bool,
     **filters: Any,
 ) -> None:
-    """Judge a ladder that exists on the titles of FEATURES: what every rung gives, which are wasted, which pairs to change without any
-    encode, and what a new ladder would add.
+    """Judge a ladder that exists on the titles of FEATURES: what every rung gives, which are wasted, which pairs to
+    change without any encode, and what a new ladder would add.
 
-    A rung whose label is a rendition of the table (`abr-alloc measure`) is judged as measured; others by codec, size and
-    rate, between measured rates. What the table does not reach is left out, and said.
+    A rung whose label is a rendition of the table (`abr-alloc measure`) is judged as measured; others by codec, size
+    and rate, between measured rates. What the table does not reach is left out, and said.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other; give one")
@@ -75,6 +83,12 @@ def command(
         raise click.UsageError(f"the output {output} must end in {', '.join(_FORMATS)}")
     places.check_output(output, [features, ladder_path, Path(network)])
 
+    if master_path is not None:
+        from abr_alloc.runs.new_master import check_master_place, write_master
+
+        places.check_output(master_path, [ladder_path])
+        check_master_place(master_path, ladder_path)
+
     streaming.one_blas_thread()
 
     from abr_alloc.allocation.audit import AuditOptions
@@ -82,6 +96,7 @@ def command(
     from abr_alloc.allocation.ladder_rules import LadderRules
     from abr_alloc.cli.audit_table import audit_text
     from abr_alloc.cli.tables import write_or_print
+    from abr_alloc.cli.verbosity import inform
     from abr_alloc.parameters import with_options
     from abr_alloc.runs.audit_run import audit
     from abr_alloc.table.catalogue import open_catalogue
@@ -105,5 +120,12 @@ def command(
         write_or_print(csv_text(audits.to_frame()), output, exact=True)
     if not (as_json or as_csv):
         echo(audit_text(audits), nl=False)
+    if master_path is not None:
+        if len(audits) != 1:
+            raise click.UsageError(
+                f"--write-master is for one title, and {len(audits)} were audited; choose with --title"
+            )
+        number = write_master(audits[0], ladder_path, master_path)
+        inform(f"{master_path}: {number} variant{'s have' if number > 1 else ' has'} other audio")
     for failed in audits.failed:
         echo(f"{failed.title}: {with_options(failed.reason)}", err=True)

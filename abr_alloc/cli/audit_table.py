@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from abr_alloc.allocation.advice import advise
 from abr_alloc.allocation.audit import LadderAudit, TitleAudit
+from abr_alloc.cli.ladder_table import UPSCALING_NOTE, has_strong_upscaling
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.cli.tables import audio_text
 from abr_alloc.cli.verbosity import notes
@@ -25,16 +26,19 @@ def audit_text(audits: Audits) -> str:
     parts = [_summary(audits)] if len(audits) > 1 else []
     parts += [_title(title) for title in audits]
     told = (
-        f"AVQ: predicted MOS 1-5 (model {audits.model.name}) with an estimated 90 % interval. VMAF: of the video alone. "
-        "audio share: how far the judgement rests on the audio at this pair (Eq. 8); video has the rest. played: share of the "
-        "audience that has the bandwidth for this rung and not for the next. next: AVQ that the next rung adds. without: expected "
-        "AVQ lost without this rung alone. ~: interpolated between measured rates; others were measured themselves."
+        f"AVQ: predicted MOS 1-5 (model {audits.model.name}) with an estimated 90 % interval. VMAF: of the video. "
+        "audio share: how far the judgement rests on the audio at this pair (Eq. 8); video has the rest. played: share "
+        "of the audience that has the bandwidth for this rung and not for the next. next: AVQ that the next rung adds. "
+        "without: what expected AVQ becomes without this rung alone. ~: interpolated between measured rates; others "
+        "were measured themselves."
     )
     if any("*" in advice.text for title in audits for family in title.families for advice in advise(family)):
         told += (
-            f" *: smaller than {audits.model.intervals.difference_mos:.2f} MOS, below which the model cannot tell two pairs "
-            "apart: of several such changes take the one that saves most."
+            f" *: smaller than {audits.model.intervals.difference_mos:.2f} MOS, below which the model cannot tell two "
+            "pairs apart: of several such changes take the one that saves most."
         )
+    if any(has_strong_upscaling(family.ladder) for title in audits for family in title.families):
+        told += UPSCALING_NOTE
     lines = notes(f"Audience: {audits.network}\n{wrap(told, '')}\n")
     return "\n".join([*parts, *filter(None, [lines])])
 
@@ -75,9 +79,9 @@ def _family(title: TitleAudit, audit: LadderAudit) -> list[str]:
     number = len(audit.rungs)
     mono = " mono" if audit.channels == 1 else f" {audit.channels} channels" if audit.channels > 2 else ""
     head = (
-        f"{short_title(title.title)}: {title.ladder}, {number} rung{'s' if number > 1 else ''} in {audit.video_codec} and "
-        f"{audit.audio_codec}{mono}, expected AVQ {audit.ladder.expected_avq_mos:.3f} at {audit.mean_kbps:.0f} kbps sent on average "
-        f"({100 * audit.ladder.unreached_share:.1f} % below the lowest rung)"
+        f"{short_title(title.title)}: {title.ladder}, {number} rung{'s' if number > 1 else ''} in {audit.video_codec} "
+        f"and {audit.audio_codec}{mono}, expected AVQ {audit.ladder.expected_avq_mos:.3f} at {audit.mean_kbps:.0f} "
+        f"kbps sent on average ({100 * audit.ladder.unreached_share:.1f} % below the lowest rung)"
     )
     table = new_table(
         *("rung", "video", "audio", "kbps", "AVQ", "90 %", "VMAF", "audio\nshare", "played", "next", "without"),
@@ -114,6 +118,15 @@ def _marks(audit: LadderAudit) -> list[str]:
         numbers = [str(i) for i, found in enumerate(audit.rungs, 1) if found.audio_verdict == verdict]
         if numbers:
             by_note[f"{verdict} audio for the rate"] = numbers
+    unsure = [
+        f"{i} to {i + 1}"
+        for i, found in enumerate(audit.rungs, 1)
+        if found.step_mos is not None and abs(found.step_mos) < audit.difference_mos
+    ]
+    if unsure:
+        lines.append(
+            wrap(f"steps that the model cannot tell from none ({audit.difference_mos:.2f}): {', '.join(unsure)}")
+        )
     lines += [wrap(f"rung{'s' if len(n) > 1 else ''} {', '.join(n)}: {note}") for note, n in by_note.items()]
     if audit.redesigned_reason:
         lines.append(wrap(with_options(audit.redesigned_reason)))

@@ -45,7 +45,9 @@ def read_ladder_rows(path: Path) -> tuple[GivenLadder, ...]:
         reason = getattr(error, "strerror", None) or str(error)
         raise LadderFormatError(f"the ladder {path} cannot be read ({reason}); give CSV as UTF-8") from None
     if not rows:
-        raise LadderFormatError(f"the ladder {path} is empty; its first line names columns: {','.join(_VIDEO + _AUDIO)}")
+        raise LadderFormatError(
+            f"the ladder {path} is empty; its first line names columns: {','.join(_VIDEO + _AUDIO)}"
+        )
     (_, names), body = rows[0], rows[1 : _MOST_ROWS + 1]
     _check_head(path, names)
     if not body:
@@ -73,8 +75,8 @@ def _check_head(path: Path, names: list[str]) -> None:
         if missing and label not in names:
             raise LadderFormatError(
                 f"the ladder {path}, line 1: nothing tells the {kind} of a rung: there is no column "
-                f"{' and no '.join(missing)}; add {'it' if len(missing) == 1 else 'them'}, or {label} with the labels of "
-                "measured renditions"
+                f"{' and no '.join(missing)}; add {'it' if len(missing) == 1 else 'them'}, or {label} with labels "
+                "of measured renditions"
             )
 
 

@@ -103,7 +103,7 @@ def audit(
     *,
     options: AuditOptions | None = None,
 ) -> Audits:
-    """Judge the ladder that a service ships: what each rung gives, which are wasted, and what to pair and place instead.
+    """Judge the ladder that a service ships: what each rung gives, which are wasted, what to pair and place instead.
 
     Args:
         features: a feature table, or where tables are: a file, a folder, or a pattern.

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abr_alloc.allocation.pairing import best_pairing, rungs_to_keep
+from abr_alloc.allocation.same_encodes import best_pairing, rungs_to_keep
 
 
 def expected(avq: np.ndarray, share: np.ndarray) -> float:
@@ -20,7 +20,9 @@ def ladders(draw):
     """AVQ (K, A), and shares (K, A) that fall with the rate of either stream; sometimes the same video twice."""
     num_rungs, num_audio = draw(st.integers(1, 5)), draw(st.integers(1, 4))
     shape = num_rungs * num_audio
-    avq = np.array(draw(st.lists(st.integers(10, 50), min_size=shape, max_size=shape))).reshape(num_rungs, num_audio) / 10
+    avq = (
+        np.array(draw(st.lists(st.integers(10, 50), min_size=shape, max_size=shape))).reshape(num_rungs, num_audio) / 10
+    )
     same = np.array([False, *draw(st.lists(st.booleans(), min_size=num_rungs - 1, max_size=num_rungs - 1))])
     video = np.cumsum(np.where(same, 0, draw(st.lists(st.integers(1, 9), min_size=num_rungs, max_size=num_rungs))))
     audio = np.cumsum(draw(st.lists(st.integers(1, 3), min_size=num_audio, max_size=num_audio)))
@@ -30,9 +32,7 @@ def ladders(draw):
 
 def ways(avq, same, allowed, max_audio):
     for way in itertools.product(range(avq.shape[1]), repeat=len(avq)):
-        rises = all(
-            (b > a) if twice else (b >= a) for a, b, twice in zip(way, way[1:], same[1:], strict=False)
-        )
+        rises = all((b > a) if twice else (b >= a) for a, b, twice in zip(way, way[1:], same[1:], strict=False))
         if rises and all(allowed[k, a] for k, a in enumerate(way)) and len(set(way)) <= max_audio:
             yield np.array(way)
 
