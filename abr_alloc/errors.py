@@ -7,7 +7,8 @@ AbrAllocError
 │   ├── ToolMissingError      a program or an encoder is not there
 │   ├── ToolFailedError       a program ran and failed (command, exit code, tail of stderr)
 │   ├── UnsupportedMediaError a source that is no single, decodable audio-visual file
-│   └── PackageError          an HLS or DASH package on disk that cannot be read, or not exactly
+│   ├── PackageError          an HLS or DASH package on disk that cannot be read, or not exactly
+│   └── VmafLogError          a log of VMAF that cannot be taken for scores of a rendition
 ├── FailedTitlesError         some titles of several could not be measured
 ├── GridError                 a probing grid
 ├── FeatureTableError         a feature table or a table of ratings
@@ -62,6 +63,7 @@ __all__ = [
     "UnitError",
     "UnknownSystemError",
     "UnsupportedMediaError",
+    "VmafLogError",
 ]
 
 
@@ -126,6 +128,10 @@ class UnsupportedMediaError(MediaError):
 
 class PackageError(MediaError):
     """An HLS or DASH package on disk that cannot be read, or whose streams cannot be joined exactly."""
+
+
+class VmafLogError(MediaError):
+    """A log of VMAF that cannot be read, or is not of this rendition, source and model."""
 
 
 class FailedTitlesError(AbrAllocError):

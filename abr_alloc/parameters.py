@@ -45,6 +45,7 @@ OPTIONS = {
     "stall_s": "--stall-timeout",
     "titles": "--title",
     "video_codecs": "--video-codec",
+    "video_encoders": "--encoder",
 }
 """Every parameter that a message may name, and its option."""
 

@@ -17,8 +17,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
+from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.delivery.order import check_source, choose_ladder
+from abr_alloc.encoders import default_encoder
 from abr_alloc.exporting.planned import distinct_renditions
 from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
@@ -37,7 +38,7 @@ def two_passes(ffmpeg: FFmpeg, info: MediaInfo, video, threads: int, folder: Pat
         "-c:v",
         "libx264",
         "-preset",
-        VIDEO_CODECS["h264"].default_preset,
+        default_encoder("h264").preset,
         "-pix_fmt",
         "yuv420p",
         "-b:v",

@@ -38,9 +38,9 @@ from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
 from abr_alloc.errors import InfeasibleLadderError
 from abr_alloc.measure.video import measure_video
-from abr_alloc.media.encoders import encode_video
+from abr_alloc.media.encoding import encode_video
 from abr_alloc.media.ffmpeg import find_ffmpeg
-from abr_alloc.media.grid import VideoTarget, load_grid
+from abr_alloc.media.grid import load_grid
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import probe
 from abr_alloc.media.scenes import scan_source
@@ -120,7 +120,7 @@ def seconds_per_size(clip: Path) -> tuple[dict[int, float], dict[int, float]]:
             with tempfile.TemporaryDirectory(dir=folder) as work:
                 path = Path(work) / "rendition.mp4"
                 start = time.perf_counter()
-                encode_video(ffmpeg, info, VideoTarget(**dataclasses.asdict(target)), path)
+                encode_video(ffmpeg, info, target, path)
                 encodes[side] = time.perf_counter() - start
                 measure_video(ffmpeg, info, path, part, Path(work))
                 scores[side] = time.perf_counter() - start - encodes[side]

@@ -21,12 +21,11 @@ def in_order(codecs, *names: str) -> bool:
 def test_the_order_is_that_of_how_widely_they_are_played() -> None:
     """Of two ladders that are as good, the one in the earlier codecs is offered."""
     assert in_order(VIDEO_CODECS, "h264", "hevc", "av1")
-    assert in_order(AUDIO_CODECS, "aac", "heaac", "heaacv2", "opus", "ac3", "eac3")
+    assert in_order(AUDIO_CODECS, "aac", "heaac", "heaacv2", "opus", "ac3", "eac3", "flac")
 
 
 def test_what_ffmpeg_itself_encodes_comes_first() -> None:
-    assert in_order(ENCODED_AUDIO, "aac", "opus", "heaac", "heaacv2")
-    assert not {"ac3", "eac3"} & {*ENCODED_AUDIO}
+    assert in_order(ENCODED_AUDIO, "aac", "opus", "ac3", "eac3", "flac", "heaac", "heaacv2")
 
 
 @pytest.mark.parametrize("codec", [*VIDEO_CODECS.values(), *AUDIO_CODECS.values()], ids=lambda codec: codec.name)
@@ -67,7 +66,9 @@ def test_one_thread_of_x265_is_one_frame_at_a_time() -> None:
     assert ":frame-threads=1:" in VIDEO_CODECS["hevc"].delivery_options(50, 1, 1)[1]
 
 
-@pytest.mark.parametrize(("codec", "entry"), [("aac", "mp4a"), ("heaacv2", "mp4a"), ("opus", "opus"), ("eac3", "ec-3")])
+@pytest.mark.parametrize(
+    ("codec", "entry"), [("aac", "mp4a"), ("heaacv2", "mp4a"), ("opus", "opus"), ("eac3", "ec-3"), ("flac", "fLaC")]
+)
 def test_a_sample_entry_is_what_the_codecs_parameter_begins_with(codec: str, entry: str) -> None:
     assert AUDIO_CODECS[codec].sample_entry == entry
 
@@ -87,7 +88,10 @@ def test_every_video_codec_is_read_and_named(codec: str) -> None:
 def test_every_audio_codec_is_read_and_has_a_quality(codec: str) -> None:
     named = codec if AUDIO_CODECS[codec].sample_entry != "mp4a" else "aac"  # ffmpeg's profiles of one codec
     assert named in CODECS_PARAMETERS, "media/bitstream.py: how a player is told of a stream of it"
-    assert codec in CURVES, "models/audio_quality.py: what it is worth at a rate"
+    if AUDIO_CODECS[codec].is_lossless:
+        assert codec not in CURVES, "it is transparent at every rate"
+    else:
+        assert codec in CURVES, "models/audio_quality.py: what it is worth at a rate"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,7 @@ def test_every_audio_codec_is_read_and_has_a_quality(codec: str) -> None:
     [
         (codec_strings, codec_strings.STANDARDS, ()),
         (ffmpeg_script, ffmpeg_script.CLOSED_GOPS, ()),
-        (mediaconvert, mediaconvert.VIDEO, mediaconvert.PROFILES),
+        (mediaconvert, mediaconvert.VIDEO, (*mediaconvert.PROFILES, *mediaconvert.DOLBY)),
         (shaka_streamer, shaka_streamer.VIDEO, shaka_streamer.AUDIO),
     ],
     ids=lambda of: getattr(of, "__name__", ""),

@@ -19,7 +19,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.path import TIE_MOS, Path, find_path
 from abr_alloc.allocation.results import Allocation, Certificate, Choice, Plan, allocate
-from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title, drop_wasted_audio
+from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title, drop_references, drop_wasted_audio
 from abr_alloc.allocation.title_plan import Limits, plan_titles
 from abr_alloc.arguments import require_budgets, require_choice
 from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
@@ -153,10 +153,10 @@ def plan_surfaces(
 
 def middling_budget_kbps(surfaces: Sequence[QualitySurface]) -> float:
     """A budget in the middle of what a table holds: the median over scenes of the geometric mean of the cheapest and
-    the most expensive pair, never below the most expensive scene's cheapest pair; rounded up to two digits."""
-    return middle_of_kbps(
-        np.array([s.total_kbps.min() for s in surfaces]), np.array([s.total_kbps.max() for s in surfaces])
-    )
+    the most expensive pair, never below the most expensive scene's cheapest pair; rounded up to two digits. Pairs
+    with lossless audio do not count."""
+    rates = [drop_references(surface).total_kbps for surface in surfaces]
+    return middle_of_kbps(np.array([kbps.min() for kbps in rates]), np.array([kbps.max() for kbps in rates]))
 
 
 def middle_of_kbps(least: npt.NDArray[np.float64], most: npt.NDArray[np.float64]) -> float:

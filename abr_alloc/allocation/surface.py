@@ -18,6 +18,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
 from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoRendition
 from abr_alloc.arguments import require_number
+from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, is_transparent, quality_of_rows
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import SceneShares
@@ -31,6 +32,7 @@ __all__ = [
     "VideoRendition",
     "build_surfaces",
     "by_title",
+    "drop_references",
     "drop_wasted_audio",
 ]
 
@@ -88,15 +90,28 @@ class QualitySurface:
         return self.duration_s if self.stands_for_s is None else self.stands_for_s
 
 
+def drop_references(surface: QualitySurface) -> QualitySurface:
+    """The surface without lossless audio, which is there to be compared with: nobody is delivered it unasked. Where
+    there is no other audio, it was asked for."""
+    kept = [i for i, a in enumerate(surface.audio) if not AUDIO_CODECS[a.codec].is_lossless]
+    return _of_audio(surface, kept) if kept else surface
+
+
 def drop_wasted_audio(surface: QualitySurface) -> QualitySurface:
-    """The surface without audio that is dearer than some rendition of its codec and channels that is transparent by
-    the codec's curve already (`audio_quality.is_transparent`): nobody hears what it costs."""
+    """The surface without references, and without audio that is dearer than some rendition of its codec and channels
+    that is transparent by the codec's curve already (`audio_quality.is_transparent`): nobody hears what it costs."""
+    surface = drop_references(surface)
     enough: dict[tuple[str, int], float] = {}
     for a in surface.audio:
         if is_transparent(a.codec, a.bitrate_kbps, a.channels, a.target):
             key = a.codec, a.channels
             enough[key] = min(a.bitrate_kbps, enough.get(key, math.inf))
     kept = [i for i, a in enumerate(surface.audio) if a.bitrate_kbps <= enough.get((a.codec, a.channels), math.inf)]
+    return _of_audio(surface, kept)
+
+
+def _of_audio(surface: QualitySurface, kept: Sequence[int]) -> QualitySurface:
+    """The surface with some of its audio renditions."""
     if len(kept) == len(surface.audio):
         return surface
     return replace(

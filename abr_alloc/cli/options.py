@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 from abr_alloc import defaults
 from abr_alloc.cli.completion import complete_model, complete_network
 from abr_alloc.codecs import VIDEO_CODECS
+from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import LocationError, UnitError
 from abr_alloc.location import parse_location
 from abr_alloc.shipped import NETWORKS
@@ -52,8 +53,8 @@ __all__ = [
 def default_presets() -> str:
     """The default preset of every video codec, for a help text: `h264 and hevc: fast, av1: 8`."""
     by_preset: dict[str, list[str]] = {}
-    for codec in VIDEO_CODECS.values():
-        by_preset.setdefault(codec.default_preset, []).append(codec.name)
+    for codec in VIDEO_CODECS:
+        by_preset.setdefault(default_encoder(codec).preset, []).append(codec)
     return ", ".join(f"{' and '.join(names)}: {preset}" for preset, names in by_preset.items())
 
 

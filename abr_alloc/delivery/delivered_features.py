@@ -231,7 +231,7 @@ def measure_pairs(
             yield Progress(done=done, total=len(tasks), label=task.label)
         for order, video in zip(delivery.videos, videos, strict=True):
             target = VideoTarget(
-                codec=order.codec, width_px=order.width_px, height_px=order.height_px, target=order.name, preset=""
+                codec=order.codec, width_px=order.width_px, height_px=order.height_px, target=order.name
             )
             entry = cache.require(video.key)
             rows += [video_row(info, target, scene, entry) for scene in scenes]

@@ -114,6 +114,7 @@ def _video_tasks(
             ffmpeg=ffmpeg,
             info=info,
             order=order,
+            encoder=delivery.encoder_of(order),
             num_frames=delivery.num_frames,
             segment_s=segment_duration_s(Fraction(delivery.fps), SEGMENT_S),
             threads=delivery.threads,

@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.codecs import ENCODED_AUDIO, VIDEO_CODECS
+from abr_alloc.delivery.ordered_encoders import check_gops, probed_values, video_encoder
+from abr_alloc.encoder_settings import settings_of
+from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.exporting.planned import distinct_renditions, rendition_names
 from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder
 from abr_alloc.formats.ladder_file import TitleFacts, read_ladders, read_provenance, read_title_facts
-from abr_alloc.media.encoders import check_encoders
+from abr_alloc.media.encoding import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
@@ -44,6 +47,9 @@ class ChosenLadder:
     """Its weights."""
     facts: TitleFacts | None
     """What was measured of this very source; None where the ladder was designed from another file."""
+    encoders: Mapping[str, VideoEncoder | AudioEncoder] = field(default_factory=dict)
+    """Encoders that its renditions were probed with, by the names of their targets; a codec's usual one by the codec's
+    name. Files of before this was written say nothing."""
 
 
 def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None = None) -> ChosenLadder:
@@ -77,6 +83,7 @@ def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None 
         model=about.get("model") or "",
         weights_sha256=about.get("weights_sha256") or "",
         facts=None if measured is None else facts.get(measured),
+        encoders=about.get("encoders", {}),
     )
 
 
@@ -156,25 +163,26 @@ def make_order(
     """What is to be encoded.
 
     Raises:
-        DeliveryError: the encoder has no such preset.
+        DeliveryError: an encoder has no such preset, or nothing says how to encode a rendition.
         LadderFormatError: the ladder holds a codec or target that it cannot.
         ToolMissingError: an encoder is not there.
     """
     rungs = chosen.ladder.rungs
-    for codec in {rung.video.codec for rung in rungs}:
-        if preset is not None and preset not in (presets := VIDEO_CODECS[codec].presets):
-            raise DeliveryError(f"{codec} has no preset {preset!r}; give one of {', '.join(presets)}")
     names = rendition_names(rungs)
     videos, audios = distinct_renditions(rungs)
+    encoders = {video: video_encoder(video, chosen.encoders, preset) for video in videos}
+    check_gops(encoders.values())
     video_orders = tuple(
         VideoOrder(
             name=names[video],
             codec=video.codec,
             width_px=video.width_px,
             height_px=video.height_px,
-            preset=preset or VIDEO_CODECS[video.codec].default_preset,
+            preset=encoders[video].preset,
             planned_kbps=video.bitrate_kbps,
             asked_kbps=video.bitrate_kbps,
+            encoder="" if encoders[video].is_usual else encoders[video].name,
+            probes=probed_values(video, encoders[video]),
         )
         for video in videos
     )
@@ -190,7 +198,7 @@ def make_order(
     )
     check_encoders(
         ffmpeg,
-        [VideoTarget(codec=v.codec, width_px=2, height_px=2, target="", preset=v.preset) for v in video_orders],
+        [VideoTarget(codec=v.codec, width_px=2, height_px=2, target="", encoder=e) for v, e in encoders.items()],
         [AudioTarget(codec=a.codec, channels=a.channels, target=a.target) for a in audio_orders],
     )
     return Delivery(
@@ -209,6 +217,7 @@ def make_order(
         label=label,
         audio_track=audio_track,
         videos=video_orders,
+        encoders={e.name: settings_of(e) for e in encoders.values() if not e.is_usual},
         audios=audio_orders,
         rungs=tuple(
             PlannedRung(

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.disk import disk_errors
+from abr_alloc.encoders import KINDS, VideoEncoder
 from abr_alloc.errors import MediaError
 from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
-from abr_alloc.media.encoders import encode_audio
+from abr_alloc.media.encoder_arguments import Ask, num_passes
+from abr_alloc.media.encoding import encode_audio
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.sound import decode_audio
-from abr_alloc.targets import Target
 
-__all__ = ["EncodeAudioTask", "EncodeVideoTask"]
+__all__ = ["EncodeAudioTask", "EncodeVideoTask", "delivery_ask"]
 
 _FIRST_PASS_SHARE = 0.35  # of the time of both, x264 and x265 at their faster presets
 
@@ -31,6 +31,7 @@ class EncodeVideoTask:
     ffmpeg: FFmpeg
     info: MediaInfo
     order: VideoOrder
+    encoder: VideoEncoder
     num_frames: int
     segment_s: Fraction
     threads: int
@@ -51,7 +52,7 @@ class EncodeVideoTask:
 
     def done_share(self, folder: DeliveryFolder) -> float:
         """How much of it is done while it runs, by what its encoder tells."""
-        two_passes = VIDEO_CODECS[self.order.codec].two_passes
+        two_passes = num_passes(delivery_ask(self.encoder, self.order)) == 2
         passes = (_FIRST_PASS_SHARE, 1.0 - _FIRST_PASS_SHARE) if two_passes else (1.0,)
         return sum(
             share * min(1.0, _frames_told(folder.progress_path(self.order.name, number)) / self.num_frames)
@@ -67,14 +68,14 @@ class EncodeVideoTask:
                 codec=order.codec,
                 width_px=order.width_px,
                 height_px=order.height_px,
-                target=str(Target.of_kbps(order.asked_kbps)),
-                preset=order.preset,
+                target=order.name,
+                encoder=self.encoder,
             )
             encode_rendition(
                 self.ffmpeg,
                 self.info,
                 target,
-                order.asked_kbps,
+                delivery_ask(self.encoder, order),
                 encode,
                 threads=self.threads,
                 progress=[folder.progress_path(order.name, number) for number in range(2)],
@@ -131,6 +132,14 @@ class EncodeAudioTask:
                 encode_audio(self.ffmpeg, pcm, target, encode, whole_lead_in=True)
                 package(self.ffmpeg, encode, self.segment_s, cut)
                 folder.accept(cut, order.name)
+
+
+def delivery_ask(encoder: VideoEncoder, order: VideoOrder) -> Ask:
+    """What an encoder is asked for, so that a ladder's rate comes of it."""
+    mode = encoder.delivery_mode
+    if KINDS[mode] == "b":
+        return Ask(mode=mode, number=order.asked_kbps)
+    return Ask(mode=mode, number=encoder.nearest_value(mode, order.asked_value))
 
 
 def _frames_told(path: Path) -> int:

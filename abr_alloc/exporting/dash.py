@@ -32,6 +32,10 @@ PAIRS_COMMENT = (
 )
 
 _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
+# ETSI TS 103 285, 6.3.1: AC-3 and E-AC-3 name loudspeakers instead, a bit for each from the left one down.
+_DOLBY_CHANNELS = "tag:dolby.com,2014:dash:audio_channel_configuration:2011"
+_DOLBY_LOUDSPEAKERS = {1: "4000", 2: "A000", 6: "F801"}
+_DOLBY = ("ac-3", "ec-3")
 _MEDIA_PATTERN = "$Number%05d$.m4s"
 
 
@@ -130,6 +134,8 @@ def _representation(parent: ElementTree.Element, stream: VideoStream | AudioStre
     representation = ElementTree.SubElement(parent, "Representation", attributes)
     if isinstance(stream, AudioStream):
         channels = {"schemeIdUri": _CHANNELS, "value": str(stream.channels)}
+        if stream.codecs in _DOLBY and stream.channels in _DOLBY_LOUDSPEAKERS:
+            channels = {"schemeIdUri": _DOLBY_CHANNELS, "value": _DOLBY_LOUDSPEAKERS[stream.channels]}
         ElementTree.SubElement(representation, "AudioChannelConfiguration", channels)
     return representation
 

@@ -28,6 +28,7 @@ from abr_alloc.exporting.planned import (
 )
 from abr_alloc.exporting.presentation import PLAYLIST_NAME
 from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
+from abr_alloc.software_encoders import SOFTWARE_ENCODERS
 from abr_alloc.targets import Target
 
 __all__ = ["CLOSED_GOPS", "ffmpeg_script"]
@@ -92,12 +93,12 @@ def _seconds(plan: LadderPlan) -> str:
 
 
 def _video(n: int, video: VideoRendition, plan: LadderPlan) -> list[str]:
-    codec, kbps = VIDEO_CODECS[video.codec], video.bitrate_kbps
+    usual, kbps = SOFTWARE_ENCODERS[VIDEO_CODECS[video.codec].encoder], video.bitrate_kbps
     level = planned_level(video, plan.fps).name
     words = ["-map", "0:v:0", f"-filter:v:{n}", f"scale={int(video.width_px)}:{int(video.height_px)},setsar=1"]
     words += [f"-r:v:{n}", str(plan.fps), f"-pix_fmt:v:{n}", "yuv420p"]
-    words += [f"-c:v:{n}", codec.encoder, f"-preset:v:{n}", codec.default_preset, *_rate(n, video)]
-    if codec.holds_buffer:
+    words += [f"-c:v:{n}", usual.name, f"-preset:v:{n}", usual.default_preset, *_rate(n, video)]
+    if usual.holds_buffer:
         words += [f"-maxrate:v:{n}", f"{PEAK_RATIO * kbps:.0f}k", f"-bufsize:v:{n}", f"{VBV_RATIO * kbps:.0f}k"]
     gop = plan.gop_frames
     words += [f"-g:v:{n}", str(gop), f"-keyint_min:v:{n}", str(gop)]
@@ -137,14 +138,9 @@ def _rate(n: int, video: VideoRendition) -> list[str]:
 
 
 def _audio(n: int, audio: AudioRendition) -> list[str]:
-    words = [
-        "-map",
-        "0:a:0",
-        f"-c:a:{n}",
-        AUDIO_CODECS[audio.codec].encoder,
-        f"-b:a:{n}",
-        f"{nominal_kbps(audio):.10g}k",
-    ]
+    codec = AUDIO_CODECS[audio.codec]
+    words = ["-map", "0:a:0", f"-c:a:{n}", codec.encoder]
+    words += [] if codec.is_lossless else [f"-b:a:{n}", f"{nominal_kbps(audio):.10g}k"]
     return [*words, f"-ac:a:{n}", str(audio.channels), f"-ar:a:{n}", str(SAMPLE_RATE_HZ)]
 
 

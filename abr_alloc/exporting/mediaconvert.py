@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
+from abr_alloc.encoders import GOP_S
 from abr_alloc.errors import ExportError
 from abr_alloc.exporting.planned import (
     LadderPlan,
@@ -20,7 +21,7 @@ from abr_alloc.exporting.planned import (
     require_codecs,
 )
 from abr_alloc.exporting.presentation import SEGMENT_S
-from abr_alloc.media.coding import GOP_S, PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
+from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
 
 __all__ = ["DESTINATION", "FILE_INPUT", "PROFILES", "ROLE", "VIDEO", "Video", "mediaconvert_job"]
 
@@ -34,10 +35,15 @@ _AAC_KBPS = (
     *(384, 448, 512, 576, 640, 768, 896, 1024),
 )
 PROFILES = {"aac": "LC", "heaac": "HEV1", "heaacv2": "HEV2"}
-"""Its names of the audio codecs; Opus goes into WebM only, not into CMAF."""
+"""Its names of the AAC profiles."""
+DOLBY = {"ac3": "AC3", "eac3": "EAC3"}
+"""Its names of Dolby's codecs. Opus goes into WebM only, not into CMAF."""
 _CODING_MODES = {1: "CODING_MODE_1_0", 2: "CODING_MODE_2_0", 6: "CODING_MODE_5_1"}
 # At 48 kHz, constant rate (user guide, "AAC output reference tables"), by profile and channels; HE-AAC starts lower.
 _LEAST_AAC_KBPS = {("LC", 1): 56, ("LC", 2): 64}
+# Least and largest rate by codec and channels (API reference, Ac3Settings and Eac3Settings), in steps of 8 kbps.
+_DOLBY_KBPS = {("ac3", 1): (64, 128), ("ac3", 2): (128, 384), ("eac3", 1): (32, 3024), ("eac3", 2): (96, 3024)}
+_DOLBY_STEP_KBPS = 8
 _MIN_SIDE_PX = 32
 _MAX_BITS_PER_S = 1_152_000_000
 _SELECTOR = "Audio Selector 1"
@@ -80,7 +86,7 @@ def mediaconvert_job(plan: LadderPlan) -> dict[str, Any]:
     Raises:
         ExportError: MediaConvert has no setting for a codec, a size or a rate of the ladder.
     """
-    require_codecs(plan.rungs, "MediaConvert", tuple(VIDEO), tuple(PROFILES))
+    require_codecs(plan.rungs, "MediaConvert", tuple(VIDEO), (*PROFILES, *DOLBY))
     names = rendition_names(plan.rungs)
     videos, audios = distinct_renditions(plan.rungs)
     groups = {audio: names[audio].replace("/", "-") for audio in audios}
@@ -172,6 +178,20 @@ def _video_output(video: VideoRendition, name: str, groups: list[str], plan: Lad
 
 
 def _audio_output(audio: AudioRendition, name: str, group: str, *, first: bool) -> dict[str, Any]:
+    # Only one rendition of the group of outputs may be the default.
+    track = "ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT" if first else "ALTERNATE_AUDIO_AUTO_SELECT"
+    settings = _aac(audio) if audio.codec in PROFILES else _dolby(audio)
+    return {
+        "NameModifier": f"-{name.replace('/', '-')}",
+        "ContainerSettings": {
+            "Container": "CMFC",
+            "CmfcSettings": {"AudioGroupId": group, "AudioTrackType": track},
+        },
+        "AudioDescriptions": [{"AudioSourceName": _SELECTOR, "CodecSettings": settings}],
+    }
+
+
+def _aac(audio: AudioRendition) -> dict[str, Any]:
     kbps = nominal_kbps(audio)
     profile = PROFILES[audio.codec]
     if audio.channels not in _CODING_MODES:
@@ -190,15 +210,27 @@ def _audio_output(audio: AudioRendition, name: str, group: str, *, first: bool) 
         "CodingMode": _CODING_MODES[audio.channels],
         "SampleRate": SAMPLE_RATE_HZ,
     }
-    # Only one rendition of the group of outputs may be the default.
-    track = "ALTERNATE_AUDIO_AUTO_SELECT_DEFAULT" if first else "ALTERNATE_AUDIO_AUTO_SELECT"
-    return {
-        "NameModifier": f"-{name.replace('/', '-')}",
-        "ContainerSettings": {
-            "Container": "CMFC",
-            "CmfcSettings": {"AudioGroupId": group, "AudioTrackType": track},
-        },
-        "AudioDescriptions": [
-            {"AudioSourceName": _SELECTOR, "CodecSettings": {"Codec": "AAC", "AacSettings": aac}},
-        ],
+    return {"Codec": "AAC", "AacSettings": aac}
+
+
+def _dolby(audio: AudioRendition) -> dict[str, Any]:
+    """Mono and stereo of one rate; without metadata of the source, whose loudness they would follow."""
+    kbps, codec = nominal_kbps(audio), DOLBY[audio.codec]
+    span = _DOLBY_KBPS.get((audio.codec, audio.channels))
+    if span is None:
+        raise ExportError(
+            f"MediaConvert has no {codec} of {audio.channels} channels here; leave that audio out of the grid"
+        )
+    low, high = span
+    if not low <= kbps <= high or kbps % _DOLBY_STEP_KBPS:
+        raise ExportError(
+            f"MediaConvert takes {codec} of {audio.channels} channels at {low} to {high} kbps in steps of "
+            f"{_DOLBY_STEP_KBPS}, not {kbps:g}; probe such a rate in the grid instead"
+        )
+    settings = {
+        "Bitrate": round(1000 * kbps),
+        "CodingMode": _CODING_MODES[audio.channels],
+        "SampleRate": SAMPLE_RATE_HZ,
+        "MetadataControl": "USE_CONFIGURED",
     }
+    return {"Codec": codec, f"{codec.capitalize()}Settings": settings}

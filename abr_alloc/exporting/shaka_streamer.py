@@ -27,7 +27,7 @@ __all__ = ["AUDIO", "SOURCE", "VIDEO", "shaka_streamer_files"]
 SOURCE = "SOURCE.mp4"
 """Placeholder that a user must fill."""
 
-VIDEO, AUDIO = ("h264", "hevc", "av1"), ("aac", "opus", "ac3", "eac3")
+VIDEO, AUDIO = ("h264", "hevc", "av1"), ("aac", "opus", "ac3", "eac3", "flac")
 """Codecs that it encodes, by names that are ours too."""
 
 _LIMITS = """\

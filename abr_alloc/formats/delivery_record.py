@@ -6,9 +6,10 @@ It holds what was asked for and predicted. What came of it is measured on the se
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,8 @@ from msgspec import Meta
 
 from abr_alloc.allocation.ranges import Avq, Channels, Count, Kbps, Px, TotalKbps, Vmaf
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
+from abr_alloc.encoder_settings import video_encoder_of
+from abr_alloc.encoders import KINDS, VideoEncoder, default_encoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.formats.conversion import record_of, refuse_unknown
 from abr_alloc.location import read_bytes
@@ -27,6 +30,7 @@ __all__ = [
     "AudioOrder",
     "Delivery",
     "PlannedRung",
+    "ProbedValue",
     "VideoOrder",
     "delivery_text",
     "read_delivery",
@@ -55,7 +59,18 @@ _WORDS = {
     "language": "language",
     "label": "audio name",
     "audio_track": "audio track",
+    "encoders": "encoder",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbedValue:
+    """A quality that an encoder was asked for, and what came of it."""
+
+    value: float
+    """In the encoder's own scale."""
+    kbps: Kbps
+    """Its rate, kbps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +91,19 @@ class VideoOrder:
     """The ladder's rate, kbps."""
     asked_kbps: Kbps
     """What the encoder is asked for, kbps; another rate than the ladder's once it was refined."""
+    encoder: str = ""
+    """Name of an encoder of `Delivery.encoders`; empty for the codec's usual one."""
+    probes: tuple[ProbedValue, ...] = ()
+    """The renditions that it lies between, or is, where its encoder is asked for a quality and not for a rate."""
+
+    @property
+    def asked_value(self) -> float:
+        """The quality that comes to `asked_kbps`, linear over the logarithm of the rate; `probes` is not empty."""
+        first, last = self.probes[0], self.probes[-1]
+        if len(self.probes) == 1 or first.kbps == last.kbps:
+            return first.value
+        past = math.log(self.asked_kbps / first.kbps) / math.log(last.kbps / first.kbps)
+        return first.value + past * (last.value - first.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +176,18 @@ class Delivery:
     """Each audio rendition once."""
     rungs: tuple[PlannedRung, ...]
     """The ladder."""
+    encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings of the encoders that are not their codec's usual one, by name."""
+
+    def encoder_of(self, order: VideoOrder) -> VideoEncoder:
+        """The encoder of one of its videos.
+
+        Raises:
+            ValueError: its settings are none.
+        """
+        if order.encoder:
+            return video_encoder_of(order.encoder, self.encoders[order.encoder])
+        return default_encoder(order.codec, order.preset)
 
     @property
     def stream_names(self) -> list[str]:
@@ -183,6 +223,11 @@ def delivery_text(delivery: Delivery) -> str:
     document = {"schema_version": SCHEMA_VERSION, "command": "encode", **dataclasses.asdict(delivery)}
     if delivery.audio_track is None:  # so that folders of any source are read by earlier versions too
         del document["audio_track"]
+    if not delivery.encoders:  # likewise
+        del document["encoders"]
+    for video in document["videos"]:
+        for name in [name for name in ("encoder", "probes") if not video[name]]:
+            del video[name]
     return json_text(document)
 
 
@@ -240,6 +285,13 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
     for name in found.stream_names:
         if not _NAME.fullmatch(name):  # it must not lead out of the folder
             raise ValueError(f"{name!r} is no name of a stream")
+    for video in found.videos:
+        if video.encoder and video.encoder not in found.encoders:
+            raise ValueError(f"the encoder of {video.name} is {video.encoder!r}, which encoders does not hold")
+        if found.encoder_of(video).codec != video.codec:
+            raise ValueError(f"the encoder of {video.name} is not one of {video.codec}")
+        if KINDS[found.encoder_of(video).delivery_mode] != "b" and not video.probes:
+            raise ValueError(f"{video.name} has no probes to take a value from")
     videos, audios = ({order.name for order in orders} for orders in (found.videos, found.audios))
     if len(videos) + len(audios) != len(found.stream_names):
         raise ValueError("two streams have one name")

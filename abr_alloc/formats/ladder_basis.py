@@ -29,6 +29,7 @@ def features_object(table: FeatureTable, title: str | None = None) -> dict[str, 
         "ffmpeg_version": about.ffmpeg_version,
         "source_hashes": {name: value for name, value in about.source_hashes.items() if name in titles},
         "credits": {name: value for name, value in about.credits.items() if name in titles},
+        "encoders": {name: dict(settings) for name, settings in about.encoders.items()},
         "titles": {
             name: _title_object(of_title, about.weights_s.get(name, {})) for name, of_title in rows.groupby("title")
         },

@@ -16,6 +16,7 @@ from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.reference import Comparison, ReferenceLadder, ReferenceRung
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.documents import DamagedDocument, parse_json, shown
+from abr_alloc.encoder_settings import encoders_of
 from abr_alloc.errors import LadderFormatError
 from abr_alloc.formats.conversion import record_of
 from abr_alloc.formats.ladder_fields import designed_of
@@ -143,11 +144,11 @@ def read_designed(path: Path) -> list[TitleLadder]:
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
-    """What a ladder file says it rests on: `model` (name), `weights_sha256`, `source_hashes` and `overhead`, where it
-    says so.
+    """What a ladder file says it rests on: `model` (name), `weights_sha256`, `source_hashes`, `encoders` (settings by
+    name) and `overhead`, where it says so.
 
     Raises:
-        LadderFormatError: it cannot be read, or is of another version.
+        LadderFormatError: it cannot be read, is of another version, or has encoders that are none.
     """
     document = _read_document(path)
     model, features = document.get("model"), document.get("features")
@@ -156,6 +157,11 @@ def read_provenance(path: Path) -> dict[str, Any]:
         found |= {"model": model.get("name"), "weights_sha256": model.get("weights_sha256")}
     if isinstance(features, dict) and isinstance(features.get("source_hashes"), dict):
         found["source_hashes"] = features["source_hashes"]
+    if isinstance(features, dict) and "encoders" in features:
+        try:
+            found["encoders"] = encoders_of(features["encoders"])
+        except ValueError as error:
+            raise LadderFormatError(f"{path} is damaged (features.encoders: {error}); design it again") from None
     if isinstance(document.get("options"), dict):
         found["overhead"] = document["options"].get("overhead")
     return found

@@ -23,7 +23,7 @@ __all__ = ["read_stream"]
 _MAX_PLAYLIST_BYTES = 16 << 20
 _MAX_SEGMENT_BYTES = 512 << 20
 # How audio begins in CODECS, by lower case: what is known here, and what others deliver.
-_AUDIO_ENTRIES = (*(codec.sample_entry for codec in AUDIO_CODECS.values()), "flac", "alac")
+_AUDIO_ENTRIES = (*(codec.sample_entry.lower() for codec in AUDIO_CODECS.values()), "alac")
 
 
 @dataclass(slots=True)

@@ -8,20 +8,21 @@ but cache entries, so that they run on one machine or on many.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.encoder_settings import settings_of
+from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.envelope import is_same_sound, sound_envelope
 from abr_alloc.measure.looks import NORMALISATION, source_here
 from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, FrameScores, measure_video
-from abr_alloc.media.coding import GOP_S
-from abr_alloc.media.encoders import encode_audio, encode_video
+from abr_alloc.media.encoding import encode_audio, encode_video, probe_ask
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.part import Part
@@ -29,6 +30,7 @@ from abr_alloc.media.probe import MediaInfo, Packets, read_packets, require_unch
 from abr_alloc.media.scenes import Scene
 from abr_alloc.media.seek import prove_seek
 from abr_alloc.media.sound import decode_audio
+from abr_alloc.targets import Target
 
 __all__ = ["AudioTask", "VideoTask", "audio_score_key", "packet_times", "video_entry"]
 
@@ -55,8 +57,7 @@ class VideoTask:
             source=self.source_hash,
             normalisation=NORMALISATION,
             **self.info.stream_facts,
-            target=self.target,
-            gop_s=GOP_S,
+            **_asked_facts(self.target),
             ffmpeg=self.ffmpeg.version,
             features=VIDEO_FEATURE_VERSION,
             **self.part.facts,
@@ -69,7 +70,8 @@ class VideoTask:
 
     def _kept(self, cache: Cache) -> Path:
         target = self.target
-        name = f"{target.codec}-{target.width_px}x{target.height_px}-{target.target}-{target.preset}"
+        name = f"{target.codec}-{target.width_px}x{target.height_px}-{target.target}"
+        name += f"-{target.encoder.preset}" if target.encoder is not None and target.encoder.preset else ""
         return cache.kept_path(self.info.path, self.source_hash, name + _part_name(self.part))
 
     @property
@@ -159,10 +161,13 @@ class AudioTask:
 
     def encode_key(self, target: AudioTarget) -> str:
         """Entry of a rendition's packets."""
+        plain, encoder = Target(target.target).plain, target.encoder
+        own = {} if encoder is None else {"encoder": {**settings_of(encoder), "codec": target.codec}}
         return cache_key(
+            **own,
             kind="audio",
             source=self.source_hash,
-            target=target,
+            target=f"AudioTarget(codec={target.codec!r}, channels={target.channels!r}, target={str(plain)!r})",
             ffmpeg=self.ffmpeg.version,
             duration_s=round(self.duration_s, 6),
             fdk="libfdk_aac" in self.ffmpeg.encoders,
@@ -226,6 +231,26 @@ class AudioTask:
         """Whether what was decoded from within the source is as loud, moment by moment, as the scan heard it there."""
         heard = sound_envelope(np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2))
         return is_same_sound(heard, cache.require(self.scan_key)["envelope"], self.start_s)
+
+
+def _asked_facts(target: VideoTarget) -> dict[str, Any]:
+    """What an encode depends on: for a codec's usual encoder in the words of before there were others, so that what was
+    measured then still counts. What a grid calls an encoder is not among them, nor how it delivers."""
+    encoder, plain = target.encoder, Target(target.target).plain
+    assert encoder is not None
+    usual = default_encoder(encoder.codec, encoder.preset)
+    own = {
+        item.name: getattr(encoder, item.name)
+        for item in fields(encoder)
+        if item.name not in ("name", "codec", "preset", "gop_s", "delivery")
+        and getattr(encoder, item.name) != getattr(usual, item.name)
+        and (item.name != "rate_mode" or probe_ask(encoder, plain) != probe_ask(usual, plain))
+    }
+    words = (
+        f"VideoTarget(codec={target.codec!r}, width_px={target.width_px!r}, height_px={target.height_px!r}, "
+        f"target={str(plain)!r}, preset={encoder.preset!r})"
+    )
+    return {"target": words, "gop_s": encoder.gop_s, **({"encoder": own} if own else {})}
 
 
 def video_entry(scores: FrameScores, size_bytes: npt.NDArray[np.float64]) -> dict[str, Any]:

@@ -16,14 +16,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
+from abr_alloc.encoder_settings import settings_of
+from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_plausible, check_source
-from abr_alloc.measure.digest import UNIT_S, choose_stretches
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
+from abr_alloc.measure.parts import plan_parts
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
 from abr_alloc.measure.tasks import AudioTask, VideoTask
 from abr_alloc.measure.video import VIDEO_FEATURE_VERSION
-from abr_alloc.media.encoders import check_encoders
+from abr_alloc.media.encoding import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
 from abr_alloc.media.part import Part
@@ -61,12 +63,14 @@ class ExtractOptions:
 
     grid: Grid
     """Renditions to probe."""
-    video_codec: str = "h264"
-    """Video codec to probe."""
+    video_codec: str | None = None
+    """Video codec to probe; None for the grid's own choice, H.264 where it makes none."""
+    video_encoders: tuple[str, ...] = ()
+    """Video encoders of the grid to probe; empty for those of the codec."""
     audio_codecs: tuple[str, ...] = ()
-    """Audio codecs to probe; empty for the grid's own choice."""
+    """Audio codecs and encoders of the grid to probe; empty for the grid's own choice."""
     preset: str | None = None
-    """Video encoder preset; None for the codec's default."""
+    """Preset of a video codec's usual encoder; None for its default."""
     detect_scenes: bool = True
     """Cut titles into scenes; False for one scene per title."""
     max_scene_s: float | None = None
@@ -138,7 +142,8 @@ class TitleMeasurement:
         options, info = self._options, title.info
         self._title = title
         check_source(info, audio_only=options.audio_only)
-        self._candidates = [] if options.audio_only else options.grid.video(info, options.video_codec, options.preset)
+        names = options.grid.choose_video(options.video_encoders, options.video_codec)
+        self._candidates = [] if options.audio_only else options.grid.video(info, names, options.preset)
         self._audio_targets: Sequence[AudioTarget] = options.grid.audio(info, options.audio_codecs)
         check_encoders(self._ffmpeg, self._candidates, self._audio_targets)
         if options.audio_only:
@@ -156,16 +161,16 @@ class TitleMeasurement:
         for note in scan["notes"]:
             logger.warning("%s: %s", self._title.info.path, note)
         self._set_channels(int(scan["channels"]))
-        cuts = scan["cuts"].tolist() if options.detect_scenes else []
-        if "complexity" not in scan or options.digest_s is None:
-            return self._measure_whole(num_frames, cuts)
-        units = split_scenes(self.name, num_frames, cuts, self._fps, max_scene_s=UNIT_S)
-        stretches = choose_stretches(units, scan["complexity"], options.digest_s)
-        if len(stretches) == len(units):
-            return self._measure_whole(num_frames, cuts)
         self._title_s = float(num_frames / self._fps)
-        self._weights_s = {str(stretch.scene.index): stretch.weight_s for stretch in stretches}
-        return self._measure({Part.of_scene(s.scene, self._fps, num_frames): [s.scene] for s in stretches})
+        parts, self._weights_s = plan_parts(
+            self.name,
+            scan,
+            self._fps,
+            detect_scenes=options.detect_scenes,
+            max_scene_s=options.max_scene_s,
+            digest_s=options.digest_s,
+        )
+        return self._measure(parts)
 
     def _set_channels(self, channels: int) -> None:
         """A track that is mono first and stereo later is stereo."""
@@ -247,6 +252,11 @@ class TitleMeasurement:
         self.work = (self.work or 0.0) + sum(task.work for task in waiting)
         return sorted(waiting, key=lambda task: task.work, reverse=True)
 
+    def _encoders(self) -> list[VideoEncoder | AudioEncoder]:
+        """What the rows were made with."""
+        found = [target.encoder for target in self._videos], [target.encoder for target in self._audio_targets]
+        return list(dict.fromkeys(encoder for of in found for encoder in of if encoder is not None))
+
     def table(self) -> FeatureTable:
         """The title's rows, from the cache.
 
@@ -281,5 +291,6 @@ class TitleMeasurement:
             probes="all" if self._options.prober is None else "auto",
             source_hashes={self.name: self._title.source_hash},
             weights_s={self.name: self._weights_s} if self._weights_s else {},
+            encoders={encoder.name: settings_of(encoder) for encoder in self._encoders()},
         )
         return FeatureTable(to_frame(rows), about)

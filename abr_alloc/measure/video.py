@@ -45,7 +45,6 @@ FRAME_METRICS = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion
 
 _LIBVMAF_KEYS = tuple(f"integer_{name}" for name in FRAME_METRICS[:6]) + ("vmaf",)
 _COUNTED = re.compile(rb"^frame=(\d+)$", flags=re.MULTILINE)
-_DISTORTED = "[0:v:0]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +65,7 @@ def score_frames(
     work_dir: Path,
     *,
     reference_pad: str = "1:v:0",
+    distorted_pad: str = "0:v:0",
 ) -> FrameScores:
     """Run libvmaf once over a distorted and a reference input.
 
@@ -76,14 +76,15 @@ def score_frames(
         reference_chain: filters of the reference.
         work_dir: an empty folder for the log.
         reference_pad: which stream of which input the reference is.
+        distorted_pad: the same of the distorted one.
 
     Raises:
         ToolFailedError: ffmpeg failed.
         MediaError: libvmaf gave no number for some frame.
         OutputError: the disk takes no more.
     """
-    reference = f"[{reference_pad}]{reference_chain}"
-    num_frames = _run_libvmaf(ffmpeg, inputs, distorted_chain, reference, "csv", work_dir)
+    distorted, reference = f"[{distorted_pad}]{distorted_chain}", f"[{reference_pad}]{reference_chain}"
+    num_frames = _run_libvmaf(ffmpeg, inputs, distorted, reference, "csv", work_dir)
     values = _read_metrics(work_dir / "vmaf.csv", num_frames)
     if not np.isfinite(values).all():
         frame, column = np.argwhere(~np.isfinite(values))[0]
@@ -94,7 +95,7 @@ def score_frames(
 def _run_libvmaf(
     ffmpeg: FFmpeg,
     inputs: Sequence[Sequence[str | Path]],
-    distorted_chain: str,
+    distorted: str,
     reference: str,
     log_format: str,
     work_dir: Path,
@@ -103,7 +104,7 @@ def _run_libvmaf(
     # One chain: with a branch of its own for anything else, frames pile up as long as a title lasts. The shorter input
     # ends it, so that unlike counts show.
     graph = (
-        f"{_DISTORTED}{distorted_chain}[main];{reference}[reference];"
+        f"{distorted}[main];{reference}[reference];"
         f"[main][reference]libvmaf=model=version=vmaf_v0.6.1:log_fmt={log_format}:log_path=vmaf.{log_format}:"
         "n_threads=1:shortest=1"
     )
@@ -144,7 +145,7 @@ def libvmaf_version(ffmpeg: FFmpeg) -> str:
     """
     frames = ("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=2:duration=1")
     with scratch_folder() as folder:
-        _run_libvmaf(ffmpeg, [frames, frames], "format=yuv420p", "[1:v:0]format=yuv420p", "json", folder)
+        _run_libvmaf(ffmpeg, [frames, frames], "[0:v:0]format=yuv420p", "[1:v:0]format=yuv420p", "json", folder)
         try:
             return str(json.loads((folder / "vmaf.json").read_text(encoding="utf-8"))["version"])
         except (OSError, ValueError) as error:
@@ -157,7 +158,7 @@ def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, 
     Args:
         ffmpeg: the program.
         info: the source.
-        rendition: an encode of it, as `media.encoders.encode_video` makes it.
+        rendition: an encode of it, as `media.encoding.encode_video` makes it.
         part: which part of the normalised source; the rendition must have as many frames.
         work_dir: an empty folder for the log.
 

@@ -139,9 +139,9 @@ def read_fragment(
                 raise UnsupportedMediaError(f"{name} is of a codec that ffmpeg does not know; is it whole?", path=name)
             video = stream.type == "video"
             base = Fraction(stream.time_base or 1)
-            times = [(p.pts or 0, p.duration or 0) for p in packets]
             if base.numerator != 1:
                 raise UnsupportedMediaError(f"{name} has a time base of {base} s, not of 1/n", path=name)
+            times = [(p.pts or 0, p.duration or (0 if video else _sounding(p, base))) for p in packets]
             extradata = context.extradata or b""
             codec = context.codec.canonical_name
             keys = [not video or (bool(p.is_keyframe) and _is_idr(codec, p, extradata)) for p in packets]
@@ -192,6 +192,11 @@ def _idr_ranges(data: bytes, init_bytes: int, pictures: Sequence[Any]) -> tuple[
             return ()
         ranges.append((heads[first], first + packet.size - heads[first]))
     return tuple(ranges)
+
+
+def _sounding(packet: Any, base: Fraction) -> int:
+    """How long a packet of audio sounds, ticks: libav leaves the duration of a lone packet of E-AC-3 open."""
+    return round(sum(Fraction(frame.samples, frame.sample_rate) for frame in packet.decode()) / base)
 
 
 def _nal_units(data: bytes, length_bytes: int) -> Iterator[bytes]:
@@ -283,7 +288,6 @@ CODECS_PARAMETERS: Mapping[str, Callable[[bytes, str, str], str]] = {
     "av1": _av1,
     "aac": _aac,  # HE-AAC too, in which ffmpeg sees a profile
     "mp3": _always("mp4a.40.34"),
-    "flac": _always("fLaC"),
     **{codec.name: _always(codec.codecs) for codec in AUDIO_CODECS.values() if codec.sample_entry != "mp4a"},
 }
 """By ffmpeg's name of a codec, its `codecs` parameter from its configuration record, its tag and its profile (ISO/IEC

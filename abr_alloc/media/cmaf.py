@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.media.bitstream import Fragment, read_fragment
-from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
+from abr_alloc.media.encoder_arguments import Ask, delivery_arguments, num_passes
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.normalise import source_input, video_chain
@@ -31,7 +30,7 @@ def encode_rendition(
     ffmpeg: FFmpeg,
     info: MediaInfo,
     target: VideoTarget,
-    kbps: float,
+    ask: Ask,
     path: Path,
     *,
     threads: int = 1,
@@ -39,14 +38,14 @@ def encode_rendition(
 ) -> None:
     """Encode a rendition for delivery to an MP4 file.
 
-    H.264 and HEVC take two passes and keep within a buffer of 2 s at 1.5 times their rate; AV1 takes one pass at
-    variable rate. Statistics of the first pass are left in the file's folder.
+    A rate is held within a buffer of 2 s at 1.5 times it where the encoder can. Statistics of a first pass are left in
+    the file's folder.
 
     Args:
         ffmpeg: the program.
         info: the source.
-        target: codec, size and preset; its own target is not looked at.
-        kbps: mean rate, kbps.
+        target: size and encoder; its own target is not looked at.
+        ask: what the encoder is asked for.
         path: what to write; passes of renditions in one folder would disturb each other.
         threads: threads of the encoder.
         progress: a file for every pass, in which ffmpeg tells how far it is.
@@ -55,30 +54,25 @@ def encode_rendition(
         ToolFailedError: the encoder failed.
         ToolMissingError: the encoder is not in this ffmpeg.
     """
-    passes = (1, 2) if VIDEO_CODECS[target.codec].two_passes else (0,)
+    encoder = target.encoder
+    assert encoder is not None  # what was there before is not encoded
+    passes = (1, 2) if num_passes(ask) == 2 else (0,)
+    scale = f"scale={target.width_px}:{target.height_px}:flags=bicubic"
     for index, number in enumerate(passes):
         output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", path.resolve()]
+        asked = delivery_arguments(
+            ffmpeg, encoder, ask, fps=info.fps, samples=info.pixel_format, threads=threads, number=number
+        )
         ffmpeg.run(
-            [*source_input(info), "-map", f"0:{info.video_index}", "-an", "-sn", "-dn"]
+            [*asked.before, *source_input(info), "-map", f"0:{info.video_index}", "-an", "-sn", "-dn"]
             + ["-map_metadata", "-1", "-fps_mode", "passthrough"]
             # Even sides change the picture's shape by a hair; `scale` would say so by pixels that are not square, and
             # players would show a line more or less than the manifest tells.
-            + ["-vf", f"{video_chain(info)},scale={target.width_px}:{target.height_px}:flags=bicubic,setsar=1"]
-            + [*_encoder_options(ffmpeg, info, target, kbps, threads, number), *output],
+            + ["-vf", f"{video_chain(info)},{scale},setsar=1{asked.filters}"]
+            + [*asked.words, *output],
             cwd=path.parent,
             report=progress[index] if progress else None,
         )
-
-
-def _encoder_options(
-    ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, kbps: float, threads: int, number: int
-) -> list[str]:
-    codec, gop = VIDEO_CODECS[target.codec], gop_frames(info.fps)
-    words = ["-c:v", ffmpeg.require_encoder(codec.encoder), "-preset", target.preset]
-    words += ["-b:v", f"{kbps:.3f}k", "-g", str(gop), "-pix_fmt", codec.pixel_format(info.pixel_format)]
-    if codec.holds_buffer:
-        words += ["-maxrate", f"{PEAK_RATIO * kbps:.3f}k", "-bufsize", f"{VBV_RATIO * kbps:.3f}k"]
-    return [*words, *codec.delivery_options(gop, threads, number)]
 
 
 def package(ffmpeg: FFmpeg, encode: Path, duration_s: Fraction, folder: Path) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from abr_alloc.encoders import GOP_S
+
 __all__ = [
-    "GOP_S",
     "PEAK_RATIO",
     "SAMPLE_RATE_HZ",
     "VBV_RATIO",
     "gop_frames",
     "segment_duration_s",
 ]
-
-GOP_S = 2.0
-"""Longest distance of key frames, seconds, as streaming ladders use; scene cuts may add more to probes."""
 
 PEAK_RATIO, VBV_RATIO = 1.5, 2.0
 """Where a rate is asked for, the decoder's buffer fills at `PEAK_RATIO` times it and holds `VBV_RATIO` s of it."""
@@ -23,12 +21,12 @@ SAMPLE_RATE_HZ = 48_000
 """Rate at which all audio is encoded and compared, Hz."""
 
 
-def gop_frames(fps: Fraction) -> int:
-    """Frames of a GOP for delivery: `GOP_S`, to the nearest frame."""
-    return max(1, round(GOP_S * fps))
+def gop_frames(fps: Fraction, gop_s: float = GOP_S) -> int:
+    """Frames of a GOP, to the nearest; scene cuts may make those of probes shorter."""
+    return max(1, round(gop_s * fps))
 
 
-def segment_duration_s(fps: Fraction, wanted_s: float) -> Fraction:
+def segment_duration_s(fps: Fraction, wanted_s: float, gop_s: float = GOP_S) -> Fraction:
     """Length of a segment: the number of whole GOPs that comes nearest to what is wanted."""
-    gop_s = gop_frames(fps) / fps
-    return max(1, round(wanted_s / gop_s)) * gop_s
+    exact_s = gop_frames(fps, gop_s) / fps
+    return max(1, round(wanted_s / exact_s)) * exact_s

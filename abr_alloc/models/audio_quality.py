@@ -4,7 +4,8 @@
     A_prior = P.1203.2's curve of the codec at k,    k = max(delivered, target) kbps x 2 / channels
     A_head  = a regression of A_prior on the 512 ViSQOL statistics
 
-and audio whose statistics are those of its own source is transparent, whatever it took: digital silence, say.
+and audio whose statistics are those of its own source is transparent, whatever it took: digital silence, say. So is
+A_prior of a lossless codec.
 
 ViSQOL's own MOS is not people's: LIVE-SJTU's panel gives AAC-LC at 32 kbps 89 % of what transparent audio adds, at 8
 kbps 47 %, and ViSQOL scores the two alike, because it hates a low-pass. A gain known by rate alone comes far closer
@@ -58,6 +59,7 @@ CURVES = {
 """a2 and a3 of each codec's curve. Opus's are an assumption (AAC-LC's ceiling, reached at lower rates), and so is that
 E-AC-3 is no worse than AC-3: P.1203.2 has neither."""
 
+_LOSSLESS = frozenset(codec.name for codec in AUDIO_CODECS.values() if codec.is_lossless)
 _VBR_CODECS = frozenset(codec.name for codec in AUDIO_CODECS.values() if codec.is_vbr)
 _MOST_OF_TARGET = 1.3  # a VBR encoder spends more on a hard scene; that does not make the scene better than asked for
 
@@ -156,7 +158,7 @@ def _target_kbps(target: str) -> float:
 
 
 def prior_mos(codec: Sequence[str], kbps: Floats, channels: Floats, target_kbps: Floats) -> Floats:
-    """A_prior, (n,); NaN where the codec has no curve or the rate is not known.
+    """A_prior, (n,); NaN where the codec has no curve or the rate is not known. A lossless codec needs neither.
 
     Args:
         codec: codecs, (n,).
@@ -174,11 +176,14 @@ def prior_mos(codec: Sequence[str], kbps: Floats, channels: Floats, target_kbps:
         rows = names == name
         if rows.any():
             found[rows] = np.maximum(p1203_quality_mos(a2, a3, stereo[rows]), _LOWEST_MOS)
+    found[np.isin(names, list(_LOSSLESS))] = TRANSPARENT_MOS
     return found
 
 
 def is_transparent(codec: str, kbps: float, channels: int, target: str) -> bool:
     """Whether audio lies within 0.01 MOS of its codec's ceiling, by what it took or what it was given."""
+    if codec in _LOSSLESS:
+        return True
     asked = _target_kbps(target)
     return max(kbps, asked if asked == asked else 0.0) >= transparent_kbps(codec, channels)
 

@@ -43,7 +43,7 @@ class _Found:
     fps: float | None
     segments: tuple[Segment, ...]
     whole: Extent | None
-    period_s: Fraction | None
+    period_s: float | None
 
 
 @dataclass(slots=True)
@@ -199,7 +199,7 @@ def _representation(
         fps=float(number_in(has["frameRate"], "frameRate", where)) or None if "frameRate" in has else None,
         segments=segments,
         whole=whole,
-        period_s=length_s,
+        period_s=None if length_s is None else float(length_s),
     )
 
 
@@ -219,11 +219,11 @@ def _through_periods(reader: _Reader, first: _Found, periods: Sequence[Sequence[
             )
         if first.whole or after.whole:
             raise reader.error(first.where, "is one file in each of several Periods; give the Periods one by one")
-        lasts_s, period_s = sum(segment.duration_s for segment in before.segments), before.period_s
-        if period_s is not None and abs(lasts_s - period_s) > _SEAM_S:
+        lasts_s = sum(segment.duration_s for segment in before.segments)
+        if before.period_s is not None and abs(lasts_s - before.period_s) > _SEAM_S:
             raise reader.error(
                 first.where,
-                f"lasts {lasts_s:.3f} s in Period {number - 1} of {float(period_s):.3f} s, so that a player cuts it; "
+                f"lasts {lasts_s:.3f} s in Period {number - 1} of {before.period_s:.3f} s, so that a player cuts it; "
                 "give the Periods one by one",
             )
         before = after

@@ -22,7 +22,7 @@ from abr_alloc.parameters import with_options
 from abr_alloc.shipped import grid_names, model_names, reference_names
 
 if TYPE_CHECKING:
-    from abr_alloc.media.encoders import Encoder
+    from abr_alloc.media.encoding import Encoder
 
 __all__ = ["OF_AN_EXTRA", "examine"]
 
@@ -139,7 +139,7 @@ def _examine_tools(path: str | None) -> tuple[Mapping[str, str | None], list[Enc
     tools: dict[str, str | None] = {"path": None, "ffmpeg": None, "libvmaf": None}
     try:
         from abr_alloc.measure.video import libvmaf_version
-        from abr_alloc.media.encoders import list_encoders
+        from abr_alloc.media.encoding import list_encoders
     except ImportError:  # named among the libraries
         return tools, [], []
     from abr_alloc.errors import AbrAllocError

@@ -21,6 +21,7 @@ from abr_alloc.allocation.plan import middle_of_kbps, middling_budget_kbps, plan
 from abr_alloc.allocation.results import Allocation, Plan
 from abr_alloc.allocation.surface import build_surfaces
 from abr_alloc.arguments import require_budgets
+from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.documents import json_text
 from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
 from abr_alloc.formats.plan_document import relevance_document
@@ -232,9 +233,17 @@ def _middling_budget_kbps(catalogue: Catalogue, filters: Filters, overhead: floa
     for chunk in chunks_of(catalogue, filters):
         table = narrow(FeatureTable.checked(read_narrow(chunk, _RATES), catalogue.metadata), filters)
         if table is not None:
-            rates = table.frame.groupby(["title", "scene", "kind"])["bitrate_kbps"].agg(["min", "max"]).unstack("kind")
+            rates = _spans_kbps(table.frame)
             for bounds, end in ((least, "min"), (most, "max")):
                 bounds.append((rates[end, "video"] + rates[end, "audio"]).to_numpy(dtype=np.float64) * (1.0 + overhead))
     if not least:
         raise FeatureTableError(NO_ROWS)
     return middle_of_kbps(np.concatenate(least), np.concatenate(most))
+
+
+def _spans_kbps(rows: pd.DataFrame) -> pd.DataFrame:
+    """Least and largest rate of each kind in every scene, without lossless audio as `surface.drop_references`."""
+    lossless = rows["codec"].isin([codec.name for codec in AUDIO_CODECS.values() if codec.is_lossless])
+    others = (~lossless).groupby([rows[name] for name in ("title", "scene", "kind")]).transform("any")
+    kept = rows[~(lossless & others)]
+    return kept.groupby(["title", "scene", "kind"])["bitrate_kbps"].agg(["min", "max"]).unstack("kind")

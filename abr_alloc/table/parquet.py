@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abr_alloc.documents import DamagedDocument, json_text, number_of, parse_json, shown, text_of
+from abr_alloc.encoder_settings import encoders_of
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.location import is_remote, open_binary, parse_location
 from abr_alloc.table.schema import AUDIO_DIM, OPTIONAL, SCHEMA, SCHEMA_VERSION
@@ -81,9 +82,25 @@ class TableMetadata:
     """Which video renditions of the grid were measured: `all`, or `auto` where they were chosen."""
     weights_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Of each title that was measured as a digest: seconds of the title that each scene (as text) stands for."""
+    renditions: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    """Of each title with renditions that existed: by label, what each was found to be, under `video` or `audio`."""
+    encoders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of the encoders by the names that targets have for them (`encoder_settings`); a codec's usual one by the
+    codec's name. Tables of before this was written say nothing."""
 
     def joined(self, other: Self) -> Self:
-        """What two tables of different titles say together; where their words differ, nothing."""
+        """What two tables say together; where their words differ, nothing.
+
+        Raises:
+            FeatureTableError: one name means two encoders.
+        """
+        for name in sorted(self.encoders.keys() & other.encoders.keys()):
+            mine, theirs = self.encoders[name], other.encoders[name]
+            if mine != theirs:
+                raise FeatureTableError(
+                    f"two tables mean different encoders by {name!r} ({_unlike(mine, theirs)}); rename one in its grid "
+                    "and extract it again"
+                )
         words = ("libvmaf_version", "visqol_version", "ffmpeg_version", "grid", "grid_hash")
         unlike: dict[str, Any] = {name: "" for name in words if getattr(self, name) != getattr(other, name)}
         return replace(
@@ -93,7 +110,18 @@ class TableMetadata:
             source_hashes={**self.source_hashes, **other.source_hashes},
             credits={**self.credits, **other.credits},
             weights_s={**self.weights_s, **other.weights_s},
+            renditions={
+                title: {**self.renditions.get(title, {}), **other.renditions.get(title, {})}
+                for title in {**self.renditions, **other.renditions}
+            },
+            encoders={**self.encoders, **other.encoders},
         )
+
+
+def _unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The first setting in which two encoders differ."""
+    key = next(key for key in sorted({*one, *other}) if one.get(key) != other.get(key))
+    return f"{key} {shown(one.get(key))} and {shown(other.get(key))}"
 
 
 @contextlib.contextmanager
@@ -201,6 +229,12 @@ def _check_field(found: Mapping[str, Any], name: str) -> None:
                     raise ValueError(f"title {title!r} has a scene {shown(scene)}, which is no number")
                 number_of({f"the weight of title {title!r} scene {scene}": weights[scene]},
                           f"the weight of title {title!r} scene {scene}", 0.0, _MOST_SECONDS, above=0.0)  # fmt: skip
+    elif name == "renditions":
+        for title, labels in _texts_to(found, name).items():
+            for label in _texts_to({title: labels}, title):
+                _texts_to(labels, label)
+    elif name == "encoders":
+        encoders_of(value)
     elif name in ("source_hashes", "credits"):
         for title in _texts_to(found, name):
             text_of(value, title)

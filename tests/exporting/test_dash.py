@@ -108,6 +108,17 @@ def test_a_representation_says_its_peak_rate_and_what_it_is():
     assert sound.find("d:AudioChannelConfiguration", NS).get("value") == "2"
 
 
+@pytest.mark.parametrize(("channels", "loudspeakers"), [(1, "4000"), (2, "A000"), (6, "F801")])
+def test_dolbys_codecs_name_their_loudspeakers(channels, loudspeakers):
+    """ETSI TS 103 285: left is the highest of 16 bits, then centre, right, the two surrounds; the lowest is LFE."""
+    root = manifest((video(), audio(codecs="ec-3", channels=channels)))
+    told = root.find(".//d:AudioChannelConfiguration", NS)
+    assert told.attrib == {
+        "schemeIdUri": "tag:dolby.com,2014:dash:audio_channel_configuration:2011",
+        "value": loudspeakers,
+    }
+
+
 def test_a_whole_frame_rate_is_no_fraction():
     root = manifest((video(fps=Fraction(25)), audio()))
     assert root.find(".//d:Representation", NS).get("frameRate") == "25"

@@ -49,7 +49,7 @@ def run_script(ffmpeg, tmp_path_factory):
     return run
 
 
-@pytest.fixture(scope="module", params=[("h264", "aac"), ("hevc", "opus"), ("av1", "aac")], ids="-".join)
+@pytest.fixture(scope="module", params=[("h264", "aac"), ("hevc", "opus"), ("av1", "eac3")], ids="-".join)
 def delivered(request, small_plan, run_script, film):
     """A plan, and the folder that its script filled, by codecs."""
     wanted = small_plan(*request.param, fps=FPS)
@@ -199,7 +199,12 @@ def test_a_target_that_is_no_number_never_gets_into_the_script(target, rung, pla
         ffmpeg_script(plan(rung(video={"target": target})))
 
 
-@pytest.mark.parametrize(("kind", "codec"), [("audio", "heaac"), ("audio", "eac3"), ("audio", "ac3")])
+def test_a_lossless_codec_is_asked_for_no_rate(rung, plan):
+    words = ffmpeg_script(plan(rung(audio={"codec": "flac", "target": "lossless", "bitrate_kbps": 900.0})))
+    assert "-c:a:0 flac -ac:a:0 2" in words and "-b:a" not in words and "audio/flac" in words
+
+
+@pytest.mark.parametrize(("kind", "codec"), [("audio", "heaac"), ("audio", "heaacv2")])
 def test_a_codec_that_it_does_not_encode_is_refused_by_name(kind, codec, rung, plan):
     with pytest.raises(ExportError, match=f"not {codec}"):
         ffmpeg_script(plan(rung(**{kind: {"codec": codec}})))

@@ -67,6 +67,23 @@ def test_the_service_takes_the_job(codecs, small_plan, shape):
     assert_valid(mediaconvert_job(small_plan(*codecs, fps=Fraction(30000, 1001))), shape)
 
 
+def test_dolbys_codecs_are_asked_for_at_their_rate(rung, plan, shape):
+    rungs = [
+        rung(audio={"codec": codec, "channels": channels, "target": f"b={kbps}k"})
+        for codec, channels, kbps in (("ac3", 2, 192), ("ac3", 1, 96), ("eac3", 2, 128), ("eac3", 1, 64))
+    ]
+    job = mediaconvert_job(plan(*rungs))
+    assert_valid(job, shape)
+    settings = [output["AudioDescriptions"][0]["CodecSettings"] for output in outputs_of(job)[1]]
+    found = [(s["Codec"], s.get("Ac3Settings") or s["Eac3Settings"]) for s in settings]
+    assert [(codec, s["CodingMode"], s["Bitrate"]) for codec, s in found] == [
+        ("AC3", "CODING_MODE_2_0", 192_000),
+        ("AC3", "CODING_MODE_1_0", 96_000),
+        ("EAC3", "CODING_MODE_2_0", 128_000),
+        ("EAC3", "CODING_MODE_1_0", 64_000),
+    ]
+
+
 def test_the_check_of_this_file_finds_what_botocore_lets_through(small_plan, shape):
     job = mediaconvert_job(small_plan())
     job["Settings"]["OutputGroups"][0]["OutputGroupSettings"]["Type"] = "CMAF"
@@ -133,7 +150,10 @@ def test_what_a_user_must_fill_is_a_placeholder(small_plan):
     [
         ({"video": {"codec": "av1"}}, "not av1"),
         ({"audio": {"codec": "opus"}}, "not opus"),
-        ({"audio": {"codec": "eac3"}}, "not eac3"),
+        ({"audio": {"codec": "flac"}}, "not flac"),
+        ({"audio": {"codec": "ac3", "target": "b=96k"}}, "AC3 of 2 channels at 128 to 384 kbps in steps of 8, not 96"),
+        ({"audio": {"codec": "eac3", "target": "b=100k"}}, "EAC3 of 2 channels at 96 to 3024 kbps in steps of 8, not"),
+        ({"audio": {"codec": "eac3", "channels": 6}}, "no EAC3 of 6 channels here"),
         ({"audio": {"target": "b=100k"}}, "at 100 kbps and 48 kHz, the nearest rate is 96"),
         ({"audio": {"target": "b=48k"}}, "at 48 kbps and 48 kHz, the nearest rate is 64"),
         ({"audio": {"channels": 5}}, "AAC of 5 channels"),

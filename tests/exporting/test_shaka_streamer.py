@@ -46,7 +46,7 @@ def started(monkeypatch):
     VideoResolution._map, AudioChannelLayout._map = before
 
 
-@pytest.mark.parametrize("codecs", [("h264", "aac"), ("hevc", "opus"), ("av1", "eac3")])
+@pytest.mark.parametrize("codecs", [("h264", "aac"), ("hevc", "opus"), ("av1", "eac3"), ("h264", "flac")])
 def test_every_rendition_is_encoded_once_at_its_rate(codecs, small_plan, started):
     outputs, words = started(shaka_streamer_files(small_plan(*codecs)))
     video = [(o.codec.value, o.get_bitrate()) for o in outputs if isinstance(o, VideoOutputStream)]

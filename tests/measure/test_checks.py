@@ -29,7 +29,7 @@ def scores(*vmaf: float) -> np.ndarray:
 
 
 def target(crf: int, height_px: int = 64) -> VideoTarget:
-    return VideoTarget(codec="h264", width_px=96, height_px=height_px, target=f"crf={crf}", preset="fast")
+    return VideoTarget(codec="h264", width_px=96, height_px=height_px, target=f"crf={crf}")
 
 
 def test_a_fine_encode_at_the_sources_size_that_scores_low_is_refused() -> None:

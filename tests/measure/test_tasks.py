@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from abr_alloc.encoders import default_encoder
 from abr_alloc.measure.rows import audio_row, video_row
 from abr_alloc.measure.tasks import audio_score_key, packet_times, video_entry
 from abr_alloc.measure.video import FRAME_METRICS, FrameScores
@@ -27,7 +28,7 @@ def test_a_score_is_kept_under_the_stream_the_scene_and_the_features() -> None:
 
 def test_rows_are_made_of_the_entries() -> None:
     scores = FrameScores(values=np.full((10, len(FRAME_METRICS)), 0.5), libvmaf_version="3")
-    target = VideoTarget(codec="h264", width_px=640, height_px=360, target="crf=28", preset="")
+    target = VideoTarget(codec="h264", width_px=640, height_px=360, target="crf=28", encoder=default_encoder("h264"))
     info = SimpleNamespace(fps=Fraction(10))
     entry = video_entry(scores, np.full(10, 1000.0))
     assert str(entry["libvmaf_version"]) == "3"

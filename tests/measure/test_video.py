@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import MediaError, ToolFailedError
 from abr_alloc.measure import video
 from abr_alloc.measure.video import (
@@ -21,7 +22,7 @@ from abr_alloc.measure.video import (
     pool_scene,
     score_frames,
 )
-from abr_alloc.media.encoders import encode_video
+from abr_alloc.media.encoding import encode_video
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import probe, read_packets
@@ -172,7 +173,7 @@ def measured(ffmpeg, make_media, tmp_path_factory):
     scan = scan_source(ffmpeg, info, folder)
     num_frames, cuts = scan.num_frames, scan.cuts
     encode = folder / "encode.mp4"
-    target = VideoTarget(codec="h264", width_px=48, height_px=32, target="crf=30", preset="fast")
+    target = VideoTarget(codec="h264", width_px=48, height_px=32, target="crf=30", encoder=default_encoder("h264"))
     encode_video(ffmpeg, info, target, encode)
     log_dir = folder / "log"
     log_dir.mkdir()

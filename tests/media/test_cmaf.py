@@ -9,9 +9,11 @@ import av
 import numpy as np
 import pytest
 
+from abr_alloc.encoders import default_encoder
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
 from abr_alloc.media.coding import gop_frames, segment_duration_s
-from abr_alloc.media.encoders import encode_audio
+from abr_alloc.media.encoder_arguments import Ask
+from abr_alloc.media.encoding import encode_audio
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import probe
 from abr_alloc.media.programs import find_program
@@ -40,8 +42,10 @@ def deliver(ffmpeg, tmp_path):
         if size:
             width, height = map(int, size[0].split("x"))
             preset = "12" if codec == "av1" else "ultrafast"
-            target = VideoTarget(codec=codec, width_px=width, height_px=height, target="", preset=preset)
-            encode_rendition(ffmpeg, info, target, float(kbps), encode)
+            target = VideoTarget(
+                codec=codec, width_px=width, height_px=height, target="", encoder=default_encoder(codec, preset)
+            )
+            encode_rendition(ffmpeg, info, target, Ask(mode=target.encoder.delivery_mode, number=float(kbps)), encode)
         else:
             pcm = work / "audio.f32"
             decode_audio(info, info.duration_s, pcm)

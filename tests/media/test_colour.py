@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.cmaf import encode_rendition, package
 from abr_alloc.media.colour import PictureTags, decide_colour
-from abr_alloc.media.encoders import encode_video
+from abr_alloc.media.encoding import encode_video
 from abr_alloc.media.frames import SHOW, SHOW_LEVEL, read_frames
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.normalise import source_input, video_chain
@@ -162,7 +163,9 @@ def test_probes_and_delivered_streams_carry_the_tags_at_every_size(ffmpeg, make_
     info = probe(path, ffmpeg)
     for width, height in ((1280, 720), (640, 360)):
         preset = "8" if codec == "av1" else "ultrafast"
-        target = VideoTarget(codec=codec, width_px=width, height_px=height, target="crf=30", preset=preset)
+        target = VideoTarget(
+            codec=codec, width_px=width, height_px=height, target="crf=30", encoder=default_encoder(codec, preset)
+        )
         encode_video(ffmpeg, info, target, tmp_path / "probe.mp4")
         assert tags_of(ffmpeg, tmp_path / "probe.mp4", tmp_path) == ("tv", "bt709", "bt709", "bt709")
         encode_rendition(ffmpeg, info, target, 300.0, tmp_path / f"{height}.mp4")

@@ -64,7 +64,7 @@ def test_a_grid_is_every_size_at_every_target(read_grid):
         (320, 180, "crf=22"),
         (320, 180, "crf=30.5"),
     ]
-    assert {t.preset for t in targets} == {"fast"}
+    assert {t.encoder.preset for t in targets} == {"fast"}
 
 
 def test_sizes_name_the_short_side(read_grid):
@@ -86,8 +86,8 @@ def test_every_side_is_even_and_shapes_are_kept(read_grid, size):
 
 
 def test_a_preset_can_be_chosen(read_grid):
-    assert {t.preset for t in read_grid(GRID).video(source(), "av1", "12")} == {"12"}
-    assert {t.preset for t in read_grid(GRID).video(source(), "av1")} == {"8"}
+    assert {t.encoder.preset for t in read_grid(GRID).video(source(), "av1", "12")} == {"12"}
+    assert {t.encoder.preset for t in read_grid(GRID).video(source(), "av1")} == {"8"}
 
 
 @pytest.mark.parametrize(("channels", "kept"), [(1, 1), (2, 2), (6, 2)])
@@ -147,7 +147,7 @@ VIDEO = "[video.crf]\nh264 = [28]\n"
         (VIDEO + "[audio]\n", "rates for each audio codec"),
         (VIDEO + '[audio]\ncodecs = ["opus"]\naac = ["64k"]\n', "rates for each audio codec"),
         (VIDEO + '[audio]\ncodecs = ["mp3"]\nmp3 = ["64k"]\n', "unknown codec 'mp3'"),
-        ("[video.crf]\nh264 = [28]\nvp9 = [30]\n" + AUDIO, "unknown codec 'vp9'"),
+        ("[video.crf]\nh264 = [28]\nmpeg2 = [30]\n" + AUDIO, "unknown codec 'mpeg2'"),
         ("[video.crf]\nh264 = [52]\n" + AUDIO, "crf 52 is outside 0..51 for h264"),
         ("[video.crf]\nav1 = [64]\n" + AUDIO, "crf 64 is outside"),
         ("[video.crf]\nh264 = [-1]\n" + AUDIO, "crf -1 is outside"),

@@ -7,9 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from abr_alloc.encoders import default_encoder
 from abr_alloc.measure.video import FRAME_METRICS, measure_video
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
-from abr_alloc.media.encoders import encode_video
+from abr_alloc.media.encoding import encode_video
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.normalise import source_input
 from abr_alloc.media.part import Part
@@ -53,7 +54,9 @@ def test_a_part_holds_its_own_frames_wherever_reading_begins(ffmpeg, film, first
 def test_a_parts_encode_pairs_with_the_source_frame_by_frame(ffmpeg, film, tmp_path, tail_frames):
     info = probe(film, ffmpeg)
     part = Part(first_frame=31, num_frames=20, is_whole=False, tail_frames=tail_frames)
-    target = VideoTarget(codec="h264", width_px=64, height_px=48, target="crf=10", preset="ultrafast")
+    target = VideoTarget(
+        codec="h264", width_px=64, height_px=48, target="crf=10", encoder=default_encoder("h264", "ultrafast")
+    )
     encode_video(ffmpeg, info, target, tmp_path / "encode.mp4", part)
     assert len(read_packets(tmp_path / "encode.mp4").size_bytes) == 20 + tail_frames
     (tmp_path / "logs").mkdir()

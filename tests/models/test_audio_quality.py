@@ -10,6 +10,7 @@ from abr_alloc.models.audio_quality import (
     CURVES,
     TRANSPARENT_MOS,
     audio_quality_mos,
+    is_transparent,
     load_head,
     prior_mos,
     quality_of_rows,
@@ -52,6 +53,20 @@ def test_an_unknown_codec_or_rate_leaves_the_statistics_alone_to_speak() -> None
     heard = load_head()(x_a)
     assert audio_quality_mos(prior, x_a) == pytest.approx(heard)
     assert audio_quality_mos(np.array([4.0, np.nan]), x_a)[0] == pytest.approx(0.8 * 4.0 + 0.2 * heard[0])
+
+
+def test_lossless_audio_is_transparent_at_whatever_it_takes() -> None:
+    kbps = np.array([20.0, 900.0, np.nan])
+    assert prior_mos(["flac"] * 3, kbps, np.array([1.0, 2.0, 2.0]), np.full(3, np.nan)) == pytest.approx(
+        TRANSPARENT_MOS
+    )
+    assert is_transparent("flac", 20.0, 2, "lossless")
+
+
+@pytest.mark.parametrize("kbps", [96.0, 192.0, 384.0])
+def test_e_ac_3_is_credited_with_ac_3s_quality_and_neither_with_aacs(kbps: float) -> None:
+    ac3, eac3, aac = prior_mos(["ac3", "eac3", "aac"], np.full(3, kbps), np.full(3, 2.0), np.full(3, np.nan))
+    assert ac3 == eac3 < aac
 
 
 def test_a_quiet_scene_is_as_good_as_its_encoder_was_asked_for() -> None:

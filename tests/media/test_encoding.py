@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from abr_alloc.codecs import VIDEO_CODECS
+from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import ToolFailedError, ToolMissingError
-from abr_alloc.media.encoders import (
+from abr_alloc.media.encoding import (
     SAMPLE_RATE_HZ,
     check_encoders,
     encode_audio,
@@ -23,12 +24,13 @@ from abr_alloc.media.probe import content_hash, probe, read_packets
 from abr_alloc.media.scenes import scan_source
 from abr_alloc.media.sound import decode_audio
 
-FAST = {"h264": "ultrafast", "hevc": "ultrafast", "av1": "12"}
+FAST = {"h264": "ultrafast", "hevc": "ultrafast", "vp9": "8", "av1": "12", "vvc": "faster"}
 MOVING = "lavfi:testsrc2=size=96x64:rate=25:duration=2"
 
 
 def video_target(codec: str = "h264", target: str = "crf=30", size=(96, 64), preset: str | None = None) -> VideoTarget:
-    return VideoTarget(codec=codec, width_px=size[0], height_px=size[1], target=target, preset=preset or FAST[codec])
+    encoder = default_encoder(codec, preset or FAST[codec])
+    return VideoTarget(codec=codec, width_px=size[0], height_px=size[1], target=target, encoder=encoder)
 
 
 def audio_target(codec: str = "aac", target: str = "b=64k", channels: int = 2) -> AudioTarget:
@@ -105,7 +107,7 @@ def test_a_rate_is_met(ffmpeg, make_media, codec, tmp_path):
     encode_video(
         ffmpeg,
         probe(source, ffmpeg),
-        video_target(codec, "b=150k", (128, 96), VIDEO_CODECS[codec].default_preset),
+        video_target(codec, "b=150k", (128, 96), default_encoder(codec).preset),
         tmp_path / "encode.mp4",
     )
     kbps = read_packets(tmp_path / "encode.mp4").size_bytes.sum() * 8 / 1000 / 4
@@ -116,7 +118,7 @@ def test_a_rate_is_met(ffmpeg, make_media, codec, tmp_path):
 def test_two_encodes_of_one_source_are_the_same_bytes(ffmpeg, sources, codec, tmp_path):
     info = probe(sources["plain"], ffmpeg)
     for name in ("a.mp4", "b.mp4"):
-        encode_video(ffmpeg, info, video_target(codec, preset=VIDEO_CODECS[codec].default_preset), tmp_path / name)
+        encode_video(ffmpeg, info, video_target(codec, preset=default_encoder(codec).preset), tmp_path / name)
     assert content_hash(tmp_path / "a.mp4") == content_hash(tmp_path / "b.mp4")
 
 

@@ -11,9 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
+from abr_alloc.codecs import AUDIO_CODECS
+from abr_alloc.disk import scratch_folder
+from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import ToolMissingError
-from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, gop_frames
+from abr_alloc.media.coding import SAMPLE_RATE_HZ
+from abr_alloc.media.encoder_arguments import Ask, num_passes, probe_arguments
 from abr_alloc.media.ffmpeg import INPUT_GUARD, ONE_THREAD, FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.normalise import source_input, video_chain
@@ -21,6 +24,7 @@ from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.programs import find_program, run_program
 from abr_alloc.partial import partial_name
+from abr_alloc.software_encoders import SOFTWARE_ENCODERS
 from abr_alloc.targets import Target
 from abr_alloc.writing import written_whole
 
@@ -30,6 +34,7 @@ __all__ = [
     "encode_audio",
     "encode_video",
     "list_encoders",
+    "probe_ask",
     "read_pcm_bytes",
 ]
 
@@ -53,7 +58,7 @@ class Encoder:
 
 def list_encoders(ffmpeg: FFmpeg | None) -> list[Encoder]:
     """Every encoder that may be used, video first; without an ffmpeg only programs beside it can be there."""
-    inside = {codec.encoder: (codec.name,) for codec in VIDEO_CODECS.values()}
+    inside = {encoder.name: (encoder.codec,) for encoder in SOFTWARE_ENCODERS.values()}
     inside |= {codec.encoder: (codec.name,) for codec in AUDIO_CODECS.values() if codec.encoder}
     of_fdk = tuple(codec.name for codec in AUDIO_CODECS.values() if codec.fdk_profile)
     known = frozenset() if ffmpeg is None else ffmpeg.encoders
@@ -70,8 +75,9 @@ def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence
     Raises:
         ToolMissingError: names the encoder and how to get it.
     """
-    for codec in {target.codec for target in video}:
-        ffmpeg.require_encoder(VIDEO_CODECS[codec].encoder)
+    for encoder in {target.encoder for target in video if target.encoder is not None}:
+        if encoder.encoder:
+            ffmpeg.require_encoder(encoder.encoder)
     for codec in {target.codec for target in audio}:
         if AUDIO_CODECS[codec].encoder:
             ffmpeg.require_encoder(AUDIO_CODECS[codec].encoder)
@@ -87,29 +93,35 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
     """Encode a part of a source's video, normalised and scaled to the target, to an MP4 file; all of it without `part`.
 
     Raises:
-        ToolFailedError: the encoder failed.
-        ToolMissingError: the encoder is not in this ffmpeg.
+        ToolFailedError: the encoder failed, or a command did not do what it should.
+        ToolMissingError: the encoder is not in this ffmpeg, or the command's program is not there.
     """
-    codec = VIDEO_CODECS[target.codec]
-    asked = Target(target.target)
-    if asked.is_crf:
-        rate = ["-crf", f"{asked.crf:g}"]
-    else:
-        kbps = asked.kbps
-        rate = ["-b:v", f"{kbps:g}k"]
-        if codec.holds_buffer:
-            rate += ["-maxrate", f"{PEAK_RATIO * kbps:g}k", "-bufsize", f"{VBV_RATIO * kbps:g}k"]
+    encoder = target.encoder
+    assert encoder is not None  # what was there before is not encoded
+    ask = probe_ask(encoder, Target(target.target))
     chain = part.chain(info, with_tail=True) if part else video_chain(info)
-    seek_s = part.seek_s if part else None
-    with written_whole(path) as partial:
-        ffmpeg.run(
-            [*ONE_THREAD, *source_input(info, seek_s=seek_s), "-map", f"0:{info.video_index}", "-an", "-sn", "-dn"]
-            + ["-map_metadata", "-1", "-filter_threads", "1"]
-            + ["-vf", f"{chain},scale={target.width_px}:{target.height_px}:flags=bicubic"]
-            + ["-fps_mode", "passthrough", "-c:v", ffmpeg.require_encoder(codec.encoder), "-preset", target.preset]
-            + [*rate, "-g", str(gop_frames(info.fps)), "-pix_fmt", codec.pixel_format(info.pixel_format)]
-            + ["-threads", "1", *codec.probe_options, "-f", "mp4", partial]
-        )
+    chain += f",scale={target.width_px}:{target.height_px}:flags=bicubic"
+    source = [*ONE_THREAD, *source_input(info, seek_s=part.seek_s if part else None)]
+    source += ["-map", f"0:{info.video_index}", "-an", "-sn", "-dn", "-map_metadata", "-1", "-filter_threads", "1"]
+    passes = (1, 2) if num_passes(ask) == 2 else (0,)
+    with written_whole(path) as partial, contextlib.ExitStack() as stack:
+        cwd = stack.enter_context(scratch_folder()) if len(passes) > 1 else None
+        for number in passes:
+            asked = probe_arguments(ffmpeg, encoder, ask, fps=info.fps, samples=info.pixel_format, number=number)
+            output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", partial.absolute()]
+            words = [*source, "-vf", f"{chain}{asked.filters}", "-fps_mode", "passthrough", *asked.words]
+            ffmpeg.run([*asked.before, *words, *output], cwd=cwd)
+
+
+def probe_ask(encoder: VideoEncoder, target: Target) -> Ask:
+    """What an encoder is asked for by a target; a codec's usual one takes rates beside its qualities.
+
+    Raises:
+        UnitError: the target holds no number.
+    """
+    if target.is_rate:
+        return Ask(mode="vbr-2pass" if encoder.rate_mode == "vbr-2pass" else "vbr", number=target.kbps)
+    return Ask(mode="capped-crf" if encoder.rate_mode == "capped-crf" else target.kind, number=target.number)
 
 
 def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, whole_lead_in: bool = False) -> None:

@@ -1,0 +1,139 @@
+"""What a grid may hand to an encoder: options by an allow-list, parameters that name no file, commands without a shell.
+
+Options of ffmpeg are allowed by name; everything else (inputs, outputs, filters, maps, protocols, what the program sets
+itself) is refused. Parameters of an encoder are many and change with its version, so those are refused that name a file
+or that the program sets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+__all__ = ["OPTIONS", "check_arguments", "check_command", "check_params"]
+
+_SOFTWARE = (
+    "tune profile level bf refs b_strategy me_range subq qmin qmax qdiff qcomp trellis i_qfactor b_qfactor slices"
+)
+_HARDWARE = (
+    "tune profile level tier bf refs rc-lookahead spatial-aq spatial_aq temporal-aq temporal_aq aq-strength multipass "
+    "b_ref_mode b_adapt weighted_pred nonref_p no-scenecut look_ahead look_ahead_depth extbrc adaptive_i adaptive_b "
+    "async_depth low_power scenario quality usage compression_level vbaq preanalysis pa_lookahead_buffer_depth "
+    "high_motion_quality_boost_enable enforce_hrd realtime prio_speed power_efficient max_ref_frames lookahead_level "
+    "highbitdepth tf_level p_strategy b_strategy mbbrc qmin qmax coder cavlc a53cc"
+)
+_AUDIO = (
+    "cutoff aac_coder aac_ms aac_is aac_pns aac_tns afterburner eld_sbr signaling header_period vbr application "
+    "frame_duration packet_loss fec mapping_family apply_phase_inv compression_level dialnorm mixing_level room_type "
+    "channel_coupling cpl_start_band dsur_mode dmix_mode ltrt_cmixlev loro_cmixlev stereo_rematrixing profile"
+)
+OPTIONS = {
+    "software": frozenset(_SOFTWARE.split()),
+    "hardware": frozenset(_HARDWARE.split()),
+    "audio": frozenset(_AUDIO.split()),
+}
+"""Options that a grid may give to encoders of a kind; software encoders have more of their own."""
+
+_SET_HERE = {
+    **dict.fromkeys(("i", "f", "y", "map", "ss", "t", "to", "attach", "protocol_whitelist"), "an input or output"),
+    **dict.fromkeys(("vf", "af", "filter", "filter_complex", "lavfi", "filter_script"), "a filter"),
+    **dict.fromkeys(("crf", "qp", "cq", "b", "q", "global_quality", "rc", "rc_mode"), "set from `values` or `rates`"),
+    **dict.fromkeys(("maxrate", "bufsize"), "set from `rate_mode` and `max_rate`"),
+    **dict.fromkeys(("g", "keyint_min", "sc_threshold", "forced-idr", "flags"), "set from `gop_s`"),
+    **dict.fromkeys(("pass", "passlogfile", "stats"), "set from `rate_mode`"),
+    **dict.fromkeys(("pix_fmt",), "set from `pixel_format`"),
+    **dict.fromkeys(("preset", "cpu-used", "speed"), "set from `preset`"),
+    **dict.fromkeys(("x264-params", "x264opts", "x265-params", "svtav1-params"), "set from `params`"),
+    **dict.fromkeys(("aom-params", "vvenc-params"), "set from `params`"),
+    "threads": "set by the program",
+}
+_VALUE = re.compile(r"[A-Za-z0-9_.,:=+|-]{1,200}", re.ASCII)
+_PARAM = re.compile(r"(?P<key>[A-Za-z0-9_-]{1,60})(?:=(?P<value>[A-Za-z0-9_.,;()+-]{0,200}))?", re.ASCII)
+# x265: csv, recon, analysis-save, scaling-list, dhdr10-info, film-grain; x264: cqm, opencl-clbin, dump-yuv.
+# SVT-AV1: fgs-table; libaom: film-grain-table, vmaf-model-path; vvenc: rcstatsfile, logofile, additional-...
+_OF_FILES = re.compile(
+    r"stats?|csv.*|recon.*|dump.*|input.*|output.*|.*file.*|.*path.*|.*-?save|.*-?load|.*-info|.*rpu.*|.*table.*|cqm|"
+    r"scaling-list|opencl.*|.*log.*|zones?|qpfile|dhdr10.*|lambda.*|first-pass.*",
+    re.IGNORECASE,
+)
+_OF_RATES = re.compile(
+    r"crf.*|qp|cqp|bitrate|targetbitrate|tbr|rc|ratecontrol|vbv.*|pass|passes|numpasses|keyint.*|min-keyint|scenecut|"
+    r"open-gop|intra-?period|refresh-?type|irefresh-type|decodingrefreshtype|scd|lp|threads|pools|frame-threads|"
+    r"force-?key.*|kf-(?:min|max).*|target-bitrate|end-usage|cq-level|q|bframe-?rc|width|height|fps.*|frames|seek",
+    re.IGNORECASE,
+)
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_MOST_WORDS = 200
+
+
+def check_arguments(args: Sequence[str], allowed: Collection[str]) -> None:
+    """Refuse options that are not allowed.
+
+    Args:
+        args: options of ffmpeg, each followed by its value.
+        allowed: their names.
+
+    Raises:
+        ValueError: the first that is refused, and why.
+    """
+    if len(args) > _MOST_WORDS:
+        raise ValueError(f"args has {len(args)} words, {_MOST_WORDS} are the most")
+    for at in range(0, len(args), 2):
+        word = args[at]
+        name = word.removeprefix("-").partition(":")[0]
+        if not word.startswith("-") or not name:
+            raise ValueError(f"args holds {word!r} where an option must stand; write options and values in turn")
+        if name not in allowed:
+            why = _SET_HERE.get(name)
+            known = f"is {why}" if why else "is not among the options that may be given"
+            raise ValueError(f"the argument {word!r} {known}; use {', '.join(sorted(allowed))}")
+        if at + 1 == len(args):
+            raise ValueError(f"the argument {word!r} has no value; write options and values in turn")
+        if not _VALUE.fullmatch(args[at + 1]):
+            raise ValueError(f"the argument {word!r} has the value {args[at + 1]!r}; write a word or a number")
+
+
+def check_params(params: str) -> None:
+    """Refuse parameters of an encoder that name a file, or that are set from a grid's other keys.
+
+    Raises:
+        ValueError: the first that is refused, and why.
+    """
+    for item in params.split(":") if params else ():
+        match = _PARAM.fullmatch(item)
+        if match is None:
+            raise ValueError(f"params holds {item!r}; write it like aq-mode=3:me=umh, without spaces and paths")
+        if _OF_FILES.fullmatch(match["key"]) or (match["key"] == "film-grain" and not (match["value"] or "").isdigit()):
+            raise ValueError(f"the parameter {item!r} names a file or writes one, which no grid may; leave it out")
+        if _OF_RATES.fullmatch(match["key"]):
+            raise ValueError(
+                f"the parameter {item!r} is set by the program; use values or rates, rate_mode, max_rate and gop_s"
+            )
+
+
+def check_command(command: Sequence[str], known: Collection[str], source: str) -> None:
+    """Refuse a command template that cannot be filled in.
+
+    Args:
+        command: the program and its arguments.
+        known: names of the placeholders.
+        source: that of what it reads.
+
+    Raises:
+        ValueError: what is missing or unknown.
+    """
+    if len(command) > _MOST_WORDS:
+        raise ValueError(f"command has {len(command)} words, {_MOST_WORDS} are the most")
+    if not command[0] or _PLACEHOLDER.search(command[0]):
+        raise ValueError(f"command begins with {command[0]!r}; name the program first")
+    used = [name for word in command for name in _PLACEHOLDER.findall(word)]
+    for name in used:
+        if name not in known:
+            listed = ", ".join(f"{{{name}}}" for name in known)
+            raise ValueError(f"command has the placeholder {{{name}}}; use {listed}")
+    for name in (source, "out"):
+        if name not in used:
+            raise ValueError(f"command has no {{{name}}}: where the program {_PLACES[name]}; add it as an argument")
+
+
+_PLACES = {"y4m": "reads its frames", "wav": "reads its samples", "out": "writes its encode"}

@@ -1,0 +1,95 @@
+"""Which encoder makes a rendition of a ladder, as its ladder file says, and what it is asked for there."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Collection, Mapping
+
+from abr_alloc.allocation.rendition import VideoRendition
+from abr_alloc.encoders import KINDS, AudioEncoder, VideoEncoder, default_encoder
+from abr_alloc.errors import DeliveryError, UnitError
+from abr_alloc.formats.delivery_record import ProbedValue
+from abr_alloc.targets import Target
+
+__all__ = ["check_gops", "probed_values", "video_encoder"]
+
+logger = logging.getLogger(__name__)
+
+
+def video_encoder(
+    video: VideoRendition, encoders: Mapping[str, VideoEncoder | AudioEncoder], preset: str | None = None
+) -> VideoEncoder:
+    """The encoder of a rendition.
+
+    Args:
+        video: the rendition.
+        encoders: those of its ladder file, by name.
+        preset: another one than they were probed with, where the user asks for it.
+
+    Raises:
+        DeliveryError: nothing says how to encode it, or its encoder has no such preset.
+    """
+    target = Target(video.target)
+    if target.is_label and not target.is_rate:
+        raise DeliveryError(
+            f"{video.target!r} is a rendition that was measured as it is, and nothing says how to encode it; leave it "
+            "out of the ladder with `video_encoders`, or extract the source"
+        )
+    found = encoders.get(target.encoder or video.codec)
+    if found is None and not target.encoder:
+        found = default_encoder(video.codec)
+    if not isinstance(found, VideoEncoder) or found.codec != video.codec:
+        raise DeliveryError(
+            f"the ladder's target {video.target!r} is of the encoder {target.encoder!r}, whose settings its file does "
+            "not hold; design it again"
+        )
+    if preset is None or preset == found.preset:
+        return found
+    presets = found.software.presets if found.software is not None else ()
+    if preset not in presets:
+        known = f"give one of {', '.join(presets)}" if presets else "leave `preset` out"
+        raise DeliveryError(f"{found.name} has no preset {preset!r}; {known}")
+    return dataclasses.replace(found, preset=preset)
+
+
+def probed_values(video: VideoRendition, encoder: VideoEncoder) -> tuple[ProbedValue, ...]:
+    """The qualities that a rendition lies between, or is; none where its encoder is asked for a rate.
+
+    Raises:
+        DeliveryError: nothing says which quality comes to its rate.
+    """
+    kind = KINDS[encoder.delivery_mode]
+    if kind == "b":
+        return ()
+    known = [(Target(probe.target), probe.bitrate_kbps) for probe in video.nearest_probes]
+    known = known or [(Target(video.target), video.bitrate_kbps)]
+    try:
+        return tuple(
+            ProbedValue(value=target.number, kbps=kbps)
+            for target, kbps in sorted(known, key=lambda item: item[1])
+            if target.kind == kind
+        ) or _missing(video, kind)
+    except UnitError:
+        return _missing(video, kind)
+
+
+def _missing(video: VideoRendition, kind: str) -> tuple[ProbedValue, ...]:
+    raise DeliveryError(
+        f"nothing says which {kind} comes to {video.bitrate_kbps:g} kbps of {video.target!r}; design the ladder again"
+    )
+
+
+def check_gops(encoders: Collection[VideoEncoder]) -> None:
+    """Refuse encoders whose key frames do not stand at the same frames: players could not switch between them.
+
+    Raises:
+        DeliveryError: two have other distances of key frames.
+    """
+    by_gop = {encoder.gop_s: encoder.name for encoder in encoders}
+    if len(by_gop) > 1:
+        (one, first), (other, second) = sorted(by_gop.items())[:2]
+        raise DeliveryError(
+            f"{first} has a key frame every {one:g} s and {second} every {other:g} s, and players switch only where "
+            "both have one; design the ladder with one of them, by `video_encoders`"
+        )

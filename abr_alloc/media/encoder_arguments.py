@@ -1,0 +1,106 @@
+"""What ffmpeg is told of a video encoder: rate, key frames, preset, samples, and what a grid says beside.
+
+A mode and a number say what is asked: `crf`, `cq` or `qp` a quality; `capped-crf` one with a largest rate; `vbr` and
+`vbr-2pass` a mean rate, kbps. A probe's key frames stand at most a GOP apart, a delivery's exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from abr_alloc.codecs import VIDEO_CODECS
+from abr_alloc.encoders import VideoEncoder
+from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
+from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.software_encoders import SoftwareEncoder, Words
+
+__all__ = ["Ask", "VideoArguments", "delivery_arguments", "num_passes", "probe_arguments"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What an encoder is asked for."""
+
+    mode: str
+    """One of `encoders.RATE_MODES`."""
+    number: float
+    """The quality, in the encoder's own scale, or the mean rate, kbps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoArguments:
+    """Words of a command line of ffmpeg."""
+
+    before: tuple[str, ...] = ()
+    """Before the first input: the device, where one has to be opened."""
+    filters: str = ""
+    """What the filter chain ends with, with a comma before it; empty where frames go in as they are."""
+    words: tuple[str, ...]
+    """Of the output, from `-c:v` on."""
+
+
+def num_passes(ask: Ask) -> int:
+    """How often the source is encoded."""
+    return 2 if ask.mode == "vbr-2pass" else 1
+
+
+def probe_arguments(
+    ffmpeg: FFmpeg, encoder: VideoEncoder, ask: Ask, *, fps: Fraction, samples: str, number: int = 0
+) -> VideoArguments:
+    """Words of a probe's encode, in one thread.
+
+    Args:
+        ffmpeg: the program.
+        encoder: with all its settings.
+        ask: what it is asked for.
+        fps: frames per second.
+        samples: ffmpeg's name of the source's samples.
+        number: of the pass, from 1; 0 for the only one.
+
+    Raises:
+        ToolMissingError: the encoder is not in this ffmpeg.
+        GridError: a hardware encoder does not take what it is asked for.
+    """
+    software = encoder.software
+    own = Words() if software is None else software.probe(number)
+    return _arguments(
+        ffmpeg, encoder, ask, Words(options=("-threads", "1", *own.options), params=own.params), fps, samples
+    )
+
+
+def delivery_arguments(
+    ffmpeg: FFmpeg, encoder: VideoEncoder, ask: Ask, *, fps: Fraction, samples: str, threads: int, number: int = 0
+) -> VideoArguments:
+    """Words of an encode with closed GOPs of one length; arguments and errors as of `probe_arguments`."""
+    software = encoder.software
+    own = Words() if software is None else software.delivery(gop_frames(fps, encoder.gop_s), threads, number)
+    return _arguments(ffmpeg, encoder, ask, own, fps, samples)
+
+
+def _arguments(
+    ffmpeg: FFmpeg, encoder: VideoEncoder, ask: Ask, own: Words, fps: Fraction, samples: str
+) -> VideoArguments:
+    software, gop = encoder.software, gop_frames(fps, encoder.gop_s)
+    samples = encoder.pixel_format or VIDEO_CODECS[encoder.codec].pixel_format(samples)
+    assert software is not None
+    words = ["-c:v", ffmpeg.require_encoder(software.name), software.preset_option, encoder.preset]
+    words += [*encoder.args, *_rate(software, ask, encoder.max_rate_kbps), "-g", str(gop), "-pix_fmt", samples]
+    params = ":".join(filter(None, (encoder.params, own.params)))
+    words += [software.params_option, params] if params else []
+    return VideoArguments(words=(*words, *own.options))
+
+
+def _rate(software: SoftwareEncoder, ask: Ask, max_rate_kbps: float | None) -> list[str]:
+    if ask.mode in ("vbr", "vbr-2pass"):
+        words = ["-b:v", f"{ask.number:.3f}k"]
+        if software.holds_buffer:
+            words += ["-maxrate", f"{PEAK_RATIO * ask.number:.3f}k", "-bufsize", f"{VBV_RATIO * ask.number:.3f}k"]
+        return words
+    if ask.mode != "capped-crf":
+        return [f"-{ask.mode}", f"{ask.number:g}", *software.quality]
+    assert max_rate_kbps is not None  # settings without are refused
+    capped = ["-crf", f"{ask.number:g}", software.caps, f"{max_rate_kbps:.3f}k"]
+    if software.holds_buffer:  # of what the cap would be the peak of
+        capped += ["-bufsize", f"{VBV_RATIO * max_rate_kbps / PEAK_RATIO:.3f}k"]
+    return capped
