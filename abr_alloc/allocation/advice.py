@@ -94,7 +94,7 @@ def _of(kind: Kind, rungs: tuple[int, ...], text: str, way: Alternative, audit: 
     sent = (
         f"{abs(way.saved_kbps):.0f} kbps ({100 * abs(share):.1f} %) {'less' if way.saved_kbps >= 0.0 else 'more'} sent"
     )
-    gained = f"expected AVQ {way.gain_mos:+.3f}" if abs(way.gain_mos) >= 0.0005 else "expected AVQ unchanged"
+    gained = f"Expected AVQ {way.gain_mos:+.3f}" if abs(way.gain_mos) >= 0.0005 else "Expected AVQ unchanged"
     return Advice(
         kind=kind,
         rungs=rungs,
@@ -123,11 +123,11 @@ def _why_dropped(audit: LadderAudit, dropped: Sequence[int]) -> Iterator[str]:
         below = audit.rungs[number - 2] if number > 1 else None
         if rung.dominated_by is not None:
             less = rung.rung.total_kbps - audit.rungs[rung.dominated_by - 1].rung.total_kbps
-            yield f"{number} is no better than {rung.dominated_by}, which takes {less:.0f}k less"
+            yield f"rung {number} is no better than rung {rung.dominated_by}, which takes {less:.0f}k less"
         elif below is not None and below.step_mos is not None:
-            yield f"{number} adds {below.step_mos:+.2f} to {number - 1}{_played(rung)}"
+            yield f"rung {number} adds {below.step_mos:.2f} to rung {number - 1}{_played(rung)}"
         else:
-            yield f"{number} is played by {100 * rung.rung.played_share:.1f} %"
+            yield f"rung {number} is played by {100 * rung.rung.played_share:.1f} %"
 
 
 def _played(rung: AuditedRung) -> str:

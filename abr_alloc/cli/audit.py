@@ -31,6 +31,13 @@ _FORMATS = (".json", ".csv", ".parquet")
     "-o", "--output", type=options.PATH, metavar="AUDIT.json|.csv|.parquet", help="The audit as JSON, or rows."
 )
 @click.option(
+    "--report",
+    "report_path",
+    type=options.PATH,
+    metavar="REPORT.html",
+    help="Write the report page (`abr-alloc report`) with the audit in it.",
+)
+@click.option(
     "--write-master",
     "master_path",
     type=options.PATH,
@@ -57,6 +64,7 @@ def command(
     features: Path,
     ladder_path: Path,
     output: Path | None,
+    report_path: Path | None,
     master_path: Path | None,
     network: str,
     max_loss_mos: float,
@@ -83,6 +91,9 @@ def command(
         raise click.UsageError(f"the output {output} must end in {', '.join(_FORMATS)}")
     places.check_output(output, [features, ladder_path, Path(network)])
 
+    if report_path is not None and report_path.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"the report {report_path} must end in .html")
+    places.check_output(report_path, [features, ladder_path, Path(network)])
     if master_path is not None:
         from abr_alloc.runs.new_master import check_master_place, write_master
 
@@ -95,6 +106,7 @@ def command(
     from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.ladder_rules import LadderRules
     from abr_alloc.cli.audit_table import audit_text
+    from abr_alloc.cli.listening import listener
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.parameters import with_options
@@ -120,6 +132,12 @@ def command(
         write_or_print(csv_text(audits.to_frame()), output, exact=True)
     if not (as_json or as_csv):
         echo(audit_text(audits), nl=False)
+    if report_path is not None:
+        from abr_alloc.runs.report_run import report
+
+        page = report(table, model_name, audit=audits, overhead=overhead, feedback=listener())
+        page.save(report_path)
+        inform(f"{report_path}: {page.num_titles} title{'s' if page.num_titles > 1 else ''}")
     if master_path is not None:
         if len(audits) != 1:
             raise click.UsageError(

@@ -29,7 +29,7 @@ def audit_text(audits: Audits) -> str:
         f"AVQ: predicted MOS 1-5 (model {audits.model.name}) with an estimated 90 % interval. VMAF: of the video. "
         "audio share: how far the judgement rests on the audio at this pair (Eq. 8); video has the rest. played: share "
         "of the audience that has the bandwidth for this rung and not for the next. next: AVQ that the next rung adds. "
-        "without: what expected AVQ becomes without this rung alone. ~: interpolated between measured rates; others "
+        "without: how expected AVQ changes without this rung alone. ~: interpolated between measured rates; others "
         "were measured themselves."
     )
     if any("*" in advice.text for title in audits for family in title.families for advice in advise(family)):

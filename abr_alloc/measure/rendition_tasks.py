@@ -162,7 +162,9 @@ class ScoreVideoTask:
     def run(self, cache: Cache) -> None:
         packets = read_stream_packets(self.path, self.finding.index)
         with cache.work_dir() as work_dir, source_here(self.info, cache) as info:
-            scores = score_rendition(self.ffmpeg, info, self.num_source, self.path, self.finding, self.spans, work_dir)
+            scores = score_rendition(
+                self.ffmpeg, info, self.num_source, self.path, self.finding, self.spans, work_dir
+            )
         cache.put(self.key, video_entry(scores, self.finding.sizes(packets, info.fps)))
 
 
@@ -218,7 +220,9 @@ class AudioRenditionTask:
             source_pcm, own_pcm = work_dir / "source.f32", work_dir / "rendition.f32"
             with source_here(self.info, cache) as info:
                 decode_audio(info, self.duration_s, source_pcm)
-                finding, packets = find_audio(self.ffmpeg, info, source_pcm, self.duration_s, self.path, own_pcm)
+                finding, packets = find_audio(
+                    self.ffmpeg, info, source_pcm, self.duration_s, self.path, own_pcm
+                )
             for scene in self.scenes:
                 self._compare(cache, scene, finding, source_pcm, own_pcm)
         times = packet_times(packets)
@@ -240,10 +244,14 @@ class AudioRenditionTask:
         else:
             degraded = _samples(open_pcm(own_pcm), start_s, end_s, finding.shift_samples).astype(np.float32)
         score = reference.score(degraded)
-        cache.put(key, {"visqol_mos": score.visqol_mos, "audio_mos": score.audio_mos, "audio_features": score.features})
+        cache.put(
+            key, {"visqol_mos": score.visqol_mos, "audio_mos": score.audio_mos, "audio_features": score.features}
+        )
 
 
-def _samples(samples: npt.NDArray[np.float32], start_s: float, end_s: float, shift: int) -> npt.NDArray[np.float64]:
+def _samples(
+    samples: npt.NDArray[np.float32], start_s: float, end_s: float, shift: int
+) -> npt.NDArray[np.float64]:
     """A span of a sound, shape (T, 2), from so many samples later; silence where it has none."""
     first, last = round(start_s * SAMPLE_RATE_HZ) + shift, round(end_s * SAMPLE_RATE_HZ) + shift
     found = samples[max(0, first) : max(0, last)].astype(np.float64)

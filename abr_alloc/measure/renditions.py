@@ -181,9 +181,7 @@ class _Run:
             digest_s=options.digest_s,
         )
 
-    def measure(
-        self, renditions: Sequence[Rendition]
-    ) -> Generator[Progress | FailedRendition | FeatureTable, None, None]:
+    def measure(self, renditions: Sequence[Rendition]) -> Generator[Progress | FailedRendition | FeatureTable, None, None]:
         """Find, then score, every rendition."""
         scenes = tuple(scene for part in self._parts.values() for scene in part)
         for rendition in renditions:

@@ -273,9 +273,7 @@ def _offset_notes(pairing: Pairing, fps: Fraction, num: int, num_source: int) ->
     if offset > 0:
         notes.append(f"it begins {offset} frames ({float(offset / fps):.3f} s) after its source")
     elif offset < 0:
-        notes.append(
-            f"{_frames(-offset)} ({float(-offset / fps):.3f} s) come before its source begins, and are left out"
-        )
+        notes.append(f"{_frames(-offset)} ({float(-offset / fps):.3f} s) come before its source begins, and are left out")
     behind = offset + pairing.step * num - num_source
     if behind >= pairing.step:
         notes.append(f"{_frames(behind)} come after its source ends, and are left out")

@@ -175,7 +175,7 @@ def test_advice_is_what_an_engineer_can_do_with_what_it_brings_and_what_is_not_c
     assert [line.kind for line in lines][:2] == ["pair", "drop"], "what needs no encode comes first"
     pair = by_kind["pair"]
     assert pair.text.startswith("Pair again, without any encode: rung")
-    assert f"expected AVQ {found.re_paired.gain_mos:+.3f}" in pair.text and " kbps (" in pair.text
+    assert f"Expected AVQ {found.re_paired.gain_mos:+.3f}" in pair.text and " kbps (" in pair.text
     for line in lines:
         assert line.told_apart == (abs(line.gain_mos) > found.difference_mos)
         assert line.text.endswith(" *") != line.told_apart, "a gain within the model's error is marked"
@@ -184,7 +184,7 @@ def test_advice_is_what_an_engineer_can_do_with_what_it_brings_and_what_is_not_c
 def test_a_ladder_of_another_title_or_of_no_rung_that_fits_is_refused(scenes, model) -> None:
     with pytest.raises(LadderFormatError, match=f"shipped.csv is a ladder of title 'other', not of '{TITLE}'"):
         audit_title(scenes, given_rungs(WASTEFUL, "other"), NETWORK, model)
-    with pytest.raises(LadderFormatError, match="no rung of shipped.csv has a place .* line 2: 9000k is above"):
+    with pytest.raises(LadderFormatError, match=r"no rung of shipped.csv has a place .* line 2: 9000k is above"):
         audit_title(scenes, given_rungs([(9000, 128)]), NETWORK, model)
     with pytest.raises(LadderFormatError, match="has no rungs"):
         audit_title(scenes, GivenLadder(name="shipped.csv", rungs=()), NETWORK, model)

@@ -13,7 +13,7 @@ from abr_alloc.allocation.matching import match_ladder
 
 @pytest.fixture
 def title(make_surface):
-    """240p at 100 to 400 kbps and 480p at 300 to 1200, beside 32, 64 and 128 kbps of audio; the last 480p has a name."""
+    """240p at 100 to 400 kbps and 480p at 300 to 1200, beside 32, 64 and 128 kbps of audio; the last has a name."""
     video = np.array([2.0, 3.0, 2.5, 3.5, 4.5])
     made = make_surface(
         np.add.outer(video, [0.0, 0.1, 0.2]), [100, 400, 300, 600, 1200], [32, 64, 128], [240] * 2 + [480] * 3
