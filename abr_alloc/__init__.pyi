@@ -21,6 +21,7 @@ from .runs.ladder_run import Ladders as Ladders
 from .runs.ladder_run import ladder as ladder
 from .runs.lint_run import LintResult as LintResult
 from .runs.lint_run import lint as lint
+from .runs.measure_run import measure_renditions as measure_renditions
 from .runs.plan_run import PlanResult as PlanResult
 from .runs.plan_run import plan as plan
 from .runs.relevance_run import RelevanceResult as RelevanceResult

@@ -135,20 +135,21 @@ class VmafLogError(MediaError):
 
 
 class FailedTitlesError(AbrAllocError):
-    """Some titles of several could not be measured; the others were."""
+    """Some titles of several, or renditions of a title, could not be measured; the others were."""
 
-    def __init__(self, failures: Sequence[tuple[str, str]], num_titles: int) -> None:
+    def __init__(self, failures: Sequence[tuple[str, str]], num_titles: int, noun: str = "titles") -> None:
         names = ", ".join(name for name, _ in failures[:5]) + (", ..." if len(failures) > 5 else "")
         super().__init__(
-            f"{len(failures)} of {num_titles} titles failed ({names}); "
+            f"{len(failures)} of {num_titles} {noun} failed ({names}); "
             + ("the others are measured: " if len(failures) < num_titles else "")
             + "correct these and run the same command again"
         )
         self.failures = tuple(failures)
         self.num_titles = num_titles
+        self.noun = noun
 
-    def __reduce__(self) -> tuple[type[FailedTitlesError], tuple[tuple[tuple[str, str], ...], int]]:
-        return type(self), (self.failures, self.num_titles)
+    def __reduce__(self) -> tuple[type[FailedTitlesError], tuple[tuple[tuple[str, str], ...], int, str]]:
+        return type(self), (self.failures, self.num_titles, self.noun)
 
 
 class GridError(AbrAllocError):

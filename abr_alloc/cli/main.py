@@ -38,6 +38,7 @@ COMMANDS = {
     "figure": "Draw relevance, surface, ladder or split as SVG or PNG.",
     "ladder": "Design the rungs that serve an audience best.",
     "lint": "Check an HLS stream against Apple's authoring rules, offline.",
+    "measure": "Measure renditions that exist against their source, without an encode.",
     "plan": "Choose the best audio/video pairs under a budget.",
     "relevance": "Estimate how much audio and video matter per scene.",
     "report": "Make a page with budget slider, relevance and ladder.",

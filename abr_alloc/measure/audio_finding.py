@@ -150,9 +150,7 @@ def _check_extent(path: Path, before_s: float, after_s: float) -> None:
             )
 
 
-def _notes(
-    stream: EncodedStream, lag: int, own: bool, before_s: float, after_s: float, is_silent: bool
-) -> list[str]:
+def _notes(stream: EncodedStream, lag: int, own: bool, before_s: float, after_s: float, is_silent: bool) -> list[str]:
     notes = []
     lag_ms = 1000 * lag / SAMPLE_RATE_HZ
     if is_silent:

@@ -23,7 +23,7 @@ from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.table.table import FeatureTable
 from abr_alloc.workers.task import Finished, Workers
 
-__all__ = ["ExtractOptions", "FailedTitle", "Progress", "extract"]
+__all__ = ["ExtractOptions", "FailedTitle", "Progress", "extract", "title_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -192,6 +192,11 @@ def _name_titles(sources: Sequence[Path]) -> list[tuple[str, Path]]:
         if not is_there:
             raise UnsupportedMediaError(f"{path} does not exist; check the path", path=str(path))
     return sorted(zip(names, sources, strict=True))
+
+
+def title_of(source: Path) -> str:
+    """The name of a source that is measured by itself."""
+    return _as_text(source.stem)
 
 
 def _as_text(name: str) -> str:

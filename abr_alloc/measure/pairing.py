@@ -51,7 +51,7 @@ class Pairing:
     """Frames that show another moment: held or left out by whoever encoded."""
 
 
-class Unpaired(ValueError):  # noqa: N818 - why there is no pairing, to be completed by who knows the file
+class Unpaired(ValueError):
     """The frames cannot be paired; the message is a phrase that says why."""
 
 

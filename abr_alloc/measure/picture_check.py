@@ -66,9 +66,7 @@ def check_picture(
     place = find_place(theirs[0], read_as(*mine, given, wanted)[0], search=assumed)
     explains = place is not None and (not assumed or place.error < _TRUE_PLACE * float(theirs[0].std()))
     if place is not None and explains and abs(place.largest) > _MOST_APART:
-        raise UnsupportedMediaError(
-            f"{path}: {_said_of(place)}; give a rendition of the whole picture", path=str(path)
-        )
+        raise UnsupportedMediaError(f"{path}: {_said_of(place)}; give a rendition of the whole picture", path=str(path))
     if assumed:
         return given, []
     reading = _reading(path, info, source, theirs, mine, given, wanted)

@@ -55,9 +55,7 @@ def video_rows(cache: Cache, task: ScoreVideoTask, parts: Sequence[Sequence[Scen
         parts: the scenes of each.
     """
     entry, finding, fps = cache.require(task.key), task.finding, task.info.fps
-    target = VideoTarget(
-        codec=finding.codec, width_px=finding.width_px, height_px=finding.height_px, target=task.name, preset=""
-    )
+    target = VideoTarget(codec=finding.codec, width_px=finding.width_px, height_px=finding.height_px, target=task.name)
     rows, scored = [], 0
     for (first, last), scenes in zip(task.spans, parts, strict=True):
         part = {

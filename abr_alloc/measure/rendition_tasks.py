@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from abr_alloc.measure.looks import NORMALISATION, source_here
 from abr_alloc.measure.rendition_score import score_rendition
 from abr_alloc.measure.small_frames import SMALL_VERSION, SmallFrames, read_small_frames
 from abr_alloc.measure.tasks import audio_score_key, packet_times, video_entry
-from abr_alloc.measure.video import VIDEO_FEATURE_VERSION
+from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, FrameScores
 from abr_alloc.measure.video_finding import FINDING_VERSION, VideoFinding, find_video
+from abr_alloc.measure.vmaf_log import take_log
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
-from abr_alloc.media.encoders import read_pcm_bytes
+from abr_alloc.media.encoding import read_pcm_bytes
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.normalise import video_chain
-from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.probe import MediaInfo, content_hash
 from abr_alloc.media.scenes import Scene
 from abr_alloc.media.sound import decode_audio
 from abr_alloc.media.streams import read_stream_packets
@@ -128,6 +130,8 @@ class ScoreVideoTask:
     finding: VideoFinding
     spans: tuple[tuple[int, int], ...]
     """First source frame and the first one after of what is scored; both have all of it."""
+    vmaf_log: Path | None = None
+    """A log that is taken instead, once a sample of frames agrees; None to score all."""
 
     @property
     def key(self) -> str:
@@ -142,6 +146,7 @@ class ScoreVideoTask:
             placed=[finding.by_times, finding.step, finding.offset, finding.first, finding.last],
             meant=[finding.in_full_range, finding.matrix],
             spans=self.spans,
+            log=None if self.vmaf_log is None else content_hash(self.vmaf_log),
             version=FINDING_VERSION,
             **self.info.stream_facts,
         )
@@ -161,11 +166,25 @@ class ScoreVideoTask:
 
     def run(self, cache: Cache) -> None:
         packets = read_stream_packets(self.path, self.finding.index)
-        with cache.work_dir() as work_dir, source_here(self.info, cache) as info:
-            scores = score_rendition(
-                self.ffmpeg, info, self.num_source, self.path, self.finding, self.spans, work_dir
-            )
+        with source_here(self.info, cache) as info:
+            scores = self._score(cache, info, self.spans) if self.vmaf_log is None else self._take_log(cache, info)
         cache.put(self.key, video_entry(scores, self.finding.sizes(packets, info.fps)))
+
+    def _score(self, cache: Cache, info: MediaInfo, spans: Sequence[tuple[int, int]]) -> FrameScores:
+        with cache.work_dir() as work_dir:
+            return score_rendition(self.ffmpeg, info, self.num_source, self.path, self.finding, spans, work_dir)
+
+    def _take_log(self, cache: Cache, info: MediaInfo) -> FrameScores:
+        """What a log has for the spans; its frames are those that both files have, in order."""
+        first, log = self.finding.first, self.vmaf_log
+        assert log is not None
+
+        def score_run(start: int, count: int) -> FrameScores:
+            return self._score(cache, info, [(first + start, first + start + count)])
+
+        scores = take_log(log, score_run, self.finding.last - first)
+        values = [scores.values[a - first : b - first] for a, b in self.spans]
+        return replace(scores, values=np.concatenate(values))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,9 +239,7 @@ class AudioRenditionTask:
             source_pcm, own_pcm = work_dir / "source.f32", work_dir / "rendition.f32"
             with source_here(self.info, cache) as info:
                 decode_audio(info, self.duration_s, source_pcm)
-                finding, packets = find_audio(
-                    self.ffmpeg, info, source_pcm, self.duration_s, self.path, own_pcm
-                )
+                finding, packets = find_audio(self.ffmpeg, info, source_pcm, self.duration_s, self.path, own_pcm)
             for scene in self.scenes:
                 self._compare(cache, scene, finding, source_pcm, own_pcm)
         times = packet_times(packets)
@@ -244,14 +261,10 @@ class AudioRenditionTask:
         else:
             degraded = _samples(open_pcm(own_pcm), start_s, end_s, finding.shift_samples).astype(np.float32)
         score = reference.score(degraded)
-        cache.put(
-            key, {"visqol_mos": score.visqol_mos, "audio_mos": score.audio_mos, "audio_features": score.features}
-        )
+        cache.put(key, {"visqol_mos": score.visqol_mos, "audio_mos": score.audio_mos, "audio_features": score.features})
 
 
-def _samples(
-    samples: npt.NDArray[np.float32], start_s: float, end_s: float, shift: int
-) -> npt.NDArray[np.float64]:
+def _samples(samples: npt.NDArray[np.float32], start_s: float, end_s: float, shift: int) -> npt.NDArray[np.float64]:
     """A span of a sound, shape (T, 2), from so many samples later; silence where it has none."""
     first, last = round(start_s * SAMPLE_RATE_HZ) + shift, round(end_s * SAMPLE_RATE_HZ) + shift
     found = samples[max(0, first) : max(0, last)].astype(np.float64)

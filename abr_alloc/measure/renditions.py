@@ -48,6 +48,10 @@ class Rendition:
     """`video` or `audio`: of a file that holds both, which one is meant."""
     label: str
     """What it is called: the `target` of its rows."""
+    where: str = ""
+    """What messages call its file."""
+    vmaf_log: Path | None = None
+    """libvmaf's log of it, taken instead of scoring; None for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +128,6 @@ class _Run:
         self._videos: dict[Rendition, ScoreVideoTask] = {}
         self._audios: dict[Rendition, AudioFinding] = {}
         self._audio_tasks: dict[Rendition, AudioRenditionTask] = {}
-        self._failed: list[FailedRendition] = []
 
     def look(self) -> Generator[Progress, None, None]:
         """What the source is, and its scenes."""
@@ -181,14 +184,16 @@ class _Run:
             digest_s=options.digest_s,
         )
 
-    def measure(self, renditions: Sequence[Rendition]) -> Generator[Progress | FailedRendition | FeatureTable, None, None]:
+    def measure(
+        self, renditions: Sequence[Rendition]
+    ) -> Generator[Progress | FailedRendition | FeatureTable, None, None]:
         """Find, then score, every rendition."""
         scenes = tuple(scene for part in self._parts.values() for scene in part)
         for rendition in renditions:
             try:
                 self._begin(rendition, scenes)
             except MediaError as error:
-                yield FailedRendition(rendition=rendition, error=error)
+                yield _failed(rendition, error)
         for finished in self._workers.finished() if self._owners else ():
             assert finished is not None  # nobody asked for ticks
             rendition = self._owners.pop(id(finished.task))
@@ -202,7 +207,7 @@ class _Run:
                     raise
                 self._videos.pop(rendition, None)
                 logger.info("%s failed: %s", rendition.label, error)
-                yield FailedRendition(rendition=rendition, error=error)
+                yield _failed(rendition, error)
             yield Progress(done=self._done, total=max(self._total, self._done), label=finished.task.label)
         if self._videos or self._audios:
             yield self._table()
@@ -270,6 +275,7 @@ class _Run:
             rendition_hash=task.rendition_hash,
             finding=finding,
             spans=spans,
+            vmaf_log=rendition.vmaf_log,
         )
 
     def _table(self) -> FeatureTable:
@@ -292,3 +298,15 @@ class _Run:
             renditions={self._name: json.loads(json.dumps(facts))},
         )
         return FeatureTable(to_frame(rows), about)
+
+
+def _failed(rendition: Rendition, error: AbrAllocError) -> FailedRendition:
+    """A failure in words about what the user named, not about a file of ours."""
+    if rendition.where:
+        error.args = tuple(
+            word.replace(str(rendition.path.absolute()), rendition.where).replace(str(rendition.path), rendition.where)
+            if isinstance(word, str)
+            else word
+            for word in error.args
+        )
+    return FailedRendition(rendition=rendition, error=error)

@@ -34,7 +34,7 @@ _MOST_DRIFT_S = 0.005
 _SHARE = 0.5  # of the windows that must agree
 
 
-class UnlikeSound(ValueError):  # noqa: N818 - why there is no offset, to be completed by who knows the file
+class UnlikeSound(ValueError):
     """The two sounds cannot be laid over one another; the message is a phrase that says why."""
 
 

@@ -20,7 +20,6 @@ import numpy.typing as npt
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.measure.pairing import Pairing, Unpaired, find_pairing
 from abr_alloc.measure.picture_check import check_picture
-from abr_alloc.measure.registration import Reading
 from abr_alloc.measure.small_frames import SmallFrames, read_small_frames
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo, Packets, probe
@@ -273,7 +272,9 @@ def _offset_notes(pairing: Pairing, fps: Fraction, num: int, num_source: int) ->
     if offset > 0:
         notes.append(f"it begins {offset} frames ({float(offset / fps):.3f} s) after its source")
     elif offset < 0:
-        notes.append(f"{_frames(-offset)} ({float(-offset / fps):.3f} s) come before its source begins, and are left out")
+        notes.append(
+            f"{_frames(-offset)} ({float(-offset / fps):.3f} s) come before its source begins, and are left out"
+        )
     behind = offset + pairing.step * num - num_source
     if behind >= pairing.step:
         notes.append(f"{_frames(behind)} come after its source ends, and are left out")

@@ -133,7 +133,4 @@ def read_stream_packets(path: Path, index: int) -> Packets:
         )
     start_s, duration_s, size_bytes = table[np.lexsort(table.T[::-1])].T
     until_next = np.append(np.diff(start_s), duration_s[-1] or (np.diff(start_s).mean() if len(start_s) > 1 else 0.0))
-    return Packets(
-        start_s=start_s, duration_s=np.where(duration_s > 0, duration_s, until_next), size_bytes=size_bytes
-    )
-
+    return Packets(start_s=start_s, duration_s=np.where(duration_s > 0, duration_s, until_next), size_bytes=size_bytes)

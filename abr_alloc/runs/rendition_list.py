@@ -1,0 +1,140 @@
+"""Which renditions a run measures: files, packages on disk, and lists of them, each stream with its label."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from abr_alloc.errors import ArgumentError, MediaError, UnsupportedMediaError
+from abr_alloc.measure.renditions import FailedRendition, Rendition
+from abr_alloc.media.streams import read_streams
+from abr_alloc.packages.reader import is_package, read_package
+from abr_alloc.targets import Target
+
+__all__ = ["list_renditions"]
+
+_KINDS = ("video", "audio", "both")
+_COLUMNS = ("path", "kind", "label", "vmaf_log")
+
+
+def list_renditions(
+    places: Sequence[Path], vmaf_logs: Sequence[str], folder: Path
+) -> tuple[list[Rendition], list[FailedRendition]]:
+    """Every stream that is to be measured, and those that cannot be.
+
+    Args:
+        places: media files, playlists and manifests, and lists (`.csv`) of files.
+        vmaf_logs: logs, each as `LABEL=FILE`.
+        folder: where streams of packages are written as files; they must stay as long as they are measured.
+
+    Raises:
+        ArgumentError: a label is of two renditions or reads as what an encoder is asked for; a list or a log's label
+            cannot be read.
+        PackageError: a playlist or manifest cannot be read.
+    """
+    found: list[Rendition] = []
+    failed: list[FailedRendition] = []
+    for rendition in _expanded(places, folder):
+        try:
+            found += _streams(rendition)
+        except MediaError as error:
+            failed.append(FailedRendition(rendition=rendition, error=error))
+    _check_labels(found)
+    return _with_logs(found, vmaf_logs), failed
+
+
+def _expanded(places: Sequence[Path], folder: Path) -> Iterator[Rendition]:
+    for number, place in enumerate(places):
+        if place.suffix.lower() == ".csv":
+            yield from _listed(place)
+        elif place.is_file() and is_package(place):
+            home = folder / str(number)
+            home.mkdir(parents=True, exist_ok=True)
+            for at, stream in enumerate(read_package(place).streams):
+                path = home / f"{at}{stream.suffix}"
+                stream.write(path)
+                kind = "both" if stream.kind == "muxed" else stream.kind
+                yield Rendition(path=path, kind=kind, label=stream.label, where=stream.where)
+        else:
+            yield Rendition(path=place, kind="", label=place.stem, where=str(place))
+
+
+def _listed(path: Path) -> Iterator[Rendition]:
+    """Rows of a list; paths are from its own folder."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ArgumentError(f"the list {path} cannot be read ({reason}); give CSV with the column path") from error
+    names = list(rows[0]) if rows else []
+    if not rows or "path" not in names:
+        raise ArgumentError(f"the list {path} has no column path, or no rows; give CSV with {', '.join(_COLUMNS)}")
+    strange = [name for name in names if name not in _COLUMNS]
+    if strange:
+        raise ArgumentError(f"the list {path} has a column {strange[0]!r}; columns are {', '.join(_COLUMNS)}")
+    for number, row in enumerate(rows, start=2):
+        place, kind = (row["path"] or "").strip(), (row.get("kind") or "").strip()
+        if not place or (kind and kind not in _KINDS) or None in row:
+            what = "no path" if not place else f"the kind {kind!r}, not {', '.join(_KINDS)}" if kind else "more columns"
+            raise ArgumentError(f"the list {path}, line {number}: it has {what}; correct it")
+        log = (row.get("vmaf_log") or "").strip()
+        yield Rendition(
+            path=path.parent / place,
+            kind=kind,
+            label=(row.get("label") or "").strip() or Path(place).stem,
+            where=str(path.parent / place),
+            vmaf_log=path.parent / log if log else None,
+        )
+
+
+def _streams(rendition: Rendition) -> list[Rendition]:
+    """The streams of a file that are wanted.
+
+    Raises:
+        UnsupportedMediaError: it has none of the kind that it is said to be.
+        MediaError: it cannot be read.
+    """
+    streams = read_streams(rendition.path)
+    wanted = [s for s in streams if rendition.kind in ("", "both", s.kind)]
+    if not wanted or (rendition.kind == "both" and len(wanted) < 2):
+        raise UnsupportedMediaError(
+            f"{rendition.path} holds {' and '.join(s.kind for s in streams)}, but was given as "
+            f"{rendition.kind.replace('both', 'video and audio')}; correct its kind",
+            path=str(rendition.path),
+        )
+    logs = {"video": rendition.vmaf_log, "audio": None}
+    return [replace(rendition, kind=stream.kind, vmaf_log=logs[stream.kind]) for stream in wanted]
+
+
+def _check_labels(renditions: Sequence[Rendition]) -> None:
+    taken: dict[tuple[str, str], Rendition] = {}
+    for rendition in renditions:
+        label = rendition.label
+        if not label or not label.isprintable() or (not label.isascii() and "\udc80" <= max(label) <= "\udfff"):
+            raise ArgumentError(f"{rendition.where}: its label {label!r} is no printable text; give another in a list")
+        if not Target(label).is_label:
+            raise ArgumentError(
+                f"{rendition.where}: its label {label!r} reads as what an encoder is asked for; rename the file, or "
+                "give a label in a list (CSV with path, kind, label)"
+            )
+        other = taken.setdefault((rendition.kind, label), rendition)
+        if other is not rendition:
+            raise ArgumentError(
+                f"{other.where} and {rendition.where} are both called {label!r}; rename one, or give labels in a list "
+                "(CSV with path, kind, label)"
+            )
+
+
+def _with_logs(renditions: Sequence[Rendition], vmaf_logs: Sequence[str]) -> list[Rendition]:
+    found = list(renditions)
+    for text in vmaf_logs:
+        at = [i for i, r in enumerate(found) if r.kind == "video" and text.startswith(f"{r.label}=")]
+        if not at:
+            labels = ", ".join(r.label for r in found if r.kind == "video") or "none"
+            raise ArgumentError(f"{text!r} names no video rendition; write LABEL=FILE with one of: {labels}")
+        best = max(at, key=lambda i: len(found[i].label))
+        found[best] = replace(found[best], vmaf_log=Path(text[len(found[best].label) + 1 :]))
+    return found
