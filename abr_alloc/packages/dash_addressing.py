@@ -117,12 +117,14 @@ def _lengths(said: Sequence[Element], duration_s: Fraction | None, where: str) -
     if not duration or (duration_s is None and urls is None):
         raise PackageError(f"{where}: the lengths of its segments are not given; add a SegmentTimeline", path=where)
     length_s = duration / timescale
+    if urls and duration_s is not None and urls * length_s <= duration_s - length_s:
+        length_s = duration_s / urls  # segments that the list says are shorter than they can be: ffmpeg writes such
     count = urls if urls is not None else math.ceil((duration_s or 0) / length_s - _ROUNDING)
     if count > MOST_SEGMENTS:
         raise _too_many(where)
     for at in range(count):
         left_s = length_s if duration_s is None else duration_s - at * length_s
-        yield int(offset + at * duration), min(length_s, left_s) if left_s > 0 else length_s
+        yield int(offset + at * length_s * timescale), min(length_s, left_s) if left_s > 0 else length_s
 
 
 def _timeline(timeline: Element, timescale: int, end: Fraction | None, where: str) -> Iterator[tuple[int, Fraction]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -250,7 +249,7 @@ def _variants(made: Sequence[tuple[_Found, PackagedStream]]) -> tuple[PackagedVa
                     name=f"{stream.label} + {audio.label}" if audio else stream.label,
                     video=stream.label,
                     audio=audio.label if audio else None,
-                    declared_peak_kbps=math.fsum(known) if len(known) == len(rates) else None,
+                    declared_peak_kbps=round(sum(known), 3) if len(known) == len(rates) else None,
                     declared_average_kbps=None,
                     average_kbps=stream.average_kbps + (audio.average_kbps if audio else 0.0),
                     peak_kbps=stream.peak_kbps + (audio.peak_kbps if audio else 0.0),
