@@ -55,6 +55,8 @@ class GivenRung:
     """Audio stream; None where the rung has none."""
     muxed: bool = False
     """Whether both lie in the same file, so that other audio means to multiplex anew."""
+    refused: str = ""
+    """Why one of its streams could not be measured, though that was tried; empty where it was not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

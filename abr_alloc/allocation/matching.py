@@ -111,6 +111,8 @@ def match_ladder(
 
 
 def _match(surface: QualitySurface, given: GivenRung, curves_of: Callable[[str], TitleCurves]) -> MatchedRung:
+    if given.refused:
+        raise _Unmatched(given.refused)
     if given.audio is None:
         raise _Unmatched("it has no audio, and AVQ is of audio and video together")
     column, audio_how, audio_note = _match_audio(surface.audio, given.audio)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.cli import options, places, streaming
 from abr_alloc.cli.printing import echo
+
+if TYPE_CHECKING:
+    from abr_alloc.table.table import FeatureTable
 
 __all__ = ["command"]
 
@@ -58,6 +61,16 @@ _FORMATS = (".json", ".csv", ".parquet")
 @options.max_ratio_option
 @options.round_option
 @options.planning
+@click.option(
+    "--with",
+    "base_path",
+    type=options.PATH,
+    metavar="FEATURES.parquet",
+    help="With a media file: a table that has its title, which what is measured is added to.",
+)
+@options.jobs_option
+@options.cache_option
+@options.ffmpeg_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per rung.")
 def command(
@@ -74,12 +87,19 @@ def command(
     round_kbps: float,
     model_name: str,
     overhead: float,
+    base_path: Path | None,
+    jobs: int,
+    cache_dir: Path | None,
+    ffmpeg_path: str | None,
     as_json: bool,
     as_csv: bool,
     **filters: Any,
 ) -> None:
     """Judge a ladder that exists on the titles of FEATURES: what every rung gives, which are wasted, which pairs to
     change without any encode, and what a new ladder would add.
+
+    FEATURES is a feature table, a folder of them, or a quoted pattern; or the media file of the title, against which
+    the streams of a package are measured first, as `abr-alloc measure` does.
 
     A rung whose label is a rendition of the table (`abr-alloc measure`) is judged as measured; others by codec, size
     and rate, between measured rates. What the table does not reach is left out, and said.
@@ -110,6 +130,7 @@ def command(
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.parameters import with_options
+    from abr_alloc.runs.audit_media import is_media
     from abr_alloc.runs.audit_run import audit
     from abr_alloc.table.catalogue import open_catalogue
     from abr_alloc.table.spreadsheet import csv_text
@@ -121,9 +142,13 @@ def command(
         round_kbps=round_kbps,
         overhead=overhead,
     )
-    catalogue = open_catalogue(features)
-    table = select(streaming.read_whole(catalogue, None), Filters(**filters))
-    audits = audit(table, ladder_path, network, model_name, options=wanted)
+    media: dict[str, Any] = {}
+    table: Path | FeatureTable = features
+    if is_media(features):
+        media = {"base": base_path, "cache": cache_dir, "jobs": jobs, "ffmpeg": ffmpeg_path, "feedback": listener()}
+    else:
+        table = select(streaming.read_whole(open_catalogue(features), None), Filters(**filters))
+    audits = audit(table, ladder_path, network, model_name, options=wanted, **media)
     if output is not None and suffix == ".parquet":
         write_frame(audits.to_frame(), output)
     elif as_json or suffix == ".json":
@@ -135,7 +160,7 @@ def command(
     if report_path is not None:
         from abr_alloc.runs.report_run import report
 
-        page = report(table, model_name, audit=audits, overhead=overhead, feedback=listener())
+        page = report(audits.features, model_name, audit=audits, overhead=overhead, feedback=listener())
         page.save(report_path)
         inform(f"{report_path}: {page.num_titles} title{'s' if page.num_titles > 1 else ''}")
     if master_path is not None:

@@ -18,7 +18,9 @@ from abr_alloc.documents import json_text
 from abr_alloc.errors import AbrAllocError
 from abr_alloc.formats.audit_document import audit_document, audit_frame
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.runs.audit_media import Refused, is_media, measure_shipped, without_refused
 from abr_alloc.runs.catalogue_run import table_of
+from abr_alloc.runs.feedback import Feedback
 from abr_alloc.runs.ladder_run import described_network
 from abr_alloc.runs.notebook import TableView
 from abr_alloc.runs.shared_model import as_model
@@ -59,6 +61,8 @@ class Audits(TableView, Sequence[TitleAudit]):
     """What the ladders were held against."""
     model: Model
     """Model that predicted."""
+    features: FeatureTable
+    """What the ladders were judged by."""
 
     @overload
     def __getitem__(self, index: int) -> TitleAudit: ...
@@ -102,15 +106,27 @@ def audit(
     model: Model | str | None = None,
     *,
     options: AuditOptions | None = None,
+    base: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    ffmpeg: str | None = None,
+    feedback: Feedback | None = None,
 ) -> Audits:
     """Judge the ladder that a service ships: what each rung gives, which are wasted, what to pair and place instead.
 
     Args:
-        features: a feature table, or where tables are: a file, a folder, or a pattern.
+        features: a feature table, or where tables are: a file, a folder, or a pattern; or the title's media file, of
+            which the package's streams are measured first (call it below `if __name__ == "__main__":` then).
         ladder: a ladder file, CSV, a master playlist or manifest on disk; or a folder of them, for many titles.
         network: bandwidth of the audience, as `read_audience` reads it.
         model: a model, its name, or its folder; None for the default.
         options: what the ladder is held against.
+        base: with a media file, a table that has its title already: what is measured is added to it, so that rates
+            between its probes are offered too.
+        cache: with a media file, where measurements are kept; the user's cache folder when None.
+        jobs: with a media file, processes; one per core when None.
+        ffmpeg: with a media file, the program; the one that is found when None.
+        feedback: who listens.
 
     Raises:
         AudienceError: the network cannot be read.
@@ -122,6 +138,11 @@ def audit(
     options = options or AuditOptions()
     shipped = read_shipped(Path(ladder))
     audience = network if isinstance(network, Audience) else read_audience(network)
+    refused: Refused = {}
+    if not isinstance(features, FeatureTable) and is_media(Path(features)):
+        features, refused = measure_shipped(
+            Path(features), Path(ladder), base=base, cache=cache, jobs=jobs, ffmpeg=ffmpeg, feedback=feedback
+        )
     model, table = as_model(model), table_of(features)
     found: list[TitleAudit] = []
     failed: list[FailedAudit] = []
@@ -129,11 +150,14 @@ def audit(
     for scenes in by_title(build_surfaces(table, model, overhead=options.overhead)):
         title = scenes[0].title
         try:
-            found.append(audit_title(scenes, shipped.of(title), audience, model, options))
+            given = without_refused(shipped.of(title), refused)
+            found.append(audit_title(scenes, given, audience, model, options))
         except AbrAllocError as error:
             first = first or error
             failed.append(FailedAudit(title=title, reason=str(error)))
     if first is not None and not found:
         raise first
     described = described_network(network) if isinstance(network, str) else network.network
-    return Audits(titles=tuple(found), failed=tuple(failed), network=described, options=options, model=model)
+    return Audits(
+        titles=tuple(found), failed=tuple(failed), network=described, options=options, model=model, features=table
+    )
