@@ -29,7 +29,15 @@ from abr_alloc.allocation.rung import FOOT_MOS, Ladder, make_ladder
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
-__all__ = ["MAX_RUNGS", "PLAYED_SHARE", "choose_number", "design_ladders", "free_number_rules"]
+__all__ = [
+    "MAX_RUNGS",
+    "PLAYED_SHARE",
+    "Candidates",
+    "choose_number",
+    "design_ladders",
+    "free_number_rules",
+    "list_candidates",
+]
 
 MAX_RUNGS = 24
 """Most rungs that are ever tried."""
@@ -43,10 +51,11 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidates:
+class Candidates:
     """Pairs that a rung may be, by total rate."""
 
     video: npt.NDArray[np.intp]
+    """Index in the surface."""
     rungs: RungArrays
     """`audio` is the index in the surface."""
     share: Floats
@@ -62,8 +71,33 @@ class _Candidates:
         same = above.audio == below.audio
         return allowed & same, allowed & ~same
 
+    def ladder_of(
+        self,
+        surface: QualitySurface,
+        chosen: Sequence[int],
+        audience: Audience,
+        interval_mos: tuple[float, float],
+    ) -> Ladder:
+        """The ladder of some candidates, by rising total rate."""
+        rungs = [
+            (
+                surface.video[self.video[j]],
+                surface.audio[self.rungs.audio[j]],
+                float(self.rungs.total_kbps[j]),
+                float(self.rungs.avq_mos[j]),
+                "",
+            )
+            for j in chosen
+        ]
+        return make_ladder(surface.title, rungs, audience, interval_mos)
 
-def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules) -> _Candidates:
+
+def list_candidates(surface: QualitySurface, audience: Audience, rules: LadderRules) -> Candidates:
+    """The pairs of a title that may be rungs.
+
+    Raises:
+        InfeasibleLadderError: none may.
+    """
     total, allowed = surface.total_kbps, allowed_pairs(surface, rules)
     video, audio = np.nonzero(allowed)
     order = np.lexsort((audio, video, total[video, audio]))
@@ -76,7 +110,7 @@ def _candidates(surface: QualitySurface, audience: Audience, rules: LadderRules)
         side_px=surface.video_side_px[video],
         audio=audio,
     )
-    return _Candidates(video=video, rungs=rungs, share=audience.share_with(rungs.total_kbps))
+    return Candidates(video=video, rungs=rungs, share=audience.share_with(rungs.total_kbps))
 
 
 def design_ladders(
@@ -100,7 +134,7 @@ def design_ladders(
         InfeasibleLadderError: not even one rung keeps the rules; the message names the conflict.
     """
     rules = rules or LadderRules()
-    c = _candidates(surface, audience, rules)
+    c = list_candidates(surface, audience, rules)
     n, num_audio = len(c.video), most_audio(rules, len(surface.audio))
     # value[m, j]: best sum of steps so far with m + 1 audio renditions and j as the last rung.
     value = np.full((num_audio, n), -np.inf)
@@ -144,7 +178,7 @@ def free_number_rules(rules: LadderRules, jnd_mos: float) -> LadderRules:
     return dataclasses.replace(rules, min_step_mos=jnd_mos, min_played_share=PLAYED_SHARE)
 
 
-def _extend(c: _Candidates, value: Floats, rules: LadderRules) -> tuple[Floats, npt.NDArray[np.int32]]:
+def _extend(c: Candidates, value: Floats, rules: LadderRules) -> tuple[Floats, npt.NDArray[np.int32]]:
     """One rung more: the best predecessor of every candidate."""
     num_audio, n = value.shape
     total_kbps, avq_mos = c.rungs.total_kbps, c.rungs.avq_mos
@@ -177,7 +211,7 @@ def _extend(c: _Candidates, value: Floats, rules: LadderRules) -> tuple[Floats, 
 
 def _trace(
     surface: QualitySurface,
-    c: _Candidates,
+    c: Candidates,
     audience: Audience,
     interval_mos: tuple[float, float],
     value: Floats,
@@ -189,14 +223,4 @@ def _trace(
     for parent in reversed(parents):
         state = int(parent[state // n, state % n])
         chosen.append(state % n)
-    rungs = [
-        (
-            surface.video[c.video[j]],
-            surface.audio[c.rungs.audio[j]],
-            float(c.rungs.total_kbps[j]),
-            float(c.rungs.avq_mos[j]),
-            "",
-        )
-        for j in reversed(chosen)
-    ]
-    return make_ladder(surface.title, rungs, audience, interval_mos)
+    return c.ladder_of(surface, chosen[::-1], audience, interval_mos)
