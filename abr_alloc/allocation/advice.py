@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from abr_alloc.allocation.alternatives import Alternative
-from abr_alloc.allocation.audit import AuditedRung, LadderAudit
+from abr_alloc.allocation.audit_results import AuditedRung, LadderAudit
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 
 __all__ = ["Advice", "advise", "pair_text"]
@@ -21,6 +21,7 @@ Kind = Literal["pair", "drop", "new audio", "encode", "redesign"]
 _LEAST_SAVED = 0.01
 """Share of what the audience is sent below which a saving is not worth a line."""
 _LEAST_GAIN_MOS = 0.001
+_SHOWN_MOS = 0.0005  # what the third digit shows
 _LEAST_STEP_MOS = 0.05
 """What another video at the same rate must add to its rung for the encode to be worth a line, MOS."""
 
@@ -65,6 +66,14 @@ def _advice(audit: LadderAudit) -> Iterator[Advice]:
         number = len(audit.redesigned.ladder.rungs)
         text = f"A new ladder of {number} rung{'s' if number > 1 else ''} (`abr-alloc ladder` designs it)"
         yield _of("redesign", (), text, audit.redesigned, audit)
+    if audit.cheapest is not None and audit.cheapest.saved_kbps >= _LEAST_SAVED * audit.mean_kbps:
+        number = len(audit.cheapest.ladder.rungs)
+        tops = [one.rungs[-1].avq_mos for one in (audit.cheapest.ladder, audit.ladder)]
+        text = (
+            f"Or a new ladder of {number} rung{'s' if number > 1 else ''} that sends least for the same expected AVQ; "
+            f"its top rung gives {tops[0]:.2f}, not {tops[1]:.2f}"
+        )
+        yield _of("redesign", (), text, audit.cheapest, audit)
 
 
 def _encodes(audit: LadderAudit) -> Iterator[Advice]:
@@ -94,11 +103,12 @@ def _of(kind: Kind, rungs: tuple[int, ...], text: str, way: Alternative, audit: 
     sent = (
         f"{abs(way.saved_kbps):.0f} kbps ({100 * abs(share):.1f} %) {'less' if way.saved_kbps >= 0.0 else 'more'} sent"
     )
-    gained = f"Expected AVQ {way.gain_mos:+.3f}" if abs(way.gain_mos) >= 0.0005 else "Expected AVQ unchanged"
+    changes = abs(way.gain_mos) >= _SHOWN_MOS
+    gained = f"Expected AVQ {way.gain_mos:+.3f}" if changes else "Expected AVQ unchanged"
     return Advice(
         kind=kind,
         rungs=rungs,
-        text=f"{text}. {gained}, {sent} on average" + _uncertain(apart, audit),
+        text=f"{text}. {gained}, {sent} on average" + (_uncertain(apart, audit) if changes else ""),
         gain_mos=way.gain_mos,
         saved_kbps=way.saved_kbps,
         told_apart=apart,

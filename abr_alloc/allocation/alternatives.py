@@ -4,6 +4,7 @@
     trimmed     its own encodes, re-paired where that is better; fewer rungs, for a loss that is stated
     new audio   its own video encodes; the audio that the table has in the ladder's codec, within the rules
     redesigned  as many rungs, of any size and rate that the table offers within the rules
+    cheapest    the same, but for what is sent at the expected AVQ that is there
 
 Each is the best of its kind, exactly (`same_encodes.py`, `ladder.py`). Gains are in the audience's expected AVQ;
 `mean_kbps` is what the audience is sent on average, viewers whom no rung reaches among them.
@@ -23,10 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.cost import Prices
 from abr_alloc.allocation.interpolation import interpolate
-from abr_alloc.allocation.ladder import design_ladders
-from abr_alloc.allocation.ladder_rules import LadderRules
+from abr_alloc.allocation.ladder import design_ladders, list_candidates
+from abr_alloc.allocation.ladder_rules import LadderRules, most_audio
 from abr_alloc.allocation.matching import MatchedRung
+from abr_alloc.allocation.priced_search import BestLadder, Limit, search
+from abr_alloc.allocation.priced_steps import PricedSteps
 from abr_alloc.allocation.reference import offered_rates_kbps
 from abr_alloc.allocation.rung import FOOT_MOS, Ladder, make_ladder, with_preferences
 from abr_alloc.allocation.same_encodes import best_pairing, rungs_to_keep
@@ -37,6 +41,7 @@ __all__ = [
     "Alternative",
     "Changed",
     "Family",
+    "cheapest",
     "families",
     "losses_mos",
     "mean_kbps_of",
@@ -221,11 +226,7 @@ def redesigned(family: Family, rules: LadderRules, round_kbps: float) -> tuple[A
 
     It keeps the rules, as every designed ladder does; the shipped one may not.
     """
-    own = drop_wasted_audio(family.own)
-    rates = [v.bitrate_kbps for v in own.video]
-    offered = offered_rates_kbps(min(rates), max(rates), round_kbps)
-    surface = interpolate(own, overhead=family.overhead, rates_kbps=offered, keep_probes=False, every_size=True)
-    wanted = len(family.rungs)
+    surface, wanted = _offered(family, round_kbps), len(family.rungs)
     try:
         by_rungs = design_ladders(surface, family.audience, wanted, rules, interval_mos=family.interval_mos)
     except InfeasibleLadderError as error:
@@ -233,6 +234,36 @@ def redesigned(family: Family, rules: LadderRules, round_kbps: float) -> tuple[A
     found = with_preferences(by_rungs[-1], family.difference_mos)
     reason = "" if len(found.rungs) == wanted else f"no ladder of more than {len(found.rungs)} rungs keeps the rules"
     return family.alternative(found), reason
+
+
+def cheapest(family: Family, rules: LadderRules, round_kbps: float) -> Alternative | None:
+    """The ladder of at most as many rungs that sends least and is expected to give no less AVQ (`priced_search.py`);
+    None where no ladder that keeps the rules gives as much."""
+    surface = _offered(family, round_kbps)
+    try:
+        candidates = list_candidates(surface, family.audience, rules)
+    except InfeasibleLadderError:
+        return None
+    audio = most_audio(rules, len(surface.audio))
+    steps = PricedSteps.of(candidates, _BY_RATE, _BY_RATE_S, rules, len(family.rungs), audio)
+    found = search(steps, Limit(least_avq_mos=family.as_it_is().expected_avq_mos))
+    if not isinstance(found, BestLadder):
+        return None
+    ladder = candidates.ladder_of(surface, found.found.path, family.audience, family.interval_mos)
+    return family.alternative(with_preferences(ladder, family.difference_mos))
+
+
+_BY_RATE = Prices(storage_per_gb_month=0.0, delivery_per_gb=1.0, views=1.0)
+_BY_RATE_S = 8e6
+"""Prices and a length with which a ladder costs what it sends on average, in kbps: so long 1 kbps comes to 1 GB."""
+
+
+def _offered(family: Family, round_kbps: float) -> QualitySurface:
+    """What a designed ladder is chosen from."""
+    own = drop_wasted_audio(family.own)
+    rates = [v.bitrate_kbps for v in own.video]
+    offered = offered_rates_kbps(min(rates), max(rates), round_kbps)
+    return interpolate(own, overhead=family.overhead, rates_kbps=offered, keep_probes=False, every_size=True)
 
 
 def families(

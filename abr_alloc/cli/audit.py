@@ -68,7 +68,8 @@ _FORMATS = (".json", ".csv", ".parquet")
     metavar="FEATURES.parquet",
     help="With a media file: a table that has its title, which what is measured is added to.",
 )
-@options.jobs_option
+@options.catalogue_jobs_option
+@options.cluster_option
 @options.cache_option
 @options.ffmpeg_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/formats.md).")
@@ -89,6 +90,7 @@ def command(
     overhead: float,
     base_path: Path | None,
     jobs: int,
+    scheduler: str | None,
     cache_dir: Path | None,
     ffmpeg_path: str | None,
     as_json: bool,
@@ -122,16 +124,19 @@ def command(
 
     streaming.one_blas_thread()
 
-    from abr_alloc.allocation.audit import AuditOptions
+    from abr_alloc.allocation.audience import read_audience
+    from abr_alloc.allocation.audit_results import AuditOptions
     from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.ladder_rules import LadderRules
-    from abr_alloc.cli.audit_table import audit_text
+    from abr_alloc.cli.audit_table import audit_text, could_win_text
     from abr_alloc.cli.listening import listener
     from abr_alloc.cli.tables import write_or_print
     from abr_alloc.cli.verbosity import inform
     from abr_alloc.parameters import with_options
+    from abr_alloc.runs.audit_catalogue import AuditTask, audit_catalogue
     from abr_alloc.runs.audit_media import is_media
     from abr_alloc.runs.audit_run import audit
+    from abr_alloc.runs.shipped_ladders import read_shipped
     from abr_alloc.table.catalogue import open_catalogue
     from abr_alloc.table.spreadsheet import csv_text
     from abr_alloc.table.table import write_frame
@@ -147,7 +152,26 @@ def command(
     if is_media(features):
         media = {"base": base_path, "cache": cache_dir, "jobs": jobs, "ffmpeg": ffmpeg_path, "feedback": listener()}
     else:
-        table = select(streaming.read_whole(open_catalogue(features), None), Filters(**filters))
+        catalogue = open_catalogue(features)
+        streaming.check_place(catalogue, output)
+        whole = as_json or report_path is not None or master_path is not None or suffix == ".json"
+        if streaming.comes_in_rows(catalogue, output, as_csv=False, as_document=whole or as_csv):
+            task = AuditTask(
+                chunk=catalogue.chunks[0],
+                model=model_name,
+                audience=read_audience(network),
+                ladders=read_shipped(ladder_path, overhead=overhead),
+                options=wanted,
+                filters=Filters(**filters),
+            )
+            with streaming.shown("audit", jobs, scheduler) as how:
+                summary = audit_catalogue(task, catalogue, output, how)
+            echo(could_win_text(summary.lines), nl=False)
+            for reason in summary.reasons[:-1]:
+                echo(with_options(reason), err=True)
+            summary.raise_any()
+            return
+        table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
     audits = audit(table, ladder_path, network, model_name, options=wanted, **media)
     if output is not None and suffix == ".parquet":
         write_frame(audits.to_frame(), output)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from abr_alloc.allocation.advice import advise
-from abr_alloc.allocation.audit import LadderAudit, TitleAudit
+from abr_alloc.allocation.audit_results import LadderAudit, TitleAudit
 from abr_alloc.cli.ladder_table import UPSCALING_NOTE, has_strong_upscaling
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.cli.tables import audio_text
@@ -14,16 +14,19 @@ from abr_alloc.cli.verbosity import notes
 from abr_alloc.parameters import with_options
 
 if TYPE_CHECKING:
+    from abr_alloc.runs.audit_catalogue import CouldWin
     from abr_alloc.runs.audit_run import Audits
 
-__all__ = ["audit_text"]
+__all__ = ["audit_text", "could_win_text"]
 
 _MOST_SHOWN = 20
 
 
 def audit_text(audits: Audits) -> str:
     """A table per ladder, what to do about it, and how to read it; with several titles a summary first."""
-    parts = [_summary(audits)] if len(audits) > 1 else []
+    from abr_alloc.runs.audit_catalogue import could_win
+
+    parts = [could_win_text([could_win(title) for title in audits])] if len(audits) > 1 else []
     parts += [_title(title) for title in audits]
     told = (
         f"AVQ: predicted MOS 1-5 (model {audits.model.name}) with an estimated 90 % interval. VMAF: of the video. "
@@ -43,22 +46,35 @@ def audit_text(audits: Audits) -> str:
     return "\n".join([*parts, *filter(None, [lines])])
 
 
-def _summary(audits: Audits) -> str:
+def could_win_text(lines: Sequence[CouldWin]) -> str:
     """Titles by what could be won."""
-    table = new_table("title", "rungs", "left\nout", "expected\nAVQ", "kbps\nsent", "could\nwin", left=["title"])
-    rows = sorted(audits, key=lambda title: -title.could_win_mos)
-    for title in rows[:_MOST_SHOWN]:
-        best = max(title.families, key=lambda family: family.could_win_mos)
+    table = new_table(
+        *("title", "rungs", "left\nout", "expected\nAVQ", "kbps\nsent", "pair\nagain", "could\nwin", "could\nsave"),
+        left=["title"],
+    )
+    rows = sorted(lines, key=lambda line: line.order)
+    for line in rows[:_MOST_SHOWN]:
         table.add_row(
-            short_title(title.title, 40),
-            str(sum(len(family.rungs) for family in title.families)),
-            str(len(title.unmatched)),
-            f"{best.ladder.expected_avq_mos:.3f}",
-            f"{best.mean_kbps:.0f}",
-            f"{title.could_win_mos:+.3f}",
+            short_title(line.title, 32),
+            str(line.num_rungs),
+            str(line.num_left_out),
+            f"{line.expected_avq_mos:.3f}",
+            f"{line.mean_kbps:.0f}",
+            f"{line.re_paired_mos:+.3f}",
+            f"{line.could_win_mos:+.3f}",
+            f"{100 * line.saved_share:.0f} %",
         )
     more = f"and {len(rows) - _MOST_SHOWN} more\n" if len(rows) > _MOST_SHOWN else ""
-    return f"{render_table(table)}\n{more}"
+    told = notes(
+        wrap(
+            "pair again: expected AVQ that its own encodes would add, paired otherwise. could win: the most that any "
+            "change would add to the rungs that were judged. could save: of what is sent, at the same expected AVQ. Titles "
+            "with more than half of the rungs left out come last, since little is known of what they could win.",
+            "",
+        )
+        + "\n"
+    )
+    return f"{render_table(table)}\n{more}{told}"
 
 
 def _title(title: TitleAudit) -> str:

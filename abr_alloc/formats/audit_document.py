@@ -11,7 +11,7 @@ import pandas as pd
 
 from abr_alloc.allocation.advice import advise
 from abr_alloc.allocation.alternatives import Alternative
-from abr_alloc.allocation.audit import AuditedRung, AuditOptions, LadderAudit, TitleAudit
+from abr_alloc.allocation.audit_results import AuditedRung, AuditOptions, LadderAudit, TitleAudit
 from abr_alloc.formats.ladder_file import ladder_object
 from abr_alloc.formats.plan_document import model_object, video_object
 from abr_alloc.models.checkpoint import Model
@@ -114,6 +114,7 @@ def _family_object(audit: LadderAudit) -> dict[str, Any]:
         "trimmed": _way_object(audit.trimmed),
         "new_audio": _way_object(audit.new_audio),
         "redesigned": _way_object(audit.redesigned),
+        "cheapest": _way_object(audit.cheapest),
         "redesigned_reason": with_options(audit.redesigned_reason),
         "advice": [dataclasses.asdict(advice) | {"rungs": list(advice.rungs)} for advice in advise(audit)],
     }

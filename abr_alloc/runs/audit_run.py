@@ -12,7 +12,8 @@ import pandas as pd
 
 from abr_alloc import defaults
 from abr_alloc.allocation.audience import Audience, read_audience
-from abr_alloc.allocation.audit import AuditOptions, TitleAudit, audit_title
+from abr_alloc.allocation.audit import audit_title
+from abr_alloc.allocation.audit_results import AuditOptions, TitleAudit
 from abr_alloc.allocation.surface import build_surfaces, by_title
 from abr_alloc.documents import json_text
 from abr_alloc.errors import AbrAllocError

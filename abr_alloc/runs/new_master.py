@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from abr_alloc.allocation.audit import LadderAudit, TitleAudit
+from abr_alloc.allocation.audit_results import LadderAudit, TitleAudit
 from abr_alloc.errors import OutputError, PackageError
 from abr_alloc.packages.package import Package, PackagedVariant
 from abr_alloc.packages.pairs_rewrite import REWRITTEN, NewPair, group_uris, rewrite_pairs
