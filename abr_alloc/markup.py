@@ -14,7 +14,7 @@ from xml.parsers import expat
 __all__ = ["DamagedMarkup", "Element", "elements_of", "parse_xml"]
 
 _MOST_DEEP = 64
-_MOST_ELEMENTS = 1_000_000
+_MOST_ELEMENTS = 500_000
 _MOST_BYTES_BETWEEN = 16 << 20  # from the beginning of one element to that of the next
 _CHUNK_BYTES = 1 << 20
 _BETWEEN = "\x1f"  # a namespace and a name, in expat's words; no XML holds this character

@@ -162,6 +162,10 @@ TESTED_IN = {
     "media/test_part.py": ("media.coding", "media.normalise"),
     "media/test_colour.py": ("media.frames",),
     "media/test_probe.py": ("media.timeline",),
+    "packages/test_dash_reader.py": ("packages.dash_addressing", "packages.single_file"),
+    "packages/test_hls_reader.py": ("packages.local_files", "packages.stream_facts"),
+    "packages/test_joining.py": ("media.remux", "packages.extents"),
+    "packages/test_reader.py": ("packages.package",),
     "reporting/test_page.py": ("reporting.about", "reporting.charts", "reporting.page_data"),
     "reporting/test_figures.py": ("reporting.scatter", "reporting.style"),
     "runs/test_results.py": (

@@ -17,7 +17,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -91,7 +91,7 @@ class _Log:
             values = [float(metrics[name]) for name in self.columns]
         except KeyError as error:
             raise self.refused(f"frame {frame} has no {error.args[0]}") from None
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             values = [math.nan]
         if not all(map(math.isfinite, values)):
             raise self.refused(f"frame {frame} has a metric that is no number")
@@ -247,7 +247,7 @@ class _Params(msgspec.Struct):
 
 
 class _Frame(msgspec.Struct):
-    number: int = msgspec.field(name="frameNum")
+    number: Annotated[int, msgspec.Meta(ge=0, le=_MOST_FRAMES)] = msgspec.field(name="frameNum")
     metrics: msgspec.Raw
 
 

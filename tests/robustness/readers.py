@@ -521,6 +521,68 @@ def _delivery_document(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
+# Packages of others, and their logs.
+
+
+@reader(5)
+def package(rng: Random, folder: Path) -> None:
+    from abr_alloc.packages.reader import read_package
+
+    stream = folder / "hls"
+    if rng.random() < 0.5:
+        path = rng.choice(sorted(stream.rglob("*.m3u8")))
+        data = damaged_text(rng, path.read_text(encoding="utf-8"))
+    else:
+        path = stream / "manifest.mpd"
+        path.touch()
+        data = damaged_text(rng, _MANIFEST)
+    with _replaced(path, data):
+        found = read_package(path)
+    assert found.streams and len({s.label for s in found.streams}) == len(found.streams)
+    for one in found.streams:
+        assert 0.0 < one.average_kbps < math.inf and 0.0 < one.peak_kbps < math.inf and one.duration_s > 0.0
+        assert all(s.media.path.resolve().is_relative_to(stream.resolve()) for s in one.segments)
+        assert not set(one.label) & set("=@/ ")
+    for variant in found.variants:
+        assert variant.average_kbps > 0.0
+        f"{found.stream(variant.video)} {variant}".encode()
+
+
+_MANIFEST = """<?xml version="1.0"?>
+<MPD type="static" mediaPresentationDuration="PT14S"><Period><AdaptationSet mimeType="video/mp4">
+<Representation id="a" bandwidth="100000" frameRate="12"><SegmentTemplate timescale="12"
+ initialization="video/64/init.mp4" media="video/64/$Number%05d$.m4s"><SegmentTimeline><S t="0" d="72" r="1"/>
+<S d="24"/></SegmentTimeline></SegmentTemplate></Representation>
+<Representation id="b"><BaseURL>video/96/</BaseURL><SegmentTemplate duration="6"
+ initialization="init.mp4" media="0000$Number$.m4s"/></Representation></AdaptationSet><AdaptationSet contentType="audio"
+ lang="en"><Representation id="c"><SegmentList timescale="1" duration="6">
+<Initialization sourceURL="audio/48k/init.mp4"/>
+<SegmentURL media="audio/48k/00001.m4s"/><SegmentURL media="audio/48k/00002.m4s" mediaRange="0-99"/></SegmentList>
+</Representation></AdaptationSet></Period></MPD>
+"""
+
+
+@reader(4)
+def vmaf_log(rng: Random, folder: Path) -> None:
+    from abr_alloc.measure.vmaf_log import read_log
+
+    names = ["integer_adm2", *(f"integer_vif_scale{n}" for n in range(4)), "integer_motion2", "vmaf"]
+    frames = [{"frameNum": n, "metrics": dict.fromkeys(names, 0.5 + n)} for n in range(6)]
+    kind = rng.randrange(3)
+    if kind == 0:
+        data = damaged_json(rng, {"version": "3.0.0", "fps": 5.2, "frames": frames})
+    elif kind == 1:
+        rows = [[str(n), *("0.5" for _ in names), ""] for n in range(6)]
+        data = damaged_text(rng, "\n".join(",".join(row) for row in [["Frame", *names, ""], *rows]) + "\n")
+    else:
+        words = " ".join(f'{name}="0.5"' for name in names)
+        rows = "".join(f'<frame frameNum="{n}" {words}/>' for n in range(6))
+        data = damaged_text(rng, f'<VMAF version="3.0.0"><params a="1"/><frames>{rows}</frames></VMAF>')
+    found = read_log(write(folder, "vmaf.log", data), 6)
+    assert found.values.shape == (6, 7) and np.isfinite(found.values).all()
+    found.libvmaf_version.encode()
+
+
 @reader(7)
 def delivery_record(rng: Random, folder: Path) -> None:
     from abr_alloc.formats.delivery_record import read_delivery, write_delivery
