@@ -233,6 +233,11 @@ class DeliveryError(AbrAllocError):
 class InfeasibleLadderError(AbrAllocError):
     """No ladder keeps the constraints together; the message names the conflict."""
 
+    def __init__(self, message: str, *, missing: float | None = None) -> None:
+        super().__init__(message)
+        self.missing = missing
+        """Money, or MOS, that is missing for one; None where it is neither."""
+
 
 class LadderFormatError(AbrAllocError):
     """A ladder file, or a reference ladder, that breaks its format."""

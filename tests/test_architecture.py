@@ -118,6 +118,7 @@ DOORS = {
 TESTED_IN = {
     "allocation/test_plan.py": ("allocation.filters", "allocation.validity"),
     "allocation/test_reference.py": ("allocation.fixed",),
+    "allocation/test_design.py": ("allocation.design_options",),
     "allocation/test_priced_search.py": ("allocation.priced_labels", "allocation.priced_steps"),
     "allocation/test_title_plan.py": ("allocation.title_case",),
     "allocation/test_interpolation.py": ("allocation.surface",),

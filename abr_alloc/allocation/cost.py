@@ -17,12 +17,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from abr_alloc import defaults
-from abr_alloc.allocation.ranges import Money
+from abr_alloc.allocation.ranges import Avq, Money
 from abr_alloc.allocation.rung import Ladder
 from abr_alloc.arguments import require_number
 from abr_alloc.units import gigabytes
 
-__all__ = ["LadderCost", "Prices", "RungCost", "ladder_cost", "rung_costs"]
+__all__ = ["CostProof", "LadderCost", "Prices", "RungCost", "ladder_cost", "rung_costs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,24 @@ class LadderCost:
     def total(self) -> float:
         """Storage and delivery, money."""
         return self.storage + self.delivery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostProof:
+    """How good a ladder is that was designed for money: within a budget, or for a least expected AVQ."""
+
+    cost_budget: Money | None = None
+    """Most that it may cost, money; None where AVQ is what is limited."""
+    min_avq_mos: Avq | None = None
+    """Least expected AVQ, MOS; None where money is what is limited."""
+    bound: Money
+    """No ladder within the budget has a higher expected AVQ, MOS; or none with the least AVQ costs less, money."""
+    gap: Money
+    """How much better a ladder could at most be: MOS within a budget, money for a least AVQ."""
+    mos_per_money: Money | None
+    """What a little more money would be worth, MOS; 0 where it would buy nothing, None where AVQ would cost nothing."""
+    complete: bool
+    """Whether the search ended by itself; False where it was cut short, and the gap may be larger than rounding."""
 
 
 def rung_costs(

@@ -4,26 +4,33 @@ A ladder has one video codec and one audio codec: players switch rungs within a 
 set of streams to encode, store and test. So every pair of codecs is designed for by itself, and the ladder with the
 highest expected AVQ is kept; of those within `TIE_MOS` of it, the one whose codecs more players play.
 
+With prices, the ladder may be the best within a budget of money, or the cheapest with a least expected AVQ
+(`priced_ladder.py`); then the codecs are those with which that comes out best.
+
 Ladders are designed without the audio that is dearer than transparent (`drop_wasted_audio`); a fixed ladder plays
 what it names.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
+import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from abr_alloc import defaults
 from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.candidates import allowed_pairs
+from abr_alloc.allocation.cost import CostProof, LadderCost, ladder_cost
+from abr_alloc.allocation.design_options import DesignOptions
 from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
 from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders, free_number_rules
 from abr_alloc.allocation.ladder_rules import LadderRules, enough_kbps
 from abr_alloc.allocation.path import TIE_MOS
+from abr_alloc.allocation.priced_ladder import PricedLadders
 from abr_alloc.allocation.ranges import Whole
 from abr_alloc.allocation.reference import (
     Comparison,
@@ -35,46 +42,10 @@ from abr_alloc.allocation.rung import Ladder, with_preferences
 from abr_alloc.allocation.shared_ladder import no_shared_audio, share_titles, with_titles
 from abr_alloc.allocation.surface import QualitySurface, by_title, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
-from abr_alloc.arguments import require_number
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
-from abr_alloc.errors import ArgumentError, FeatureTableError, InfeasibleLadderError
-from abr_alloc.models.checkpoint import Model
+from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 
 __all__ = ["DesignOptions", "TitleLadder", "design_catalogue", "design_titles"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DesignOptions:
-    """What a ladder should be like."""
-
-    num_rungs: int | None = defaults.NUM_RUNGS
-    """Rungs; None for as many as are worth having."""
-    jnd_mos: float = defaults.JND_MOS
-    """What a rung must add for it to be worth having, MOS; only where the number is free."""
-    rules: LadderRules = field(default_factory=LadderRules)
-    """What every ladder must keep."""
-    round_kbps: float = defaults.ROUND_KBPS
-    """Video rates are multiples of this, kbps."""
-    overhead: float = defaults.OVERHEAD
-    """Container overhead as a share of the streams' rate."""
-    mix_audio: bool = False
-    """Whether the rungs of one ladder may have different audio codecs."""
-    interval_mos: tuple[float, float] = (0.0, 0.0)
-    """What to add to a prediction for its interval, MOS."""
-    difference_mos: float = 0.0
-    """Half of the 90 % interval of a predicted difference, MOS; 0 where it is not known."""
-
-    def __post_init__(self) -> None:
-        if self.num_rungs is not None and not isinstance(self.num_rungs, int):
-            raise ArgumentError(f"`num_rungs` is {self.num_rungs!r}; give a whole number, or None for any")
-        require_number("num_rungs", 1 if self.num_rungs is None else self.num_rungs, 1, MAX_RUNGS)
-        require_number("jnd_mos", self.jnd_mos, 0.0, 4.0)
-        require_number("round_kbps", self.round_kbps, 0.0, above=True)
-        require_number("overhead", self.overhead, 0.0, 1.0)
-
-    def known_to(self, model: Model) -> DesignOptions:
-        """The same with the model's intervals."""
-        return dataclasses.replace(self, interval_mos=model.interval_mos, difference_mos=model.intervals.difference_mos)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +60,10 @@ class TitleLadder:
     """Where the best size changes, with the top rung's audio; empty for a shared ladder."""
     comparison: Comparison | None = None
     """Beside the fixed ladder, where one was given and the title can play some of it."""
+    cost: LadderCost | None = None
+    """What it costs; None where no prices were given."""
+    cost_proof: CostProof | None = None
+    """How good it is, where it was designed for money."""
 
 
 def design_titles(
@@ -145,7 +120,9 @@ def _best_codecs(
         except InfeasibleLadderError as error:
             refused.append(error)
     if not found:
-        raise refused[0]
+        raise min(refused, key=lambda error: math.inf if error.missing is None else error.missing)
+    if options.min_avq_mos is not None:
+        return min(found, key=lambda designed: math.inf if designed.cost is None else designed.cost.total)
     best = max(designed.ladder.expected_avq_mos for designed in found)
     return next(designed for designed in found if designed.ladder.expected_avq_mos >= best - TIE_MOS)
 
@@ -194,18 +171,17 @@ def _design(
         curves = [curve for title in titles for curve in size_curves(title)]
         _check_rounding(curves, offered, f"{len(titles)} titles", options)
         surface = share_titles(titles, codec, offered, options.overhead)
-    most = MAX_RUNGS if reference is not None and options.num_rungs is None else (options.num_rungs or 1)
-    if reference is not None:
-        most = max(most, len(reference.rungs))
-    by_rungs = design_ladders(surface, audience, most, options.rules, interval_mos=options.interval_mos)
     rules = options.rules
     if options.num_rungs is None:
         rules = free_number_rules(rules, options.jnd_mos)
-        chosen = choose_number(surface, audience, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
-    elif len(by_rungs) < options.num_rungs:
-        raise InfeasibleLadderError(_too_many(surface, by_rungs, options))
-    else:
-        chosen = by_rungs[options.num_rungs - 1]
+    priced: PricedLadders | None = None
+    duration_s = float(np.mean([title.weight_s for title in titles]))
+    if options.prices is not None and (options.for_money or reference is not None):
+        most = options.num_rungs or MAX_RUNGS
+        priced = PricedLadders.of(
+            surface, audience, options.prices, duration_s, most, rules, interval_mos=options.interval_mos
+        )
+    chosen, proof, by_rungs = _chosen(surface, audience, options, reference, priced)
     comparison = None
     if reference is not None:
         comparison = compare_ladders(
@@ -222,13 +198,61 @@ def _design(
             interval_mos=options.interval_mos,
             difference_mos=options.difference_mos,
         )
+        if comparison is not None and priced is not None:
+            comparison = _with_cost(comparison, priced, options, duration_s)
     crossovers: tuple[Crossover, ...] = ()
     if len(titles) == 1:
         crossovers = tuple(find_crossovers(titles[0], titles[0].audio.index(chosen.rungs[-1].audio), codec))
     else:
         chosen = with_titles(chosen, titles)
     chosen = with_preferences(chosen, options.difference_mos)
-    return TitleLadder(ladder=chosen, num_candidates=surface.avq_mos.size, crossovers=crossovers, comparison=comparison)
+    return TitleLadder(
+        ladder=chosen,
+        num_candidates=surface.avq_mos.size,
+        crossovers=crossovers,
+        comparison=comparison,
+        cost=None if options.prices is None else ladder_cost(options.prices, chosen, duration_s),
+        cost_proof=proof,
+    )
+
+
+def _chosen(
+    surface: QualitySurface,
+    audience: Audience,
+    options: DesignOptions,
+    reference: ReferenceLadder | None,
+    priced: PricedLadders | None,
+) -> tuple[Ladder, CostProof | None, list[Ladder]]:
+    """The ladder that is asked for; with its proof where it is for money; and the best of every number of rungs."""
+    by_rungs: list[Ladder] = []
+    if reference is not None or not options.for_money:
+        most = MAX_RUNGS if reference is not None and options.num_rungs is None else (options.num_rungs or 1)
+        if reference is not None:
+            most = max(most, len(reference.rungs))
+        by_rungs = design_ladders(surface, audience, most, options.rules, interval_mos=options.interval_mos)
+    if priced is not None and options.cost_budget is not None:
+        return *priced.within(options.cost_budget), by_rungs
+    if priced is not None and options.min_avq_mos is not None:
+        return *priced.reaching(options.min_avq_mos), by_rungs
+    if options.num_rungs is None:
+        chosen = choose_number(surface, audience, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
+        return chosen, None, by_rungs
+    if len(by_rungs) < options.num_rungs:
+        raise InfeasibleLadderError(_too_many(surface, by_rungs, options))
+    return by_rungs[options.num_rungs - 1], None, by_rungs
+
+
+def _with_cost(comparison: Comparison, priced: PricedLadders, options: DesignOptions, duration_s: float) -> Comparison:
+    """A comparison with the fixed ladder's cost, and what that money, or that AVQ for money, could be instead."""
+    assert options.prices is not None
+    fixed = comparison.ladder
+    cost = ladder_cost(options.prices, fixed, duration_s)
+    gain_mos, cheapest = None, None
+    with contextlib.suppress(InfeasibleLadderError):
+        gain_mos = priced.within(cost.total)[0].expected_avq_mos - fixed.expected_avq_mos
+    with contextlib.suppress(InfeasibleLadderError):
+        cheapest = ladder_cost(options.prices, priced.reaching(fixed.expected_avq_mos)[0], duration_s).total
+    return dataclasses.replace(comparison, cost=cost, same_cost_gain_mos=gain_mos, same_avq_cost=cheapest)
 
 
 def _enough_kbps(surface: QualitySurface, rules: LadderRules) -> float:

@@ -21,10 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.cost import LadderCost
 from abr_alloc.allocation.fixed import ReferenceLadder, ReferenceRung, load_reference
 from abr_alloc.allocation.interpolation import lattice_kbps
 from abr_alloc.allocation.ladder_rules import LadderRules
-from abr_alloc.allocation.ranges import AvqDifference, NumRungs, RateDifference
+from abr_alloc.allocation.ranges import AvqDifference, Money, NumRungs, RateDifference
 from abr_alloc.allocation.rendition import AudioIdentity
 from abr_alloc.allocation.rung import Ladder, keeps_rules, make_ladder, with_preferences
 from abr_alloc.allocation.shared_ladder import mean_vmaf, shared_encoders
@@ -72,6 +73,14 @@ class Comparison:
     """The same at equal VMAF; None also where VMAF is not known."""
     breaks_rules: bool
     """Whether the fixed ladder breaks a rule that the designed one keeps, so that it may come out ahead."""
+    cost: LadderCost | None = None
+    """What the fixed ladder costs; None where no prices were given."""
+    same_cost_gain_mos: AvqDifference | None = None
+    """Expected AVQ of the best ladder that costs no more than the fixed one, less that of the fixed one; None where
+    nothing is as cheap, or no prices were given."""
+    same_avq_cost: Money | None = None
+    """Cost of the cheapest ladder with at least the fixed one's expected AVQ, money; None where none has it, or no
+    prices were given."""
 
     @property
     def scores_disagree(self) -> bool:

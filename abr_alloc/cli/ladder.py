@@ -12,6 +12,7 @@ import click
 from abr_alloc import defaults
 from abr_alloc.cli import options, places, streaming
 from abr_alloc.cli.completion import complete_reference
+from abr_alloc.cli.cost_options import prices_of, pricing_and_limits
 from abr_alloc.cli.printing import echo
 from abr_alloc.documents import shown
 from abr_alloc.parameters import with_options
@@ -116,6 +117,7 @@ class _Sizes(click.ParamType):
     shell_complete=complete_reference,
     help="Hold it against a fixed ladder: apple-hls-avc, apple-hls-hevc, or a ladder file.",
 )
+@pricing_and_limits
 @options.planning
 @options.catalogue_jobs_option
 @options.cluster_option
@@ -137,6 +139,11 @@ def command(
     round_kbps: float,
     shared: bool,
     reference_name: str | None,
+    cost: dict[str, float] | None,
+    views: float | None,
+    months: float,
+    cost_budget: float | None,
+    min_avq_mos: float | None,
     model_name: str,
     overhead: float,
     as_json: bool,
@@ -168,6 +175,7 @@ def command(
     elif as_csv:
         raise click.UsageError(f"--csv does not fit the folder {output}: ladder files are JSON; name a .csv file")
 
+    prices = prices_of(cost, views, months, cost_budget, min_avq_mos)
     streaming.one_blas_thread()
 
     from abr_alloc.allocation.audience import read_audience
@@ -208,6 +216,9 @@ def command(
         round_kbps=round_kbps,
         overhead=overhead,
         mix_audio=len(filters["audio_codecs"]) > 1,
+        prices=prices,
+        cost_budget=cost_budget,
+        min_avq_mos=min_avq_mos,
     ).known_to(model)
     described = described_network(network)
     if not shared and _comes_in_rows(catalogue, output, folder, as_csv=as_csv, as_json=as_json):
@@ -234,7 +245,8 @@ def command(
     elif as_csv or suffix == ".csv":
         write_or_print(csv_text(ladders.to_frame()), output, exact=True)
     if not (as_json or as_csv) or output is not None:
-        echo(ladder_text(ladders, described, model.name, free_number=wanted.num_rungs is None), nl=False)
+        free_number = wanted.num_rungs is None or wanted.for_money
+        echo(ladder_text(ladders, described, model.name, free_number=free_number, prices=prices), nl=False)
         if set(table.frame["title"]) & set(table.metadata.weights_s):
             echo(notes(f"{wrap(with_options(DIGEST_NOTE), '')}\n"), nl=False)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from abr_alloc.allocation.cost import Prices
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.ladder import PLAYED_SHARE
 from abr_alloc.allocation.reference import Comparison
 from abr_alloc.allocation.rung import Ladder
+from abr_alloc.cli.cost_table import compared_cost, cost_lines, money, prices_text, proof_text
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.cli.tables import audio_text, only_audio_codec, video_text
 from abr_alloc.cli.verbosity import notes
@@ -21,7 +23,9 @@ UPSCALING_NOTE = (
 """What is to be known of ladders with such rungs."""
 
 
-def ladder_text(ladders: Sequence[TitleLadder], network: str, model_name: str, *, free_number: bool) -> str:
+def ladder_text(
+    ladders: Sequence[TitleLadder], network: str, model_name: str, *, free_number: bool, prices: Prices | None = None
+) -> str:
     """A table per title, its comparison, and how to read them."""
     told = (
         "played: share of the audience that has the bandwidth for this rung and not for the next. AVQ: predicted MOS "
@@ -30,6 +34,9 @@ def ladder_text(ladders: Sequence[TitleLadder], network: str, model_name: str, *
     )
     if any(has_strong_upscaling(found.ladder) for found in ladders):
         told += UPSCALING_NOTE
+    if prices is not None:
+        lengths_s = {found.cost.duration_s for found in ladders if found.cost is not None}
+        told += f" {prices_text(prices, lengths_s.pop() if len(lengths_s) == 1 else None)}"
     parts = [_one(found, free_number=free_number) for found in ladders]
     return "\n".join([*parts, *filter(None, [notes(f"Audience: {network}\n{wrap(told, '')}\n")])])
 
@@ -56,9 +63,15 @@ def _one(found: TitleLadder, *, free_number: bool) -> str:
             "--rungs auto leaves out what nobody would miss."
         )
         lines += filter(None, [notes(wrap(told))])
+    if found.cost is not None:
+        lines += [f"cost {money(found.cost.total)}:", *cost_lines(found.cost, ladder)]
+        if found.cost_proof is not None:
+            lines.append(wrap(proof_text(found.cost_proof, ladder, found.cost)))
     if found.comparison is not None:
         where = "these titles" if ladder.rungs[0].titles else "this title"
-        lines += _comparison(found.comparison, where)
+        lines += _comparison(found.comparison, where, for_money=found.cost_proof is not None)
+        if found.cost is not None:
+            lines += map(wrap, compared_cost(found.comparison, found.cost))
     return "\n".join(lines) + "\n"
 
 
@@ -86,7 +99,7 @@ def _rungs(ladder: Ladder) -> list[str]:
     ]
 
 
-def _comparison(c: Comparison, where: str) -> list[str]:
+def _comparison(c: Comparison, where: str, *, for_money: bool) -> list[str]:
     audio_codec = only_audio_codec(r.audio for r in c.ladder.rungs)
     with_audio = f", audio in {audio_codec}" if audio_codec else ""
     head = f"{c.reference} on {where}{with_audio}: expected AVQ {c.ladder.expected_avq_mos:.3f}"
@@ -94,9 +107,10 @@ def _comparison(c: Comparison, where: str) -> list[str]:
     if c.left_out:
         lines += _left_out(c.left_out)
     said = [f"designed: {c.gain_mos:+.3f} MOS expected"]
-    if c.same_rungs_gain_mos is not None:
-        said.append(f"{c.same_rungs_gain_mos:+.3f} with its {_count(len(c.ladder.rungs))}")
-    said.append("no number of rungs would do" if c.rungs_needed is None else f"{_count(c.rungs_needed)} would do")
+    if not for_money:
+        if c.same_rungs_gain_mos is not None:
+            said.append(f"{c.same_rungs_gain_mos:+.3f} with its {_count(len(c.ladder.rungs))}")
+        said.append("no number of rungs would do" if c.rungs_needed is None else f"{_count(c.rungs_needed)} would do")
     rates = [_percent(percent) for percent in (c.bd_rate_percent, c.bd_rate_vmaf_percent)]
     said.append(f"rate at equal AVQ (BD-rate) {rates[0]}, at equal VMAF {rates[1]}")
     if c.scores_disagree:

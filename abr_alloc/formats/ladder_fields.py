@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from abr_alloc.allocation.cost import LadderCost
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.prediction import AVQ_RANGE
 from abr_alloc.allocation.rung import Ladder
@@ -34,9 +35,16 @@ def designed_of(value: Any, place: str) -> TitleLadder:
     ladder: Ladder = record_of(value, Ladder, place)
     designed: TitleLadder = record_of({**value, "ladder": ladder}, TitleLadder, place)
     _check(ladder, value, place)
+    _check_cost(designed.cost, ladder, place)
     if designed.comparison is not None:
+        _check_cost(designed.comparison.cost, designed.comparison.ladder, f"{place}.comparison")
         _check(designed.comparison.ladder, value["comparison"]["ladder"], f"{place}.comparison.ladder")
     return designed
+
+
+def _check_cost(cost: LadderCost | None, ladder: Ladder, place: str) -> None:
+    if cost is not None and len(cost.rungs) != len(ladder.rungs):
+        raise ValueError(f"{place}.cost has {len(cost.rungs)} rungs, the ladder {len(ladder.rungs)}")
 
 
 def _check(ladder: Ladder, value: dict[str, Any], place: str) -> None:

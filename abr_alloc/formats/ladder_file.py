@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from abr_alloc.allocation.cost import LadderCost
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.reference import Comparison, ReferenceLadder, ReferenceRung
 from abr_alloc.allocation.rung import Ladder, Rung
@@ -82,7 +83,15 @@ def _title_object(found: TitleLadder) -> dict[str, Any]:
             {"kbps": c.kbps, "below_px": list(c.below_px), "above_px": list(c.above_px)} for c in found.crossovers
         ],
         "comparison": None if found.comparison is None else _comparison_object(found.comparison),
+        "cost": _cost_object(found.cost),
+        "cost_proof": None if found.cost_proof is None else dataclasses.asdict(found.cost_proof),
     }
+
+
+def _cost_object(cost: LadderCost | None) -> dict[str, Any] | None:
+    if cost is None:
+        return None
+    return {"storage": cost.storage, "delivery": cost.delivery, "total": cost.total, **dataclasses.asdict(cost)}
 
 
 def ladder_object(ladder: Ladder) -> dict[str, Any]:
@@ -114,7 +123,11 @@ def _rung_object(rung: Rung) -> dict[str, Any]:
 
 def _comparison_object(comparison: Comparison) -> dict[str, Any]:
     found = {f.name: getattr(comparison, f.name) for f in dataclasses.fields(comparison)}
-    return found | {"ladder": ladder_object(comparison.ladder), "left_out": list(comparison.left_out)}
+    return found | {
+        "ladder": ladder_object(comparison.ladder),
+        "left_out": list(comparison.left_out),
+        "cost": _cost_object(comparison.cost),
+    }
 
 
 def read_ladders(path: Path) -> list[Ladder]:

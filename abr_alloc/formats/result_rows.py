@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from abr_alloc.allocation.cost import RungCost
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.results import Allocation
 from abr_alloc.allocation.rung import Rung
@@ -33,7 +34,11 @@ _LADDER: dict[str, tuple[str, Callable[[str, int, Rung], Any]]] = {
     "interpolated": ("bool", lambda title, number, rung: rung.video.interpolated),
     "vmaf": ("float", lambda title, number, rung: rung.video.vmaf),
 }
-LADDER_COLUMNS = {name: kind for name, (kind, _) in _LADDER.items()}
+_COST: dict[str, tuple[str, Callable[[RungCost], Any]]] = {
+    "storage_cost": ("float", lambda cost: cost.storage),
+    "delivery_cost": ("float", lambda cost: cost.delivery),
+}
+LADDER_COLUMNS = {name: kind for name, (kind, _) in (_LADDER | _COST).items()}
 """Columns of ladders as rows, with their types."""
 
 _RELEVANCE: dict[str, tuple[str, Callable[[Allocation], Any]]] = {
@@ -59,11 +64,17 @@ def ladder_frame(ladders: Iterable[TitleLadder]) -> pd.DataFrame:
     """One row per rung; every column has one type, whatever numbers a file holds."""
     rows = [
         {name: value(found.ladder.title, number, rung) for name, (_, value) in _LADDER.items()}
+        | {name: None if cost is None else value(cost) for name, (_, value) in _COST.items()}
         for found in ladders
-        for number, rung in enumerate(found.ladder.rungs, 1)
+        for number, (rung, cost) in enumerate(_priced(found), 1)
     ]
     frame = pd.DataFrame(rows, columns=list(LADDER_COLUMNS))
     return frame.astype(_numbers(LADDER_COLUMNS))
+
+
+def _priced(found: TitleLadder) -> Iterable[tuple[Rung, RungCost | None]]:
+    rungs = found.ladder.rungs
+    return zip(rungs, [None] * len(rungs) if found.cost is None else found.cost.rungs, strict=True)
 
 
 def relevance_frame(allocations: Iterable[Allocation]) -> pd.DataFrame:

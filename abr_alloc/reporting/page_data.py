@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from abr_alloc.allocation.cost import LadderCost
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.interpolation import find_crossovers, lattice_kbps, size_curves
 from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces
@@ -210,6 +211,7 @@ def _ladder(found: TitleLadder, title: str) -> dict[str, Any]:
     shared = bool(found.ladder.rungs[0].titles)
     return {
         **_rungs(found.ladder, title),
+        "cost": _cost(found.cost),
         "shared": found.ladder.title if shared else "",
         "network": found.ladder.network,
         "unreached_share": round(found.ladder.unreached_share, 4),
@@ -217,6 +219,7 @@ def _ladder(found: TitleLadder, title: str) -> dict[str, Any]:
         if comparison is None
         else {
             **_rungs(comparison.ladder, title),
+            "cost": _cost(comparison.cost),
             "name": comparison.reference,
             "left_out": list(comparison.left_out),
             "gain_mos": round(comparison.gain_mos, 4),
@@ -226,6 +229,17 @@ def _ladder(found: TitleLadder, title: str) -> dict[str, Any]:
             "scores_disagree": comparison.scores_disagree,
             "breaks_rules": comparison.breaks_rules,
         },
+    }
+
+
+def _cost(cost: LadderCost | None) -> dict[str, Any] | None:
+    """Money: of the ladder, and of every rung what it stores and what it sends."""
+    if cost is None:
+        return None
+    return {
+        "duration_s": round(cost.duration_s, 1),
+        "parts": [cost.storage, cost.delivery],
+        "rungs": [[rung.storage, rung.delivery] for rung in cost.rungs],
     }
 
 

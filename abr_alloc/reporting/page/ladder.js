@@ -1,15 +1,21 @@
 // The ladder's tables, the sizes, and how far to trust it all.
 
-function ladderTable(title, caption, rungs, current) {
-  const head = ["rung", "video", "audio", "kbps", "AVQ", "90 %", "VMAF", "preferred", "played", "note"];
+// Money in as many decimals as a total needs for four digits.
+const money = (value, total) => value.toFixed(total > 0 ? Math.min(Math.max(3 - Math.floor(Math.log10(total)), 0), 20) : 0);
+const totalOf = (cost) => cost.parts[0] + cost.parts[1];
+const costText = (cost) => `${money(totalOf(cost), totalOf(cost))} (storage ${money(cost.parts[0], totalOf(cost))}, delivery ${money(cost.parts[1], totalOf(cost))})`;
+
+function ladderTable(title, caption, rungs, current, cost) {
+  const head = ["rung", "video", "audio", "kbps", "AVQ", "90 %", "VMAF", "preferred", "played", ...(cost ? ["storage", "delivery"] : []), "note"];
   const body = rungs.map((rung, i) => element("tr", { "aria-current": i === current ? "true" : null },
     element("td", null, String(i + 1)), element("td", { class: "text" }, videoText(rung.video)), element("td", { class: "text" }, audioText(rung.audio)),
     element("td", null, kbps(rung.kbps)), element("td", null, mos(rung.avq_mos)), element("td", null, range(rung.interval_mos)),
     element("td", null, vmaf(rung.video.vmaf)), element("td", null, rung.preference_over_below == null ? "–" : percent(rung.preference_over_below)),
     element("td", null, `${(100 * rung.played_share).toFixed(1)} %`),
+    ...(cost ? cost.rungs[i].map((part) => element("td", null, money(part, totalOf(cost)))) : []),
     element("td", { class: "text wrap" }, [rung.video.probes ? `between ${rung.video.probes.join(" and ")}` : "", rung.note, upscaled(title, rung.video) ? "strong upscaling" : ""].filter(Boolean).join("; "))));
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, element("table", null, element("caption", null, caption),
-    element("thead", null, element("tr", null, ...head.map((name, i) => element("th", { scope: "col", class: [1, 2, 9].includes(i) ? "text" : null }, name)))),
+    element("thead", null, element("tr", null, ...head.map((name, i) => element("th", { scope: "col", class: [1, 2, head.length - 1].includes(i) ? "text" : null }, name)))),
     element("tbody", null, ...body)));
 }
 
@@ -32,6 +38,9 @@ function showLadder(title) {
     doubts.push("Expected AVQ is a mean over the audience.");
     if (reference.breaks_rules) doubts.push(`${reference.name} breaks a rule that the designed ladder keeps.`);
   }
+  if (ladder.cost) {
+    said.push(`It costs ${costText(ladder.cost)}${reference?.cost ? `; ${reference.name} ${costText(reference.cost)}` : ""}, for ${Math.round(ladder.cost.duration_s)} s of title.`);
+  }
   if (ladder.rungs.some((rung) => upscaled(title, rung.video))) {
     doubts.push("Some of its sizes are shown at more than twice their height. Such strong upscaling is rated too high, so AVQ, and what the ladder gains and saves, are too high by an unknown amount.");
   }
@@ -39,13 +48,13 @@ function showLadder(title) {
   byId("ladder-note").textContent = doubts.join(" ");
   byId("ladder-caption").textContent = `● solid: designed${reference ? `; □ dashed: ${reference.name}` : ""}. What a player with a bandwidth gets; the rule is the slider's.`;
   const playing = (rungs) => rungs.findLastIndex((rung) => rung.kbps <= budget());
-  const tables = [ladderTable(title, "Designed", ladder.rungs, playing(ladder.rungs))];
+  const tables = [ladderTable(title, "Designed", ladder.rungs, playing(ladder.rungs), ladder.cost)];
   if (reference) {
-    tables.push(ladderTable(title, reference.name, reference.rungs, playing(reference.rungs)));
+    tables.push(ladderTable(title, reference.name, reference.rungs, playing(reference.rungs), reference.cost));
     if (reference.left_out.length) tables.push(element("p", { class: "note" }, leftOut(reference.left_out)));
   }
   byId("ladder-tables").replaceChildren(...tables, element("p", { class: "note" },
-    `▶ the rung that a player with ${kbps(budget())} kbps takes. preferred: probability that people rate it higher than the rung below by ${about.noticed_mos} or more. played: share of the audience that takes it. ~: a rate between two probes, where AVQ and VMAF are interpolated.`));
+    `▶ the rung that a player with ${kbps(budget())} kbps takes. preferred: probability that people rate it higher than the rung below by ${about.noticed_mos} or more. played: share of the audience that takes it.${ladder.cost ? " storage: money for the renditions that no rung below has already; delivery: for sending it, over all views." : ""} ~: a rate between two probes, where AVQ and VMAF are interpolated.`));
 }
 
 // One reason, then its rungs: "768x432 730k: larger than the source" comes as often as there are rungs.
