@@ -62,15 +62,13 @@ def _advice(audit: LadderAudit) -> Iterator[Advice]:
         text = f"With new audio alone, the videos as they are: {_changes(audit, audit.new_audio)}"
         yield _of("new audio", tuple(c.rung for c in audit.new_audio.changed), text, audit.new_audio, audit)
     yield from _encodes(audit)
-    if audit.redesigned is not None and audit.redesigned.gain_mos >= _LEAST_GAIN_MOS:
-        number = len(audit.redesigned.ladder.rungs)
-        text = f"A new ladder of {number} rung{'s' if number > 1 else ''} (`abr-alloc ladder` designs it)"
-        yield _of("redesign", (), text, audit.redesigned, audit)
+    new = audit.redesigned
+    if new is not None and new.gain_mos >= _LEAST_GAIN_MOS and _beats(new, audit.re_paired):
+        yield _of("redesign", (), f"{_ladder(audit, new)} (`abr-alloc ladder` designs it)", new, audit)
     if audit.cheapest is not None and audit.cheapest.saved_kbps >= _LEAST_SAVED * audit.mean_kbps:
-        number = len(audit.cheapest.ladder.rungs)
         tops = [one.rungs[-1].avq_mos for one in (audit.cheapest.ladder, audit.ladder)]
         text = (
-            f"Or a new ladder of {number} rung{'s' if number > 1 else ''} that sends least for the same expected AVQ; "
+            f"Or {_ladder(audit, audit.cheapest).lower()} that sends least for the same expected AVQ; "
             f"its top rung gives {tops[0]:.2f}, not {tops[1]:.2f}"
         )
         yield _of("redesign", (), text, audit.cheapest, audit)
@@ -97,18 +95,28 @@ def _encodes(audit: LadderAudit) -> Iterator[Advice]:
         )
 
 
+def _ladder(audit: LadderAudit, way: Alternative) -> str:
+    """A new ladder, and whether it takes any encode."""
+    number = len(way.ladder.rungs)
+    own = [{one.identity for r in ladder.rungs for one in (r.video, r.audio)} for ladder in (audit.ladder, way.ladder)]
+    count = f"{number} rung{'s' if number > 1 else ''}"
+    return f"A ladder of {count} of its own encodes" if own[1] <= own[0] else f"A new ladder of {count}"
+
+
 def _of(kind: Kind, rungs: tuple[int, ...], text: str, way: Alternative, audit: LadderAudit) -> Advice:
     apart = abs(way.gain_mos) > audit.difference_mos > 0.0
     share = way.saved_kbps / audit.mean_kbps if audit.mean_kbps else 0.0
-    sent = (
-        f"{abs(way.saved_kbps):.0f} kbps ({100 * abs(share):.1f} %) {'less' if way.saved_kbps >= 0.0 else 'more'} sent"
-    )
+    less = "less" if way.saved_kbps >= 0.0 else "more"
+    sent = f"{abs(way.saved_kbps):.0f} kbps ({100 * abs(share):.1f} %) {less} sent on average"
+    if way.saved_cost is not None and audit.cost is not None and audit.cost.total > 0.0:
+        less = "cheaper" if way.saved_cost >= 0.0 else "dearer"
+        sent += f", {100.0 * abs(way.saved_cost) / audit.cost.total:.1f} % {less}"
     changes = abs(way.gain_mos) >= _SHOWN_MOS
     gained = f"Expected AVQ {way.gain_mos:+.3f}" if changes else "Expected AVQ unchanged"
     return Advice(
         kind=kind,
         rungs=rungs,
-        text=f"{text}. {gained}, {sent} on average" + (_uncertain(apart, audit) if changes else ""),
+        text=f"{text}. {gained}, {sent}" + (_uncertain(apart, audit) if changes else ""),
         gain_mos=way.gain_mos,
         saved_kbps=way.saved_kbps,
         told_apart=apart,

@@ -82,6 +82,8 @@ class Alternative:
     """Rungs with other audio, where the videos are kept."""
     kept: tuple[int, ...] = ()
     """Numbers of the rungs that are kept, where some are dropped."""
+    saved_cost: float | None = None
+    """What it costs less to keep and deliver, money; negative for more, None where no prices are given."""
 
 
 def mean_kbps_of(ladder: Ladder) -> float:

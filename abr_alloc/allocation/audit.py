@@ -12,12 +12,14 @@ reason to change.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from abr_alloc.allocation.alternatives import (
+    Alternative,
     Family,
     cheapest,
     families,
@@ -37,7 +39,7 @@ from abr_alloc.allocation.audit_results import (
     TitleAudit,
     Verdict,
 )
-from abr_alloc.allocation.cost import ladder_cost
+from abr_alloc.allocation.cost import Prices, ladder_cost
 from abr_alloc.allocation.given_ladder import GivenLadder
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.matching import UnmatchedRung, match_ladder
@@ -149,6 +151,8 @@ def _audit_family(family: Family, *, shares: SceneShares, model: Model, options:
                 cost=None if cost is None else cost.rungs[k],
             )
         )
+    re_pair = re_paired(family)
+    priced = functools.partial(_priced, prices=options.prices, duration_s=family.own.weight_s)
     return LadderAudit(
         video_codec=ladder.rungs[0].video.codec,
         audio_codec=ladder.rungs[0].audio.codec,
@@ -158,15 +162,25 @@ def _audit_family(family: Family, *, shares: SceneShares, model: Model, options:
         mean_kbps=mean_kbps_of(ladder),
         audio_share=shares.anova,
         keeps_rules=keeps_rules(ladder, options.rules),
-        re_paired=re_paired(family),
-        trimmed=trimmed(family, options.rules, options.max_loss_mos),
-        new_audio=new_audio(family, options.rules),
-        redesigned=designed,
-        cheapest=cheapest(family, options.rules, options.round_kbps),
+        re_paired=priced(re_pair, ladder),
+        trimmed=priced(
+            trimmed(family, options.rules, options.max_loss_mos), ladder if re_pair is None else re_pair.ladder
+        ),
+        new_audio=priced(new_audio(family, options.rules), ladder),
+        redesigned=priced(designed, ladder),
+        cheapest=priced(cheapest(family, options.rules, options.round_kbps), ladder),
         redesigned_reason=reason,
         difference_mos=family.difference_mos,
         cost=cost,
     )
+
+
+def _priced(way: Alternative | None, beside: Ladder, *, prices: Prices | None, duration_s: float) -> Alternative | None:
+    """An alternative with what it costs less than the ladder that its saving is beside."""
+    if way is None or prices is None:
+        return way
+    costs = [ladder_cost(prices, one, duration_s).total for one in (beside, way.ladder)]
+    return dataclasses.replace(way, saved_cost=costs[0] - costs[1])
 
 
 def dominator(ladder: Ladder, k: int) -> int | None:

@@ -92,12 +92,14 @@ def match_ladder(
         surface: measured, of the whole title (`merge_scenes`).
         ladder: as it was given.
     """
-    curves: dict[str, TitleCurves] = {}
+    curves: dict[tuple[str, str | None], TitleCurves] = {}
 
-    def curves_of(codec: str) -> TitleCurves:
-        if codec not in curves:
-            curves[codec] = TitleCurves(surface, codec)
-        return curves[codec]
+    def curves_of(codec: str, label: str) -> TitleCurves:
+        target = Target(label)  # a ladder of this program says which encoder is asked
+        key = codec, target.encoder or None if label and not target.is_label else None
+        if key not in curves:
+            curves[key] = TitleCurves(surface, codec, encoder=key[1])
+        return curves[key]
 
     matched: list[MatchedRung] = []
     unmatched: list[UnmatchedRung] = []
@@ -110,7 +112,7 @@ def match_ladder(
     return tuple(matched), tuple(unmatched)
 
 
-def _match(surface: QualitySurface, given: GivenRung, curves_of: Callable[[str], TitleCurves]) -> MatchedRung:
+def _match(surface: QualitySurface, given: GivenRung, curves_of: Callable[[str, str], TitleCurves]) -> MatchedRung:
     if given.refused:
         raise _Unmatched(given.refused)
     if given.audio is None:
@@ -195,14 +197,14 @@ def _asked_kbps(audio: AudioRendition) -> float | None:
 
 
 def _between(
-    surface: QualitySurface, given: GivenVideo, curves_of: Callable[[str], TitleCurves]
+    surface: QualitySurface, given: GivenVideo, curves_of: Callable[[str, str], TitleCurves]
 ) -> tuple[VideoRendition, Floats, npt.NDArray[np.float32], str]:
     """A video between the probes: the rendition, its AVQ (A,), its features (d_v,), and a note."""
     if not (given.codec and given.width_px and given.height_px and given.kbps):
         what = f"its video {given.label!r}" if given.label else "its video"
         raise _Unmatched(f"{what} is no rendition of the table, and its codec, size and rate are not all known")
     try:
-        curves = curves_of(given.codec)
+        curves = curves_of(given.codec, given.label)
     except FeatureTableError:
         have = ", ".join(sorted({v.codec for v in surface.video}))
         raise _Unmatched(

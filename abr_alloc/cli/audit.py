@@ -9,6 +9,7 @@ import click
 
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.cli import options, places, streaming
+from abr_alloc.cli.cost_options import prices_of, pricing
 from abr_alloc.cli.printing import echo
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ _FORMATS = (".json", ".csv", ".parquet")
 @options.min_ratio_option
 @options.max_ratio_option
 @options.round_option
+@pricing
 @options.planning
 @click.option(
     "--with",
@@ -86,6 +88,9 @@ def command(
     min_ratio: float,
     max_ratio: float,
     round_kbps: float,
+    cost: dict[str, float] | None,
+    views: float | None,
+    months: float,
     model_name: str,
     overhead: float,
     base_path: Path | None,
@@ -146,6 +151,7 @@ def command(
         max_loss_mos=max_loss_mos,
         round_kbps=round_kbps,
         overhead=overhead,
+        prices=prices_of(cost, views, months),
     )
     media: dict[str, Any] = {}
     table: Path | FeatureTable = features

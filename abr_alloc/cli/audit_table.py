@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from abr_alloc.allocation.advice import advise
 from abr_alloc.allocation.audit_results import LadderAudit, TitleAudit
+from abr_alloc.cli.cost_table import cost_lines, prices_text
 from abr_alloc.cli.ladder_table import UPSCALING_NOTE, has_strong_upscaling
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.cli.tables import audio_text
@@ -42,6 +43,8 @@ def audit_text(audits: Audits) -> str:
         )
     if any(has_strong_upscaling(family.ladder) for title in audits for family in title.families):
         told += UPSCALING_NOTE
+    if audits.options.prices is not None:
+        told += f" {prices_text(audits.options.prices, None)}"
     lines = notes(f"Audience: {audits.network}\n{wrap(told, '')}\n")
     return "\n".join([*parts, *filter(None, [lines])])
 
@@ -68,8 +71,8 @@ def could_win_text(lines: Sequence[CouldWin]) -> str:
     told = notes(
         wrap(
             "pair again: expected AVQ that its own encodes would add, paired otherwise. could win: the most that any "
-            "change would add to the rungs that were judged. could save: of what is sent, at the same expected AVQ. Titles "
-            "with more than half of the rungs left out come last, since little is known of what they could win.",
+            "change would add to the rungs that were judged. could save: of what is sent, at the same expected AVQ. "
+            "Titles with more than half of the rungs left out come last: little is known of what they could win.",
             "",
         )
         + "\n"
@@ -119,7 +122,8 @@ def _family(title: TitleAudit, audit: LadderAudit) -> list[str]:
             "" if found.step_mos is None else f"{found.step_mos:+.2f}",
             f"{-found.loss_mos:+.3f}",
         )
-    return [wrap(head), render_table(table), *_marks(audit), *_advice(audit)]
+    costs = [] if audit.cost is None else cost_lines(audit.cost, audit.ladder)
+    return [wrap(head), render_table(table), *_marks(audit), *costs, *_advice(audit)]
 
 
 def _marks(audit: LadderAudit) -> list[str]:

@@ -158,6 +158,7 @@ def _way_object(way: Alternative | None) -> dict[str, Any] | None:
         "gain_mos": way.gain_mos,
         "mean_kbps": way.mean_kbps,
         "saved_kbps": way.saved_kbps,
+        "saved_cost": way.saved_cost,
         "changed": [dataclasses.asdict(change) for change in way.changed],
         "kept": list(way.kept),
         **ladder_object(way.ladder),

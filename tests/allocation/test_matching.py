@@ -13,12 +13,10 @@ from abr_alloc.allocation.matching import match_ladder
 
 @pytest.fixture
 def title(make_surface):
-    """240p at 100 to 400 kbps and 480p at 300 to 1200, beside 32, 64 and 128 kbps of audio; the last has a name."""
-    video = np.array([2.0, 3.0, 2.5, 3.5, 4.5])
-    made = make_surface(
-        np.add.outer(video, [0.0, 0.1, 0.2]), [100, 400, 300, 600, 1200], [32, 64, 128], [240] * 2 + [480] * 3
-    )
-    named = (*made.video[:4], dataclasses.replace(made.video[4], target="top"))
+    """240p at 100 and 400 kbps, 480p at 300 to 1200 and, with a name, at 800; beside 32, 64 and 128 kbps of audio."""
+    video, kbps = np.array([2.0, 3.0, 2.5, 3.5, 4.5, 4.4]), [100, 400, 300, 600, 1200, 800]
+    made = make_surface(np.add.outer(video, [0.0, 0.1, 0.2]), kbps, [32, 64, 128], [240] * 2 + [480] * 4)
+    named = (*made.video[:5], dataclasses.replace(made.video[5], target="top"))
     audio = tuple(dataclasses.replace(a, target=f"b={a.bitrate_kbps:g}k") for a in made.audio)
     return dataclasses.replace(made, video=named, audio=audio)
 
@@ -36,8 +34,8 @@ AAC = {"audio_codec": "aac", "audio_kbps": 64.0}
 
 def test_a_label_is_the_measured_rendition_itself(title) -> None:
     (rung,), left = match_ladder(title, ladder(label="top", **SIZE, kbps=5000.0, **AAC))
-    assert (rung.how, rung.video, left) == ("measured", title.video[4], ())
-    assert rung.avq_mos == pytest.approx(4.6)
+    assert (rung.how, rung.video, left) == ("measured", title.video[5], ())
+    assert rung.avq_mos == pytest.approx(4.5)
 
 
 def test_a_label_of_another_codec_or_size_is_another_rendition(title) -> None:
