@@ -248,13 +248,14 @@ def cheapest(family: Family, rules: LadderRules, round_kbps: float) -> Alternati
         return None
     audio = most_audio(rules, len(surface.audio))
     steps = PricedSteps.of(candidates, _BY_RATE, _BY_RATE_S, rules, len(family.rungs), audio)
-    found = search(steps, Limit(least_avq_mos=family.as_it_is().expected_avq_mos))
+    found = search(steps, Limit(least_avq_mos=family.as_it_is().expected_avq_mos - _ROUNDING_MOS))
     if not isinstance(found, BestLadder):
         return None
     ladder = candidates.ladder_of(surface, found.found.path, family.audience, family.interval_mos)
     return family.alternative(with_preferences(ladder, family.difference_mos))
 
 
+_ROUNDING_MOS = 1e-6  # AVQ is predicted in single precision
 _BY_RATE = Prices(storage_per_gb_month=0.0, delivery_per_gb=1.0, views=1.0)
 _BY_RATE_S = 8e6
 """Prices and a length with which a ladder costs what it sends on average, in kbps: so long 1 kbps comes to 1 GB."""
