@@ -23,6 +23,8 @@ __all__ = ["AudioFinding", "find_audio", "open_pcm"]
 
 _CODER_S = 0.025
 """Lags up to this are a coder's own, seconds: encodes of `extract` have them too, and ViSQOL aligns them."""
+_LEAD_IN_S = {"heaac": 0.16, "heaacv2": 0.16}
+"""The same where spectral bands are replicated: a lead-in that is told as iTunes does is on the file's clock."""
 _MOST_EXTRA_S = 10.0
 _SHORT_S = 0.25  # that may be missing at the end without a word, as of own encodes
 
@@ -91,6 +93,12 @@ def find_audio(
     stream = next((found for found in streams if found.kind == "audio"), None)
     if stream is None:
         raise UnsupportedMediaError(f"{path} holds no audio, but was given as an audio rendition", path=str(path))
+    if stream.channels > max(2, source.channels):
+        raise UnsupportedMediaError(
+            f"{path} has {stream.channels} channels and its source {source.channels}: how players mix them is not "
+            "known; give a rendition with the source's channels, or stereo",
+            path=str(path),
+        )
     info = probe(path, ffmpeg, with_picture=any(found.kind == "video" for found in streams))
     info = replace(info, audio_indices=(stream.index,))
     packets = read_stream_packets(path, stream.index)
@@ -114,7 +122,7 @@ def find_audio(
         found = find_sound_offset(open_pcm(source_pcm), open_pcm(own_pcm))
     except UnlikeSound as error:
         raise UnsupportedMediaError(f"{path}: {error}", path=str(path)) from error
-    own = abs(found.samples) <= _CODER_S * SAMPLE_RATE_HZ
+    own = abs(found.samples) <= _LEAD_IN_S.get(stream.codec, _CODER_S) * SAMPLE_RATE_HZ
     shift = 0 if own else found.samples
     lag_s = shift / SAMPLE_RATE_HZ
     first_s, last_s = max(0.0, -lag_s), min(duration_s, end_s - lag_s)

@@ -12,14 +12,16 @@ Axes: N frames of the source, M frames of the rendition, D = 576 samples of a sm
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Pairing", "Unpaired", "find_pairing"]
+__all__ = ["Pairing", "Unpaired", "find_pairing", "new_frames"]
 
 Floats = npt.NDArray[np.float32]
+Places = npt.NDArray[np.int64]
 
 _FLAT = 4.0  # 8-bit steps of contrast that count as none: what an encoder makes of a flat frame is no likeness
 _WINDOWS, _WINDOW_S = 16, 1.5
@@ -29,18 +31,20 @@ _MOST_UNLIKE = 0.2  # share of frames with contrast that may be below it
 _REACH = 8  # frames to both sides among which a frame may find a better partner
 _BETTER = 0.35  # of a partner's distance: another one's below that is the true one
 _LEAST = 0.2  # mean squared difference, 8-bit steps, below which two small frames are the same
+_SAME = 0.02  # the same between a frame and its repetition, coded
 _MOST_ASTRAY = 0.02  # share of frames that may show another moment
+_MANY = 0.3  # share of frames with a better neighbour from which all are doubted
 _SURE = 4.0  # standard errors by which an offset must be worse to be ruled out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """Which frames belong together: frame r of the rendition shows frame `step * r + offset` of the source."""
+    """Which frames belong together: a frame at place p of the rendition shows frame `p + content` of the source."""
 
-    step: int
-    """Frames of the source from one frame of the rendition to the next."""
     offset: int
-    """Frame of the source that the rendition's first one shows; below 0 where it begins before the source."""
+    """Frame of the source at which the rendition's place 0 is shown; below 0 where it begins before the source."""
+    content: int
+    """Frame of the source that most frames show there: `offset`, or later within the time for which a frame stands."""
     likeness: float
     """Median correlation of frames with their partners."""
     margin: float
@@ -55,18 +59,16 @@ class Unpaired(ValueError):
     """The frames cannot be paired; the message is a phrase that says why."""
 
 
-def find_pairing(
-    source: Floats, rendition: Floats, *, step: int, fps: float, expected: int, allow_unlike: bool = False
-) -> Pairing:
+def find_pairing(source: Floats, rendition: Floats, places: Places, *, fps: float, expected: int) -> Pairing:
     """Find the offset between two sequences of small frames.
 
     Args:
         source: luma in 8-bit steps, (N, rows, columns).
         rendition: the same, (M, rows, columns).
-        step: frames of the source to one of the rendition.
-        fps: frame rate of the rendition.
+        places: when each frame of the rendition is shown, in frames of the source from some instant on, rising, (M,);
+            each stands until the next.
+        fps: frame rate of the source.
         expected: offset that the streams' times tell.
-        allow_unlike: go on where frames are unlike, as where the picture is cropped.
 
     Raises:
         Unpaired: they show different things, at different moments, or nothing tells which moment.
@@ -74,33 +76,42 @@ def find_pairing(
     a, b = source.reshape(len(source), -1), rendition.reshape(len(rendition), -1)
     unit_a, contrast_a = _unit(a)
     unit_b, contrast_b = _unit(b)
-    offset = _search(unit_a, unit_b, contrast_b, step, max(4, round(_WINDOW_S * fps)), expected)
-    r = np.arange(len(b))
-    s = step * r + offset
-    inside = (s >= 0) & (s < len(a))
-    r, s = r[inside], s[inside]
+    offset = _search(
+        unit_a, unit_b, places, max(4, round(_WINDOW_S * len(b) * fps / max(1, int(places[-1])))), expected
+    )
+    s = places + offset
+    r = np.flatnonzero((s >= 0) & (s < len(a)))
+    s = s[r]
     # Correlation of every frame with its partner; one without contrast says nothing.
     told = np.minimum(contrast_a[s], contrast_b[r]) > _FLAT
     likeness = np.einsum("fd,fd->f", unit_a[s[told]], unit_b[r[told]])
     unlike = float(np.mean(likeness < _ALIKE)) if len(likeness) else 0.0
-    if unlike > _MOST_UNLIKE and not allow_unlike:
+    if unlike > _MOST_UNLIKE:
         raise Unpaired(
             f"it is not of this source: at the best offset ({offset} frames) {unlike:.0%} of its frames show something "
             f"else (median correlation {float(np.median(likeness)):.2f})"
         )
     costs, shifts = _costs(a, _matched_levels(a[s], b[r], b), r, s)
-    astray, where = _astray(costs, shifts)
-    if astray.mean() > _MOST_ASTRAY and not allow_unlike:
-        raise Unpaired(_drift(astray, where, r, fps))
-    offset_found, margin, still = _settle(costs, shifts, offset, expected, max(2, round(fps / 2)))
+    holds = np.append(np.diff(places), 1)[r]
+    astray, where, early = _astray(costs, shifts, holds)
+    if astray.mean() > _MOST_ASTRAY:
+        raise Unpaired(_drift(astray, where, places[r], fps))
+    content, margin, still = _settle(costs, shifts, offset, expected, max(2, round(fps / 2)))
     return Pairing(
-        step=step,
-        offset=offset_found,
+        offset=content - early,
+        content=content,
         likeness=float(np.median(likeness)) if len(likeness) else 1.0,
         margin=margin,
         still=still,
         num_astray=int(astray.sum()),
     )
+
+
+def new_frames(frames: Floats) -> npt.NDArray[np.intp]:
+    """Which frames are no repetition of the one before."""
+    flat = frames.reshape(len(frames), -1)
+    repeats = [float(np.mean(np.square(b - a))) < _SAME for a, b in itertools.pairwise(flat)]
+    return np.flatnonzero([True, *(not one for one in repeats)])
 
 
 def _unit(frames: Floats) -> tuple[Floats, Floats]:
@@ -111,23 +122,26 @@ def _unit(frames: Floats) -> tuple[Floats, Floats]:
     return (centred / length[:, None]).astype(np.float32), contrast.astype(np.float32)
 
 
-def _search(source: Floats, rendition: Floats, contrast: Floats, step: int, length: int, expected: int) -> int:
+def _search(source: Floats, rendition: Floats, places: Places, length: int, expected: int) -> int:
     """The offset at which windows of the rendition are most like the source."""
     n, m = len(source), len(rendition)
-    length = min(length, m, max(1, (n - 1) // step + 1))
+    length = min(length, m)
+    while length > 1 and int((places[length - 1 :] - places[: m - length + 1]).min()) >= n:
+        length -= 1
     starts = np.unique(np.linspace(0, m - length, min(_WINDOWS, max(1, m // max(1, length // 2)))).astype(int))
-    low = -step * (m - 1)  # offsets from `low` to n - 1
+    low = -int(places[-1])  # offsets from `low` to n - 1
     total, count = np.zeros(n - low), np.zeros(n - low)
     own = np.einsum("fd,fd->f", source, source)
-    places = np.arange(n - step * (length - 1))
     for start in starts:
-        window = rendition[start : start + length]
+        window, steps = rendition[start : start + length], places[start : start + length] - places[start]
+        if steps[-1] >= n:
+            continue
         products = source @ window.T  # (N, L)
-        mean = np.zeros(len(places))
-        for j in range(length):
-            at = places + step * j
-            mean += own[at] + float(window[j] @ window[j]) - 2 * products[at, j]
-        offsets = places - step * start - low
+        begins = np.arange(n - int(steps[-1]))
+        mean = np.zeros(len(begins))
+        for j, step in enumerate(steps):
+            mean += own[begins + step] + float(window[j] @ window[j]) - 2 * products[begins + step, j]
+        offsets = begins - int(places[start]) - low
         total[offsets] += mean / length
         count[offsets] += 1
     usable = count >= max(1.0, _INSIDE * len(starts))
@@ -150,7 +164,7 @@ def _matched_levels(a: Floats, b: Floats, every: Floats) -> Floats:
     return (every * gain + (y.mean() - gain * x.mean())).astype(np.float32)
 
 
-def _costs(a: Floats, b: Floats, r: npt.NDArray[np.intp], s: npt.NDArray[np.intp]) -> tuple[Floats, list[int]]:
+def _costs(a: Floats, b: Floats, r: npt.NDArray[np.intp], s: Places) -> tuple[Floats, list[int]]:
     """Mean squared difference of every pair and of a frame with its partner's neighbours, (pairs, shifts)."""
     shifts = list(range(-_REACH, _REACH + 1))
     costs = np.full((len(r), len(shifts)), np.nan, dtype=np.float32)
@@ -161,29 +175,36 @@ def _costs(a: Floats, b: Floats, r: npt.NDArray[np.intp], s: npt.NDArray[np.intp
     return costs, shifts
 
 
-def _astray(costs: Floats, shifts: list[int]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
-    """Frames whose partner's neighbour is far more like them than their partner, and how far away it is."""
+def _astray(costs: Floats, shifts: list[int], holds: Places) -> tuple[npt.NDArray[np.bool_], Places, int]:
+    """Frames that show another moment than any for which they stand.
+
+    Returns:
+        Which frames, how far away what each shows is, and by how many frames it is shown before most show their own:
+        of two source frames for which one stands, it may be either.
+    """
     own = costs[:, shifts.index(0)]
     best = np.nanargmin(costs, axis=1)
     least = costs[np.arange(len(costs)), best]
-    usual = float(np.median(own))
-    astray = (least < _BETTER * own) & (own - least > _LEAST) & (own > 2 * usual + _LEAST)
-    # Where most frames are astray the usual distance is that of wrong pairs.
-    everywhere = (least < _BETTER * own) & (own - least > _LEAST)
-    if everywhere.mean() > 0.3:
-        astray = everywhere
-    return astray, np.asarray(shifts)[best]
+    better = (least < _BETTER * own) & (own - least > _LEAST)
+    # A still frame's neighbour may be better by chance; where most frames are astray the usual distance is that of
+    # wrong pairs.
+    if better.mean() <= _MANY:
+        better &= own > 2 * float(np.median(own)) + _LEAST
+    where = np.where(better, np.asarray(shifts)[best], 0)
+    candidates = [(where + early < 0) | (where + early >= holds) for early in range(int(np.median(holds)))]
+    early = int(np.argmin([astray.sum() for astray in candidates]))
+    return candidates[early], where, early
 
 
-def _drift(astray: npt.NDArray[np.bool_], where: npt.NDArray[np.intp], r: npt.NDArray[np.intp], fps: float) -> str:
+def _drift(astray: npt.NDArray[np.bool_], where: Places, places: Places, fps: float) -> str:
     """What to say of frames that wander from their partners."""
     at = np.flatnonzero(astray)
     first, moved = at[0], where[astray]
     found = sorted({int(step) for step in moved})
     return (
         f"{len(at)} of {len(astray)} frames show another moment than their place says (the first at "
-        f"{float(r[first]) / fps:.2f} s; {found[0]:+d} to {found[-1]:+d} frames): frames were dropped, repeated or "
-        "converted on the way"
+        f"{float(places[first]) / fps:.2f} s; {found[0]:+d} to {found[-1]:+d} frames): frames were dropped, repeated "
+        "or converted on the way"
     )
 
 

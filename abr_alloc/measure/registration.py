@@ -42,6 +42,8 @@ class Place:
     """Luma of the rendition where the source's is mid-grey, less that, 8-bit steps."""
     error: float
     """Root mean squared difference that remains, 8-bit steps."""
+    error_in_place: float
+    """The same where the two lie alike, but for gain and bias."""
 
     @property
     def largest(self) -> float:
@@ -98,7 +100,14 @@ def find_place(source: Floats, rendition: Floats, *, search: bool = False) -> Pl
         gain=gain,
         bias=bias + (gain - 1) * 126.0,
         error=error,
+        error_in_place=_error_in_place(source, rendition, weight),
     )
+
+
+def _error_in_place(source: Floats, rendition: Floats, weight: npt.NDArray[np.bool_]) -> float:
+    x, y = source[weight], rendition[weight]
+    gain, bias = np.polyfit(x, y, 1) if len(x) > 1 else (1.0, 0.0)
+    return float(np.sqrt(np.mean(np.square(y - gain * x - bias)))) if len(x) else 0.0
 
 
 def _axis(size: int) -> Floats:
@@ -121,7 +130,8 @@ def _sampler(size: int, scale: float, shift: float) -> tuple[Floats, Floats, npt
     first = np.floor(place).astype(int)
     t = place - first
     weights = np.stack([
-        -0.5 * t**3 + t**2 - 0.5 * t, 1.5 * t**3 - 2.5 * t**2 + 1, -1.5 * t**3 + 2 * t**2 + 0.5 * t, 0.5 * t**3 - 0.5 * t**2,
+        -0.5 * t**3 + t**2 - 0.5 * t, 1.5 * t**3 - 2.5 * t**2 + 1, -1.5 * t**3 + 2 * t**2 + 0.5 * t,
+        0.5 * t**3 - 0.5 * t**2,
     ])  # fmt: skip
     slopes = np.stack([
         -1.5 * t**2 + 2 * t - 0.5, 4.5 * t**2 - 5 * t, -4.5 * t**2 + 4 * t + 0.5, 1.5 * t**2 - t,
@@ -185,5 +195,5 @@ def _unscaled(luma: Floats, chroma: Floats, full: bool) -> tuple[Floats, Floats]
 
 
 def reading_error(source: tuple[Floats, Floats], rendition: tuple[Floats, Floats]) -> float:
-    """Mean squared difference over luma and chroma, 8-bit steps squared, clipped so that single places do not decide."""
+    """Mean squared difference over luma and chroma, 8-bit steps squared; clipped: single places do not decide."""
     return float(sum(np.minimum(np.square(a - b), 400.0).mean() for a, b in zip(source, rendition, strict=True)))

@@ -1,7 +1,7 @@
 """Renditions that exist, measured against their source: what `extract` does, without an encode.
 
-The source is looked at and scanned as for an extraction, so its scenes are the same. Every rendition is then found in it
-by content, and what cannot be held against it exactly is refused by itself; the others are scored.
+The source is looked at and scanned as for an extraction, so its scenes are the same. Every rendition is then found in
+it by content, and what cannot be held against it exactly is refused by itself; the others are scored.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class _Run:
                 path=str(self._source),
             )
         wanted = options.digest_s is not None and info.duration_s > options.digest_above_s and not options.scenes
-        shared = {"ffmpeg": self._ffmpeg, "info": info, "source_hash": self._title.source_hash}
+        shared: dict[str, Any] = {"ffmpeg": self._ffmpeg, "info": info, "source_hash": self._title.source_hash}
         scan = ScanTask(**shared, with_complexity=wanted)
         self._small = SmallFramesTask(**shared)
         first: list[Task] = [task for task in (scan, self._small) if not self._cache.has(task.key)]
@@ -219,7 +219,7 @@ class _Run:
             raise UnsupportedMediaError(
                 f"{rendition.path} cannot be read: {error.strerror}", path=str(rendition.path)
             ) from error
-        about = {
+        about: dict[str, Any] = {
             "ffmpeg": self._ffmpeg,
             "info": self._title.info,
             "source_hash": self._title.source_hash,

@@ -66,16 +66,16 @@ def find_sound_offset(source: Samples, rendition: Samples) -> SoundOffset:
     if not len(rendition) or float(np.abs(rendition).max()) < _SILENT:
         raise UnlikeSound("it is silent, and the source is not")
     starts = _window_starts(loud, len(source))
-    best: tuple[int, float, list[tuple[int, int, float]]] = (0, 0.0, [])
+    best: tuple[float, list[tuple[int, int, float]]] = (0.0, [])
     for lag in itertools.chain([0], _rough_lags(loud, sound_envelope(rendition)), _far_lags(source, rendition, starts)):
         found = _lags(source, rendition, starts, lag)
         agreeing = _agreeing(found)
         score = sum(alike for _, _, alike in agreeing)
-        if score > best[1]:
-            best = len(found), score, agreeing
+        if score > best[0]:
+            best = score, agreeing
         if len(agreeing) >= max(1, round(0.8 * len(starts))):
             break
-    num, _, agreeing = best
+    _, agreeing = best
     if len(agreeing) < max(1.0, _SHARE * len(starts)):
         raise UnlikeSound(
             f"it is not of this source: {len(agreeing)} of {len(starts)} windows of its sound are found in the "

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.errors import UnsupportedMediaError
-from abr_alloc.measure.pairing import Pairing, Unpaired, find_pairing
+from abr_alloc.measure.pairing import Pairing, Unpaired, find_pairing, new_frames
 from abr_alloc.measure.picture_check import check_picture
 from abr_alloc.measure.small_frames import SmallFrames, read_small_frames
 from abr_alloc.media.ffmpeg import FFmpeg
@@ -27,7 +27,7 @@ from abr_alloc.media.streams import read_stream_packets, read_streams
 
 __all__ = ["FINDING_VERSION", "MOST_LACKING_S", "VideoFinding", "find_video"]
 
-FINDING_VERSION = 1
+FINDING_VERSION = 3
 """Changes whenever the same media would be found to be something else."""
 
 MOST_LACKING_S = 1.0
@@ -37,6 +37,7 @@ _MOST_EXTRA_S = 10.0
 _CLOCK = 0.0015  # relative difference of clocks that run the same frames: 24 and 24000/1001 fps
 _IRREGULAR = 0.35  # frames by which a time may be off its place: milliseconds of Matroska at 60 fps are 0.06
 _LONGEST_STEP = 8
+_MOST_NEW = 0.8  # share of frames that are no repetition, where repetitions may be meant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,26 +140,26 @@ def find_video(
     _check_form(info, source)
     timing = _timing(info, source, packets, len(small))
     assert info.colour is not None
-    chain = times_chain(info.zero_s, source.fps) if timing.by_times else ""
-    own, survey = read_small_frames(ffmpeg, info, chain, work_dir, in_full_range=info.colour.in_full_range)
-    expected_frames = len(packets.size_bytes)
-    if survey.num_errors or (not timing.by_times and len(own) != expected_frames):
+    own, survey = read_small_frames(ffmpeg, info, "", work_dir, in_full_range=info.colour.in_full_range)
+    num = len(packets.size_bytes)
+    if survey.num_errors or len(own) != num:
         raise UnsupportedMediaError(
-            f"{path} is damaged or cut off: of {expected_frames} frames {survey.num_frames} can be decoded, with "
-            f"{survey.num_errors} errors; give an intact copy",
+            f"{path} is damaged or cut off: of {num} frames {len(own)} can be decoded, with {survey.num_errors} "
+            "errors; give an intact copy",
             path=str(path),
         )
-    expected = 0 if timing.by_times else round((packets.start_s[0] - float(info.zero_s)) * float(source.fps))
-    fps = float(source.fps if timing.by_times else info.fps)
+    begins = round((packets.start_s[0] - float(info.zero_s)) * float(source.fps))
+    expected = 0 if timing.by_times else begins
+    places = timing.places
     try:
-        pairing = find_pairing(small.luma(), own.luma(), step=timing.step, fps=fps, expected=expected)
-        reading, notes = check_picture(path, info, source, small, own, pairing)
+        pairing, repeated = _paired(small, own, places, float(source.fps), expected)
     except Unpaired as error:
-        check_picture(path, info, source, small, own, _assumed(timing.step, expected))
+        check_picture(path, info, source, small, own, places + expected, assumed=True)
         raise UnsupportedMediaError(f"{path}: {error}", path=str(path)) from error
-    first = max(0, pairing.offset)
-    last = min(len(small), pairing.offset + timing.step * len(own))
-    _check_extent(path, source.fps, pairing, len(own), len(small))
+    reading, notes = check_picture(path, info, source, small, own, places + pairing.content)
+    shown = int(places[-1]) + timing.last_stands
+    first, last = max(0, pairing.offset), min(len(small), pairing.offset + shown)
+    _check_extent(path, source.fps, pairing.offset, shown, len(small))
     return VideoFinding(
         codec=stream.codec,
         width_px=info.width_px,
@@ -175,13 +176,28 @@ def find_video(
         matrix=reading.matrix,
         margin=round(min(pairing.margin, 1e6), 2),
         likeness=round(pairing.likeness, 4),
-        notes=(*_offset_notes(pairing, source.fps, len(own), len(small)), *timing.notes, *notes),
+        notes=(*_offset_notes(pairing, source.fps, shown, timing.step, len(small)), *timing.notes, *repeated, *notes),
     )
 
 
-def _assumed(step: int, offset: int) -> Pairing | None:
-    """The pairing that times tell, to see whether a rendition is unlike its source for its place alone."""
-    return Pairing(step=step, offset=offset, likeness=0.0, margin=0.0, still=(offset, offset), num_astray=-1)
+def _paired(
+    small: SmallFrames, own: SmallFrames, places: npt.NDArray[np.int64], fps: float, expected: int
+) -> tuple[Pairing, list[str]]:
+    """Which frames belong together, and what is to be said of repeated ones.
+
+    Raises:
+        Unpaired: nothing can be said of that.
+    """
+    theirs, mine = small.luma(), own.luma()
+    try:
+        return find_pairing(theirs, mine, places, fps=fps, expected=expected), []
+    except Unpaired:
+        kept = new_frames(mine)
+        if len(kept) > _MOST_NEW * len(mine):
+            raise
+        # Frames that repeat the one before are that one, shown for longer.
+        pairing = find_pairing(theirs, mine[kept], places[kept], fps=fps, expected=expected)
+        return pairing, [f"{len(mine) - len(kept)} of its {len(mine)} frames repeat the one before: scored as shown"]
 
 
 def _check_form(info: MediaInfo, source: MediaInfo) -> None:
@@ -206,7 +222,14 @@ def _check_form(info: MediaInfo, source: MediaInfo) -> None:
 class _Timing:
     by_times: bool
     step: int
+    places: npt.NDArray[np.int64]
+    """When each frame is shown, in frames of the source: by its time from the file's beginning, or by its number."""
     notes: tuple[str, ...]
+
+    @property
+    def last_stands(self) -> int:
+        """For how many frames of the source the last one stands."""
+        return self.step
 
 
 def _timing(info: MediaInfo, source: MediaInfo, packets: Packets, num_source: int) -> _Timing:
@@ -227,7 +250,9 @@ def _timing(info: MediaInfo, source: MediaInfo, packets: Packets, num_source: in
     if len(distances) and (np.abs(distances - 1) > _IRREGULAR).any():
         held = int((distances > 1 + _IRREGULAR).sum())
         what = f"{held} of its frames stand longer than others" if held else "its frames come at uneven times"
-        return _Timing(by_times=True, step=1, notes=(f"{what}: what a player shows at {theirs} fps is scored",))
+        places = np.round((packets.start_s - float(info.zero_s)) * float(source.fps)).astype(np.int64)
+        note = f"{what}: what a player shows at {theirs} fps is scored"
+        return _Timing(by_times=True, step=1, places=places, notes=(note,))
     step = max(1, round(ratio))
     if step > _LONGEST_STEP or abs(ratio / step - 1) > _CLOCK:
         why = (
@@ -246,18 +271,16 @@ def _timing(info: MediaInfo, source: MediaInfo, packets: Packets, num_source: in
     if abs(ratio / step - 1) > 1e-6:
         notes.append(f"its clock says {own} fps and the source's {theirs}: frames are paired by number, on its clock")
         notes[-1] = notes[-1].replace("on its clock", "rates are by the source's clock")
-    return _Timing(by_times=False, step=step, notes=tuple(notes))
+    return _Timing(by_times=False, step=step, places=step * np.arange(num), notes=tuple(notes))
 
 
 def _rate(fps: Fraction) -> str:
     return f"{float(fps):.5g}"
 
 
-def _check_extent(path: Path, fps: Fraction, pairing: Pairing, num: int, num_source: int) -> None:
+def _check_extent(path: Path, fps: Fraction, offset: int, shown: int, num_source: int) -> None:
     """Refuse a rendition that lacks too much of its source."""
-    before = max(0, pairing.offset)
-    after = max(0, num_source - (pairing.offset + pairing.step * num))
-    for lacking, where in ((before, "beginning"), (after, "end")):
+    for lacking, where in ((max(0, offset), "beginning"), (max(0, num_source - (offset + shown)), "end")):
         if lacking > MOST_LACKING_S * fps:
             raise UnsupportedMediaError(
                 f"{path} lacks {lacking} frames ({float(lacking / fps):.2f} s) of its source at the {where}; at most "
@@ -266,17 +289,15 @@ def _check_extent(path: Path, fps: Fraction, pairing: Pairing, num: int, num_sou
             )
 
 
-def _offset_notes(pairing: Pairing, fps: Fraction, num: int, num_source: int) -> Sequence[str]:
+def _offset_notes(pairing: Pairing, fps: Fraction, shown: int, step: int, num_source: int) -> Sequence[str]:
     """What is to be said of where a rendition begins and ends."""
     offset, notes = pairing.offset, []
     if offset > 0:
-        notes.append(f"it begins {offset} frames ({float(offset / fps):.3f} s) after its source")
+        notes.append(f"it begins {_frames(offset)} ({float(offset / fps):.3f} s) after its source")
     elif offset < 0:
-        notes.append(
-            f"{_frames(-offset)} ({float(-offset / fps):.3f} s) come before its source begins, and are left out"
-        )
-    behind = offset + pairing.step * num - num_source
-    if behind >= pairing.step:
+        notes.append(f"{_frames(-offset)} ({float(-offset / fps):.3f} s) come before its source, and are left out")
+    behind = offset + shown - num_source
+    if behind >= step:
         notes.append(f"{_frames(behind)} come after its source ends, and are left out")
     elif behind < 0:
         notes.append(f"it ends {_frames(-behind)} before its source")

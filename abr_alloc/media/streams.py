@@ -101,7 +101,7 @@ def states_colour(path: Path, index: int) -> tuple[bool, bool]:
         UnsupportedMediaError: the file cannot be read.
     """
     with open_media(path) as container:
-        context = container.streams[index].codec_context
+        context: Any = container.streams[index].codec_context
         return int(context.color_range or 0) != 0, int(context.colorspace or 0) not in _UNSPECIFIED
 
 
