@@ -31,6 +31,10 @@ __all__ = ["command"]
     "frames agrees (repeatable).",
 )  # fmt: skip
 @click.option(
+    "--within", type=options.PATH, metavar="FOLDER",
+    help="A folder that no playlist or manifest may lead out of. [default: its own]",
+)  # fmt: skip
+@click.option(
     "--scenes/--whole", "detect_scenes", default=True, show_default=True,
     help="Cut at scene changes (scenes under 1 s are merged), or take the title whole.",
 )  # fmt: skip
@@ -56,6 +60,7 @@ def command(
     output: Path,
     base_path: Path | None,
     vmaf_logs: tuple[str, ...],
+    within: Path | None,
     detect_scenes: bool,
     max_scene_s: float | None,
     digest_s: float | None,
@@ -107,6 +112,7 @@ def command(
         renditions,
         how,
         vmaf_logs=vmaf_logs,
+        within=within,
         cache=cache_dir,
         jobs=jobs,
         ffmpeg=ffmpeg_path,

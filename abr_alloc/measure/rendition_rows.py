@@ -82,17 +82,17 @@ def audio_rows(cache: Cache, task: AudioRenditionTask, finding: AudioFinding) ->
     return rows
 
 
-def rendition_facts(path: Path, finding: VideoFinding | AudioFinding) -> dict[str, Any]:
+def rendition_facts(file: str, finding: VideoFinding | AudioFinding) -> dict[str, Any]:
     """What a table says of a measured rendition."""
     if isinstance(finding, AudioFinding):
         return {
-            "file": path.name,
+            "file": file,
             "offset_s": round(finding.lag_samples / SAMPLE_RATE_HZ, 6),
             "likeness": finding.likeness,
             "notes": list(finding.notes),
         }
     return {
-        "file": path.name,
+        "file": file,
         "offset_frames": finding.offset,
         "step": finding.step,
         "fps": finding.fps,

@@ -179,10 +179,10 @@ class ScoreVideoTask:
         first, log = self.finding.first, self.vmaf_log
         assert log is not None
 
-        def score_run(start: int, count: int) -> FrameScores:
-            return self._score(cache, info, [(first + start, first + start + count)])
+        def score_spans(spans: Sequence[tuple[int, int]]) -> FrameScores:
+            return self._score(cache, info, [(first + a, first + b) for a, b in spans])
 
-        scores = take_log(log, score_run, self.finding.last - first)
+        scores = take_log(log, score_spans, self.finding.last - first)
         values = [scores.values[a - first : b - first] for a, b in self.spans]
         return replace(scores, values=np.concatenate(values))
 

@@ -53,6 +53,11 @@ class Rendition:
     vmaf_log: Path | None = None
     """libvmaf's log of it, taken instead of scoring; None for none."""
 
+    @property
+    def file(self) -> str:
+        """The name of what the user gave."""
+        return Path(self.where or self.path).name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureOptions:
@@ -283,10 +288,10 @@ class _Run:
         facts: dict[str, dict[str, Any]] = {}
         for rendition, task in self._videos.items():
             rows += video_rows(self._cache, task, list(self._parts.values()))
-            facts.setdefault(rendition.label, {})["video"] = rendition_facts(rendition.path, task.finding)
+            facts.setdefault(rendition.label, {})["video"] = rendition_facts(rendition.file, task.finding)
         for rendition, finding in self._audios.items():
             rows += audio_rows(self._cache, self._audio_tasks[rendition], finding)
-            facts.setdefault(rendition.label, {})["audio"] = rendition_facts(rendition.path, finding)
+            facts.setdefault(rendition.label, {})["audio"] = rendition_facts(rendition.file, finding)
         about = TableMetadata(
             video_feature_version=VIDEO_FEATURE_VERSION,
             audio_feature_version=AUDIO_FEATURE_VERSION,

@@ -14,7 +14,7 @@ import csv
 import itertools
 import math
 from array import array
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,17 +23,20 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.errors import VmafLogError
+from abr_alloc.errors import MediaError, VmafLogError
 from abr_alloc.markup import DamagedMarkup, elements_of
 from abr_alloc.measure.video import FRAME_METRICS, FrameScores
 
-__all__ = ["RUNS", "RUN_FRAMES", "TOLERANCE", "read_log", "sample_runs", "take_log"]
+__all__ = ["RUNS", "RUN_FRAMES", "TOLERANCE", "Span", "read_log", "sample_runs", "take_log"]
 
 TOLERANCE = 1e-3
 """What a feature or VMAF of the log may differ from what is scored anew. libvmaf writes six digits."""
 
 RUNS, RUN_FRAMES = 5, 8
 """Stretches that are scored anew, spread over the title, and the frames of each that are compared."""
+
+Span = tuple[int, int]
+"""The first of some frames, and the first one after them."""
 
 _FEATURES = FRAME_METRICS[:6]
 _MODEL = "vmaf_v0.6.1"
@@ -117,36 +120,37 @@ def read_log(path: Path, num_frames: int) -> FrameScores:
     return _scores(_read(path), num_frames)
 
 
-def take_log(path: Path, score_run: Callable[[int, int], FrameScores], num_frames: int) -> FrameScores:
+def take_log(path: Path, score_spans: Callable[[Sequence[Span]], FrameScores], num_frames: int) -> FrameScores:
     """Take a log for the scores of a rendition, after a sample of its frames agrees with what is scored anew.
 
     Args:
         path: libvmaf's JSON, XML or CSV.
-        score_run: scores `count` frames from frame `first` on: `score_run(first, count)`, as a title of its own.
+        score_spans: scores spans of frames, one after the other in one pass, as frames of one title; called once.
         num_frames: frames of the rendition, F.
 
     Raises:
         VmafLogError: `read_log` refuses it, or a frame's feature or VMAF differs by more than `TOLERANCE`; the message
             names the frame, the feature and both values.
-        Exception: whatever `score_run` raises.
+        MediaError: what was scored anew is not of as many frames.
     """
     log = _read(path)
     scores = _scores(log, num_frames)
-    version = log.version
-    for first, count in sample_runs(scores.values):
-        # `motion2` looks at the frames before and behind, which a run by itself has only inside.
-        lead, tail = int(first > 0), int(first + count < num_frames)
-        anew = score_run(first - lead, lead + count + tail)
-        if len(anew.values) != lead + count + tail:
-            raise log.refused(
-                f"only {len(anew.values)} of {lead + count + tail} frames from {first - lead} could be scored"
-            )
-        _compare(log, first, scores.values[first : first + count], anew.values[lead : lead + count])
-        version = version or anew.libvmaf_version
-    return FrameScores(values=scores.values, libvmaf_version=version)
+    runs = sample_runs(scores.values)
+    # `motion2` looks at the frames before and behind, which a span has only inside.
+    spans = [(max(0, first - 1), min(num_frames, end + 1)) for first, end in runs]
+    anew = score_spans(spans)
+    wanted = sum(end - first for first, end in spans)
+    if len(anew.values) != wanted:
+        raise MediaError(f"{len(anew.values)} of {wanted} frames were scored; give an intact copy", path=str(path))
+    at = 0
+    for (first, end), (span_first, span_end) in zip(runs, spans, strict=True):
+        begin = at + first - span_first
+        _compare(log, first, scores.values[first:end], anew.values[begin : begin + end - first])
+        at += span_end - span_first
+    return FrameScores(values=scores.values, libvmaf_version=log.version or anew.libvmaf_version)
 
 
-def sample_runs(values: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
+def sample_runs(values: npt.NDArray[np.float64]) -> list[Span]:
     """Which runs of frames to score anew: in each fifth of the title the one in which frames differ most.
 
     Frames of a still or black picture look alike in logs of any rendition.
@@ -155,16 +159,19 @@ def sample_runs(values: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
         values: shape (F, 7), columns as in `FRAME_METRICS`.
 
     Returns:
-        First frame and number of frames of each run, rising; the whole title where it is short.
+        First frame of each run and the first one after, rising, with a frame between two fifths and their runs; the
+        whole title where it is short.
     """
     num_frames = len(values)
-    if num_frames <= RUNS * (RUN_FRAMES + 2):
+    if num_frames < RUNS * (RUN_FRAMES + 2):
         return [(0, num_frames)]
     runs = []
     edges = [number * num_frames // RUNS for number in range(RUNS + 1)]
     for first, end in itertools.pairwise(edges):
-        windows = np.lib.stride_tricks.sliding_window_view(values[first:end, 0], RUN_FRAMES)  # (f, RUN_FRAMES)
-        runs.append((first + int(windows.std(axis=1).argmax()), RUN_FRAMES))
+        inside = values[first + 1 : end - 1, 0]
+        windows = np.lib.stride_tricks.sliding_window_view(inside, RUN_FRAMES)  # (f, RUN_FRAMES)
+        begin = first + 1 + int(windows.std(axis=1).argmax())
+        runs.append((begin, begin + RUN_FRAMES))
     return runs
 
 

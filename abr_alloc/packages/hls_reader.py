@@ -145,7 +145,7 @@ def _read_master(reader: _Reader, root: Playlist) -> Package:
     path = reader.master
     if "EXT-X-SESSION-KEY" in root.tags:
         raise PackageError(
-            f"{path}: is encrypted (EXT-X-SESSION-KEY); give the package as it was before", path=str(path)
+            f"{path}: is encrypted (EXT-X-SESSION-KEY); give the package as it was before encryption", path=str(path)
         )
     if root.i_frame_streams:
         reader.notes["I-frame playlists are left out"] = None

@@ -95,6 +95,7 @@ def measure_steps(
     options: MeasureOptions,
     *,
     vmaf_logs: Sequence[str] = (),
+    within: Path | None = None,
     cache: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     ffmpeg: str | None = None,
@@ -108,6 +109,7 @@ def measure_steps(
         renditions: media files, playlists and manifests, and lists of files.
         options: how to measure.
         vmaf_logs: logs of video renditions, each as `LABEL=FILE`.
+        within: a folder that no playlist or manifest may lead out of; each one's own when None.
         cache: where measurements are kept; the user's cache folder when None.
         jobs: processes; one per core when None.
         ffmpeg: program; the one that is found when None.
@@ -121,7 +123,7 @@ def measure_steps(
     """
     store, program = open_cache(cache), replace(find_ffmpeg(ffmpeg), stall_s=stall_s)
     with store.work_dir() as folder:
-        found, failed = list_renditions(renditions, vmaf_logs, folder)
+        found, failed = list_renditions(renditions, vmaf_logs, folder, within=within)
         yield from failed
         if not found:
             return
@@ -181,6 +183,7 @@ def measure_renditions(
     digest_s: float | None = None,
     full: bool = False,
     vmaf_logs: Sequence[str] = (),
+    within: str | os.PathLike[str] | None = None,
     audio_track: int | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
     cache: str | os.PathLike[str] | None = None,
@@ -204,6 +207,7 @@ def measure_renditions(
         digest_s: score only so much of a longer title, seconds; None for 40 s of a title over two minutes.
         full: score all of it.
         vmaf_logs: logs of libvmaf that are taken instead of scoring, each as `LABEL=FILE`.
+        within: a folder that no playlist or manifest may lead out of, links followed; each one's own when None.
         audio_track: of the source, from 1; None for its own choice.
         max_megapixels: refuse larger pictures.
         cache: where measurements are kept; the user's cache folder when None.
@@ -240,6 +244,7 @@ def measure_renditions(
             [Path(one) for one in given],
             options,
             vmaf_logs=vmaf_logs,
+            within=None if within is None else Path(within),
             cache=cache,
             jobs=jobs,
             ffmpeg=ffmpeg,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +11,20 @@ from pathlib import Path
 from abr_alloc.errors import ArgumentError, MediaError, UnsupportedMediaError
 from abr_alloc.measure.renditions import FailedRendition, Rendition
 from abr_alloc.media.streams import read_streams
+from abr_alloc.packages.package import PackagedStream
 from abr_alloc.packages.reader import is_package, read_package
 from abr_alloc.targets import Target
 
 __all__ = ["list_renditions"]
+
+logger = logging.getLogger(__name__)
 
 _KINDS = ("video", "audio", "both")
 _COLUMNS = ("path", "kind", "label", "vmaf_log")
 
 
 def list_renditions(
-    places: Sequence[Path], vmaf_logs: Sequence[str], folder: Path
+    places: Sequence[Path], vmaf_logs: Sequence[str], folder: Path, *, within: Path | None = None
 ) -> tuple[list[Rendition], list[FailedRendition]]:
     """Every stream that is to be measured, and those that cannot be.
 
@@ -28,6 +32,7 @@ def list_renditions(
         places: media files, playlists and manifests, and lists (`.csv`) of files.
         vmaf_logs: logs, each as `LABEL=FILE`.
         folder: where streams of packages are written as files; they must stay as long as they are measured.
+        within: a folder that no package may lead out of; each one's own when None.
 
     Raises:
         ArgumentError: a label is of two renditions or reads as what an encoder is asked for; a list or a log's label
@@ -36,8 +41,10 @@ def list_renditions(
     """
     found: list[Rendition] = []
     failed: list[FailedRendition] = []
-    for rendition in _expanded(places, folder):
+    for rendition, stream in _expanded(places, folder, within):
         try:
+            if stream is not None:
+                stream.write(rendition.path)
             found += _streams(rendition)
         except MediaError as error:
             failed.append(FailedRendition(rendition=rendition, error=error))
@@ -45,20 +52,26 @@ def list_renditions(
     return _with_logs(found, vmaf_logs), failed
 
 
-def _expanded(places: Sequence[Path], folder: Path) -> Iterator[Rendition]:
+def _expanded(
+    places: Sequence[Path], folder: Path, within: Path | None
+) -> Iterator[tuple[Rendition, PackagedStream | None]]:
+    """Every rendition; of a package with its stream, which is yet to be written to its file."""
     for number, place in enumerate(places):
         if place.suffix.lower() == ".csv":
-            yield from _listed(place)
+            yield from ((rendition, None) for rendition in _listed(place))
         elif place.is_file() and is_package(place):
             home = folder / str(number)
             home.mkdir(parents=True, exist_ok=True)
-            for at, stream in enumerate(read_package(place).streams):
-                path = home / f"{at}{stream.suffix}"
-                stream.write(path)
+            package = read_package(place, within=within)
+            for note in package.notes:
+                logger.warning("%s: %s", place, note)
+            for at, stream in enumerate(package.streams):
                 kind = "both" if stream.kind == "muxed" else stream.kind
-                yield Rendition(path=path, kind=kind, label=stream.label, where=stream.where)
+                path = stream.whole.path if stream.whole else home / f"{at}{stream.suffix}"
+                found = Rendition(path=path, kind=kind, label=stream.label, where=stream.where)
+                yield found, None if stream.whole else stream
         else:
-            yield Rendition(path=place, kind="", label=place.stem, where=str(place))
+            yield Rendition(path=place, kind="", label=place.stem, where=str(place)), None
 
 
 def _listed(path: Path) -> Iterator[Rendition]:

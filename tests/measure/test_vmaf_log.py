@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 
 from abr_alloc.errors import VmafLogError
 from abr_alloc.measure.video import FRAME_METRICS, FrameScores, score_frames
-from abr_alloc.measure.vmaf_log import RUN_FRAMES, RUNS, read_log, sample_runs, take_log
+from abr_alloc.measure.vmaf_log import RUN_FRAMES, RUNS, Span, read_log, sample_runs, take_log
 
 NUM_FRAMES = 72
 SIZE = "128x96"
@@ -21,11 +21,12 @@ RENDITION = ("-f", "lavfi", "-i", f"testsrc2=size={SIZE}:rate=24:duration=3,boxb
 
 
 @pytest.fixture(scope="module")
-def score_run(ffmpeg, tmp_path_factory):
+def score_spans(ffmpeg, tmp_path_factory):
     """Frames of the rendition scored as a title of their own."""
 
-    def score(first: int, count: int) -> FrameScores:
-        cut = f"trim=start_frame={first}:end_frame={first + count},setpts=PTS-STARTPTS"
+    def score(spans: Sequence[Span]) -> FrameScores:
+        chosen = "+".join(f"between(n,{first},{end - 1})" for first, end in spans)
+        cut = f"select='{chosen}',setpts=N"
         return score_frames(ffmpeg, [RENDITION, SOURCE], cut, cut, tmp_path_factory.mktemp("run"))
 
     return score
@@ -50,29 +51,30 @@ def json_log(make_log) -> Path:
 
 
 @pytest.mark.parametrize("log_format", ["json", "xml", "csv"])
-def test_a_log_in_any_format_is_what_scoring_gives(make_log, score_run, log_format):
+def test_a_log_in_any_format_is_what_scoring_gives(make_log, score_spans, log_format):
     calls = []
 
-    def counted(first: int, count: int) -> FrameScores:
-        calls.append((first, count))
-        return score_run(first, count)
+    def counted(spans: Sequence[Span]) -> FrameScores:
+        calls.append(spans)
+        return score_spans(spans)
 
     taken = take_log(make_log(log_format), counted, NUM_FRAMES)
-    whole = score_run(0, NUM_FRAMES)
+    whole = score_spans([(0, NUM_FRAMES)])
     np.testing.assert_allclose(taken.values, whole.values, atol=1e-6)
     assert taken.libvmaf_version == whole.libvmaf_version
     # A few short runs were scored, with a frame more at each side for motion2.
-    assert len(calls) == RUNS
-    assert sum(count for _, count in calls) <= RUNS * (RUN_FRAMES + 2)
+    (spans,) = calls
+    assert [end - first for first, end in spans] == RUNS * [RUN_FRAMES + 2]
 
 
 def test_runs_are_spread_and_lie_where_frames_differ():
     values = np.full((1000, 7), 0.5)
     values[150:156, 0] = [0, 1, 0, 1, 0, 1]  # the only place of the first fifth where anything moves
     runs = sample_runs(values)
-    assert [first // 200 for first, _ in runs] == [0, 1, 2, 3, 4]
-    assert all(count == RUN_FRAMES and first + count <= 1000 for first, count in runs)
-    assert runs[0][0] <= 150 < 156 <= runs[0][0] + RUN_FRAMES
+    # Each with a frame before and behind it in its own fifth.
+    assert [(first - 1) // 200 for first, _ in runs] == [end // 200 for _, end in runs] == [0, 1, 2, 3, 4]
+    assert all(end - first == RUN_FRAMES for first, end in runs)
+    assert runs[0][0] <= 150 < 156 <= runs[0][1]
     assert sample_runs(values) == runs
     assert sample_runs(values[:20]) == [(0, 20)]
 
@@ -115,27 +117,29 @@ def test_a_log_of_libvmaf_1_is_read_by_its_names(json_log, tmp_path):
         ("xml", "version=vmaf_v0.6.1", ":n_subsample=4", "one frame in 4 only"),
     ],
 )
-def test_a_log_of_another_model_or_of_some_frames_is_refused(make_log, score_run, log_format, model, options, message):
+def test_a_log_of_another_model_or_of_some_frames_is_refused(
+    make_log, score_spans, log_format, model, options, message
+):
     with pytest.raises(VmafLogError, match=message) as caught:
-        take_log(make_log(log_format, model, options), score_run, NUM_FRAMES)
+        take_log(make_log(log_format, model, options), score_spans, NUM_FRAMES)
     assert "\n" not in str(caught.value)
 
 
-def test_a_log_of_another_rendition_is_refused_with_both_values(make_log, score_run):
+def test_a_log_of_another_rendition_is_refused_with_both_values(make_log, score_spans):
     other = (*RENDITION[:-1], RENDITION[-1].replace("boxblur=2", "boxblur=1"))
     message = r"frame \d+ has vif_scale0 0\.\d{6}, and scored anew 0\.\d{6}; it is a log of another rendition or title"
     with pytest.raises(VmafLogError, match=message):
-        take_log(make_log("csv", rendition=other), score_run, NUM_FRAMES)
+        take_log(make_log("csv", rendition=other), score_spans, NUM_FRAMES)
 
 
-def test_a_log_that_is_shifted_by_one_frame_is_refused(json_log, score_run, tmp_path):
+def test_a_log_that_is_shifted_by_one_frame_is_refused(json_log, score_spans, tmp_path):
     document = json.loads(json_log.read_text())
     metrics = [frame["metrics"] for frame in document["frames"]]
     moved = [{"frameNum": n, "metrics": m} for n, m in enumerate([*metrics[1:], metrics[-1]])]
     path = tmp_path / "moved.json"
     path.write_text(json.dumps({"frames": moved}))
     with pytest.raises(VmafLogError, match="another rendition or title, or of frames paired"):
-        take_log(path, score_run, NUM_FRAMES)
+        take_log(path, score_spans, NUM_FRAMES)
 
 
 @pytest.mark.parametrize(
