@@ -51,7 +51,9 @@ def advise(audit: LadderAudit) -> tuple[Advice, ...]:
 
 def _advice(audit: LadderAudit) -> Iterator[Advice]:
     if audit.re_paired is not None and _is_worth(audit.re_paired, audit):
-        text = f"Pair again, without any encode: {_changes(audit, audit.re_paired)}"
+        muxed = any(audit.rungs[change.rung - 1].muxed for change in audit.re_paired.changed)
+        text = f"Pair again, without any encode{' (multiplexed anew)' if muxed else ''}: "
+        text += _changes(audit, audit.re_paired)
         yield _of("pair", tuple(c.rung for c in audit.re_paired.changed), text, audit.re_paired, audit)
     if audit.trimmed is not None:
         dropped = tuple(sorted(set(range(1, len(audit.rungs) + 1)) - set(audit.trimmed.kept)))

@@ -94,7 +94,13 @@ def audit_title(
         interval_mos=model.interval_mos,
         difference_mos=model.intervals.difference_mos,
     )
-    return TitleAudit(title=surface.title, ladder=given.name, families=tuple(map(judged, found)), unmatched=unmatched)
+    return TitleAudit(
+        title=surface.title,
+        ladder=given.name,
+        families=tuple(map(judged, found)),
+        unmatched=unmatched,
+        notes=given.notes,
+    )
 
 
 def _none_fits(given: GivenLadder, title: str, unmatched: Sequence[UnmatchedRung]) -> str:
@@ -146,6 +152,7 @@ def _audit_family(family: Family, *, shares: SceneShares, model: Model, options:
                 dominated_by=dominator(ladder, k),
                 step_mos=ladder.rungs[k + 1].avq_mos - rung.avq_mos if k + 1 < len(ladder.rungs) else None,
                 loss_mos=losses[k],
+                muxed=matched.given.muxed,
                 audio_verdict=_verdict(surface, rung, best),
                 best=best,
                 cost=None if cost is None else cost.rungs[k],

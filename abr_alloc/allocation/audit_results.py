@@ -82,6 +82,8 @@ class AuditedRung:
     """Whether its audio is right for its rate."""
     best: BestAtRate
     """What its rate buys at best."""
+    muxed: bool = False
+    """Whether its two streams lie in one file, so that other audio means to multiplex anew."""
     cost: RungCost | None = None
     """What it costs; None where no prices are given."""
 
@@ -146,6 +148,8 @@ class TitleAudit:
     """A ladder per video codec, audio codec and number of channels; a player plays one of them."""
     unmatched: tuple[UnmatchedRung, ...]
     """Rungs that are left out, and why."""
+    notes: tuple[str, ...] = ()
+    """What to know about how the ladder was read."""
 
     @property
     def could_win_mos(self) -> float:

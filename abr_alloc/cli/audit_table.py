@@ -91,6 +91,7 @@ def _title(title: TitleAudit) -> str:
         lines += [wrap(f"left out, {reason}: {', '.join(places)}") for reason, places in reasons.items()]
         number = len(title.unmatched) + sum(len(family.rungs) for family in title.families)
         lines.append(wrap(f"All of the above is of the other {number - len(title.unmatched)} of {number} rungs."))
+    lines += filter(None, [notes(wrap(f"{note}.")) for note in title.notes])
     return "\n".join(lines) + "\n"
 
 

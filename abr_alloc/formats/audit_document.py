@@ -93,6 +93,7 @@ def title_object(title: TitleAudit) -> dict[str, Any]:
         "ladder": title.ladder,
         "could_win_mos": title.could_win_mos,
         "families": [_family_object(family) for family in title.families],
+        "notes": list(title.notes),
         "unmatched": [{"place": one.given.place, "reason": one.reason} for one in title.unmatched],
     }
 
@@ -126,6 +127,7 @@ def _rung_object(found: AuditedRung) -> dict[str, Any]:
         "place": found.place,
         "how": found.how,
         "audio_how": found.audio_how,
+        "muxed": found.muxed,
         "video": video_object(rung.video),
         "audio": dataclasses.asdict(rung.audio),
         "total_kbps": rung.total_kbps,

@@ -49,6 +49,7 @@ function showAudit(title) {
     const left = audit.unmatched.map((one) => `${one.place} (${one.reason})`).join("; ");
     parts.push(element("p", { class: "note" }, `Left out, so that all of the above is of the other rungs: ${left}.`));
   }
+  parts.push(...audit.notes.map((note) => element("p", { class: "note" }, `${note}.`)));
   byId("audit-parts").replaceChildren(...parts, element("p", { class: "note" },
     `audio share: how far the judgement rests on the audio at this pair; video has the rest. next: AVQ that the next rung adds. preferred: probability that people rate it higher than the rung below by ${about.noticed_mos} or more. `
     + "without: how expected AVQ changes without this rung alone. ~: interpolated between measured rates. "
