@@ -1,6 +1,8 @@
 # The public names, each once: types for checkers, and what `__init__.py` loads on first use.
 
 from .allocation.cost import Prices as Prices
+from .allocation.audit_results import AuditOptions as AuditOptions
+from .allocation.audit_results import TitleAudit as TitleAudit
 from .allocation.design import DesignOptions as DesignOptions
 from .allocation.design import TitleLadder as TitleLadder
 from .allocation.ladder_rules import LadderRules as LadderRules
@@ -12,6 +14,8 @@ from .delivery.deviation import Tolerance as Tolerance
 from .errors import AbrAllocError as AbrAllocError
 from .models.checkpoint import Model as Model
 from .models.checkpoint import load_model as load_model
+from .runs.audit_run import Audits as Audits
+from .runs.audit_run import audit as audit
 from .runs.encode_run import EncodeResult as EncodeResult
 from .runs.encode_run import encode as encode
 from .runs.export_run import Exported as Exported

@@ -119,6 +119,8 @@ DOORS = {
 
 # Where modules are tested that have no test file of their own name: through what they are for.
 TESTED_IN = {
+    "allocation/test_audit.py": ("allocation.advice", "allocation.alternatives", "allocation.audit_results"),
+    "allocation/test_matching.py": ("allocation.given_ladder",),
     "allocation/test_plan.py": ("allocation.filters", "allocation.validity"),
     "allocation/test_reference.py": ("allocation.fixed",),
     "allocation/test_design.py": ("allocation.design_options",),
@@ -133,6 +135,10 @@ TESTED_IN = {
         "documents",
     ),
     "cli/test_terminal.py": ("cli.layout", "cli.main", "cli.printing", "cli.progress", "cli.tables", "cli.verbosity"),
+    "cli/test_audit.py": (
+        *("cli.audit_table", "formats.audit_document", "runs.audit_catalogue", "runs.audit_media", "runs.audit_run"),
+        *("runs.new_master", "runs.shipped_ladders"),
+    ),
     "cli/test_catalogue.py": ("cli.streaming", "cli.summaries", "runs.catalogue_run", "runs.ladder_catalogue"),
     "cli/test_bad_input.py": ("cli.places", "cli.training_data"),
     "cli/test_compare.py": ("cli.agreement_table", "runs.comparison_files"),

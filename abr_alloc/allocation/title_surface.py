@@ -144,6 +144,17 @@ class TitleCurves:
             return self._held(low, kbps)
         return (1.0 - weight) * self._held(low, kbps) + weight * self._held(high, kbps)
 
+    def range_kbps(self, side_px: int) -> tuple[float, float]:
+        """Least and largest rate that was measured at a size: where it lies between two, what both were measured at.
+
+        Raises:
+            FeatureTableError: it is larger than the source, or smaller than the smallest probe.
+        """
+        low, high, _ = self._neighbours(side_px, cap_at_source=False)
+        if low is None or high is None:
+            raise FeatureTableError(f"title {self.title!r} has no renditions near {side_px}p")
+        return float(max(low.kbps[0], high.kbps[0])), float(min(low.kbps[-1], high.kbps[-1]))
+
     def vmaf_at(self, side_px: int, kbps: float, *, cap_at_source: bool = False) -> float | None:
         """VMAF at a size and a rate, between and beyond the probes as `at` takes AVQ.
 

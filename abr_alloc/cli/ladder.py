@@ -11,12 +11,11 @@ import click
 
 from abr_alloc import defaults
 from abr_alloc.cli import options, places, streaming
-from abr_alloc.cli.completion import complete_network, complete_reference
+from abr_alloc.cli.completion import complete_reference
 from abr_alloc.cli.cost_options import prices_of, pricing_and_limits
 from abr_alloc.cli.printing import echo
 from abr_alloc.documents import shown
 from abr_alloc.parameters import with_options
-from abr_alloc.shipped import NETWORKS
 
 if TYPE_CHECKING:
     from abr_alloc.runs.ladder_catalogue import LadderTask
@@ -89,38 +88,12 @@ class _Sizes(click.ParamType):
     show_default=True,
     help="With auto: what a rung must add to the one below it, MOS.",
 )
-@click.option(
-    "--network",
-    default=defaults.NETWORK,
-    show_default=True,
-    metavar="NETWORK",
-    shell_complete=complete_network,
-    help="Bandwidth of the audience: lognormal:median=RATE,sigma=NUMBER, a .csv file (kbps,weight), "
-    f"{', '.join(list(NETWORKS)[:-1])} or {list(NETWORKS)[-1]}.",
-)
-@click.option(
-    "--max-audio",
-    type=click.IntRange(min=1),
-    default=defaults.MAX_AUDIO,
-    show_default=True,
-    help="Most distinct audio renditions.",
-)
+@options.network_option
+@options.max_audio_option
 @click.option("--min-kbps", type=options.KBPS, help="Least total rate of a rung.")
 @click.option("--max-kbps", type=options.KBPS, help="Largest total rate of a rung.")
-@click.option(
-    "--min-ratio",
-    type=options.FiniteRange(1, min_open=True),
-    default=defaults.MIN_RATIO,
-    show_default=True,
-    help="Least ratio of the total rates of successive rungs.",
-)
-@click.option(
-    "--max-ratio",
-    type=options.FiniteRange(1, min_open=True),
-    default=defaults.MAX_RATIO,
-    show_default=True,
-    help="Largest ratio of the total rates of successive rungs.",
-)
+@options.min_ratio_option
+@options.max_ratio_option
 @click.option(
     "--top-avq",
     "top_avq_mos",
@@ -135,14 +108,7 @@ class _Sizes(click.ParamType):
     default=(),
     help="Allowed sizes by their short side: 234p..1080p, or 240p,720p.",
 )
-@click.option(
-    "--round",
-    "round_kbps",
-    type=options.KBPS,
-    default=f"{defaults.ROUND_KBPS:g}k",
-    show_default=True,
-    help="Video rates are multiples of it.",
-)
+@options.round_option
 @click.option("--shared", is_flag=True, help="One ladder for all titles, each with the same weight.")
 @click.option(
     "--compare",

@@ -14,7 +14,13 @@ from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.cli.tables import audio_text, only_audio_codec, video_text
 from abr_alloc.cli.verbosity import notes
 
-__all__ = ["ladder_text"]
+__all__ = ["UPSCALING_NOTE", "has_strong_upscaling", "ladder_text"]
+
+UPSCALING_NOTE = (
+    " Rungs with less than half the lines of the largest are rated too high where they are shown at its size "
+    "(docs/evaluation.md)."
+)
+"""What is to be known of ladders with such rungs."""
 
 
 def ladder_text(
@@ -26,11 +32,8 @@ def ladder_text(
         f"1-5 (model {model_name}) with an estimated 90 % interval. VMAF: of the video alone, 0-100. ~: a rate between "
         "the two probes named, where both are interpolated (docs/ladders.md)."
     )
-    if any(_has_strong_upscaling(found.ladder) for found in ladders):
-        told += (
-            " Rungs with less than half the lines of the largest are rated too high where they are shown at its size "
-            "(docs/evaluation.md)."
-        )
+    if any(has_strong_upscaling(found.ladder) for found in ladders):
+        told += UPSCALING_NOTE
     if prices is not None:
         lengths_s = {found.cost.duration_s for found in ladders if found.cost is not None}
         told += f" {prices_text(prices, lengths_s.pop() if len(lengths_s) == 1 else None)}"
@@ -38,7 +41,8 @@ def ladder_text(
     return "\n".join([*parts, *filter(None, [notes(f"Audience: {network}\n{wrap(told, '')}\n")])])
 
 
-def _has_strong_upscaling(ladder: Ladder) -> bool:
+def has_strong_upscaling(ladder: Ladder) -> bool:
+    """Whether a rung has less than half the lines of the largest."""
     sides = [min(r.video.width_px, r.video.height_px) for r in ladder.rungs]
     return 2 * min(sides) < max(sides)
 

@@ -28,6 +28,7 @@ from abr_alloc.parameters import with_options
 __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS = {
+    "audit": "Judge the ladder that you ship: wasted rungs, better pairs.",
     "compare": "Train and test systems on the same held-out contents.",
     "doctor": "Check what is installed, and what is missing for which command.",
     "encode": "Encode a ladder and package it as HLS and DASH.",

@@ -13,11 +13,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from abr_alloc import defaults
-from abr_alloc.cli.completion import complete_model
+from abr_alloc.cli.completion import complete_model, complete_network
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import LocationError, UnitError
 from abr_alloc.location import parse_location
+from abr_alloc.shipped import NETWORKS
 from abr_alloc.units import MAX_KBPS, parse_bitrate_kbps, parse_seconds
 
 __all__ = [
@@ -36,9 +37,14 @@ __all__ = [
     "ffmpeg_option",
     "jobs_option",
     "ladder_option",
+    "max_audio_option",
     "max_megapixels_option",
+    "max_ratio_option",
     "measured_only_option",
+    "min_ratio_option",
+    "network_option",
     "planning",
+    "round_option",
     "stall_timeout_option",
     "tolerance_option",
 ]
@@ -213,6 +219,32 @@ catalogue_jobs_option = click.option(
 measured_only_option = click.option(
     "--measured-only", is_flag=True, help="Choose among the measured video renditions alone, no rates between them."
 )
+
+network_option = click.option(
+    "--network", default=defaults.NETWORK, show_default=True, metavar="NETWORK", shell_complete=complete_network,
+    help="Bandwidth of the audience: lognormal:median=RATE,sigma=NUMBER, a .csv file (kbps,weight), "
+    f"{', '.join(list(NETWORKS)[:-1])} or {list(NETWORKS)[-1]}.",
+)  # fmt: skip
+
+max_audio_option = click.option(
+    "--max-audio", type=click.IntRange(min=1), default=defaults.MAX_AUDIO, show_default=True,
+    help="Most distinct audio renditions.",
+)  # fmt: skip
+
+min_ratio_option = click.option(
+    "--min-ratio", type=FiniteRange(1, min_open=True), default=defaults.MIN_RATIO, show_default=True,
+    help="Least ratio of the total rates of successive rungs.",
+)  # fmt: skip
+
+max_ratio_option = click.option(
+    "--max-ratio", type=FiniteRange(1, min_open=True), default=defaults.MAX_RATIO, show_default=True,
+    help="Largest ratio of the total rates of successive rungs.",
+)  # fmt: skip
+
+round_option = click.option(
+    "--round", "round_kbps", type=KBPS, default=f"{defaults.ROUND_KBPS:g}k", show_default=True,
+    help="Video rates are multiples of it.",
+)  # fmt: skip
 
 tolerance_option = click.option(
     "--tolerance", type=_Tolerance(),

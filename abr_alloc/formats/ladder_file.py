@@ -29,6 +29,7 @@ __all__ = [
     "TitleFacts",
     "as_reference",
     "ladder_document",
+    "ladder_object",
     "read_designed",
     "read_ladders",
     "read_provenance",
@@ -76,7 +77,7 @@ def ladder_document(ladders: Sequence[TitleLadder], provenance: Mapping[str, Any
 
 def _title_object(found: TitleLadder) -> dict[str, Any]:
     return {
-        **_ladder_object(found.ladder),
+        **ladder_object(found.ladder),
         "num_candidates": found.num_candidates,
         "crossovers": [
             {"kbps": c.kbps, "below_px": list(c.below_px), "above_px": list(c.above_px)} for c in found.crossovers
@@ -93,7 +94,8 @@ def _cost_object(cost: LadderCost | None) -> dict[str, Any] | None:
     return {"storage": cost.storage, "delivery": cost.delivery, "total": cost.total, **dataclasses.asdict(cost)}
 
 
-def _ladder_object(ladder: Ladder) -> dict[str, Any]:
+def ladder_object(ladder: Ladder) -> dict[str, Any]:
+    """The rungs of a ladder and what they come to."""
     return {
         "title": ladder.title,
         "network": ladder.network,
@@ -122,7 +124,7 @@ def _rung_object(rung: Rung) -> dict[str, Any]:
 def _comparison_object(comparison: Comparison) -> dict[str, Any]:
     found = {f.name: getattr(comparison, f.name) for f in dataclasses.fields(comparison)}
     return found | {
-        "ladder": _ladder_object(comparison.ladder),
+        "ladder": ladder_object(comparison.ladder),
         "left_out": list(comparison.left_out),
         "cost": _cost_object(comparison.cost),
     }

@@ -23,7 +23,7 @@ from abr_alloc.reporting.charts import VEGA_LITE_VERSION, chart_specs
 __all__ = ["render_page"]
 
 _FILES = ("style.css", "template.html", "notice.txt")
-_SCRIPTS = ("lookup.js", "charts.js", "title.js", "ladder.js", "catalogue.js", "page.js")
+_SCRIPTS = ("lookup.js", "charts.js", "title.js", "ladder.js", "audit.js", "catalogue.js", "page.js")
 """In the order of their use; together one script."""
 
 _LIBRARY = "window.drawChart = vegaEmbed;"  # what the page's script calls it

@@ -43,6 +43,7 @@ def title_data(
     overhead: float,
     measured_only: bool = False,
     ladder: TitleLadder | str = "",
+    audit: Mapping[str, Any] | None = None,
     thumbnails: Mapping[int, bytes] | None = None,
     warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -57,6 +58,7 @@ def title_data(
         overhead: container overhead as a share of the streams' rate.
         measured_only: whether it is planned on measured rates alone.
         ladder: its ladder, or the one it shares, or why it has none.
+        audit: what the ladder that is shipped comes to, as JSON has it (`formats.audit_document`).
         thumbnails: JPEG bytes by index of the scene.
         warnings: what to know about it.
 
@@ -93,6 +95,7 @@ def title_data(
         "stops": {name: [_stop(stop, planned, places) for stop in plan] for name, plan in stops.items()},
         "ladder": None if designed is None else _ladder(designed, whole.title),
         "ladder_problem": problem,
+        "audit": None if audit is None else dict(audit),
         "fronts": _fronts(measured, designed),
         "warnings": list(warnings),
     }

@@ -15,12 +15,14 @@ from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_titl
 from abr_alloc.allocation.validity import DIGEST_NOTE, outside_validity
 from abr_alloc.arguments import require_budgets
 from abr_alloc.errors import UnsupportedMediaError
+from abr_alloc.formats.audit_document import title_object
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.parameters import with_options
 from abr_alloc.reporting.about import about_data
 from abr_alloc.reporting.budget_sweep import budget_stops
 from abr_alloc.reporting.page import render_page
 from abr_alloc.reporting.page_data import title_data
+from abr_alloc.runs.audit_run import Audits
 from abr_alloc.runs.catalogue_run import table_of
 from abr_alloc.runs.feedback import Feedback
 from abr_alloc.runs.shared_model import as_model
@@ -62,6 +64,7 @@ def report(
     *,
     budgets_kbps: float | Sequence[float] = (),
     ladder: str | os.PathLike[str] | None = None,
+    audit: Audits | None = None,
     sources: Sequence[str | os.PathLike[str]] = (),
     overhead: float = defaults.OVERHEAD,
     measured_only: bool = False,
@@ -78,6 +81,7 @@ def report(
         model: a model, its name, or its folder; None for the default.
         budgets_kbps: where the slider must stop; it opens at the first. A middling budget when empty.
         ladder: a ladder file, or a folder of them; the default design when None.
+        audit: audits of the ladders that are shipped, of the same table.
         sources: the titles' sources, for thumbnails, or folders of them.
         overhead: container overhead as a share of the streams' rate.
         measured_only: as in `plan`.
@@ -105,6 +109,7 @@ def report(
     budgets = require_budgets("budgets_kbps", budgets_kbps)
     start_kbps = budgets[0] if budgets else middling
     stops = budget_stops(surfaces, [start_kbps, *budgets])
+    audits = {} if audit is None else {one.title: title_object(one) for one in audit}
     pages = []
     with feedback.stage("first title") as update:
         for title, scenes, planned in zip(names, titles, by_title(surfaces), strict=True):
@@ -119,6 +124,7 @@ def report(
                     overhead=overhead,
                     measured_only=measured_only,
                     ladder=designed,
+                    audit=audits.get(title),
                     thumbnails=_thumbnails(files[title], scenes, ffmpeg) if title in files else {},
                     warnings=_warnings(scenes, designed, model, _rows_of(table, title)),
                 )

@@ -175,6 +175,7 @@ function showTitle(title) {
     + `◆ ${whole ? "the plan's mean rates (the lines are those of one rendition throughout)" : "the chosen pair"}; the line through it: the same at every budget.`
     + (several && !whole && modeOf(title) === "title" ? " The budget is the title's: a scene may spend more or less." : "");
   showFronts(title);
+  showAudit(title);
 }
 
 function showTitleNumbers(title) {
