@@ -22,17 +22,24 @@ _HARDWARE = (
     "high_motion_quality_boost_enable enforce_hrd realtime prio_speed power_efficient max_ref_frames lookahead_level "
     "highbitdepth tf_level p_strategy b_strategy mbbrc qmin qmax coder cavlc a53cc"
 )
-_AUDIO = (
-    "cutoff aac_coder aac_ms aac_is aac_pns aac_tns afterburner eld_sbr signaling header_period vbr application "
-    "frame_duration packet_loss fec mapping_family apply_phase_inv compression_level dialnorm mixing_level room_type "
-    "channel_coupling cpl_start_band dsur_mode dmix_mode ltrt_cmixlev loro_cmixlev stereo_rematrixing profile"
+_DOLBY = (
+    "cutoff dialnorm mixing_level room_type copyright original dsur_mode dmix_mode ltrt_cmixlev ltrt_surmixlev "
+    "loro_cmixlev loro_surmixlev stereo_rematrixing channel_coupling cpl_start_band"
 )
+_AUDIO = {
+    "aac": "cutoff aac_coder aac_ms aac_is aac_pns aac_tns",
+    "libfdk_aac": "cutoff afterburner",
+    "libopus": "cutoff application vbr frame_duration packet_loss fec apply_phase_inv compression_level",
+    "ac3": _DOLBY,
+    "eac3": _DOLBY,
+}
 OPTIONS = {
     "software": frozenset(_SOFTWARE.split()),
     "hardware": frozenset(_HARDWARE.split()),
-    "audio": frozenset(_AUDIO.split()),
+    **{name: frozenset(options.split()) for name, options in _AUDIO.items()},
 }
-"""Options that a grid may give to encoders of a kind; software encoders have more of their own."""
+"""Options that a grid may give to encoders of video, of which those of software have more of their own, and to each
+encoder of audio."""
 
 _SET_HERE = {
     **dict.fromkeys(("i", "f", "y", "map", "ss", "t", "to", "attach", "protocol_whitelist"), "an input or output"),

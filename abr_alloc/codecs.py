@@ -83,7 +83,7 @@ _AC3_KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384,
 # Object types of ISO/IEC 14496-3 Table 1.17; Opus in ISOBMFF, section 4.3.3; ETSI TS 102 366, F.2 and F.5; FLAC in
 # ISOBMFF, section 3.3.2. The least rate of E-AC-3 is that of ffmpeg's encoder in stereo.
 _AUDIO = (
-    AudioCodec(name="aac", codecs="mp4a.40.2", encoder="aac"),
+    AudioCodec(name="aac", codecs="mp4a.40.2", encoder="aac", fdk_profile=("aac_low", "2")),
     AudioCodec(name="heaac", codecs="mp4a.40.5", fdk_profile=("aac_he", "5")),
     AudioCodec(name="heaacv2", codecs="mp4a.40.29", fdk_profile=("aac_he_v2", "29"), stereo_only=True),
     AudioCodec(name="opus", codecs="opus", encoder="libopus", is_vbr=True),

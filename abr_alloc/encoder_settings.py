@@ -15,7 +15,7 @@ from typing import Any
 from abr_alloc.allowed_options import OPTIONS, check_arguments, check_command, check_params
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.documents import number_of, shown, text_of
-from abr_alloc.encoders import GOP_S, HARDWARE, KINDS, RATE_MODES, AudioEncoder, VideoEncoder
+from abr_alloc.encoders import GOP_S, HARDWARE, RATE_MODES, AudioEncoder, VideoEncoder
 from abr_alloc.software_encoders import SOFTWARE_ENCODERS
 from abr_alloc.targets import ENCODER_NAME
 
@@ -143,7 +143,7 @@ def _checked_ffmpeg(found: VideoEncoder) -> VideoEncoder:
         raise ValueError(f"pixel_format is {shown(found.pixel_format)}; write it as ffmpeg does, like yuv420p")
     for mode in filter(None, (found.rate_mode, found.delivery)):
         _check_mode(found, mode)
-    if found.delivery and KINDS[found.delivery] not in (found.kind, "b"):
+    if found.delivery and found.kind_of(found.delivery) not in (found.kind, "b"):
         raise ValueError(f"delivery is {found.delivery}, but values are of {found.rate_mode}; use {found.rate_mode}")
     capped = "capped-crf" in (found.rate_mode, found.delivery)
     if capped and found.max_rate_kbps is None:
@@ -158,8 +158,8 @@ def _check_mode(found: VideoEncoder, mode: str) -> None:
         raise ValueError(f"rate_mode is {shown(mode)}; use {', '.join(RATE_MODES)}")
     software = found.software
     if software is None:
-        if mode in ("vbr-2pass", "capped-crf", "crf"):
-            raise ValueError(f"{found.encoder} has no {mode} through ffmpeg; use cq, qp or vbr")
+        if mode in ("vbr-2pass", "crf"):
+            raise ValueError(f"{found.encoder} has no {mode} through ffmpeg; use cq, qp, vbr or capped-crf")
         return
     known = [*software.values, "vbr"]
     known += ["vbr-2pass"] if software.two_passes else []
@@ -174,13 +174,9 @@ def _checked_command(found: VideoEncoder) -> VideoEncoder:
     if alien:
         raise ValueError(f"{alien[0]} is for an encoder of ffmpeg; write it into the command")
     check_command(found.command, _PLACEHOLDERS["video"], "y4m")
-    used = {name for name in ("value", "kbps") if any(f"{{{name}}}" in word for word in found.command)}
-    if len(used) != 1:
-        what = "both {value} and {kbps}" if used else "neither {value} nor {kbps}"
-        raise ValueError(f"command has {what}; what is asked must stand in one of them")
-    mode = "value" if "value" in used else "vbr"
-    if found.rate_mode != mode:
-        raise ValueError(f"rate_mode is {found.rate_mode} for a command with {{{used.pop()}}}; leave it out")
+    asked = _check_asked(found.command)
+    if found.rate_mode != ("value" if asked == "value" else "vbr"):
+        raise ValueError(f"rate_mode is {found.rate_mode} for a command with {{{asked}}}; leave it out")
     if found.y4m not in ("file", "pipe"):
         raise ValueError(f"y4m is {shown(found.y4m)}; use file or pipe")
     if found.pixel_format and not _PIXEL_FORMAT.fullmatch(found.pixel_format):
@@ -195,24 +191,59 @@ def audio_encoder_of(name: str, settings: Mapping[str, Any]) -> AudioEncoder:
         ValueError: they are none, or hold what may not be handed to an encoder; the message names the field.
     """
     try:
-        _check_head(name, settings, {item.name for item in dataclasses.fields(AudioEncoder)} - {"name"}, AUDIO_CODECS)
-        codec, command = settings["codec"], _words(settings, "command")
-        found = AudioEncoder(
-            name=name,
-            codec=codec,
-            encoder="" if command else _text(settings, "encoder", AUDIO_CODECS[codec].encoder),
-            args=_words(settings, "args"),
-            command=command,
-            program_sha256=_text(settings, "program_sha256", ""),
-        )
-        check_arguments(found.args, OPTIONS["audio"])
-        if command:
-            check_command(command, _PLACEHOLDERS["audio"], "wav")
+        found = _audio_encoder(name, settings)
     except KeyError as error:
         raise ValueError(f"encoder {name!r} needs {error.args[0]}") from None
     except ValueError as error:
         raise ValueError(f"encoder {name!r}: {error}") from None
     return found
+
+
+def _audio_encoder(name: str, settings: Mapping[str, Any]) -> AudioEncoder:
+    fields = {item.name for item in dataclasses.fields(AudioEncoder)} - {"name"}
+    _check_head(name, settings, fields, AUDIO_CODECS)
+    codec, command = AUDIO_CODECS[settings["codec"]], _words(settings, "command")
+    if codec.is_lossless:
+        raise ValueError(f'{codec.name} keeps every sample, whatever encodes it; write {codec.name} = ["lossless"] '
+                         "in [audio]")  # fmt: skip
+    known = [*filter(None, [codec.encoder]), *(["libfdk_aac"] if codec.fdk_profile else [])]
+    found = AudioEncoder(
+        name=name,
+        codec=codec.name,
+        encoder="" if command else _text(settings, "encoder", known[0]),
+        args=_words(settings, "args"),
+        command=command,
+        program_sha256=_text(settings, "program_sha256", ""),
+    )
+    if command:
+        if "encoder" in settings or found.args:
+            alien = "encoder" if "encoder" in settings else "args"
+            raise ValueError(f"{alien} is for an encoder of ffmpeg; write it into the command")
+        check_command(command, _PLACEHOLDERS["audio"], "wav")
+        _check_asked(command)
+        return found
+    if found.encoder not in known:
+        raise ValueError(
+            f"{shown(found.encoder)} is no encoder of {codec.name} that is known here; use {' or '.join(known)}, or a "
+            "command"
+        )
+    if found.program_sha256:
+        raise ValueError("program_sha256 is for a command; leave it out")
+    check_arguments(found.args, OPTIONS[found.encoder])
+    return found
+
+
+def _check_asked(command: Sequence[str]) -> str:
+    """The one placeholder of what is asked for.
+
+    Raises:
+        ValueError: a command has both, or neither.
+    """
+    used = {name for name in ("value", "kbps") if any(f"{{{name}}}" in word for word in command)}
+    if len(used) != 1:
+        what = "both {value} and {kbps}" if used else "neither {value} nor {kbps}"
+        raise ValueError(f"command has {what}; what is asked must stand in one of them")
+    return used.pop()
 
 
 def _text(settings: Mapping[str, Any], key: str, absent: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.software_encoders import SOFTWARE_ENCODERS, SoftwareEncoder
 
-__all__ = ["GOP_S", "HARDWARE", "KINDS", "RATE_MODES", "AudioEncoder", "VideoEncoder", "default_encoder"]
+__all__ = ["GOP_S", "HARDWARE", "RATE_MODES", "AudioEncoder", "VideoEncoder", "default_encoder"]
 
 GOP_S = 2.0
 """Longest distance of key frames where nothing else is said, seconds, as streaming ladders use."""
@@ -20,8 +20,7 @@ GOP_S = 2.0
 RATE_MODES = ("crf", "cq", "qp", "vbr", "vbr-2pass", "capped-crf")
 """Ways to hold quality or rate that a grid may ask for."""
 
-KINDS = {"crf": "crf", "capped-crf": "crf", "cq": "cq", "qp": "qp", "vbr": "b", "vbr-2pass": "b", "value": "value"}
-"""Kind of the targets of every rate mode; `value` is that of command templates."""
+_KINDS = {"crf": "crf", "capped-crf": "crf", "cq": "cq", "qp": "qp", "vbr": "b", "vbr-2pass": "b", "value": "value"}
 
 HARDWARE = re.compile(r"(?P<codec>h264|hevc|av1|vp9)_(?:nvenc|qsv|vaapi|videotoolbox|amf)")
 """ffmpeg's names of encoders that run on hardware."""
@@ -72,7 +71,11 @@ class VideoEncoder:
     @property
     def kind(self) -> str:
         """Kind of its probes' targets."""
-        return KINDS[self.rate_mode]
+        return self.kind_of(self.rate_mode)
+
+    def kind_of(self, mode: str) -> str:
+        """Kind of the targets of a rate mode; what hardware holds under a cap is its `cq`."""
+        return "cq" if mode == "capped-crf" and not self.command and self.software is None else _KINDS[mode]
 
     @property
     def is_usual(self) -> bool:

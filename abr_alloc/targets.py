@@ -3,6 +3,7 @@
     crf=28           a constant quality; cq=28, qp=28: likewise, in an encoder's other scales
     b=500k           a mean rate, written as `units` reads one
     value=7          whatever a program that is no ffmpeg takes as {value}
+    lossless         every sample, at whatever rate: of a codec that keeps them
     crf=28@film      asked of the encoder that a grid names so; without a name, of the codec's usual one
 
 They are read and written here and nowhere else. A table may hold other text in their place (what was delivered, or was
@@ -29,6 +30,7 @@ ENCODER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 """Names that encoders of a grid may have: they stand in targets, and in names of folders."""
 
 _KINDS = (*QUALITIES, "b", "value")
+_LOSSLESS = "lossless"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class Target:
     def of_crf(cls, crf: float) -> Self:
         """A constant quality."""
         return cls(f"crf={crf:g}")
+
+    @classmethod
+    def of_lossless(cls) -> Self:
+        """Every sample."""
+        return cls(_LOSSLESS)
 
     @classmethod
     def of_kbps(cls, kbps: float, encoder: str = "") -> Self:
@@ -81,10 +88,17 @@ class Target:
     @property
     def is_label(self) -> bool:
         """Whether it is the name of something that is there, which no encoder can be asked for."""
+        if self.is_lossless:
+            return False
         try:
             return self.kind not in _KINDS or not (self.kbps if self.is_rate else math.isfinite(self.number))
         except UnitError:
             return True
+
+    @property
+    def is_lossless(self) -> bool:
+        """Whether it asks for every sample."""
+        return self.text == _LOSSLESS
 
     @property
     def kind(self) -> str:

@@ -31,7 +31,7 @@ for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 import numpy as np  # noqa: E402 (after the threads are set)
 from results import write_results  # noqa: E402
 
-from abr_alloc.media.encoding import encode_audio, read_pcm_bytes  # noqa: E402
+from abr_alloc.media.audio_encoding import encode_audio, read_pcm_bytes  # noqa: E402
 from abr_alloc.media.ffmpeg import find_ffmpeg  # noqa: E402
 from abr_alloc.media.grid import AudioTarget  # noqa: E402
 from abr_alloc.media.probe import probe  # noqa: E402

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 from results import write_results
 
+from abr_alloc.media.audio_encoding import encode_audio
 from abr_alloc.media.coding import gop_frames
-from abr_alloc.media.encoding import encode_audio
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget, load_grid
 from abr_alloc.media.normalise import source_input, video_chain

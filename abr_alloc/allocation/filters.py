@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.table.table import FeatureTable
+from abr_alloc.targets import Target
 
-__all__ = ["NO_ROWS", "Filters", "narrow", "require_present", "select"]
+__all__ = ["NO_ROWS", "Filters", "narrow", "require_present", "select", "video_encoders"]
 
-NO_ROWS = "the filters leave no rows; loosen `titles`, `scenes`, `min_height_px`, `max_height_px` or the codecs"
+NO_ROWS = "the filters leave no rows; loosen `titles`, `scenes`, `min_height_px`, `max_height_px` or codecs"
 """What is said where nothing passes and no single filter is to blame."""
 
 
@@ -29,7 +31,9 @@ class Filters:
     video_codecs: tuple[str, ...] = ()
     """Video codecs."""
     audio_codecs: tuple[str, ...] = ()
-    """Audio codecs."""
+    """Audio codecs. A lossless one is a reference, and taken where it alone is asked for."""
+    video_encoders: tuple[str, ...] = ()
+    """Video encoders, a codec's name for its usual one."""
     min_height_px: int | None = None
     """Lowest video rendition, pixels."""
     max_height_px: int | None = None
@@ -51,6 +55,7 @@ def select(table: FeatureTable, filters: Filters) -> FeatureTable:
         set(frame["title"]) if filters.titles else set(),
         set(frame["scene"]) if filters.scenes else set(),
         {name: set(table.of_kind(name)["codec"]) for name in ("video", "audio")},
+        video_encoders(table.of_kind("video")) if filters.video_encoders else set(),
     )
     selected = narrow(table, filters)
     if selected is not None:
@@ -69,22 +74,43 @@ def select(table: FeatureTable, filters: Filters) -> FeatureTable:
     raise FeatureTableError(NO_ROWS)
 
 
+def video_encoders(rows: pd.DataFrame) -> set[str]:
+    """Encoders of video rows (columns `codec` and `target`): names in targets, a codec's for its usual one."""
+    return {*_encoder_column(rows[["codec", "target"]].drop_duplicates())} - {""}
+
+
+def _encoder_column(frame: pd.DataFrame) -> pd.Series:
+    """The encoder of every row; empty for what was there before."""
+    targets = {text: Target(text) for text in frame["target"].unique()}
+    names = frame["target"].map({text: target.encoder for text, target in targets.items()})
+    usual = frame["target"].map({text: not (target.encoder or target.is_label) for text, target in targets.items()})
+    return names.where(~usual.astype(bool), frame["codec"])
+
+
 def require_present(
     filters: Filters,
     has_titles: Collection[str],
     has_scenes: Collection[int],
     has_codecs: Mapping[str, Collection[str]],
+    has_encoders: Collection[str] = (),
 ) -> None:
     """Refuse a filter that asks for what is not there.
 
     Raises:
         FeatureTableError: names the value and what there is.
     """
+    lossless = [name for name in filters.audio_codecs if name in AUDIO_CODECS and AUDIO_CODECS[name].is_lossless]
+    if lossless and len({*filters.audio_codecs}) > len({*lossless}):
+        raise FeatureTableError(
+            f"`audio_codecs` {lossless[0]} is a reference, chosen for itself alone; leave it out, or the others",
+            column="codec",
+        )
     for what, column, wanted, present in (
         ("title", "title", filters.titles, has_titles),
         ("scene", "scene", filters.scenes, has_scenes),
         ("video codec", "codec", filters.video_codecs, has_codecs["video"]),
         ("audio codec", "codec", filters.audio_codecs, has_codecs["audio"]),
+        ("video encoder", "target", filters.video_encoders, has_encoders),
     ):
         for value in wanted:
             if value not in present:
@@ -108,6 +134,8 @@ def narrow(table: FeatureTable, filters: Filters) -> FeatureTable | None:
     for wanted, of_kind in ((filters.video_codecs, "video"), (filters.audio_codecs, "audio")):
         if wanted:
             keep &= (kind != of_kind) | frame["codec"].isin(list(wanted))
+    if filters.video_encoders:
+        keep &= (kind != "video") | _encoder_column(frame).isin(list(filters.video_encoders))
     if filters.min_height_px is not None or filters.max_height_px is not None:
         low, high = filters.min_height_px or 0, filters.max_height_px or np.inf
         keep &= (kind != "video") | frame["height_px"].between(low, high).fillna(False).astype(bool)

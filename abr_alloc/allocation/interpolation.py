@@ -1,10 +1,11 @@
 """Surfaces between probes: an encoder can hit any rate, so AVQ is interpolated between the measured ones.
 
-For one codec, one size and one audio rendition, AVQ over the logarithm of the video rate is a shape-preserving
+For one encoder, one size and one audio rendition, AVQ over the logarithm of the video rate is a shape-preserving
 piecewise cubic through the probes (PCHIP; Fritsch and Carlson, SIAM J. Numer. Anal. 17, 1980): where the
 probes rise it rises, and it never swings beyond two neighbours. Nothing is extrapolated: a size offers rates from its
-cheapest to its most expensive probe and no others. Across sizes the best one at each rate counts, the upper envelope;
-where the best size changes is a crossover. docs/allocation.md has the measured error.
+cheapest to its most expensive probe and no others. Across sizes, and encoders of one codec, the best one at each rate
+counts, the upper envelope; where the best size changes is a crossover. What was there before (its target is a label)
+stays a point: nobody could encode what lies between. docs/allocation.md has the measured error.
 
 Axes: V video renditions, A audio renditions, R rates.
 """
@@ -40,10 +41,12 @@ _SAME_RATE = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeCurve:
-    """AVQ over the rate of one codec at one size, with its probes."""
+    """AVQ over the rate of one encoder at one size, with its probes."""
 
     codec: str
     """Video codec."""
+    encoder: str = ""
+    """Name of the encoder in targets; empty for the codec's usual one."""
     width_px: int
     """Width, pixels."""
     height_px: int
@@ -60,6 +63,11 @@ class SizeCurve:
     @property
     def short_side_px(self) -> int:
         return min(self.width_px, self.height_px)
+
+    @property
+    def is_label(self) -> bool:
+        """Whether its only probe was there before."""
+        return len(self.probes) == 1 and Target(self.probes[0].target).is_label
 
     def at(self, kbps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """AVQ at rates between the first and the last probe's, (R, A); NaN elsewhere."""
@@ -87,7 +95,7 @@ class SizeCurve:
             codec=self.codec,
             width_px=self.width_px,
             height_px=self.height_px,
-            target=str(Target.of_kbps(kbps)),
+            target=str(Target.of_kbps(kbps, self.encoder)),
             bitrate_kbps=kbps,
             nearest_probes=self.around(kbps),
             vmaf=self.vmaf_at(kbps),
@@ -106,14 +114,24 @@ class Crossover:
     """Width and height of the best size from there on."""
 
 
-def size_curves(surface: QualitySurface) -> list[SizeCurve]:
-    """A curve per codec and size, sizes rising; of probes with one rate the best is kept."""
+def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[SizeCurve]:
+    """A curve per encoder and size, sizes rising; of probes with one rate the best is kept.
+
+    Args:
+        surface: measured renditions.
+        labels_apart: whether what was there before has a curve of its own, a point; else it counts to the codec's usual
+            encoder, to tell what a rate is worth and not to encode it.
+    """
     mean = surface.avq_mos.mean(axis=1).tolist()
-    groups: dict[tuple[str, int, int], list[int]] = {}
+    groups: dict[tuple[str, int, int, str, str], list[int]] = {}
     for i, v in enumerate(surface.video):
-        groups.setdefault((v.codec, v.width_px, v.height_px), []).append(i)
+        target = Target(v.target)
+        label = v.target if labels_apart and target.is_label else ""
+        groups.setdefault((v.codec, v.width_px, v.height_px, target.encoder, label), []).append(i)
     curves = []
-    for (codec, width, height), members in sorted(groups.items(), key=lambda g: (g[0][0], g[0][1] * g[0][2])):
+    for (codec, width, height, encoder, _), members in sorted(
+        groups.items(), key=lambda g: (g[0][0], g[0][1] * g[0][2], *g[0][3:])
+    ):
         by_rate = sorted(members, key=lambda i: (surface.video[i].bitrate_kbps, -mean[i]))
         kept = [by_rate[0]]
         for i in by_rate[1:]:
@@ -125,6 +143,7 @@ def size_curves(surface: QualitySurface) -> list[SizeCurve]:
         curves.append(
             SizeCurve(
                 codec=codec,
+                encoder=encoder,
                 width_px=width,
                 height_px=height,
                 index=np.array(kept, dtype=np.intp),
@@ -220,7 +239,7 @@ class _Video(LazyVideo):
 def _between(
     curves: Sequence[SizeCurve], rates_kbps: npt.NDArray[np.float64] | None, every_size: bool
 ) -> list[_Offered]:
-    """Rates on the upper envelope of all sizes of a codec, for some audio rendition; or all of them."""
+    """Rates on the upper envelope of all sizes and encoders of a codec, for some audio rendition; or all of them."""
     found = []
     for codec in dict.fromkeys(curve.codec for curve in curves):
         own = [curve for curve in curves if curve.codec == codec and len(curve.kbps) > 1]
@@ -255,19 +274,20 @@ def _features(surface: QualitySurface, offered: _Offered) -> npt.NDArray[np.floa
 def find_crossovers(surface: QualitySurface, audio: int, codec: str) -> list[Crossover]:
     """Video rates at which the best size changes, with one audio rendition of a measured surface.
 
-    A size stays at its last AVQ beyond its most expensive probe: where its curve merely ends, no other becomes better.
+    A size is as good as the best encoder makes it, and stays at its last AVQ beyond its most expensive probe: where its
+    curve merely ends, no other becomes better.
     A change counts once the new size leads by `_LEAD_MOS`; curves that lie on each other do not change places.
     """
     curves = [curve for curve in size_curves(surface) if curve.codec == codec and len(curve.kbps) > 1]
     if not curves:
         return []
     rates = lattice_kbps(min(c.kbps[0] for c in curves), max(c.kbps[-1] for c in curves), 0.1)
-    avq = np.stack(
-        [
-            np.where(rates > c.kbps[-1], c.avq_mos[-1, audio], np.nan_to_num(c.at(rates)[:, audio], nan=-np.inf))
-            for c in curves
-        ]
-    )  # (sizes, R)
+    sizes = list(dict.fromkeys((c.width_px, c.height_px) for c in curves))
+    avq = np.full((len(sizes), len(rates)), -np.inf)  # (sizes, R)
+    for c in curves:
+        held = np.where(rates > c.kbps[-1], c.avq_mos[-1, audio], np.nan_to_num(c.at(rates)[:, audio], nan=-np.inf))
+        size = sizes.index((c.width_px, c.height_px))
+        avq[size] = np.maximum(avq[size], held)
     best = avq.argmax(axis=0)
     found: list[Crossover] = []
     current, since = int(best[0]), 0
@@ -278,8 +298,8 @@ def find_crossovers(surface: QualitySurface, audio: int, codec: str) -> list[Cro
             found.append(
                 Crossover(
                     kbps=float(rates[since]),
-                    below_px=(curves[current].width_px, curves[current].height_px),
-                    above_px=(curves[rival].width_px, curves[rival].height_px),
+                    below_px=sizes[current],
+                    above_px=sizes[rival],
                 )
             )
             current = rival

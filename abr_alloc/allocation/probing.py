@@ -80,21 +80,21 @@ class Prober:
         self._model, self._most_share, self._tolerance_mos = model, most_share, tolerance_mos
 
     def first_probes(self, candidates: Sequence[C]) -> list[C]:
-        """What is measured before anything is known of a title: of each codec the two corners, or all of a small grid.
+        """What is measured before anything is known of a title: of each encoder two corners, or all of a small grid.
 
         Args:
             candidates: every video rendition of the grid.
         """
         wanted: list[C] = []
-        for codec in dict.fromkeys(candidate.codec for candidate in candidates):
-            own = sorted((c for c in candidates if c.codec == codec), key=_order)
+        for encoder in dict.fromkeys(map(_encoder, candidates)):
+            own = sorted((c for c in candidates if _encoder(c) == encoder), key=_order)
             wanted += [own[i] for i in self._choose(own, set(), None)]
         return wanted
 
     def next_probes(self, measured: FeatureTable, candidates: Sequence[C]) -> list[C]:
         """The renditions to measure next, few at a time; none when those measured are enough.
 
-        A codec that has candidates other than CRFs has them all measured at once: nothing is believed of them.
+        An encoder that has candidates other than qualities has them all measured at once: nothing is believed of them.
 
         Args:
             measured: one title, with all its audio rows and the video rows measured so far, perhaps none.
@@ -108,8 +108,8 @@ class Prober:
         done = set(zip(*(video[name].tolist() for name in VIDEO_IDENTITY), strict=True))
         surface = merge_scenes(list(build_surfaces(measured, self._model))) if done else None
         wanted: list[C] = []
-        for codec in dict.fromkeys(candidate.codec for candidate in candidates):
-            own = sorted((c for c in candidates if c.codec == codec), key=_order)
+        for encoder in dict.fromkeys(map(_encoder, candidates)):
+            own = sorted((c for c in candidates if _encoder(c) == encoder), key=_order)
             known = {i for i, c in enumerate(own) if _identity(c) in done}
             wanted += [own[i] for i in self._choose(own, known, surface)]
         return wanted
@@ -141,9 +141,14 @@ def _order(c: Candidate) -> tuple[int, float]:
 _identity = operator.attrgetter(*VIDEO_IDENTITY)
 
 
+def _encoder(c: Candidate) -> tuple[str, str]:
+    return c.codec, Target(c.target).encoder
+
+
 def _crf(c: Candidate) -> float | None:
+    """The quality that is asked for, in any scale in which less is better; None for anything else."""
     target = Target(c.target)
-    return target.crf if target.is_crf else None
+    return target.number if target.is_quality else None
 
 
 def _believe(own: Sequence[Candidate], known: Sequence[int], surface: QualitySurface) -> Belief:

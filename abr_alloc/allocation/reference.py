@@ -27,7 +27,7 @@ from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.ranges import AvqDifference, NumRungs, RateDifference
 from abr_alloc.allocation.rendition import AudioIdentity
 from abr_alloc.allocation.rung import Ladder, keeps_rules, make_ladder, with_preferences
-from abr_alloc.allocation.shared_ladder import mean_vmaf
+from abr_alloc.allocation.shared_ladder import mean_vmaf, shared_encoders
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import TitleCurves
 from abr_alloc.shipped import reference_names
@@ -103,11 +103,14 @@ def apply_reference(
 ) -> tuple[Ladder | None, tuple[str, ...]]:
     """What a fixed ladder comes to on a title, and the rungs that had to be left out. None where none is left.
 
-    Over several titles AVQ is their mean; a title smaller than a rung plays its own size.
+    Over several titles AVQ is their mean; a title smaller than a rung plays its own size. Of several encoders of its
+    codec, the one that makes most of a rung makes it.
     """
     surface, shared = titles[0], len(titles) > 1
-    of_title = [TitleCurves(title, reference.codec, round_kbps) for title in titles]
-    curves = of_title[0]
+    by_encoder = [
+        [TitleCurves(title, reference.codec, round_kbps, encoder=encoder) for title in titles]
+        for encoder in shared_encoders(titles, reference.codec)
+    ]
     rungs: list[tuple[VideoRendition, AudioRendition, float, float, str]] = []
     left_out = []
     for rung in reference.rungs:
@@ -115,14 +118,17 @@ def apply_reference(
         label = f"{rung.width_px}x{rung.height_px} {rung.video_kbps:g}k"
         column, audio_note = _nearest_audio(surface.audio, rung)
         columns = [_nearest_audio(title.audio, rung)[0] for title in titles]
-        curve, note = curves.describe(side, rung.video_kbps, cap_at_source=shared)
+        rate = np.array([rung.video_kbps])
+        worth = [
+            float(np.mean([c.at(side, rate, cap_at_source=shared)[0, i] for c, i in zip(own, columns, strict=True)]))
+            for own in by_encoder
+        ]
+        avq = max(worth, key=lambda mos: -math.inf if math.isnan(mos) else mos)
+        of_title = by_encoder[worth.index(avq)] if not math.isnan(avq) else by_encoder[0]
+        curve, note = of_title[0].describe(side, rung.video_kbps, cap_at_source=shared)
         if curve is None:
             left_out.append(f"{label}: {note}")
             continue
-        rate = np.array([rung.video_kbps])
-        avq = float(
-            np.mean([c.at(side, rate, cap_at_source=shared)[0, i] for c, i in zip(of_title, columns, strict=True)])
-        )
         if math.isnan(avq):
             where = "some title's cheapest probe" if shared else f"the cheapest probe, {curve.kbps[0]:.0f}k"
             left_out.append(f"{label}: below {where} at {curve.short_side_px}p")
@@ -135,7 +141,7 @@ def apply_reference(
                     codec=reference.codec,
                     width_px=rung.width_px,
                     height_px=rung.height_px,
-                    target=str(Target.of_kbps(rung.video_kbps)),
+                    target=str(Target.of_kbps(rung.video_kbps, of_title[0].encoder)),
                     bitrate_kbps=rung.video_kbps,
                     vmaf=mean_vmaf(of_title, side, rung.video_kbps),
                 ),

@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from abr_alloc.allocation.rung import Ladder, Rung, TitleAtRung
 from abr_alloc.allocation.surface import Probe, QualitySurface, VideoRendition
-from abr_alloc.allocation.title_surface import TitleCurves
+from abr_alloc.allocation.title_surface import TitleCurves, encoder_names
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.targets import Target
 
-__all__ = ["mean_vmaf", "no_shared_audio", "share_titles", "with_titles"]
+__all__ = ["mean_vmaf", "no_shared_audio", "share_titles", "shared_encoders", "with_titles"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,32 +42,11 @@ def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Flo
     if not shared:
         raise FeatureTableError(no_shared_audio(surfaces))
     columns = [[own.index(key) for key in shared] for own in keys]
-    titles = [TitleCurves(surface, codec) for surface in surfaces]
-    sides: dict[int, tuple[int, int]] = {}
-    for title in titles:
-        for curve in title.curves:
-            size = curve.width_px, curve.height_px
-            sides[curve.short_side_px] = max(size, sides.get(curve.short_side_px, size))
-    plays = list(zip(titles, columns, strict=True))
-    avq = np.stack(
-        [np.mean([t.at(side, rates_kbps, cap_at_source=True)[:, c] for t, c in plays], axis=0) for side in sides]
-    )  # (sizes, R, A)
-    size_index, rate_index = np.nonzero(~np.isnan(avq).any(axis=2))
-    if not len(size_index):
+    offered = [_offered(surfaces, codec, encoder, columns, rates_kbps) for encoder in shared_encoders(surfaces, codec)]
+    video = [rendition for renditions, _ in offered for rendition in renditions]
+    if not video:
         raise FeatureTableError("the titles have no size and rate in common; extract them with one grid")
-    dimensions = list(sides.values())
-    video = tuple(
-        VideoRendition(
-            codec=codec,
-            width_px=dimensions[i][0],
-            height_px=dimensions[i][1],
-            target=str(Target.of_kbps(rates_kbps[r])),
-            bitrate_kbps=float(rates_kbps[r]),
-            nearest_probes=_around(titles, dimensions[i], float(rates_kbps[r])),
-            vmaf=mean_vmaf(titles, min(dimensions[i]), float(rates_kbps[r])),
-        )
-        for i, r in zip(size_index, rate_index, strict=True)
-    )
+    avq = np.concatenate([of_encoder for _, of_encoder in offered])  # (V, A)
     audio = tuple(
         dataclasses.replace(
             surfaces[0].audio[columns[0][k]],
@@ -79,13 +58,57 @@ def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Flo
     return dataclasses.replace(
         first,
         title=f"{len(surfaces)} titles",
-        video=video,
+        video=tuple(video),
         audio=audio,
-        avq_mos=avq[size_index, rate_index].astype(np.float32),
+        avq_mos=avq.astype(np.float32),
         total_kbps=np.add.outer([v.bitrate_kbps for v in video], [a.bitrate_kbps for a in audio]) * (1.0 + overhead),
         x_v=np.zeros((len(video), first.x_v.shape[1]), dtype=np.float32),
         x_a=np.zeros((len(audio), first.x_a.shape[1]), dtype=np.float32),
     )
+
+
+def shared_encoders(surfaces: Sequence[QualitySurface], codec: str) -> list[str]:
+    """Names in targets of the encoders of a codec that all titles were probed with.
+
+    Raises:
+        FeatureTableError: there is none.
+    """
+    names = [encoder_names(surface, codec) or [""] for surface in surfaces]
+    common = [name for name in names[0] if all(name in other for other in names)]
+    if not common:
+        raise FeatureTableError(f"the titles share no encoder of {codec}; extract them with one grid")
+    return common
+
+
+def _offered(
+    surfaces: Sequence[QualitySurface], codec: str, encoder: str, columns: Sequence[Sequence[int]], rates_kbps: Floats
+) -> tuple[list[VideoRendition], Floats]:
+    """What one encoder offers all titles at some rates, and its mean AVQ, (V, A)."""
+    titles = [TitleCurves(surface, codec, encoder=encoder) for surface in surfaces]
+    sides: dict[int, tuple[int, int]] = {}
+    for title in titles:
+        for curve in title.curves:
+            size = curve.width_px, curve.height_px
+            sides[curve.short_side_px] = max(size, sides.get(curve.short_side_px, size))
+    plays = list(zip(titles, columns, strict=True))
+    avq = np.stack(
+        [np.mean([t.at(side, rates_kbps, cap_at_source=True)[:, c] for t, c in plays], axis=0) for side in sides]
+    )  # (sizes, R, A)
+    size_index, rate_index = np.nonzero(~np.isnan(avq).any(axis=2))
+    dimensions = list(sides.values())
+    video = [
+        VideoRendition(
+            codec=codec,
+            width_px=dimensions[i][0],
+            height_px=dimensions[i][1],
+            target=str(Target.of_kbps(rates_kbps[r], encoder)),
+            bitrate_kbps=float(rates_kbps[r]),
+            nearest_probes=_around(titles, dimensions[i], float(rates_kbps[r])),
+            vmaf=mean_vmaf(titles, min(dimensions[i]), float(rates_kbps[r])),
+        )
+        for i, r in zip(size_index, rate_index, strict=True)
+    ]
+    return video, avq[size_index, rate_index]
 
 
 def no_shared_audio(surfaces: Sequence[QualitySurface]) -> str:
@@ -116,7 +139,7 @@ def with_titles(ladder: Ladder, surfaces: Sequence[QualitySurface]) -> Ladder:
     """A shared ladder with what every title comes to at each rung."""
 
     def at(rung: Rung, surface: QualitySurface) -> TitleAtRung:
-        curves = TitleCurves(surface, rung.video.codec)
+        curves = TitleCurves(surface, rung.video.codec, encoder=Target(rung.video.target).encoder)
         side, kbps = min(rung.video.width_px, rung.video.height_px), rung.video.bitrate_kbps
         size, note = curves.describe(side, kbps, cap_at_source=True)
         (column,) = [i for i, a in enumerate(surface.audio) if a.identity == rung.audio.identity][:1]

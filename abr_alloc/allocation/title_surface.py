@@ -19,8 +19,9 @@ import numpy.typing as npt
 from abr_alloc.allocation.interpolation import SizeCurve, size_curves
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import FeatureTableError
+from abr_alloc.targets import Target
 
-__all__ = ["SAME_SIZE", "TitleCurves", "merge_scenes"]
+__all__ = ["SAME_SIZE", "TitleCurves", "encoder_names", "merge_scenes"]
 
 SAME_SIZE = 0.1
 """Relative difference of short sides up to which two sizes are one: 234p and 240p."""
@@ -95,15 +96,31 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
     )
 
 
-class TitleCurves:
-    """AVQ of one title and codec at sizes and rates that were not probed, and where that leaves the probes."""
+def encoder_names(surface: QualitySurface, codec: str) -> list[str]:
+    """Names in targets of a codec's encoders, each once; not of what was there before."""
+    targets = [Target(v.target) for v in surface.video if v.codec == codec]
+    return list(dict.fromkeys(target.encoder for target in targets if not target.is_label))
 
-    def __init__(self, surface: QualitySurface, codec: str, round_kbps: float = 0.0) -> None:
-        """`round_kbps`: rates of designed rungs are its multiples; what is held, is held at the largest of them."""
+
+class TitleCurves:
+    """AVQ of one title and encoder at sizes and rates that were not probed, and where that leaves the probes."""
+
+    def __init__(
+        self, surface: QualitySurface, codec: str, round_kbps: float = 0.0, *, encoder: str | None = None
+    ) -> None:
+        """`round_kbps`: rates of designed rungs are its multiples; what is held, is held at the largest of them.
+        `encoder`: its name in targets; the codec's usual one when None, where it was probed, else another that was."""
         self.title = surface.title
         self._round_kbps = round_kbps
-        self.curves: list[SizeCurve] = [curve for curve in size_curves(surface) if curve.codec == codec]
-        """By size, rising."""
+        names = encoder_names(surface, codec)
+        self.encoder = encoder if encoder is not None else "" if "" in names else next(iter(names), "")
+        """The encoder's name in targets."""
+        self.curves: list[SizeCurve] = [
+            curve
+            for curve in size_curves(surface, labels_apart=bool(names))
+            if curve.codec == codec and curve.encoder == self.encoder and not (names and curve.is_label)
+        ]
+        """By size, rising. Of a table that holds nothing else, what was there before."""
         if not self.curves:
             raise FeatureTableError(f"title {surface.title!r} has no {codec} renditions; choose another `video_codecs`")
         self._log_side = np.log([curve.short_side_px for curve in self.curves])

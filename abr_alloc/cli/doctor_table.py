@@ -11,6 +11,7 @@ from abr_alloc.cli.layout import new_table, render_table, wrap
 __all__ = ["doctor_text"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
+_STATES = {"runs": "runs", "fails": "fails: {}", "absent": "not in this ffmpeg"}
 _OPTIONAL = {"optuna": " (for tune)"}
 
 
@@ -37,9 +38,19 @@ def _versions(document: Mapping[str, Any]) -> str:
 
 
 def _encoders(document: Mapping[str, Any]) -> str:
-    table = new_table("encoder", "there", "for", left=["encoder", "there", "for"])
+    """Those of software one a line; hardware by what its encoders come to, as a driver serves all of them or none."""
+    table = new_table("encoder", "for", "tried", left=["encoder", "for", "tried"])
+    hardware: dict[tuple[str, str], list[str]] = {}
     for encoder in document["encoders"]:
-        table.add_row(encoder["name"], "yes" if encoder["present"] else "no", ", ".join(encoder["codecs"]))
+        said = _STATES[encoder["state"]].format(encoder["reason"])
+        said = "not installed" if encoder["name"] == "fdkaac" and encoder["state"] == "absent" else said
+        if encoder["kind"] == "hardware" and encoder["state"] != "runs":
+            maker = encoder["name"].rpartition("_")[2]
+            hardware.setdefault((maker, said), []).extend(encoder["codecs"])
+        else:
+            table.add_row(encoder["name"], ", ".join(encoder["codecs"]), said)
+    for (maker, said), codecs in hardware.items():
+        table.add_row(f"*_{maker}", ", ".join(codecs), said)
     return render_table(table)
 
 

@@ -72,12 +72,20 @@ class _Written:
     "--max-scene", "max_scene_s", type=options.SECONDS,
     help="Cut longer scenes evenly, e.g. 10s. [default: 1min; with --whole no limit]",
 )  # fmt: skip
-@click.option("--video-codec", type=click.Choice(list(VIDEO_CODECS)), default=defaults.VIDEO_CODEC, show_default=True)
 @click.option(
-    "--audio-codec", "audio_codecs", type=click.Choice(ENCODED_AUDIO), multiple=True,
-    help="Audio codec to probe (repeatable); the grid's own choice when absent.",
+    "--video-codec", type=click.Choice(list(VIDEO_CODECS)),
+    help=f"Video codec to probe; the grid's own choice when absent, {defaults.VIDEO_CODEC} where it makes none.",
 )  # fmt: skip
-@click.option("--preset", help=f"Video encoder preset; {options.default_presets()} when absent.")
+@click.option(
+    "--encoder", "video_encoders", multiple=True, metavar="NAME",
+    help="Video encoder of the grid to probe (repeatable, docs/encoders.md); a codec's name for its usual one.",
+)  # fmt: skip
+@click.option(
+    "--audio-codec", "audio_codecs", multiple=True, metavar="NAME",
+    help=f"Audio codec to probe (repeatable): {', '.join(ENCODED_AUDIO)}, or an audio encoder of the grid; the grid's "
+    "own choice when absent.",
+)  # fmt: skip
+@click.option("--preset", help=f"Preset of a codec's usual encoder; {options.default_presets()} when absent.")
 @click.option(
     "--digest", "digest_s", type=options.SECONDS,
     help="Measure only so much of each title, in stretches that stand for it. "
@@ -107,7 +115,8 @@ def command(
     grid: str,
     detect_scenes: bool,
     max_scene_s: float | None,
-    video_codec: str,
+    video_codec: str | None,
+    video_encoders: tuple[str, ...],
     audio_codecs: tuple[str, ...],
     preset: str | None,
     jobs: int,
@@ -129,6 +138,8 @@ def command(
 
     Everything that takes time is cached: a run that was interrupted goes on where it stopped.
     """
+    if video_codec is not None and video_encoders:
+        raise click.UsageError("--video-codec and --encoder exclude each other; give one")
     _check_usage(digest_s, full, audio_only, detect_scenes, probes, model_name)
     folder = output if places.is_folder(output) else None
     if folder is None:
@@ -147,6 +158,7 @@ def command(
     how = extract_options(
         grid=grid,
         video_codec=video_codec,
+        video_encoders=video_encoders,
         audio_codecs=audio_codecs,
         preset=preset,
         detect_scenes=detect_scenes,

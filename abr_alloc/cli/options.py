@@ -234,6 +234,10 @@ _PLANNING = (
     click.option("--title", "titles", multiple=True, help="Only this title (repeatable)."),
     click.option("--scene", "scenes", type=int, multiple=True, help="Only this scene (repeatable)."),
     click.option("--video-codec", "video_codecs", multiple=True, help="Only this video codec (repeatable)."),
+    click.option(
+        "--encoder", "video_encoders", multiple=True, metavar="NAME",
+        help="Only video of this encoder (repeatable, docs/encoders.md); a codec's name for its usual one.",
+    ),
     click.option("--audio-codec", "audio_codecs", multiple=True, help="Only this audio codec (repeatable)."),
     click.option("--min-height", "min_height_px", type=click.IntRange(min=1), help="Lowest video rendition, pixels."),
     click.option(

@@ -88,6 +88,7 @@ def _plan_command(context: click.Context) -> list[str]:
         ("model_name", "--model"),
         ("overhead", "--overhead"),
         ("video_codecs", "--video-codec"),
+        ("video_encoders", "--encoder"),
         ("audio_codecs", "--audio-codec"),
         ("min_height_px", "--min-height"),
         ("max_height_px", "--max-height"),

@@ -78,8 +78,9 @@ def encode_streams(
                 ffmpeg=ffmpeg,
                 info=info,
                 orders=missing,
+                encoders={e.name: e for e in map(delivery.audio_encoder_of, missing) if e is not None},
                 duration_s=float(delivery.num_frames / fps),
-                segment_s=segment_duration_s(fps, SEGMENT_S),
+                segment_s=segment_duration_s(fps, SEGMENT_S, delivery.gop_s),
             )
         )
     num_missing = sum(not folder.has(name) for name in delivery.stream_names)
@@ -116,7 +117,7 @@ def _video_tasks(
             order=order,
             encoder=delivery.encoder_of(order),
             num_frames=delivery.num_frames,
-            segment_s=segment_duration_s(Fraction(delivery.fps), SEGMENT_S),
+            segment_s=segment_duration_s(Fraction(delivery.fps), SEGMENT_S, delivery.gop_s),
             threads=delivery.threads,
             below=below,
         )

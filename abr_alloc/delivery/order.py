@@ -12,7 +12,7 @@ from pathlib import Path
 from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.codecs import ENCODED_AUDIO, VIDEO_CODECS
-from abr_alloc.delivery.ordered_encoders import check_gops, probed_values, video_encoder
+from abr_alloc.delivery.ordered_encoders import audio_encoder, check_gops, probed_values, video_encoder
 from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import DeliveryError
@@ -23,7 +23,6 @@ from abr_alloc.media.encoding import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.targets import Target
 
 __all__ = ["ChosenLadder", "check_source", "choose_ladder", "make_order"]
 
@@ -131,10 +130,9 @@ def check_source(info: MediaInfo, ladder: Ladder) -> None:
             raise DeliveryError(
                 f"rung {number} of {ladder.title!r} is {size}, but pictures are coded with even sides; design it again"
             )
-        if audio.channels > _MAX_CHANNELS or not Target(audio.target).is_rate:
-            what = f"{audio.channels} channels" if audio.channels > _MAX_CHANNELS else f"the target {audio.target!r}"
+        if audio.channels > _MAX_CHANNELS:
             raise DeliveryError(
-                f"rung {number} of {ladder.title!r} has audio of {what}; mono or stereo of a rate (b=96k) is encoded "
+                f"rung {number} of {ladder.title!r} has audio of {audio.channels} channels; mono or stereo is encoded "
                 "here, design it again"
             )
         if audio.channels == 1 and info.channels > 1:
@@ -171,6 +169,7 @@ def make_order(
     names = rendition_names(rungs)
     videos, audios = distinct_renditions(rungs)
     encoders = {video: video_encoder(video, chosen.encoders, preset) for video in videos}
+    sounds = {audio: audio_encoder(audio, chosen.encoders) for audio in audios}
     check_gops(encoders.values())
     video_orders = tuple(
         VideoOrder(
@@ -199,7 +198,7 @@ def make_order(
     check_encoders(
         ffmpeg,
         [VideoTarget(codec=v.codec, width_px=2, height_px=2, target="", encoder=e) for v, e in encoders.items()],
-        [AudioTarget(codec=a.codec, channels=a.channels, target=a.target) for a in audio_orders],
+        [AudioTarget(codec=a.codec, channels=a.channels, target=a.target, encoder=e) for a, e in sounds.items()],
     )
     return Delivery(
         title=chosen.ladder.title,
@@ -217,7 +216,8 @@ def make_order(
         label=label,
         audio_track=audio_track,
         videos=video_orders,
-        encoders={e.name: settings_of(e) for e in encoders.values() if not e.is_usual},
+        encoders={e.name: settings_of(e) for e in encoders.values() if not e.is_usual}
+        | {e.name: settings_of(e) for e in sounds.values() if e is not None},
         audios=audio_orders,
         rungs=tuple(
             PlannedRung(

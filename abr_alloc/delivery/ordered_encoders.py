@@ -6,13 +6,13 @@ import dataclasses
 import logging
 from collections.abc import Collection, Mapping
 
-from abr_alloc.allocation.rendition import VideoRendition
-from abr_alloc.encoders import KINDS, AudioEncoder, VideoEncoder, default_encoder
+from abr_alloc.allocation.rendition import AudioRendition, VideoRendition
+from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import DeliveryError, UnitError
 from abr_alloc.formats.delivery_record import ProbedValue
 from abr_alloc.targets import Target
 
-__all__ = ["check_gops", "probed_values", "video_encoder"]
+__all__ = ["audio_encoder", "check_gops", "probed_values", "video_encoder"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +53,36 @@ def video_encoder(
     return dataclasses.replace(found, preset=preset)
 
 
+def audio_encoder(audio: AudioRendition, encoders: Mapping[str, VideoEncoder | AudioEncoder]) -> AudioEncoder | None:
+    """The encoder of an audio rendition; None for the codec's usual one.
+
+    Raises:
+        DeliveryError: nothing says how to encode it.
+    """
+    target = Target(audio.target)
+    if target.is_label:
+        raise DeliveryError(
+            f"{audio.target!r} is audio that was measured as it is, or a target that cannot be read, and nothing says "
+            "how to encode it; leave it out of the ladder with `audio_codecs`, or extract the source"
+        )
+    if not target.encoder:
+        return None
+    found = encoders.get(target.encoder)
+    if not isinstance(found, AudioEncoder) or found.codec != audio.codec:
+        raise DeliveryError(
+            f"the ladder's target {audio.target!r} is of the encoder {target.encoder!r}, whose settings its file does "
+            "not hold; design it again"
+        )
+    return found
+
+
 def probed_values(video: VideoRendition, encoder: VideoEncoder) -> tuple[ProbedValue, ...]:
     """The qualities that a rendition lies between, or is; none where its encoder is asked for a rate.
 
     Raises:
         DeliveryError: nothing says which quality comes to its rate.
     """
-    kind = KINDS[encoder.delivery_mode]
+    kind = encoder.kind_of(encoder.delivery_mode)
     if kind == "b":
         return ()
     known = [(Target(probe.target), probe.bitrate_kbps) for probe in video.nearest_probes]

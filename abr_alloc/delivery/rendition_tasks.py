@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.disk import disk_errors
-from abr_alloc.encoders import KINDS, VideoEncoder
+from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import MediaError
 from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
+from abr_alloc.media.audio_encoding import encode_audio
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
+from abr_alloc.media.coding import gop_frames
 from abr_alloc.media.encoder_arguments import Ask, num_passes
-from abr_alloc.media.encoding import encode_audio
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.sound import decode_audio
+from abr_alloc.targets import Target
 
 __all__ = ["EncodeAudioTask", "EncodeVideoTask", "delivery_ask"]
 
@@ -93,9 +96,18 @@ class EncodeVideoTask:
             what = (
                 f"has {count} frames, not {self.num_frames}" if closed else "has a segment that begins without an IDR"
             )
-            raise MediaError(
-                f"{self.info.path}: {self.order.name} {what}; please report this source", path=str(self.info.path)
+            raise self._error(f"{what}; please report this source")
+        wanted = round(self.segment_s * self.info.fps)
+        unlike = next((segment.num_frames for segment in segments[:-1] if segment.num_frames != wanted), None)
+        if unlike is not None:
+            gop = gop_frames(self.info.fps, self.encoder.gop_s)
+            raise self._error(
+                f"has no key frame every {gop} frames, so that a segment is of {unlike} frames, not {wanted}; let the "
+                f"encoder {self.encoder.name!r} put them there ({{gop}} in a command), and none at scene cuts"
             )
+
+    def _error(self, text: str) -> MediaError:
+        return MediaError(f"{self.info.path}: {self.order.name} {text}", path=str(self.info.path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +117,8 @@ class EncodeAudioTask:
     ffmpeg: FFmpeg
     info: MediaInfo
     orders: tuple[AudioOrder, ...]
+    encoders: Mapping[str, AudioEncoder]
+    """Those that its targets name."""
     duration_s: float
     segment_s: Fraction
 
@@ -128,8 +142,13 @@ class EncodeAudioTask:
             for number, order in enumerate(self.orders):
                 encode, cut = work_dir / f"audio-{number}.mp4", work_dir / f"cut-{number}"
                 cut.mkdir()
-                target = AudioTarget(codec=order.codec, channels=order.channels, target=order.target)
-                encode_audio(self.ffmpeg, pcm, target, encode, whole_lead_in=True)
+                target = AudioTarget(
+                    codec=order.codec,
+                    channels=order.channels,
+                    target=order.target,
+                    encoder=self.encoders.get(Target(order.target).encoder),
+                )
+                encode_audio(self.ffmpeg, pcm, target, encode)
                 package(self.ffmpeg, encode, self.segment_s, cut)
                 folder.accept(cut, order.name)
 
@@ -137,7 +156,7 @@ class EncodeAudioTask:
 def delivery_ask(encoder: VideoEncoder, order: VideoOrder) -> Ask:
     """What an encoder is asked for, so that a ladder's rate comes of it."""
     mode = encoder.delivery_mode
-    if KINDS[mode] == "b":
+    if encoder.kind_of(mode) == "b":
         return Ask(mode=mode, number=order.asked_kbps)
     return Ask(mode=mode, number=encoder.nearest_value(mode, order.asked_value))
 

@@ -64,7 +64,19 @@ def _h264(name: str, rate: int, picture: int, decoded: int, kbps: int, buffer_kb
 
 
 def _hevc(name: str, rate: int, picture: int, kbps: int, buffer_kbit: int) -> Level:
-    side_px = math.isqrt(8 * picture)  # A.4.1
+    side_px = math.isqrt(8 * picture)  # A.4.1; H.266 alike
+    return Level(
+        name=name,
+        max_picture=picture,
+        max_rate=rate,
+        max_kbps=kbps,
+        max_buffer_kbit=buffer_kbit,
+        max_width_px=side_px,
+        max_height_px=side_px,
+    )
+
+
+def _vp9(name: str, rate: int, picture: int, side_px: int, kbps: int, buffer_kbit: float) -> Level:
     return Level(
         name=name,
         max_picture=picture,
@@ -142,14 +154,55 @@ _AV1_LEVELS = (
     _av1("6.2", 4_278_190_080, 35_651_584, 16384, 8704, 160_000),
 )
 
+# VP9 levels (webmproject.org/vp9/levels): MaxLumaSampleRate, MaxLumaPictureSize, MaxLumaPictureBreadth, MaxBitrate,
+# MaxCPBsize, which the largest do not have.
+_VP9_LEVELS = (
+    _vp9("1.0", 829_440, 36_864, 512, 200, 400),
+    _vp9("1.1", 2_764_800, 73_728, 768, 800, 1000),
+    _vp9("2.0", 4_608_000, 122_880, 960, 1800, 1500),
+    _vp9("2.1", 9_216_000, 245_760, 1344, 3600, 2800),
+    _vp9("3.0", 20_736_000, 552_960, 2048, 7200, 6000),
+    _vp9("3.1", 36_864_000, 983_040, 2752, 12_000, 10_000),
+    _vp9("4.0", 83_558_400, 2_228_224, 4160, 18_000, 16_000),
+    _vp9("4.1", 160_432_128, 2_228_224, 4160, 30_000, 18_000),
+    _vp9("5.0", 311_951_360, 8_912_896, 8384, 60_000, 36_000),
+    _vp9("5.1", 588_251_136, 8_912_896, 8384, 120_000, 46_000),
+    _vp9("5.2", 1_176_502_272, 8_912_896, 8384, 180_000, math.inf),
+    _vp9("6.0", 1_176_502_272, 35_651_584, 16832, 180_000, math.inf),
+    _vp9("6.1", 2_353_004_544, 35_651_584, 16832, 240_000, math.inf),
+    _vp9("6.2", 4_706_009_088, 35_651_584, 16832, 480_000, math.inf),
+)
+# Rec. ITU-T H.266, Tables A.1 and A.2, Main tier: MaxLumaSr, MaxLumaPs, MaxBR, MaxCPB.
+_VVC_LEVELS = (
+    _hevc("1.0", 552_960, 36_864, 128, 350),
+    _hevc("2.0", 3_686_400, 122_880, 1500, 1500),
+    _hevc("2.1", 7_372_800, 245_760, 3000, 3000),
+    _hevc("3.0", 16_588_800, 552_960, 6000, 6000),
+    _hevc("3.1", 33_177_600, 983_040, 10_000, 10_000),
+    _hevc("4.0", 66_846_720, 2_228_224, 12_000, 12_000),
+    _hevc("4.1", 133_693_440, 2_228_224, 20_000, 20_000),
+    _hevc("5.0", 267_386_880, 8_912_896, 25_000, 25_000),
+    _hevc("5.1", 534_773_760, 8_912_896, 40_000, 40_000),
+    _hevc("5.2", 1_069_547_520, 8_912_896, 60_000, 60_000),
+    _hevc("6.0", 1_069_547_520, 35_651_584, 60_000, 80_000),
+    _hevc("6.1", 2_139_095_040, 35_651_584, 120_000, 120_000),
+    _hevc("6.2", 4_278_190_080, 35_651_584, 240_000, 180_000),
+    _hevc("6.3", 4_812_963_840, 80_216_064, 320_000, 240_000),
+)
+
 # avc1 as ISO/IEC 14496-15, 5.4 (High profile, no constraints, level), hvc1 as its Annex E (Main, compatible with Main
-# and Main 10; progressive and frames only, as encoders of such video say), av01 as AV1-ISOBMFF, section 5 (Main).
+# and Main 10; progressive and frames only, as encoders of such video say), vvc1 as its Annex E (Main 10, frames only),
+# av01 as AV1-ISOBMFF, section 5 (Main), vp09 as VP9-ISOBMFF (profile 0).
 STANDARDS = {
     "h264": Standard(
         levels=_H264_LEVELS, block_px=16, codecs=lambda major, minor: f"avc1.6400{10 * major + minor:02x}"
     ),
     "hevc": Standard(
         levels=_HEVC_LEVELS, block_px=1, codecs=lambda major, minor: f"hvc1.1.6.L{3 * (10 * major + minor)}.90"
+    ),
+    "vp9": Standard(levels=_VP9_LEVELS, block_px=1, codecs=lambda major, minor: f"vp09.00.{10 * major + minor:02d}.08"),
+    "vvc": Standard(
+        levels=_VVC_LEVELS, block_px=1, codecs=lambda major, minor: f"vvc1.1.L{16 * major + 3 * minor}.CQA"
     ),
     "av1": Standard(
         levels=_AV1_LEVELS, block_px=1, codecs=lambda major, minor: f"av01.0.{4 * (major - 2) + minor:02d}M.08"

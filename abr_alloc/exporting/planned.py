@@ -56,9 +56,9 @@ def rendition_names(rungs: Sequence[Rung]) -> dict[VideoRendition | AudioRenditi
     """The folder of every rendition of a ladder, below the master playlist.
 
     Video: `video/640x360-900k`, by its rate, with the codec before the size where it is not H.264. Audio:
-    `audio/aac-96k`, by the rate that its encoder is asked for, `audio/aac-64k-mono`, `audio/eac3-384k-6ch`, and
-    `audio/flac`, which is asked for none. Renditions that would share a name are numbered by their place in the ladder:
-    `audio/aac-96k-2`.
+    `audio/aac-96k`, by the rate that its encoder is asked for, `audio/aac-64k-mono`, `audio/eac3-384k-6ch`;
+    `audio/flac`, which is asked for none; `audio/aac-mine-96k` of an encoder that a grid names. Renditions that would
+    share a name are numbered by their place in the ladder: `audio/aac-96k-2`.
 
     Raises:
         LadderFormatError: a codec or a target is none that a ladder can hold.
@@ -91,7 +91,9 @@ def _audio_name(audio: AudioRendition) -> str:
         )
     layout = _LAYOUTS.get(audio.channels, f"-{audio.channels}ch")
     rate = "" if AUDIO_CODECS[audio.codec].is_lossless else f"-{nominal_kbps(audio):.10g}k"
-    return f"audio/{audio.codec}{rate}{layout}"
+    encoder = Target(audio.target).encoder.replace("_", "-")
+    stem = encoder if encoder.startswith(audio.codec) else "-".join(filter(None, (audio.codec, encoder)))
+    return f"audio/{stem}{rate}{layout}"
 
 
 def _check_codec(codec: str, known: Collection[str], kind: str) -> None:

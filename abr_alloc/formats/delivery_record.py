@@ -18,11 +18,12 @@ from msgspec import Meta
 
 from abr_alloc.allocation.ranges import Avq, Channels, Count, Kbps, Px, TotalKbps, Vmaf
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
-from abr_alloc.encoder_settings import video_encoder_of
-from abr_alloc.encoders import KINDS, VideoEncoder, default_encoder
+from abr_alloc.encoder_settings import audio_encoder_of, video_encoder_of
+from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.formats.conversion import record_of, refuse_unknown
 from abr_alloc.location import read_bytes
+from abr_alloc.targets import Target
 from abr_alloc.writing import replace_file
 
 __all__ = [
@@ -113,11 +114,11 @@ class AudioOrder:
     name: str
     """Its folder."""
     codec: str
-    """aac, opus, heaac or heaacv2."""
+    """aac, opus, heaac, heaacv2, ac3, eac3 or flac."""
     channels: Channels
     """1 or 2."""
     target: str
-    """What the encoder is asked for: `b=96k`."""
+    """What the encoder is asked for: `b=96k`; `b=96k@mine` of an encoder of `Delivery.encoders`; `lossless`."""
     planned_kbps: Kbps
     """The rate that it had when it was probed, kbps."""
 
@@ -188,6 +189,20 @@ class Delivery:
         if order.encoder:
             return video_encoder_of(order.encoder, self.encoders[order.encoder])
         return default_encoder(order.codec, order.preset)
+
+    def audio_encoder_of(self, order: AudioOrder) -> AudioEncoder | None:
+        """The encoder of one of its audio renditions; None for the codec's usual one.
+
+        Raises:
+            ValueError: its settings are none.
+        """
+        name = Target(order.target).encoder
+        return audio_encoder_of(name, self.encoders[name]) if name else None
+
+    @property
+    def gop_s(self) -> float:
+        """Distance of key frames, seconds: of all videos alike."""
+        return self.encoder_of(self.videos[0]).gop_s
 
     @property
     def stream_names(self) -> list[str]:
@@ -290,8 +305,14 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
             raise ValueError(f"the encoder of {video.name} is {video.encoder!r}, which encoders does not hold")
         if found.encoder_of(video).codec != video.codec:
             raise ValueError(f"the encoder of {video.name} is not one of {video.codec}")
-        if KINDS[found.encoder_of(video).delivery_mode] != "b" and not video.probes:
+        encoder = found.encoder_of(video)
+        if encoder.kind_of(encoder.delivery_mode) != "b" and not video.probes:
             raise ValueError(f"{video.name} has no probes to take a value from")
+    for audio in found.audios:
+        name = Target(audio.target).encoder
+        if name and (name not in found.encoders or found.encoders[name].get("codec") != audio.codec):
+            raise ValueError(f"the encoder of {audio.name} is {name!r}, and encoders holds none for {audio.codec}")
+        found.audio_encoder_of(audio)
     videos, audios = ({order.name for order in orders} for orders in (found.videos, found.audios))
     if len(videos) + len(audios) != len(found.stream_names):
         raise ValueError("two streams have one name")

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.measure.cache import Cache
+from abr_alloc.media.audio_encoding import read_pcm_bytes
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
-from abr_alloc.media.encoding import read_pcm_bytes
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.visqol.score import AudioReference
 

@@ -22,7 +22,8 @@ from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.envelope import is_same_sound, sound_envelope
 from abr_alloc.measure.looks import NORMALISATION, source_here
 from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, FrameScores, measure_video
-from abr_alloc.media.encoding import encode_audio, encode_video, probe_ask
+from abr_alloc.media.audio_encoding import encode_audio, encoding_facts
+from abr_alloc.media.encoding import encode_video, probe_ask
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.part import Part
@@ -171,6 +172,7 @@ class AudioTask:
             ffmpeg=self.ffmpeg.version,
             duration_s=round(self.duration_s, 6),
             fdk="libfdk_aac" in self.ffmpeg.encoders,
+            **encoding_facts(self.ffmpeg, target),
             version=NORMALISATION,
             **self.info.stream_facts,
             **self.part.facts,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,8 +16,14 @@ from typing import Any
 import av
 import av.error
 
-from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import UnsupportedMediaError
+from abr_alloc.media.codecs_parameters import (
+    CODECS_PARAMETERS,
+    codecs_parameter,
+    dolby_vision,
+    nal_units,
+    vp_configuration,
+)
 
 __all__ = ["CODECS_PARAMETERS", "Fragment", "read_fragment"]
 
@@ -39,7 +44,6 @@ _MATRICES = {
     **{0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc"},
     **{10: "bt2020c", 11: "smpte2085", 12: "chroma-derived-nc", 13: "chroma-derived-c", 14: "ictcp"},
 }
-_DOLBY_VISION = ("dvh1", "dvhe", "dav1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +53,23 @@ class _NalSyntax:
     idr: frozenset[int]
     """Types of NAL units that hold one."""
     length_at: int
-    """Byte of the configuration record whose last two bits tell the bytes of a unit's length, less one."""
+    """Byte of the configuration record whose two bits tell the bytes of a unit's length, less one."""
+    length_shift: int = 0
+    """Bits below them."""
     shift: int
     """Bits of a unit's first byte below its type."""
     mask: int
     """Bits of the type."""
+    at: int = 0
+    """Byte of a unit that holds it."""
 
 
-# Rec. ITU-T H.264 Table 7-1 and H.265 Table 7-1; avcC and hvcC as in ISO/IEC 14496-15. The key frames of a codec that
-# is not here are IDR pictures in all but name.
+# Rec. ITU-T H.264, H.265 and H.266, Table 7-1 or 5; avcC, hvcC and vvcC as in ISO/IEC 14496-15. The key frames of a
+# codec that is not here are IDR pictures in all but name.
 _NAL = {
     "h264": _NalSyntax(idr=frozenset({5}), length_at=4, shift=0, mask=0x1F),
     "hevc": _NalSyntax(idr=frozenset({19, 20}), length_at=21, shift=1, mask=0x3F),
+    "vvc": _NalSyntax(idr=frozenset({7, 8}), length_at=0, length_shift=1, at=1, shift=3, mask=0x1F),
 }
 
 
@@ -71,7 +80,7 @@ class Fragment:
     kind: str
     """video or audio."""
     codec: str
-    """h264, hevc, av1, aac, opus, ... as ffmpeg names it."""
+    """h264, hevc, vp9, av1, vvc, aac, opus, ... as ffmpeg names it."""
     codecs: str
     """Codec with profile and level as RFC 6381 writes it, e.g. avc1.64001f."""
     width_px: int
@@ -142,15 +151,15 @@ def read_fragment(
             if base.numerator != 1:
                 raise UnsupportedMediaError(f"{name} has a time base of {base} s, not of 1/n", path=name)
             times = [(p.pts or 0, p.duration or (0 if video else _sounding(p, base))) for p in packets]
-            extradata = context.extradata or b""
+            extradata = context.extradata or vp_configuration(init)
             codec = context.codec.canonical_name
             keys = [not video or (bool(p.is_keyframe) and _is_idr(codec, p, extradata)) for p in packets]
             pictures = [p for p, key in zip(packets, keys, strict=True) if key and video]
             return Fragment(
                 kind=str(stream.type),
                 codec=codec,
-                codecs=_dolby_vision(init, str(context.codec_tag))
-                or _codecs(codec, extradata, str(context.codec_tag), str(context.profile or "")),
+                codecs=dolby_vision(init, str(context.codec_tag))
+                or codecs_parameter(codec, extradata, str(context.codec_tag), str(context.profile or "")),
                 width_px=int(context.width) if video else 0,
                 height_px=int(context.height) if video else 0,
                 channels=0 if video else int(context.channels),
@@ -199,96 +208,14 @@ def _sounding(packet: Any, base: Fraction) -> int:
     return round(sum(Fraction(frame.samples, frame.sample_rate) for frame in packet.decode()) / base)
 
 
-def _nal_units(data: bytes, length_bytes: int) -> Iterator[bytes]:
-    """NAL units of an access unit: with a length before each, or (0) with start codes between them."""
-    if not length_bytes:
-        yield from (unit for unit in re.split(b"\0\0\1", data)[1:] if unit)
-        return
-    at = 0
-    while at + length_bytes < len(data):
-        size = int.from_bytes(data[at : at + length_bytes], "big")
-        at += length_bytes
-        yield data[at : at + size]
-        at += size
-
-
 def _is_idr(codec: str, packet: Any, extradata: bytes) -> bool:
     """Whether a key frame is an IDR picture."""
     syntax = _NAL.get(codec)
     if syntax is None:
         return True
-    configured = extradata[:1] == b"\1"  # avcC or hvcC; else start codes
-    length_bytes = (extradata[syntax.length_at] & 3) + 1 if configured else 0
+    configured = extradata[:1] > b"\0"  # avcC, hvcC or vvcC; else start codes
+    length_bytes = (extradata[syntax.length_at] >> syntax.length_shift & 3) + 1 if configured else 0
     return any(
-        unit[:1] and (unit[0] >> syntax.shift) & syntax.mask in syntax.idr
-        for unit in _nal_units(bytes(packet), length_bytes)
+        len(unit) > syntax.at and (unit[syntax.at] >> syntax.shift) & syntax.mask in syntax.idr
+        for unit in nal_units(bytes(packet), length_bytes)
     )
-
-
-def _dolby_vision(init: bytes, tag: str) -> str:
-    """The `codecs` parameter of Dolby Vision: profile and level of its configuration box; empty for anything else."""
-    at = max(init.find(b"dvcC"), init.find(b"dvvC"))
-    if tag not in _DOLBY_VISION or at < 0 or at + 8 > len(init):
-        return ""
-    profile_level = int.from_bytes(init[at + 6 : at + 8], "big")  # behind two bytes of version: 7 bits and 6
-    return f"{tag}.{profile_level >> 9:02d}.{profile_level >> 3 & 0x3F:02d}"
-
-
-def _codecs(codec: str, extradata: bytes, tag: str, profile: str) -> str:
-    """The `codecs` parameter of RFC 6381 of a stream; ffmpeg's name of a codec that has none here."""
-    parameter = CODECS_PARAMETERS.get(codec)
-    return codec if parameter is None else parameter(extradata, tag, profile)
-
-
-def _avc(extradata: bytes, tag: str, profile: str) -> str:
-    if extradata[:1] == b"\1":
-        profile_level = extradata[1:4]
-    else:
-        sps = next((unit for unit in _nal_units(extradata, 0) if unit[0] & 0x1F == 7), b"")
-        if len(sps) < 4:
-            raise ValueError("no sequence parameter set")
-        profile_level = sps[1:4]
-    return f"avc1.{profile_level.hex()}"
-
-
-def _hevc(hvcc: bytes, tag: str, profile: str) -> str:
-    if hvcc[:1] != b"\1":
-        return tag  # a transport stream: no configuration record to read
-    space = ("", "A", "B", "C")[hvcc[1] >> 6]
-    tier = "H" if hvcc[1] & 0x20 else "L"
-    compatibility = int(f"{int.from_bytes(hvcc[2:6], 'big'):032b}"[::-1], 2)
-    constraints = hvcc[6:12].rstrip(b"\0")
-    words = [tag or "hvc1", f"{space}{hvcc[1] & 0x1F}", f"{compatibility:X}", f"{tier}{hvcc[12]}"]
-    return ".".join([*words, *(f"{byte:X}" for byte in constraints)])
-
-
-def _av1(extradata: bytes, tag: str, profile: str) -> str:
-    profile_number, level = extradata[1] >> 5, extradata[1] & 0x1F
-    tier = "H" if extradata[2] & 0x80 else "M"
-    depth = 8 if not extradata[2] & 0x40 else 12 if extradata[2] & 0x20 else 10
-    return f"av01.{profile_number}.{level:02d}{tier}.{depth:02d}"
-
-
-def _aac(extradata: bytes, tag: str, profile: str) -> str:
-    object_type = extradata[0] >> 3 if extradata else 2
-    if object_type == 31:
-        object_type = 32 + (int.from_bytes(extradata[:2], "big") >> 5 & 0x3F)
-    if object_type == 2 and profile.startswith("HE-AAC"):  # SBR and PS may be signalled behind a plain AAC-LC header
-        object_type = 29 if profile == "HE-AACv2" else 5
-    return f"mp4a.40.{object_type}"
-
-
-def _always(text: str) -> Callable[[bytes, str, str], str]:
-    return lambda extradata, tag, profile: text
-
-
-CODECS_PARAMETERS: Mapping[str, Callable[[bytes, str, str], str]] = {
-    "h264": _avc,
-    "hevc": _hevc,
-    "av1": _av1,
-    "aac": _aac,  # HE-AAC too, in which ffmpeg sees a profile
-    "mp3": _always("mp4a.40.34"),
-    **{codec.name: _always(codec.codecs) for codec in AUDIO_CODECS.values() if codec.sample_entry != "mp4a"},
-}
-"""By ffmpeg's name of a codec, its `codecs` parameter from its configuration record, its tag and its profile (ISO/IEC
-14496-15 Annex E for AVC and HEVC, AV1-ISOBMFF section 5)."""

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.media.bitstream import Fragment, read_fragment
+from abr_alloc.media.command_encoder import Frames, encode_by_command
 from abr_alloc.media.encoder_arguments import Ask, delivery_arguments, num_passes
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.grid import VideoTarget
@@ -56,19 +58,30 @@ def encode_rendition(
     """
     encoder = target.encoder
     assert encoder is not None  # what was there before is not encoded
+    # Even sides change the picture's shape by a hair; `scale` would say so by pixels that are not square, and players
+    # would show a line more or less than the manifest tells.
+    chain = f"{video_chain(info)},scale={target.width_px}:{target.height_px}:flags=bicubic,setsar=1"
+    source = [*source_input(info), "-map", f"0:{info.video_index}", "-an", "-sn", "-dn", "-map_metadata", "-1"]
+    if encoder.command:
+        frames = Frames(
+            source=tuple(source),
+            chain=chain,
+            samples=encoder.pixel_format or VIDEO_CODECS[encoder.codec].pixel_format(info.pixel_format),
+            fps=info.fps,
+            width_px=target.width_px,
+            height_px=target.height_px,
+            num_frames=round(info.duration_s * info.fps),
+        )
+        encode_by_command(ffmpeg, encoder, ask, frames, path, threads=threads)
+        return
     passes = (1, 2) if num_passes(ask) == 2 else (0,)
-    scale = f"scale={target.width_px}:{target.height_px}:flags=bicubic"
     for index, number in enumerate(passes):
         output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", path.resolve()]
         asked = delivery_arguments(
             ffmpeg, encoder, ask, fps=info.fps, samples=info.pixel_format, threads=threads, number=number
         )
         ffmpeg.run(
-            [*asked.before, *source_input(info), "-map", f"0:{info.video_index}", "-an", "-sn", "-dn"]
-            + ["-map_metadata", "-1", "-fps_mode", "passthrough"]
-            # Even sides change the picture's shape by a hair; `scale` would say so by pixels that are not square, and
-            # players would show a line more or less than the manifest tells.
-            + ["-vf", f"{video_chain(info)},{scale},setsar=1{asked.filters}"]
+            [*asked.before, *source, "-vf", f"{chain}{asked.filters}", "-fps_mode", "passthrough"]
             + [*asked.words, *output],
             cwd=path.parent,
             report=progress[index] if progress else None,

@@ -12,7 +12,9 @@ from fractions import Fraction
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.encoders import VideoEncoder
 from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
+from abr_alloc.media.encoder_options import read_encoder_options
 from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.hardware import hardware_arguments
 from abr_alloc.software_encoders import SoftwareEncoder, Words
 
 __all__ = ["Ask", "VideoArguments", "delivery_arguments", "num_passes", "probe_arguments"]
@@ -83,12 +85,31 @@ def _arguments(
 ) -> VideoArguments:
     software, gop = encoder.software, gop_frames(fps, encoder.gop_s)
     samples = encoder.pixel_format or VIDEO_CODECS[encoder.codec].pixel_format(samples)
-    assert software is not None
+    if software is None:
+        return _hardware(ffmpeg, encoder, ask, gop, samples)
     words = ["-c:v", ffmpeg.require_encoder(software.name), software.preset_option, encoder.preset]
     words += [*encoder.args, *_rate(software, ask, encoder.max_rate_kbps), "-g", str(gop), "-pix_fmt", samples]
     params = ":".join(filter(None, (encoder.params, own.params)))
     words += [software.params_option, params] if params else []
     return VideoArguments(words=(*words, *own.options))
+
+
+def _hardware(ffmpeg: FFmpeg, encoder: VideoEncoder, ask: Ask, gop: int, samples: str) -> VideoArguments:
+    """A device cuts no scenes: its probes have the key frames of a delivery."""
+    found = hardware_arguments(
+        read_encoder_options(ffmpeg, encoder.encoder),
+        mode="capped" if ask.mode == "capped-crf" else ask.mode,
+        value=ask.number,
+        gop=gop,
+        preset=encoder.preset or None,
+        pixel_format=samples,
+        cap_kbps=encoder.max_rate_kbps,
+    )
+    return VideoArguments(
+        before=found.global_args,
+        filters=f",{found.filter_suffix}" if found.filter_suffix else "",
+        words=(*found.encoder_args, *encoder.args),
+    )
 
 
 def _rate(software: SoftwareEncoder, ask: Ask, max_rate_kbps: float | None) -> list[str]:

@@ -11,14 +11,15 @@ every encoder of ffmpeg shares (`-b:v`, `-g`) stand in no encoder's list.
 from __future__ import annotations
 
 import functools
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from abr_alloc.errors import ToolMissingError
+from abr_alloc.errors import GridError, ToolMissingError
 from abr_alloc.media.ffmpeg import FFmpeg
 
-__all__ = ["EncoderOption", "EncoderOptions", "parse_encoder_options", "read_encoder_options"]
+__all__ = ["EncoderOption", "EncoderOptions", "check_values", "parse_encoder_options", "read_encoder_options"]
 
 _HEAD = re.compile(r"^Encoder (\S+) \[", re.MULTILINE)
 _FORMATS = re.compile(r"^ *Supported pixel formats: (.*)$", re.MULTILINE)
@@ -111,3 +112,27 @@ def read_encoder_options(ffmpeg: FFmpeg, encoder: str) -> EncoderOptions:
             tool=encoder,
         )
     return found
+
+
+def check_values(options: EncoderOptions, args: Sequence[str]) -> None:
+    """Refuse values that an encoder does not take, of those of its own options that are among `args`.
+
+    Args:
+        options: the encoder.
+        args: options with a dash, each followed by its value. Those that every encoder shares are not looked at.
+
+    Raises:
+        GridError: names the option, the value and what it takes.
+    """
+    for word, value in zip(args[::2], args[1::2], strict=True):
+        option = options.options.get(word.removeprefix("-"))
+        if option is None or value in option.names or option.type in ("string", "dictionary", "flags"):
+            continue
+        try:
+            fits = option.low <= float(value) <= option.high
+        except ValueError:
+            fits = option.type == "boolean"
+        if not fits:
+            span = f"{option.low:g} to {option.high:g}"
+            takes = ", ".join(option.names) or (span if math.isfinite(option.low) else f"a number ({option.type})")
+            raise GridError(f"{options.encoder} takes no {value!r} for {word}; it takes {takes}")

@@ -16,7 +16,7 @@ from abr_alloc.documents import parse_toml, shown, text_of, whole_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import GridError
 from abr_alloc.location import read_bytes
-from abr_alloc.media.grid_encoders import NamedEncoder, rate_target, read_encoder
+from abr_alloc.media.grid_encoders import NamedEncoder, audio_target, rate_target, read_encoder
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.shipped import grid_names, read_grid
 from abr_alloc.targets import Target
@@ -208,7 +208,7 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
         if not isinstance(value, list):
             raise GridError(f"grid {name!r}: {key} is {shown(value)}, not a list; write it in brackets")
     strange = sorted(({*audio} - {*ENCODED_AUDIO, "codecs", "encoders"}) | ({*crf} - {*VIDEO_CODECS}))
-    chosen_audio = _names(audio.pop("encoders", []))
+    chosen_audio = _names(audio.pop("encoders")) if "encoders" in audio else None
     defaults_ = tuple(
         text_of({"codecs": codec}, "codecs") for codec in audio.pop("codecs", audio.keys() & {*ENCODED_AUDIO})
     )
@@ -220,7 +220,7 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
         codec: tuple(_crf_target(codec, value) for value in crf.get(codec, [])) + rates for codec in VIDEO_CODECS
     }
     video_targets = {codec: targets for codec, targets in video_targets.items() if targets}
-    audio_targets = {codec: tuple(rate_target(rate) for rate in rates) for codec, rates in audio.items()}
+    audio_targets = {codec: tuple(audio_target(codec, rate) for rate in rates) for codec, rates in audio.items()}
     encoders: dict[str, NamedEncoder] = {}
     for key in _table(name, data, "encoders"):
         encoder, targets = read_encoder(key, _table(name, data["encoders"], key))
@@ -228,6 +228,8 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
         (video_targets if isinstance(encoder, VideoEncoder) else audio_targets)[key] = targets
     named = tuple(key for key, encoder in encoders.items() if isinstance(encoder, VideoEncoder))
     chosen = _names(video["encoders"]) if "encoders" in video else named
+    if chosen_audio is None:
+        chosen_audio = tuple(key for key, encoder in encoders.items() if isinstance(encoder, AudioEncoder))
     for names, known, kind in ((chosen, video_targets, "video"), (chosen_audio, audio_targets, "audio")):
         strange = [item for item in names if item not in known]
         if strange:
@@ -235,8 +237,6 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
                 f"grid {name!r}: {kind}.encoders names {strange[0]!r}, which it has no targets for, "
                 f"only {', '.join(known)}; add [encoders.{strange[0]}]"
             )
-    if not defaults_ and not chosen_audio:
-        chosen_audio = tuple(key for key, encoder in encoders.items() if isinstance(encoder, AudioEncoder))
     defaults_ += tuple(key for key in chosen_audio if key not in defaults_)
     if not video_targets or not defaults_ or not all(audio_targets.get(codec) for codec in defaults_):
         raise GridError(

@@ -17,7 +17,7 @@ from abr_alloc.media.programs import find_program
 from abr_alloc.targets import QUALITIES, Target
 from abr_alloc.units import parse_bitrate_kbps
 
-__all__ = ["NamedEncoder", "rate_target", "read_encoder"]
+__all__ = ["NamedEncoder", "audio_target", "rate_target", "read_encoder"]
 
 NamedEncoder = VideoEncoder | AudioEncoder
 
@@ -61,6 +61,8 @@ def _targets(encoder: NamedEncoder, asked: Mapping[str, Any]) -> tuple[str, ...]
     if not isinstance(found, list) or not found:
         raise ValueError(f"{wanted} is {shown(found)}, not a list; {mode} needs one, like {_EXAMPLES[wanted]}")
     if kind == "b":
+        if isinstance(encoder, AudioEncoder):
+            return tuple(audio_target(encoder.codec, rate, encoder.target_name) for rate in found)
         return tuple(rate_target(rate, encoder.target_name) for rate in found)
     low, high = (-1e9, 1e9) if isinstance(encoder, AudioEncoder) else encoder.value_range(encoder.rate_mode)
     for value in found:
@@ -87,6 +89,31 @@ def rate_target(rate: Any, encoder: str = "") -> str:
         return str(Target.of_rate(text_of({"rate": rate}, "rate"), encoder))
     except UnitError as error:
         raise ValueError(str(error)) from error
+
+
+def audio_target(codec: str, rate: Any, encoder: str = "") -> str:
+    """The target of an audio rate as a grid writes it; of a lossless codec, of the word that stands in its place.
+
+    Raises:
+        ValueError: it is no rate that the codec has.
+    """
+    known = AUDIO_CODECS[codec]
+    if known.is_lossless:
+        if rate != str(Target.of_lossless()):
+            raise ValueError(f'{codec} keeps every sample and takes no rate; write {codec} = ["lossless"]')
+        return str(Target.of_lossless())
+    target = rate_target(rate, encoder)
+    kbps = Target(target).kbps
+    if known.rates_kbps and kbps not in known.rates_kbps:
+        nearest = min(known.rates_kbps, key=lambda step: abs(step - kbps))
+        raise ValueError(
+            f"{codec} has no {kbps:g} kbps, the nearest is {nearest}; its rates are "
+            + ", ".join(map(str, known.rates_kbps))
+        )
+    low, high = known.rate_range_kbps
+    if not low <= kbps <= high:
+        raise ValueError(f"{codec} takes {low:g} to {high:g} kbps, not {kbps:g}")
+    return target
 
 
 def _sha256(program: str) -> str:

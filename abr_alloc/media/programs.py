@@ -90,13 +90,13 @@ def find_program(name: str) -> str | None:
     return shutil.which(name)
 
 
-def run_program(command: Sequence[str | Path], *, stall_s: float = STALL_S) -> bytes:
-    """Run another program than ffmpeg and return its stdout.
+def run_program(command: Sequence[str | Path], *, stall_s: float = STALL_S, cwd: Path | None = None) -> bytes:
+    """Run another program than ffmpeg, in the folder `cwd`, and return its stdout.
 
     Raises:
         ToolFailedError: it exited with another code than 0.
     """
-    return run(tuple(map(str, command)), stall_s=stall_s)[0]
+    return run(tuple(map(str, command)), stall_s=stall_s, cwd=cwd)[0]
 
 
 def run(

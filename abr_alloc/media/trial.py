@@ -13,15 +13,27 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from abr_alloc.codecs import AUDIO_CODECS
+from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.errors import GridError, MediaError, ToolFailedError
+from abr_alloc.media.audio_encoding import FDK
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.encoder_options import read_encoder_options
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.hardware import hardware_arguments, is_hardware, rate_modes
+from abr_alloc.media.hardware import HARDWARE_ENCODERS, hardware_arguments, is_hardware, rate_modes
 from abr_alloc.media.programs import find_program, run
+from abr_alloc.software_encoders import SOFTWARE_ENCODERS
 
-__all__ = ["ABSENT", "FAILS", "FDKAAC", "RUNS", "Trial", "short_reason", "try_encoders"]
+__all__ = [
+    "ABSENT",
+    "FAILS",
+    "FDKAAC",
+    "RUNS",
+    "Trial",
+    "TriedEncoder",
+    "look_at_encoders",
+    "short_reason",
+    "try_encoders",
+]
 
 RUNS, FAILS, ABSENT = "runs", "fails", "absent"
 """What may come of a trial: it encodes; it is in the ffmpeg, or installed, and does not encode; it is not there."""
@@ -29,7 +41,7 @@ RUNS, FAILS, ABSENT = "runs", "fails", "absent"
 FDKAAC = "fdkaac"
 """The program beside ffmpeg."""
 
-_OF_SOUND = frozenset({*(codec.encoder for codec in AUDIO_CODECS.values()), "libfdk_aac"})
+_OF_SOUND = frozenset({*(codec.encoder for codec in AUDIO_CODECS.values()), FDK})
 _PATIENCE_S = 8.0  # a driver that hangs
 _AT_ONCE = 4
 _SIZE_PX = (640, 384)  # no hardware encoder asks for more
@@ -48,6 +60,49 @@ class Trial:
     """`RUNS`, `FAILS` or `ABSENT`."""
     reason: str = ""
     """Why it fails, in the program's words; empty unless it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedEncoder:
+    """An encoder that renditions can be made with, and whether it runs."""
+
+    name: str
+    """Its name in ffmpeg, or of a program."""
+    kind: str
+    """`video`, `hardware` or `audio`."""
+    codecs: tuple[str, ...]
+    """Codecs that it makes."""
+    usual_of: tuple[str, ...]
+    """Those of them that it makes unless a grid names another encoder; any one usual encoder of a codec will do."""
+    trial: Trial
+    """What came of trying it."""
+
+    @property
+    def runs(self) -> bool:
+        return self.trial.state == RUNS
+
+
+def look_at_encoders(ffmpeg: FFmpeg | None) -> list[TriedEncoder]:
+    """Every encoder that may be used, tried: of video, on hardware, of audio; none where there is no ffmpeg but the
+    program beside it."""
+    usual_video = {codec.encoder: (codec.name,) for codec in VIDEO_CODECS.values()}
+    of_fdk = tuple(codec.name for codec in AUDIO_CODECS.values() if codec.fdk_profile)
+    usual_of_fdk = tuple(name for name in of_fdk if not AUDIO_CODECS[name].encoder)
+    known: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {}
+    for encoder in SOFTWARE_ENCODERS.values():
+        known[encoder.name] = "video", (encoder.codec,), usual_video.get(encoder.name, ())
+    for name, codec in HARDWARE_ENCODERS.items():
+        known[name] = "hardware", (codec,), ()
+    for audio in AUDIO_CODECS.values():
+        if audio.encoder:
+            known[audio.encoder] = "audio", (audio.name,), (audio.name,)
+    for name in (FDK, FDKAAC):
+        known[name] = "audio", of_fdk, usual_of_fdk
+    trials = try_encoders(ffmpeg, known)
+    return [
+        TriedEncoder(name=name, kind=kind, codecs=codecs, usual_of=usual, trial=trials[name])
+        for name, (kind, codecs, usual) in known.items()
+    ]
 
 
 def try_encoders(ffmpeg: FFmpeg | None, names: Iterable[str]) -> dict[str, Trial]:

@@ -266,7 +266,7 @@ def _fronts(title: QualitySurface, ladder: TitleLadder | None) -> dict[str, Any]
             rates = rates[:: max(1, len(rates) // _CURVE_POINTS)]
         sizes.append(
             {
-                "codec": curve.codec,
+                "codec": " ".join(filter(None, [curve.codec, curve.encoder])),
                 "width_px": curve.width_px,
                 "height_px": curve.height_px,
                 "probes": [

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import pandas as pd
 
-from abr_alloc.allocation.filters import NO_ROWS, Filters, narrow, require_present
+from abr_alloc.allocation.filters import NO_ROWS, Filters, narrow, require_present, video_encoders
 from abr_alloc.disk import scratch_folder
 from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
 from abr_alloc.parameters import with_options
@@ -108,13 +108,16 @@ def check_filters(catalogue: Catalogue, filters: Filters) -> None:
     titles: set[str] = set()
     scenes: set[int] = set()
     codecs: dict[str, set[str]] = {"video": set(), "audio": set()}
+    encoders: set[str] = set()
+    columns = ("title", "scene", "kind", "codec", *(("target",) if filters.video_encoders else ()))
     for chunk in catalogue.chunks:
-        frame = read_narrow(chunk, ("title", "scene", "kind", "codec"))
+        frame = read_narrow(chunk, columns)
+        encoders |= video_encoders(frame[frame["kind"] == "video"]) if filters.video_encoders else set()
         titles |= set(frame["title"].unique()) if filters.titles else set()
         scenes |= {int(scene) for scene in frame["scene"].unique()}
         for kind, codec in frame[["kind", "codec"]].drop_duplicates().itertuples(index=False):
             codecs.setdefault(kind, set()).add(codec)
-    require_present(filters, titles, scenes, codecs)
+    require_present(filters, titles, scenes, codecs, encoders)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from abr_alloc.parameters import with_options
 from abr_alloc.shipped import grid_names, model_names, reference_names
 
 if TYPE_CHECKING:
-    from abr_alloc.media.encoding import Encoder
+    from abr_alloc.media.trial import TriedEncoder
 
 __all__ = ["OF_AN_EXTRA", "examine"]
 
@@ -94,7 +94,7 @@ def examine(commands: Iterable[str], ffmpeg_path: str | None, cache_dir: Path | 
             "optuna": _version("optuna"),
         },
         "ffmpeg_path": tools["path"],
-        "encoders": [{"name": e.name, "codecs": list(e.codecs), "present": e.present} for e in encoders],
+        "encoders": [_encoder(encoder) for encoder in encoders],
         "models": [_model(name) for name in model_names()],
         "grids": grid_names(),
         "reference_ladders": reference_names(),
@@ -134,12 +134,12 @@ def _distribution(library: str) -> str:
     return f"abr_alloc[{extra}]" if extra else _DISTRIBUTIONS.get(library, library)
 
 
-def _examine_tools(path: str | None) -> tuple[Mapping[str, str | None], list[Encoder], list[_Missing]]:
+def _examine_tools(path: str | None) -> tuple[Mapping[str, str | None], list[TriedEncoder], list[_Missing]]:
     """Versions and place of ffmpeg and libvmaf, the encoders, and what `extract` cannot do without."""
     tools: dict[str, str | None] = {"path": None, "ffmpeg": None, "libvmaf": None}
     try:
         from abr_alloc.measure.video import libvmaf_version
-        from abr_alloc.media.encoding import list_encoders
+        from abr_alloc.media.trial import look_at_encoders
     except ImportError:  # named among the libraries
         return tools, [], []
     from abr_alloc.errors import AbrAllocError
@@ -149,7 +149,7 @@ def _examine_tools(path: str | None) -> tuple[Mapping[str, str | None], list[Enc
         ffmpeg = look_at_ffmpeg(path)
     except (AbrAllocError, ImportError) as error:
         what, _, then = with_options(str(error)).rpartition("; ")
-        return tools, list_encoders(None), [_missing("extract", what or then, then if what else "use --ffmpeg")]
+        return tools, look_at_encoders(None), [_missing("extract", what or then, then if what else "use --ffmpeg")]
     tools |= {"path": ffmpeg.path, "ffmpeg": ffmpeg.version}
     other = "drop --ffmpeg and ABR_ALLOC_FFMPEG for the bundled build, or use one that has it"
     lacks = []
@@ -160,21 +160,31 @@ def _examine_tools(path: str | None) -> tuple[Mapping[str, str | None], list[Enc
             tools["libvmaf"] = libvmaf_version(ffmpeg)
         except (AbrAllocError, OSError, ValueError, KeyError) as error:
             lacks.append(_missing("extract", f"libvmaf does not run ({with_options(str(error))})", other))
-    return tools, list_encoders(ffmpeg), lacks
+    return tools, look_at_encoders(ffmpeg), lacks
 
 
-def _missing_codecs(encoders: Sequence[Encoder]) -> list[_Missing]:
-    """Codecs that nothing encodes."""
+def _encoder(found: TriedEncoder) -> dict[str, Any]:
+    state, reason = found.trial.state, found.trial.reason
+    told = {"name": found.name, "kind": found.kind, "codecs": list(found.codecs), "present": state != "absent"}
+    return {**told, "state": state, "reason": reason or None}
+
+
+def _missing_codecs(encoders: Sequence[TriedEncoder]) -> list[_Missing]:
+    """Codecs whose usual encoders do not run."""
     from abr_alloc.codecs import AUDIO_CODECS
 
     found = []
-    for codecs in dict.fromkeys(encoder.codecs for encoder in encoders):
-        makers = [encoder for encoder in encoders if encoder.codecs == codecs]
-        if any(encoder.present for encoder in makers):
+    for codecs in dict.fromkeys(encoder.usual_of for encoder in encoders if encoder.usual_of):
+        makers = [encoder for encoder in encoders if encoder.usual_of == codecs]
+        if any(encoder.runs for encoder in makers):
             continue
         kind = "audio" if codecs[0] in AUDIO_CODECS else "video"
         part = "extract" if codecs[0] in _MAIN_CODECS else f"extract --{kind}-codec {'|'.join(codecs)}"
         then = f"give an ffmpeg with {makers[0].name} by --ffmpeg or ABR_ALLOC_FFMPEG"
+        failing = next((maker for maker in makers if maker.trial.reason), None)
+        if failing is not None:
+            found.append(_missing(part, f"{failing.name} does not run ({failing.trial.reason})", then))
+            continue
         if len(makers) > 1:
             then = f"apt-get install {makers[1].name} (Debian, contrib), or {then}"
         found.append(_missing(part, f"no {' or '.join(maker.name for maker in makers)}", then))

@@ -29,7 +29,8 @@ __all__ = ["extract", "extract_options", "measure_sources", "raise_failed"]
 def extract_options(
     *,
     grid: str | os.PathLike[str] = defaults.GRID,
-    video_codec: str = defaults.VIDEO_CODEC,
+    video_codec: str | None = None,
+    video_encoders: str | Sequence[str] = (),
     audio_codecs: str | Sequence[str] = (),
     preset: str | None = None,
     detect_scenes: bool = True,
@@ -47,9 +48,10 @@ def extract_options(
 
     Args:
         grid: renditions to probe, by name or file.
-        video_codec: h264, hevc or av1.
-        audio_codecs: codecs to probe; the grid's own choice when empty.
-        preset: of the video encoder; its codec's default when None.
+        video_codec: h264, hevc, vp9, av1 or vvc; the grid's own choice when None, h264 where it makes none.
+        video_encoders: video encoders of the grid to probe instead, by name.
+        audio_codecs: codecs, and audio encoders of the grid, to probe; the grid's own choice when empty.
+        preset: of a codec's usual encoder; its default when None.
         detect_scenes: cut at scene changes; else each title is one scene.
         max_scene_s: cut longer scenes evenly, seconds; None for `defaults.MAX_SCENE_S`, or no limit for whole titles.
         digest_s: measure only so much of each longer title, seconds; None for `defaults.DIGEST_S`, of titles over
@@ -65,7 +67,7 @@ def extract_options(
     Raises:
         ArgumentError: a value is out of its range.
         CheckpointError: there is no such model.
-        GridError: the grid cannot be read.
+        GridError: the grid cannot be read, or has no targets for what is asked.
     """
     require_choice("probes", probes, ("all", "auto"))
     for name, value in (("max_scene_s", max_scene_s), ("digest_s", digest_s), ("audio_track", audio_track)):
@@ -73,9 +75,15 @@ def extract_options(
             require_number(name, value, 0.0, above=True)
     require_number("max_megapixels", max_megapixels, 0.0, above=True)
     codecs = (audio_codecs,) if isinstance(audio_codecs, str) else tuple(audio_codecs)
+    encoders = (video_encoders,) if isinstance(video_encoders, str) else tuple(video_encoders)
+    found = load_grid(str(grid))
+    if not audio_only:  # before any source is looked at
+        for name in found.choose_video(encoders, video_codec):
+            found.video_encoder(name, preset)
     return ExtractOptions(
-        grid=load_grid(str(grid)),
+        grid=found,
         video_codec=video_codec,
+        video_encoders=encoders,
         audio_codecs=codecs,
         preset=preset,
         detect_scenes=detect_scenes,
@@ -146,7 +154,8 @@ def extract(
     sources: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     grid: str | os.PathLike[str] = defaults.GRID,
-    video_codec: str = defaults.VIDEO_CODEC,
+    video_codec: str | None = None,
+    video_encoders: str | Sequence[str] = (),
     audio_codecs: str | Sequence[str] = (),
     preset: str | None = None,
     detect_scenes: bool = True,
@@ -173,9 +182,10 @@ def extract(
     Args:
         sources: one media file or several, paths or URLs.
         grid: renditions to probe, by name or file.
-        video_codec: h264, hevc or av1.
-        audio_codecs: codecs to probe; the grid's own choice when empty.
-        preset: of the video encoder; its codec's default when None.
+        video_codec: h264, hevc, vp9, av1 or vvc; the grid's own choice when None, h264 where it makes none.
+        video_encoders: video encoders of the grid to probe instead, by name.
+        audio_codecs: codecs, and audio encoders of the grid, to probe; the grid's own choice when empty.
+        preset: of a codec's usual encoder; its default when None.
         detect_scenes: cut at scene changes; else each title is one scene.
         max_scene_s: cut longer scenes evenly, seconds; None for a minute, or no limit for whole titles.
         digest_s: measure only so much of each longer title, seconds; None for 40 s of titles over two minutes.
@@ -206,6 +216,7 @@ def extract(
     options = extract_options(
         grid=grid,
         video_codec=video_codec,
+        video_encoders=video_encoders,
         audio_codecs=audio_codecs,
         preset=preset,
         detect_scenes=detect_scenes,

@@ -28,7 +28,7 @@ def surface(probes: Probes, audio_kbps: tuple[float, ...] = (64.0,), gain: float
         start_s=0.0,
         end_s=1.0,
         video=tuple(
-            VideoRendition(codec="h264", width_px=2 * side, height_px=side, target=f"v{i}", bitrate_kbps=kbps)
+            VideoRendition(codec="h264", width_px=2 * side, height_px=side, target=f"crf={i}", bitrate_kbps=kbps)
             for i, (side, kbps, _) in enumerate(video)
         ),
         audio=tuple(

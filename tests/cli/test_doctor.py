@@ -20,7 +20,7 @@ from abr_alloc.models.checkpoint import load_model
 from abr_alloc.shipped import model_names
 from abr_alloc.table.table import read_features
 
-ENCODERS = "libx264 libx265 libsvtav1 aac libopus libfdk_aac"
+ENCODERS = "libx264 libx265 libsvtav1 libvpx-vp9 libvvenc aac libopus ac3 eac3 flac libfdk_aac"
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def examine(run_command, tmp_path):
 def fake_ffmpeg(tmp_path):
     """A program that answers as ffmpeg 7.1 with these encoders and filters."""
 
-    def make(encoders: str = ENCODERS, filters: str = "scale signalstats") -> Path:
+    def make(encoders: str = ENCODERS, filters: str = "scale signalstats", encodes: str = "exit 0") -> Path:
         path = tmp_path / "ffmpeg"
         rows = "\n".join(f"echo ' V..... {name} text'" for name in encoders.split())
         others = "\n".join(f"echo ' ... {name} V->V text'" for name in filters.split())
         path.write_text(
             f'#!/bin/sh\ncase "$*" in\n*-version*) echo ffmpeg version 7.1 built;;\n*-encoders*)\n{rows}\n;;\n'
-            f"*-filters*)\n{others}\n;;\n*) echo no such thing >&2; exit 1;;\nesac\n"
+            f"*-filters*)\n{others}\n;;\n*-c:[av]*) {encodes};;\n*) echo no such thing >&2; exit 1;;\nesac\n"
         )
         path.chmod(0o755)
         return path
@@ -131,7 +131,8 @@ def test_an_ffmpeg_without_libvmaf_stops_what_measures_only(examine, fake_ffmpeg
     assert [found["name"] for found in document["commands"] if not found["ok"]] == ["extract", "verify"]
     (missing,) = of(document, "extract")["missing"]
     assert missing["part"] == "extract" and "libvmaf" in missing["what"] and "--ffmpeg" in missing["next"]
-    assert all(encoder["present"] for encoder in document["encoders"] if encoder["name"] != "fdkaac")
+    present = {encoder["name"] for encoder in document["encoders"] if encoder["present"]}
+    assert present - {"fdkaac"} == {*ENCODERS.split()}
 
 
 def test_a_libvmaf_that_does_not_run_is_said_so(examine, fake_ffmpeg):
@@ -143,6 +144,32 @@ def test_a_libvmaf_that_does_not_run_is_said_so(examine, fake_ffmpeg):
 def test_an_encoder_of_the_main_codecs_stops_extraction(examine, fake_ffmpeg):
     _, document = examine("--ffmpeg", fake_ffmpeg(encoders="aac"))
     assert ["extract", "no libx264"] in [[item["part"], item["what"]] for item in of(document, "extract")["missing"]]
+
+
+def test_an_encoder_that_is_listed_and_fails_is_said_so_in_its_own_words(examine, fake_ffmpeg, run_command):
+    said = "[libx264 @ 0x55aa] Cannot load libsomething.so.1"
+    path = fake_ffmpeg(encodes=f'case "$*" in *libx264*) echo "{said}" >&2; echo more >&2; exit 1;; esac')
+    code, document = examine("--ffmpeg", path)
+    (x264,) = (encoder for encoder in document["encoders"] if encoder["name"] == "libx264")
+    assert x264 == {
+        **{"name": "libx264", "kind": "video", "codecs": ["h264"], "present": True},
+        **{"state": "fails", "reason": "Cannot load libsomething.so.1"},
+    }
+    what = "libx264 does not run (Cannot load libsomething.so.1)"
+    assert code == 1 and ["extract", what] in [[m["part"], m["what"]] for m in of(document, "extract")["missing"]]
+    assert "fails: Cannot load libsomething.so.1" in run_command("doctor", "--ffmpeg", path).stdout
+
+
+def test_what_runs_here_is_tried_and_hardware_stands_by_its_maker(examine, run_command):
+    code, document = examine()
+    states = {encoder["name"]: encoder["state"] for encoder in document["encoders"]}
+    assert {states[name] for name in ("libx264", "libx265", "libsvtav1", "aac", "libopus", "ac3", "flac")} == {"runs"}
+    assert states["h264_videotoolbox"] == "absent"  # of no build for Linux
+    for encoder in document["encoders"]:
+        assert (encoder["state"] == "fails") == bool(encoder["reason"]) and "0x" not in str(encoder["reason"])
+    if states["h264_nvenc"] == "fails":
+        assert "*_nvenc" in run_command("doctor").stdout
+    assert code == 0
 
 
 def test_an_encoder_that_only_an_option_asks_for_is_named_with_the_next_move(examine, monkeypatch, ffmpeg, tmp_path):

@@ -17,6 +17,7 @@ from abr_alloc.errors import GridError, ToolFailedError
 from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.encoder_options import EncoderOptions, parse_encoder_options, read_encoder_options
 from abr_alloc.media.hardware import HARDWARE_ENCODERS, hardware_arguments, is_hardware, presets_of, rate_modes
+from abr_alloc.media.trial import short_reason
 
 # Apple's encoders are in no build for Linux; their options are as ffmpeg's documentation names them.
 VIDEOTOOLBOX = """Encoder {codec}_videotoolbox [VideoToolbox]:
@@ -166,11 +167,7 @@ def test_gops_are_closed_and_of_one_length_where_a_device_is_there(attempts) -> 
     every = {name: attempts(name) for name in HERE}
     files = [found for tried in every.values() for found in tried.values() if isinstance(found, Path)]
     if not files:
-        reasons = {
-            re.sub(r"^.*?(\[[^]]*\] )?(?=[^]:]+$)", "", str(found))
-            for tried in every.values()
-            for found in tried.values()
-        }
+        reasons = {short_reason(found.stderr_tail) for tried in every.values() for found in tried.values()}
         pytest.skip("no hardware encoder runs here: " + "; ".join(sorted(reasons)))
     for path in files:
         assert len(read_fragment(path.read_bytes(), name=path.name).idr) == 3

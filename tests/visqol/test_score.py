@@ -14,7 +14,7 @@ import pytest
 
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.extract import ExtractOptions, extract
-from abr_alloc.media.encoding import encode_audio
+from abr_alloc.media.audio_encoding import encode_audio
 from abr_alloc.media.grid import AudioTarget, load_grid
 from abr_alloc.media.probe import probe, read_packets
 from abr_alloc.media.sound import decode_audio
