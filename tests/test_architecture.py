@@ -71,7 +71,9 @@ FLOORS: dict[str, set[str]] = {
 # Library -> modules that may import it.
 DOORS = {
     "subprocess": {"media.programs"},
-    "av": {f"media.{name}" for name in ("bitstream", "container", "probe", "sound", "timeline", "tracks")},
+    "av": {
+        f"media.{name}" for name in ("bitstream", "container", "elementary", "probe", "sound", "timeline", "tracks")
+    },
     "tomllib": {"documents"},
     # Elsewhere only what this program wrote for itself, or ffmpeg did, and what is hashed.
     "json": {"documents", "measure.cache", "measure.video", "media.probe"},
