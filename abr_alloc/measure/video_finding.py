@@ -27,7 +27,7 @@ from abr_alloc.media.streams import read_stream_packets, read_streams
 
 __all__ = ["FINDING_VERSION", "MOST_LACKING_S", "VideoFinding", "find_video"]
 
-FINDING_VERSION = 3
+FINDING_VERSION = 1
 """Changes whenever the same media would be found to be something else."""
 
 MOST_LACKING_S = 1.0
