@@ -113,7 +113,7 @@ def measured(make_media, film, base, ffmpeg, cache) -> Measured:
                 "-c",
                 "copy",
                 *("-bsf:v", "h264_metadata=video_full_range_flag=0"),
-            ),  # fmt: skip
+            ),
             of_film("cropped.mp4", "crop=iw*0.92:ih*0.92"),
             of_film("pillars.mp4", "scale=144:108,pad=192:108:24:0,setsar=1"),
             of_film("letterbox.mp4", "drawbox=h=14:t=fill:c=black,drawbox=y=94:h=14:t=fill:c=black"),
