@@ -305,7 +305,7 @@ def _offset_notes(pairing: Pairing, fps: Fraction, shown: int, step: int, num_so
     if low < high:
         notes.append(f"the picture hardly moves: offsets from {low} to {high} fit alike, and its times decide")
     if pairing.num_astray > 0:
-        notes.append(f"{_frames(pairing.num_astray)} show another moment, and are scored as they are shown")
+        notes.append(f"{_frames(pairing.num_astray)} of it out of place: scored as shown")
     return notes
 
 
