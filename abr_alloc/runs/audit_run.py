@@ -16,7 +16,7 @@ from abr_alloc.allocation.audit import audit_title
 from abr_alloc.allocation.audit_results import AuditOptions, TitleAudit
 from abr_alloc.allocation.surface import build_surfaces, by_title
 from abr_alloc.documents import json_text
-from abr_alloc.errors import AbrAllocError
+from abr_alloc.errors import AbrAllocError, LadderFormatError
 from abr_alloc.formats.audit_document import audit_document, audit_frame
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.runs.audit_media import Refused, is_media, measure_shipped, without_refused
@@ -76,6 +76,15 @@ class Audits(TableView, Sequence[TitleAudit]):
 
     def __len__(self) -> int:
         return len(self.titles)
+
+    def raise_any(self) -> None:
+        """End a run whose other titles are audited.
+
+        Raises:
+            LadderFormatError: a title could not be audited; told for the last one.
+        """
+        if self.failed:
+            raise LadderFormatError(f"{self.failed[-1].title}: {self.failed[-1].reason}")
 
     def to_frame(self) -> pd.DataFrame:
         """One row per rung that has a place on its title's surface."""
