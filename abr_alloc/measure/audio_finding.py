@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.documents import json_text, parse_json
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.measure.sound_offset import UnlikeSound, find_sound_offset
 from abr_alloc.measure.video_finding import MOST_LACKING_S
@@ -55,11 +55,11 @@ class AudioFinding:
     """What was found and done, a phrase each."""
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        return json_text(asdict(self), indent=None)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        about: dict[str, Any] = json.loads(text)
+        about: dict[str, Any] = parse_json(text.encode())
         return cls(**about | {"notes": tuple(about["notes"])})
 
 

@@ -28,6 +28,7 @@ _WINDOWS, _WINDOW_S = 16, 1.5
 _INSIDE = 0.5  # share of the windows that must lie within the source
 _ALIKE = 0.85  # correlation of a frame with its partner below which they show other things
 _MOST_UNLIKE = 0.2  # share of frames with contrast that may be below it
+_MOST_OTHER = 0.6  # the same, where it is cut otherwise, or lacks frames
 _REACH = 8  # frames to both sides among which a frame may find a better partner
 _BETTER = 0.35  # of a partner's distance: another one's below that is the true one
 _LEAST = 0.2  # mean squared difference, 8-bit steps, below which two small frames are the same
@@ -87,9 +88,10 @@ def find_pairing(source: Floats, rendition: Floats, places: Places, *, fps: floa
     likeness = np.einsum("fd,fd->f", unit_a[s[told]], unit_b[r[told]])
     unlike = float(np.mean(likeness < _ALIKE)) if len(likeness) else 0.0
     if unlike > _MOST_UNLIKE:
+        what = "it is not of this source" if unlike > _MOST_OTHER else "it is not this source throughout"
         raise Unpaired(
-            f"it is not of this source: at the best offset ({offset} frames) {unlike:.0%} of its frames show something "
-            f"else (median correlation {float(np.median(likeness)):.2f})"
+            f"{what}: at the best offset ({offset} frames) {unlike:.0%} of its frames show something else (median "
+            f"correlation {float(np.median(likeness)):.2f})"
         )
     costs, shifts = _costs(a, _matched_levels(a[s], b[r], b), r, s)
     holds = np.append(np.diff(places), 1)[r]

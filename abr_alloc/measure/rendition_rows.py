@@ -10,7 +10,7 @@ from typing import Any
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.measure.audio_finding import AudioFinding
 from abr_alloc.measure.cache import Cache
-from abr_alloc.measure.rendition_tasks import AudioRenditionTask, ScoreVideoTask
+from abr_alloc.measure.existing_tasks import AudioRenditionTask, ScoreVideoTask
 from abr_alloc.measure.rows import audio_row, video_row
 from abr_alloc.measure.video_finding import VideoFinding
 from abr_alloc.media.coding import SAMPLE_RATE_HZ

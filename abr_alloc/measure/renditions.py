@@ -6,7 +6,6 @@ it by content, and what cannot be held against it exactly is refused by itself; 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -17,11 +16,11 @@ from abr_alloc.errors import AbrAllocError, MediaError, ToolMissingError, Unsupp
 from abr_alloc.measure.audio_finding import AudioFinding
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_source
+from abr_alloc.measure.existing_tasks import AudioRenditionTask, FindVideoTask, ScoreVideoTask, SmallFramesTask
 from abr_alloc.measure.extract import Progress
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
 from abr_alloc.measure.parts import Parts, plan_parts
 from abr_alloc.measure.rendition_rows import audio_rows, rendition_facts, trimmed, video_rows
-from abr_alloc.measure.rendition_tasks import AudioRenditionTask, FindVideoTask, ScoreVideoTask, SmallFramesTask
 from abr_alloc.measure.rows import to_frame
 from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, libvmaf_version
 from abr_alloc.measure.video_finding import VideoFinding
@@ -300,7 +299,7 @@ class _Run:
             ffmpeg_version=self._ffmpeg.version,
             source_hashes={self._name: self._title.source_hash},
             weights_s={self._name: self._weights_s} if self._weights_s else {},
-            renditions={self._name: json.loads(json.dumps(facts))},
+            renditions={self._name: facts},
         )
         return FeatureTable(to_frame(rows), about)
 

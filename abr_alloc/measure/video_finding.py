@@ -7,7 +7,6 @@ it is shown, where the picture lies, what its samples mean. What can be made the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -17,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.documents import json_text, parse_json
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.measure.pairing import Pairing, Unpaired, find_pairing, new_frames
 from abr_alloc.measure.picture_check import check_picture
@@ -76,11 +76,11 @@ class VideoFinding:
     """What was found and done, a phrase each."""
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        return json_text(asdict(self), indent=None)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        about: dict[str, Any] = json.loads(text)
+        about: dict[str, Any] = parse_json(text.encode())
         return cls(**about | {"notes": tuple(about["notes"])})
 
     def sizes(self, packets: Packets, source_fps: Fraction) -> npt.NDArray[np.float64]:
