@@ -25,6 +25,7 @@ _SAME = (
 
 OPTIONS = {
     **{name: f"--{name.replace('_', '-')}" for name in _SAME},
+    "allow_commands": "--allow-commands",
     "audio_codecs": "--audio-codec",
     "budget_kbps": "--budget",
     "cost_budget": "--cost-budget",

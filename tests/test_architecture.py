@@ -74,7 +74,10 @@ FLOORS: dict[str, set[str]] = {
 # Library -> modules that may import it.
 DOORS = {
     "subprocess": {"media.programs"},
-    "av": {f"media.{name}" for name in ("bitstream", "container", "probe", "remux", "sound", "timeline", "tracks")},
+    "av": {
+        *(f"media.{name}" for name in ("bitstream", "container", "elementary", "probe", "remux", "sound", "timeline")),
+        "media.tracks",
+    },
     "tomllib": {"documents"},
     "xml": {"exporting.dash", "markup"},
     # Elsewhere only what this program wrote for itself, or ffmpeg did, and what is hashed.

@@ -43,8 +43,10 @@ class _Language(click.ParamType):
     help="A new or empty folder; or one where this very encode was interrupted.",
 )  # fmt: skip
 @click.option("--title", help="Which ladder of the file; the source's own when absent.")
+@click.option("--preset", help="Another video encoder preset than the one that the ladder was probed with.")
 @click.option(
-    "--preset", help=f"Video encoder preset; {options.default_presets()} when absent, as `extract` has it."
+    "--allow-commands", is_flag=True,
+    help="Run the programs that the ladder's encoders name, though `extract` has not run them here (docs/encoders.md).",
 )  # fmt: skip
 @click.option("--language", type=_Language(), help="Language of the audio (en, pt-BR); the source's tag when absent.")
 @click.option(
@@ -67,6 +69,7 @@ def command(
     output: Path,
     title: str | None,
     preset: str | None,
+    allow_commands: bool,
     language: str | None,
     audio_name: str,
     refine: bool,
@@ -104,6 +107,7 @@ def command(
         output,
         title=title,
         preset=preset,
+        allow_commands=allow_commands,
         language=language,
         audio_name=audio_name,
         jobs=jobs,

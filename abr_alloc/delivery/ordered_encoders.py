@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
+import shlex
 from collections.abc import Collection, Mapping
 
 from abr_alloc.allocation.rendition import AudioRendition, VideoRendition
+from abr_alloc.codecs import VIDEO_CODECS
+from abr_alloc.encoder_settings import encoders_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import DeliveryError, UnitError
-from abr_alloc.formats.delivery_record import ProbedValue
+from abr_alloc.formats.delivery_record import Delivery, ProbedValue
+from abr_alloc.measure.cache import Cache
+from abr_alloc.measure.tasks import command_key
 from abr_alloc.targets import Target
 
-__all__ = ["audio_encoder", "check_gops", "probed_values", "video_encoder"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["audio_encoder", "check_gops", "probed_values", "refuse_strange_commands", "told_encoders", "video_encoder"]
 
 
 def video_encoder(
@@ -116,3 +118,38 @@ def check_gops(encoders: Collection[VideoEncoder]) -> None:
             f"{first} has a key frame every {one:g} s and {second} every {other:g} s, and players switch only where "
             "both have one; design the ladder with one of them, by `video_encoders`"
         )
+
+
+def refuse_strange_commands(order: Delivery, cache: Cache) -> None:
+    """Refuse to run programs that a ladder file names, where `extract` has not run them from a grid of the user's.
+
+    Raises:
+        DeliveryError: one was never run.
+    """
+    for name, encoder in encoders_of(order.encoders).items():
+        if encoder.command and not cache.has(command_key(encoder.command)):
+            raise DeliveryError(
+                f"the ladder's encoder {name!r} runs a program, {shlex.join(encoder.command)}, that nothing here has "
+                "run before; look at it, and give `allow_commands` if you trust it"
+            )
+
+
+def told_encoders(
+    order: Delivery, encoders: Mapping[str, VideoEncoder | AudioEncoder], preset: str | None
+) -> list[str]:
+    """What a user should know of the encoders before they run."""
+    told = []
+    probed = {name: encoder.preset for name, encoder in encoders.items() if isinstance(encoder, VideoEncoder)}
+    for name in dict.fromkeys(video.encoder or video.codec for video in order.videos):
+        if preset is not None and probed.get(name, preset) != preset:
+            told.append(
+                f"{name} is encoded with preset {preset}, but was probed with {probed[name]}: AVQ and rates were "
+                "predicted for that one"
+            )
+    for codec in dict.fromkeys(video.codec for video in order.videos):
+        if not VIDEO_CODECS[codec].in_apple_hls:
+            what = "few players have a decoder of it" if VIDEO_CODECS[codec].experimental else "Apple's play none"
+            told.append(
+                f"Apple's HLS specification does not know {codec} ({what}); manifest.mpd (DASH) is for players that do"
+            )
+    return told

@@ -8,6 +8,7 @@ but cache entries, so that they run on one machine or on many.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from abr_alloc.media.seek import prove_seek
 from abr_alloc.media.sound import decode_audio
 from abr_alloc.targets import Target
 
-__all__ = ["AudioTask", "VideoTask", "audio_score_key", "packet_times", "video_entry"]
+__all__ = ["AudioTask", "VideoTask", "audio_score_key", "command_key", "packet_times", "video_entry"]
 
 _MOST_MISSING_S = 0.25
 
@@ -95,6 +96,8 @@ class VideoTask:
                 encode_video(self.ffmpeg, info, self.target, encode, part)
                 cache.hand_on(self.key, encode)
             self._measure(cache, info, part, encode)
+            if self.target.encoder is not None and self.target.encoder.command:
+                cache.put(command_key(self.target.encoder.command), {})
             if self.keep_encode:
                 cache.keep(encode, self._kept(cache))
 
@@ -233,6 +236,11 @@ class AudioTask:
         """Whether what was decoded from within the source is as loud, moment by moment, as the scan heard it there."""
         heard = sound_envelope(np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2))
         return is_same_sound(heard, cache.require(self.scan_key)["envelope"], self.start_s)
+
+
+def command_key(command: Sequence[str]) -> str:
+    """Entry that says that this user has run a command template, which a grid of theirs named."""
+    return cache_key(kind="command", command=list(command))
 
 
 def _asked_facts(target: VideoTarget) -> dict[str, Any]:

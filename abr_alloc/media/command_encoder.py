@@ -24,6 +24,7 @@ from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import MediaError, OutputError, ToolFailedError, ToolMissingError
 from abr_alloc.media.coding import gop_frames
 from abr_alloc.media.container import open_media
+from abr_alloc.media.elementary import TIMELESS, write_timed
 from abr_alloc.media.encoder_arguments import Ask
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.programs import find_program, run_program
@@ -31,8 +32,6 @@ from abr_alloc.media.programs import find_program, run_program
 __all__ = ["Frames", "encode_by_command", "fill_command", "find_written", "require_command"]
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}(\.\w+)?")
-# Elementary streams without times: a demuxer takes 25 frames a second unless it is told.
-_TIMELESS = {"h264": "dts2pts", "hevc": "dts2pts", "obu": "", "vvc": "", "av1": ""}
 _SAME_RATE = 0.001
 _COUNTED = re.compile(rb"^frame=(\d+)$", flags=re.MULTILINE)
 
@@ -217,14 +216,15 @@ def _take(ffmpeg: FFmpeg, encoder: VideoEncoder, frames: Frames, written: Path, 
             name = container.format.name.partition(",")[0]
     except MediaError as error:
         raise MediaError(f"{_named(encoder)} wrote what is no video that can be read ({error})") from error
-    timeless = name in _TIMELESS
-    rate = ["-framerate", f"{frames.fps.numerator}/{frames.fps.denominator}"] if timeless else []
-    filters = ["-bsf:v", _TIMELESS[name]] if _TIMELESS.get(name) else []
-    tag = ["-tag:v", "hvc1"] if encoder.codec == "hevc" else []
+    tag = "hvc1" if encoder.codec == "hevc" else ""
+    if name in TIMELESS:
+        write_timed(written, frames.fps, path, tag=tag)
+        return
+    rate = ["-framerate", f"{frames.fps.numerator}/{frames.fps.denominator}"] if name == "obu" else []
     ffmpeg.run(
-        [*INPUT_GUARD, *rate, "-i", written, "-map", "0:v:0", "-c", "copy", *filters, *tag]
+        [*INPUT_GUARD, *rate, "-i", written, "-map", "0:v:0", "-c", "copy", *(["-tag:v", tag] if tag else [])]
         + ["-map_metadata", "-1", "-video_track_timescale", str(frames.fps.numerator * _scale(frames.fps))]
-        + ["-f", "mp4", path.absolute()]
+        + ["-f", "mp4", path]
     )
 
 

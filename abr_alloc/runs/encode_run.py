@@ -17,6 +17,7 @@ from abr_alloc.delivery.encode import CachedScan, cached_scan, encode_streams, e
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.hold import HeldRates, hold_rates
 from abr_alloc.delivery.order import ChosenLadder, check_source, choose_ladder, make_order
+from abr_alloc.delivery.ordered_encoders import refuse_strange_commands, told_encoders
 from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
 from abr_alloc.errors import ArgumentError
@@ -110,6 +111,7 @@ def encode(
     *,
     title: str | None = None,
     preset: str | None = None,
+    allow_commands: bool = False,
     language: str | None = None,
     audio_name: str = defaults.AUDIO_LABEL,
     refine: bool = False,
@@ -132,7 +134,8 @@ def encode(
         ladder: ladders, or a ladder file.
         output: a new or empty folder, or one where this very encode was interrupted.
         title: which ladder; the source's own when None.
-        preset: of the video encoder; its codec's default when None.
+        preset: of the video encoders, instead of the one that the ladder's renditions were probed with.
+        allow_commands: run the programs that the ladder's encoders name, though nothing here has run them before.
         language: RFC 5646 tag of the audio; the source's when None.
         audio_name: name of the audio in a player's menu.
         refine: verify, and encode video that missed its rate or AVQ once more.
@@ -186,6 +189,10 @@ def encode(
         label=audio_name,
         audio_track=audio_track,
     )
+    if not allow_commands:
+        refuse_strange_commands(order, store)
+    for note in told_encoders(order, chosen.encoders, preset):
+        feedback.note(note)
     delivery, finished = folder.open(order)
     damaged = damaged_streams(delivery, folder)
     for name, reason in damaged.items():
