@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any
 
 import av
+import av.container
 import av.error
 
 from abr_alloc.errors import UnsupportedMediaError
@@ -55,46 +56,54 @@ class Beginning:
     """Streams of video and audio."""
 
 
-def look_at_beginning(data: bytes, name: str) -> Beginning:
-    """What a stream's initialisation segment and the first bytes of its media tell.
+def look_at_beginning(beginning: bytes | Path, name: str) -> Beginning:
+    """What a stream's initialisation segment and the first bytes of its media tell, or a file that holds all of it.
 
     Args:
-        data: the bytes; the end may be cut off.
-        name: what to call them in an error.
+        beginning: the bytes, whose end may be cut off; or the file.
+        name: what to call it in an error.
 
     Raises:
-        UnsupportedMediaError: libav cannot read them, or finds neither video nor audio.
+        UnsupportedMediaError: libav cannot read it, or finds neither video nor audio.
     """
     try:
-        with av.open(io.BytesIO(data), mode="r", options=_OPTIONS) as container:
-            found = [stream for stream in container.streams if stream.type in ("video", "audio")]
-            video: Any = next((s for s in found if s.type == "video"), None)
-            audio: Any = next((s for s in found if s.type == "audio"), None)
-            if not found or any(s and s.codec_context is None for s in (video, audio)):
-                raise UnsupportedMediaError(f"{name} holds no video or audio of a known codec", path=name)
-            rate = video and (video.average_rate or video.guessed_rate)
-            return Beginning(
-                video_codec=video.codec_context.codec.canonical_name if video else "",
-                audio_codec=audio.codec_context.codec.canonical_name if audio else "",
-                codecs=",".join(_codecs(stream.codec_context) for stream in (video, audio) if stream),
-                width_px=int(video.codec_context.width) if video else 0,
-                height_px=int(video.codec_context.height) if video else 0,
-                fps=float(rate) if rate else None,
-                channels=int(audio.codec_context.channels) if audio else 0,
-                sample_rate_hz=int(audio.codec_context.sample_rate) if audio else 0,
-                num_streams=len(found),
-            )
+        if isinstance(beginning, Path):
+            with open_media(beginning) as container:
+                return _look(container, name)
+        with av.open(io.BytesIO(beginning), mode="r", options=_OPTIONS) as container:
+            return _look(container, name)
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnsupportedMediaError(f"{name} cannot be read ({reason})", path=name) from error
 
 
+def _look(container: av.container.InputContainer, name: str) -> Beginning:
+    found = [stream for stream in container.streams if stream.type in ("video", "audio")]
+    video: Any = next((s for s in found if s.type == "video"), None)
+    audio: Any = next((s for s in found if s.type == "audio"), None)
+    if not found or any(s and s.codec_context is None for s in (video, audio)):
+        raise UnsupportedMediaError(f"{name} holds no video or audio of a known codec", path=name)
+    rate = video and (video.average_rate or video.guessed_rate)
+    return Beginning(
+        video_codec=video.codec_context.codec.canonical_name if video else "",
+        audio_codec=audio.codec_context.codec.canonical_name if audio else "",
+        codecs=",".join(_codecs(stream.codec_context) for stream in (video, audio) if stream),
+        width_px=int(video.codec_context.width) if video else 0,
+        height_px=int(video.codec_context.height) if video else 0,
+        fps=float(rate) if rate else None,
+        channels=int(audio.codec_context.channels) if audio else 0,
+        sample_rate_hz=int(audio.codec_context.sample_rate) if audio else 0,
+        num_streams=len(found),
+    )
+
+
 def _codecs(context: Any) -> str:
-    name = context.codec.canonical_name
+    name = str(context.codec.canonical_name)
     try:
-        return CODECS_PARAMETERS[name](context.extradata or b"", str(context.codec_tag), str(context.profile or ""))
+        found = CODECS_PARAMETERS[name](context.extradata or b"", str(context.codec_tag), str(context.profile or ""))
     except (LookupError, ValueError):
-        return str(name)
+        return name
+    return name if found.lower() == name else found  # a transport stream's tag, which is no name of RFC 6381
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,7 +142,9 @@ def _period(reader: _Reader, root: Element, period: Element, length_s: Fraction 
                 reader.notes[left_out] = None
                 continue
             if any(level.first("ContentProtection") is not None for level in levels):
-                raise reader.error(where, "is encrypted (ContentProtection); give the package as it was before encryption")
+                raise reader.error(
+                    where, "is encrypted (ContentProtection); give the package as it was before encryption"
+                )
             if "dependencyId" in representation.attributes:
                 raise reader.error(where, "needs other Representations to be decoded; package it whole")
             yield _representation(reader, root, levels, length_s, where)

@@ -57,7 +57,8 @@ def make_stream(declared: Declared, segments: Sequence[Segment], whole: Extent |
             f"{where}: its segments are MP4 and it names no initialisation segment; add EXT-X-MAP", path=where
         )
     try:
-        begins = look_at_beginning(init + media, f"{where}: its first segment")
+        # A file as a whole may tell what it holds at its end.
+        begins = look_at_beginning(whole.path if whole else init + media, f"{where}: its first segment")
     except MediaError as error:
         raise PackageError(f"{error}; is the package whole, and of video or audio?", path=where) from error
     if begins.num_streams > bool(begins.video_codec) + bool(begins.audio_codec):

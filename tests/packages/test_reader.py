@@ -103,6 +103,11 @@ def test_what_is_no_package_is_refused_in_one_line(data, tmp_path):
     path.write_bytes(data)
     with pytest.raises(PackageError, match=r"is neither an HLS playlist|is empty|does not begin"):
         read_package(path)
+    with path.open("wb") as file:  # a gigabyte, of which nothing is read but the beginning
+        file.write(data + b"#EXTM3U\n")
+        file.truncate(1 << 30)
+    with pytest.raises(PackageError, match=r"is larger than 16 MiB|is neither"):
+        read_package(path)
     with pytest.raises(PackageError, match="does not exist"):
         read_package(tmp_path / "other.m3u8")
     with pytest.raises(PackageError, match="is no regular file"):
