@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
@@ -21,12 +21,14 @@ from abr_alloc.formats.audit_document import audit_document, audit_frame
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.runs.audit_media import Refused, is_media, measure_shipped, without_refused
 from abr_alloc.runs.catalogue_run import table_of
-from abr_alloc.runs.feedback import Feedback
 from abr_alloc.runs.ladder_run import described_network
 from abr_alloc.runs.notebook import TableView
 from abr_alloc.runs.shared_model import as_model
 from abr_alloc.runs.shipped_ladders import read_shipped
 from abr_alloc.table.table import FeatureTable
+
+if TYPE_CHECKING:
+    from abr_alloc.runs.feedback import Feedback
 
 __all__ = ["Audits", "FailedAudit", "audit"]
 

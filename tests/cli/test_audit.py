@@ -180,6 +180,30 @@ def test_a_package_is_judged_by_its_labels_and_paired_anew_without_any_encode(
     assert again.code == 0, "its own file may be replaced"
 
 
+def test_from_media_the_package_is_measured_and_what_is_of_another_title_is_left_out_by_content(
+    audit, make_media, ffmpeg, tmp_path
+) -> None:
+    """The stream of another title has the size, the length and about the rate of a rung."""
+    sound = "lavfi:aevalsrc='0.3*sin(2*PI*(200+150*t)*t)+0.1*sin(2*PI*2000*t)*sin(9*t*t)':s=48000:d=3"
+    picture = "lavfi:testsrc2=size=192x108:rate=24:duration=3"
+    lossless = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le")
+    film = make_media("film.mkv", picture, sound, *lossless)
+    other = make_media("other.mkv", "lavfi:mandelbrot=size=192x108:rate=24", "-t", "3", *lossless)
+    coded = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-b:v:0", "300k", "-crf:v:1", "32")
+    names = "v:0,agroup:a,name:good v:1,agroup:a,name:other a:0,agroup:a,name:sound"
+    hls = ("-f", "hls", "-hls_playlist_type", "vod", "-hls_segment_type", "fmp4", "-master_pl_name", "master.m3u8")
+    maps = ("-map", "0:v", "-map", "1:v", "-map", "0:a", "-c:a", "aac", "-b:a", "64k", "-var_stream_map", names)
+    ffmpeg.run(["-i", film, "-i", other, *coded, *maps, *hls, tmp_path / "%v.m3u8"])
+    words = ("--cache", tmp_path / "cache", "--jobs", "1", "--json", "-q")
+    outcome = audit(tmp_path / "master.m3u8", *words, features=film)
+    assert outcome.code == 0, outcome.stderr
+    (found,) = json.loads(outcome.stdout)["audits"]
+    (rung,) = found["families"][0]["rungs"]
+    assert (rung["how"], rung["audio_how"], rung["video"]["target"]) == ("measured", "measured", "good")
+    (left,) = found["unmatched"]
+    assert "not of this source" in left["reason"]
+
+
 def test_nothing_of_somebody_elses_is_written_over(audit, package, measured, tmp_path) -> None:
     before = package.read_bytes()
     theirs = tmp_path / "theirs.m3u8"
