@@ -22,6 +22,7 @@ LADDERS = (ROOT / "docs" / "ladders.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 CONCEPTS = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "examples" / "clip_features.parquet"
+ONE_TITLE = ("--title", "cartoon-veo-carnival-720p")
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> None:
@@ -137,6 +138,7 @@ def test_the_table_of_columns_is_what_is_declared() -> None:
         ["plan", str(EXAMPLE), "--budget", "300k", "--per", "title", "--json"],
         ["plan", str(EXAMPLE), "--sensitivity", "--json"],
         ["relevance", str(EXAMPLE), "--json"],
+        [*("audit", str(EXAMPLE), "--ladder", str(EXAMPLE.with_name("shipped_ladder.csv"))), *ONE_TITLE, "--json"],
         ["ladder", str(EXAMPLE), "--compare", "apple-hls-avc", "--json"],
         ["ladder", str(EXAMPLE), "--shared", "--rungs", "auto", "--json"],
         ["evaluate", "svr-8f", str(EXAMPLE), "--json"],

@@ -200,5 +200,6 @@ def command(
             )
         number = write_master(audits[0], ladder_path, master_path)
         inform(f"{master_path}: {number} variant{'s have' if number > 1 else ' has'} other audio")
-    for failed in audits.failed:
-        echo(f"{failed.title}: {with_options(failed.reason)}", err=True)
+    for failed in audits.failed[:-1]:
+        echo(with_options(f"{failed.title}: {failed.reason}"), err=True)
+    audits.raise_any()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -74,7 +73,9 @@ def audit_document(
 ) -> dict[str, Any]:
     """The object of `audit`."""
     asked = dataclasses.asdict(options)
-    asked["rules"] = {name: None if value == math.inf else value for name, value in asked["rules"].items()}
+    # Those that somebody can ask for.
+    asked |= {name: asked["rules"][name] for name in ("max_audio", "min_ratio", "max_ratio")}
+    asked.pop("rules")
     return {
         "schema_version": SCHEMA_VERSION,
         "command": "audit",

@@ -6,13 +6,16 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from abr_alloc import defaults
 from abr_alloc.allocation.given_ladder import GivenLadder, GivenRung
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.location import is_remote
-from abr_alloc.runs.feedback import Feedback
 from abr_alloc.table.table import FeatureTable, read_features
+
+if TYPE_CHECKING:
+    from abr_alloc.runs.feedback import Feedback
 
 __all__ = ["Refused", "is_media", "measure_shipped", "without_refused"]
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
@@ -16,17 +16,19 @@ from abr_alloc.allocation.audit import audit_title
 from abr_alloc.allocation.audit_results import AuditOptions, TitleAudit
 from abr_alloc.allocation.surface import build_surfaces, by_title
 from abr_alloc.documents import json_text
-from abr_alloc.errors import AbrAllocError
+from abr_alloc.errors import AbrAllocError, LadderFormatError
 from abr_alloc.formats.audit_document import audit_document, audit_frame
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.runs.audit_media import Refused, is_media, measure_shipped, without_refused
 from abr_alloc.runs.catalogue_run import table_of
-from abr_alloc.runs.feedback import Feedback
 from abr_alloc.runs.ladder_run import described_network
 from abr_alloc.runs.notebook import TableView
 from abr_alloc.runs.shared_model import as_model
 from abr_alloc.runs.shipped_ladders import read_shipped
 from abr_alloc.table.table import FeatureTable
+
+if TYPE_CHECKING:
+    from abr_alloc.runs.feedback import Feedback
 
 __all__ = ["Audits", "FailedAudit", "audit"]
 
@@ -76,6 +78,15 @@ class Audits(TableView, Sequence[TitleAudit]):
 
     def __len__(self) -> int:
         return len(self.titles)
+
+    def raise_any(self) -> None:
+        """End a run whose other titles are audited.
+
+        Raises:
+            LadderFormatError: a title could not be audited; told for the last one.
+        """
+        if self.failed:
+            raise LadderFormatError(f"{self.failed[-1].title}: {self.failed[-1].reason}")
 
     def to_frame(self) -> pd.DataFrame:
         """One row per rung that has a place on its title's surface."""

@@ -129,7 +129,7 @@ def test_its_own_ladder_needs_little(run_command, audit, example, tmp_path) -> N
 
 def test_titles_come_by_what_could_be_won_and_one_that_fails_does_not_end_the_others(audit, shipped, tmp_path) -> None:
     outcome = audit(shipped)
-    assert outcome.code == 0
+    assert outcome.code == FAILURE, "as where a source of several cannot be measured"
     lines = outcome.stdout.splitlines()
     table = [line.split() for line in lines if re.match(r"\S+ +\d+ +\d+ +\d\.\d{3} +\d+ ", line)]
     known = [float(words[6]) for words in table if int(words[2]) <= int(words[1])]
@@ -139,7 +139,7 @@ def test_titles_come_by_what_could_be_won_and_one_that_fails_does_not_end_the_ot
     only = tmp_path / "only.csv"
     only.write_text("title," + SHIPPED.replace("\nh264", f"\n{TITLE},h264"))
     outcome = audit(only)
-    assert outcome.code == 0 and TITLE in outcome.stdout
+    assert outcome.code == FAILURE and TITLE in outcome.stdout
     assert "bbb-rabbit-wakes-720p: only.csv has no ladder for title 'bbb-rabbit-wakes-720p'" in outcome.stderr
 
 
@@ -178,6 +178,30 @@ def test_a_package_is_judged_by_its_labels_and_paired_anew_without_any_encode(
     assert {s.size_bytes for s in written.streams} == {s.size_bytes for s in old.streams}, "the same segments"
     again = audit(package, "--write-master", new, "-q", features=measured)
     assert again.code == 0, "its own file may be replaced"
+
+
+def test_from_media_the_package_is_measured_and_what_is_of_another_title_is_left_out_by_content(
+    audit, make_media, ffmpeg, tmp_path
+) -> None:
+    """The stream of another title has the size, the length and about the rate of a rung."""
+    sound = "lavfi:aevalsrc='0.3*sin(2*PI*(200+150*t)*t)+0.1*sin(2*PI*2000*t)*sin(9*t*t)':s=48000:d=3"
+    picture = "lavfi:testsrc2=size=192x108:rate=24:duration=3"
+    lossless = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le")
+    film = make_media("film.mkv", picture, sound, *lossless)
+    other = make_media("other.mkv", "lavfi:mandelbrot=size=192x108:rate=24", "-t", "3", *lossless)
+    coded = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-b:v:0", "300k", "-crf:v:1", "32")
+    names = "v:0,agroup:a,name:good v:1,agroup:a,name:other a:0,agroup:a,name:sound"
+    hls = ("-f", "hls", "-hls_playlist_type", "vod", "-hls_segment_type", "fmp4", "-master_pl_name", "master.m3u8")
+    maps = ("-map", "0:v", "-map", "1:v", "-map", "0:a", "-c:a", "aac", "-b:a", "64k", "-var_stream_map", names)
+    ffmpeg.run(["-i", film, "-i", other, *coded, *maps, *hls, tmp_path / "%v.m3u8"])
+    words = ("--cache", tmp_path / "cache", "--jobs", "1", "--json", "-q")
+    outcome = audit(tmp_path / "master.m3u8", *words, features=film)
+    assert outcome.code == 0, outcome.stderr
+    (found,) = json.loads(outcome.stdout)["audits"]
+    (rung,) = found["families"][0]["rungs"]
+    assert (rung["how"], rung["audio_how"], rung["video"]["target"]) == ("measured", "measured", "good")
+    (left,) = found["unmatched"]
+    assert "not of this source" in left["reason"]
 
 
 def test_nothing_of_somebody_elses_is_written_over(audit, package, measured, tmp_path) -> None:
