@@ -18,7 +18,7 @@ __all__ = ["OPTIONS", "infeasible_object", "with_options"]
 _SAME = (
     *("audio", "audio_columns", "audio_only", "audio_track", "cache", "compare", "exclude_audio_below", "ffmpeg"),
     *("fps", "jobs", "language", "max_audio", "max_kbps", "max_ratio", "min_kbps", "min_ratio", "model"),
-    *("mos_range", "network"),
+    *("mos_range", "network", "preset"),
     *("per", "scheduler", "sizes", "source", "steps", "system", "trials", "video_columns"),
 )
 """Parameters whose option has their name."""

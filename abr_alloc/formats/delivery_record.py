@@ -43,8 +43,7 @@ SCHEMA_VERSION = 1
 
 _NAME = re.compile(r"(?:video|audio)/[a-z0-9][a-z0-9.-]{0,99}")
 
-
-# Fields by which two orders differ, with the word for it; videos are looked at one by one.
+# Fields by which two orders differ; videos are looked at one by one.
 _WORDS = {
     "source_hash": "source",
     "num_frames": "source",
@@ -114,7 +113,7 @@ class AudioOrder:
     name: str
     """Its folder."""
     codec: str
-    """aac, opus, heaac, heaacv2, ac3, eac3 or flac."""
+    """One of `ENCODED_AUDIO`."""
     channels: Channels
     """1 or 2."""
     target: str
@@ -191,11 +190,7 @@ class Delivery:
         return default_encoder(order.codec, order.preset)
 
     def audio_encoder_of(self, order: AudioOrder) -> AudioEncoder | None:
-        """The encoder of one of its audio renditions; None for the codec's usual one.
-
-        Raises:
-            ValueError: its settings are none.
-        """
+        """The encoder of one of its audio renditions, likewise; None for the codec's usual one."""
         name = Target(order.target).encoder
         return audio_encoder_of(name, self.encoders[name]) if name else None
 
@@ -303,9 +298,9 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
     for video in found.videos:
         if video.encoder and video.encoder not in found.encoders:
             raise ValueError(f"the encoder of {video.name} is {video.encoder!r}, which encoders does not hold")
-        if found.encoder_of(video).codec != video.codec:
-            raise ValueError(f"the encoder of {video.name} is not one of {video.codec}")
         encoder = found.encoder_of(video)
+        if encoder.codec != video.codec:
+            raise ValueError(f"the encoder of {video.name} is not one of {video.codec}")
         if encoder.kind_of(encoder.delivery_mode) != "b" and not video.probes:
             raise ValueError(f"{video.name} has no probes to take a value from")
     for audio in found.audios:
