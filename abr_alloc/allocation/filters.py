@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.table.table import FeatureTable
 from abr_alloc.targets import Target
@@ -30,7 +31,7 @@ class Filters:
     video_codecs: tuple[str, ...] = ()
     """Video codecs."""
     audio_codecs: tuple[str, ...] = ()
-    """Audio codecs."""
+    """Audio codecs. A lossless one is a reference, and taken where it alone is asked for."""
     video_encoders: tuple[str, ...] = ()
     """Video encoders, a codec's name for its usual one."""
     min_height_px: int | None = None
@@ -98,6 +99,12 @@ def require_present(
     Raises:
         FeatureTableError: names the value and what there is.
     """
+    lossless = [name for name in filters.audio_codecs if name in AUDIO_CODECS and AUDIO_CODECS[name].is_lossless]
+    if lossless and len({*filters.audio_codecs}) > len({*lossless}):
+        raise FeatureTableError(
+            f"`audio_codecs` {lossless[0]} is a reference, chosen for itself alone; leave it out, or the others",
+            column="codec",
+        )
     for what, column, wanted, present in (
         ("title", "title", filters.titles, has_titles),
         ("scene", "scene", filters.scenes, has_scenes),

@@ -93,7 +93,8 @@ def _audio_name(audio: AudioRendition) -> str:
     layout = _LAYOUTS.get(audio.channels, f"-{audio.channels}ch")
     rate = "" if AUDIO_CODECS[audio.codec].is_lossless else f"-{nominal_kbps(audio):.10g}k"
     encoder = Target(audio.target).encoder.replace("_", "-")
-    return f"audio/{audio.codec}{f'-{encoder}' if encoder else ''}{rate}{layout}"
+    stem = encoder if encoder.startswith(audio.codec) else "-".join(filter(None, (audio.codec, encoder)))
+    return f"audio/{stem}{rate}{layout}"
 
 
 def _check_codec(codec: str, known: Collection[str], kind: str) -> None:

@@ -113,7 +113,7 @@ class AudioOrder:
     name: str
     """Its folder."""
     codec: str
-    """aac, opus, heaac, heaacv2, ac3, eac3 or flac."""
+    """One of `ENCODED_AUDIO`."""
     channels: Channels
     """1 or 2."""
     target: str
@@ -190,11 +190,7 @@ class Delivery:
         return default_encoder(order.codec, order.preset)
 
     def audio_encoder_of(self, order: AudioOrder) -> AudioEncoder | None:
-        """The encoder of one of its audio renditions; None for the codec's usual one.
-
-        Raises:
-            ValueError: its settings are none.
-        """
+        """The encoder of one of its audio renditions, likewise; None for the codec's usual one."""
         name = Target(order.target).encoder
         return audio_encoder_of(name, self.encoders[name]) if name else None
 

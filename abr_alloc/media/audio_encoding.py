@@ -8,13 +8,18 @@ works at half the rate and places sound to two samples.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from abr_alloc.codecs import AUDIO_CODECS
-from abr_alloc.errors import GridError, ToolFailedError, ToolMissingError
+from abr_alloc.errors import GridError, MediaError, ToolFailedError, ToolMissingError
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
+from abr_alloc.media.command_encoder import fill_command, find_written, require_command
+from abr_alloc.media.container import open_media
 from abr_alloc.media.encoder_options import check_values, read_encoder_options
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.grid import AudioTarget
@@ -36,6 +41,7 @@ _STEREO = {1: "pan=stereo|c0=c0|c1=c0", 2: "aformat=channel_layouts=stereo"}
 _FDKAAC_WORDS = {"-afterburner": "-a", "-cutoff": "-w"}
 # Both ways to say a lead-in, with SBR's in it: ffmpeg's reader honours one from the beginning, the other after seeks.
 _FDKAAC_LEAD_IN = ("-G", "2", "--include-sbr-delay")
+_LISTEN_S, _IN_TIME, _ALIKE = 10, 48, 0.5  # of commands: s listened to, samples that pass, least correlation that tells
 _FDKAAC_VERSION = 2  # of the words above: other words, other times
 
 
@@ -65,7 +71,7 @@ def check_audio_encoders(ffmpeg: FFmpeg, targets: Sequence[AudioTarget]) -> None
     for target in targets:
         encoder, name = target.encoder, _program_of(target)
         if encoder is not None and encoder.command:
-            _require_program(encoder.command[0])
+            require_command(encoder)
         elif _by_fdkaac(ffmpeg, target):
             if find_program("fdkaac") is None:
                 raise ToolMissingError(
@@ -80,18 +86,12 @@ def check_audio_encoders(ffmpeg: FFmpeg, targets: Sequence[AudioTarget]) -> None
                 check_values(read_encoder_options(ffmpeg, name), encoder.args)
 
 
-def _require_program(name: str) -> str:
-    found = find_program(name)
-    if found is None:
-        raise ToolMissingError(f"the program {name!r} of a command is not there; correct the grid or PATH", tool=name)
-    return found
-
-
 def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> None:
     """Encode raw PCM, as `sound.decode_audio` wrote it, to an MP4 file.
 
     Raises:
-        ToolFailedError: the encoder failed, or a command did not do what it should.
+        ToolFailedError: the encoder failed.
+        MediaError: a command wrote nothing, something else than was asked for, or what is heard late.
         ToolMissingError: there is no encoder for the codec, or no program of the command.
         GridError: the encoder does not take what the grid gives it.
     """
@@ -100,8 +100,7 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> 
     channels = ["-af", "pan=mono|c0=c0"] if target.channels == 1 else ["-ac", "2"]
     with written_whole(path) as partial, _removed(partial_name(path.with_suffix(".wav"))) as wave:
         if target.encoder is not None and target.encoder.command:
-            ffmpeg.run([*source, *channels, "-c:a", "pcm_s24le", "-f", "wav", wave])
-            _run_command(ffmpeg, target, wave, partial)
+            _run_command(ffmpeg, target, pcm, channels, partial)
         elif _by_fdkaac(ffmpeg, target):
             ffmpeg.run([*source, *channels, "-c:a", "pcm_s16le", "-f", "wav", wave])  # libfdk_aac takes 16 bits
             _run_fdkaac(ffmpeg, target, wave, partial)
@@ -149,19 +148,62 @@ def _fdkaac_words(args: Sequence[str]) -> list[str]:
     return words
 
 
-def _run_command(ffmpeg: FFmpeg, target: AudioTarget, wave: Path, path: Path) -> None:
-    """Let a program encode, and take its audio stream over as it is."""
+def _run_command(ffmpeg: FFmpeg, target: AudioTarget, pcm: Path, channels: Sequence[str], path: Path) -> None:
+    """Let a program encode, take its audio stream over as it is, and believe it as far as it was looked at."""
     encoder = target.encoder
     assert encoder is not None
-    asked = Target(target.target)
-    with _removed(partial_name(path.with_suffix(".out"))) as out:
-        filled = {"wav": str(wave.absolute()), "out": str(out.absolute())}
-        filled |= {"kbps": f"{asked.kbps:g}"} if asked.is_rate else {"value": f"{asked.number:g}"}
-        command = [word.format_map(filled) for word in encoder.command[1:]]
-        run_program([_require_program(encoder.command[0]), *command], stall_s=ffmpeg.stall_s)
-        if not out.is_file() or not out.stat().st_size:
-            raise ToolFailedError(encoder.command, 0, f"it wrote no {{out}} for {target.target}")
-        ffmpeg.run([*INPUT_GUARD, "-i", out, "-map", "0:a:0", "-c", "copy", "-map_metadata", "-1", "-f", "mp4", path])
+    program, asked = require_command(encoder), Target(target.target)
+    with tempfile.TemporaryDirectory(prefix="encoder.", dir=path.absolute().parent) as folder:
+        wave = Path(folder) / "source.wav"
+        ffmpeg.run([*INPUT_GUARD, *_RAW, "-i", pcm, *channels, "-c:a", "pcm_s24le", "-f", "wav", wave])
+        number = f"{asked.kbps if asked.is_rate else asked.number:.10g}"
+        known = {"wav": str(wave), "value": number, "kbps": number}
+        words = fill_command(encoder.command[1:], known, Path(folder))
+        run_program([program, *words], stall_s=ffmpeg.stall_s, cwd=Path(folder))
+        written, said = find_written(encoder.command, Path(folder)), f"the encoder {encoder.name!r} ({program})"
+        if written is None:
+            raise MediaError(f"{said} ended well and wrote nothing to {{out}}; run it by hand to see why")
+        guarded = [*INPUT_GUARD, "-i", written, "-map", "0:a:0"]
+        try:
+            ffmpeg.run([*guarded, "-c", "copy", "-map_metadata", "-1", "-f", "mp4", path.absolute()])
+        except ToolFailedError as error:
+            raise MediaError(f"{said} wrote what is no audio that goes into MP4 ({error})") from error
+    _check_written(target, path, said)
+    late = _samples_late(ffmpeg, pcm, path, target.channels)
+    if abs(late) > _IN_TIME:
+        raise MediaError(
+            f"{said} is heard {1000 * abs(late) / SAMPLE_RATE_HZ:.0f} ms {'late' if late > 0 else 'early'}: its file "
+            "does not say the encoder's delay; let it write one that does, such as MP4 with an edit list"
+        )
+
+
+def _check_written(target: AudioTarget, path: Path, said: str) -> None:
+    """Refuse an encode that is of another codec, channels or sample rate.
+
+    Raises:
+        MediaError: names the difference.
+    """
+    with open_media(path) as container:
+        context = container.streams.audio[0].codec_context
+        codec, wanted = context.codec.canonical_name, AUDIO_CODECS[target.codec]
+        is_same = codec == ("aac" if wanted.sample_entry == "mp4a" else wanted.name)
+        found = f"{codec} of {context.channels} channels at {context.sample_rate} Hz"
+        if not is_same or context.channels != target.channels or context.sample_rate != SAMPLE_RATE_HZ:
+            asked = f"{target.codec} of {target.channels} at {SAMPLE_RATE_HZ}"
+            raise MediaError(f"{said} wrote {found}, not {asked}; correct its command, or the codec in its grid")
+
+
+def _samples_late(ffmpeg: FFmpeg, pcm: Path, path: Path, channels: int) -> int:
+    """How much later an encode is heard than its source, by where the two are most alike; 0 where they are not."""
+    source = np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2)[: _LISTEN_S * SAMPLE_RATE_HZ].sum(axis=1)
+    raw = read_pcm_bytes(ffmpeg, path, channels, 0.0, len(source) / SAMPLE_RATE_HZ)
+    found = np.frombuffer(raw, dtype="<f4").reshape(-1, 2).sum(axis=1)
+    size = 2 * len(source)
+    alike = np.fft.irfft(np.fft.rfft(found, size) * np.conj(np.fft.rfft(source, size)), size)
+    lag, scale = int(alike.argmax()), float(np.linalg.norm(found) * np.linalg.norm(source))
+    if not scale or alike[lag] < _ALIKE * scale:
+        return 0
+    return lag if lag < len(source) else lag - size
 
 
 @contextlib.contextmanager

@@ -14,12 +14,12 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from abr_alloc.encoders import VideoEncoder
+from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import MediaError, OutputError, ToolFailedError, ToolMissingError
 from abr_alloc.media.coding import gop_frames
 from abr_alloc.media.container import open_media
@@ -28,7 +28,7 @@ from abr_alloc.media.encoder_arguments import Ask
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.programs import find_program, owned_by, run_program, stop_children
 
-__all__ = ["Frames", "encode_by_command", "require_command"]
+__all__ = ["Frames", "encode_by_command", "fill_command", "find_written", "require_command"]
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}(\.\w+)?")
 _SAME_RATE = 0.001
@@ -61,7 +61,7 @@ class Frames:
         return self.num_frames * self.width_px * self.height_px * 3 // 2 * (2 if "10" in self.samples else 1)
 
 
-def require_command(encoder: VideoEncoder) -> str:
+def require_command(encoder: VideoEncoder | AudioEncoder) -> str:
     """Where the program of a command lies.
 
     Raises:
@@ -104,7 +104,6 @@ def _encode(
     ffmpeg: FFmpeg, encoder: VideoEncoder, ask: Ask, frames: Frames, path: Path, threads: int, work_dir: Path
 ) -> None:
     program, y4m = require_command(encoder), work_dir / "source.y4m"
-    outputs = list(dict.fromkeys(work_dir / f"encode{suffix}" for suffix in _suffixes(encoder.command)))
     known = {
         "y4m": str(y4m),
         "value": f"{ask.number:.10g}",
@@ -112,16 +111,16 @@ def _encode(
         "gop": str(gop_frames(frames.fps, encoder.gop_s)),
         "threads": str(threads),
     }
-    command = [program, *(_filled(word, known, work_dir) for word in encoder.command[1:])]
+    command = [program, *fill_command(encoder.command[1:], known, work_dir)]
     if encoder.y4m == "file":
         _require_room(encoder, frames, work_dir)
     feed = _piped(ffmpeg, frames, y4m) if encoder.y4m == "pipe" else _written(ffmpeg, frames, y4m)
     with feed as counted:
         run_program(command, stall_s=ffmpeg.stall_s, cwd=work_dir)
-    written = [output for output in outputs if output.is_file() and output.stat().st_size]
-    if not written:
+    written = find_written(encoder.command, work_dir)
+    if written is None:
         raise MediaError(f"{_named(encoder)} ended well and wrote nothing to {{out}}; run it by hand to see why")
-    _take(ffmpeg, encoder, frames, written[0], path)
+    _take(ffmpeg, encoder, frames, written, path)
     _check(encoder, frames, path, counted[0])
 
 
@@ -138,14 +137,20 @@ def _named(encoder: VideoEncoder) -> str:
     return f"the encoder {encoder.name!r} ({Path(encoder.command[0]).name})"
 
 
-def _suffixes(command: Sequence[str]) -> Iterator[str]:
-    """What stands behind `{out}`: a program may know its format by it."""
-    for word in command:
-        yield from (match[2] or "" for match in _PLACEHOLDER.finditer(word) if match[1] == "out")
+def find_written(command: Sequence[str], work_dir: Path) -> Path | None:
+    """What a command wrote to `{out}`, or to `{out}.mp4`: a program may know its format by it. None where it wrote
+    nothing."""
+    suffixes = [match[2] or "" for word in command for match in _PLACEHOLDER.finditer(word) if match[1] == "out"]
+    outputs = (work_dir / f"encode{suffix}" for suffix in dict.fromkeys(suffixes))
+    return next((output for output in outputs if output.is_file() and output.stat().st_size), None)
 
 
-def _filled(word: str, known: dict[str, str], work_dir: Path) -> str:
-    """A word of a command with its placeholders replaced."""
+def fill_command(command: Sequence[str], known: Mapping[str, str], work_dir: Path) -> list[str]:
+    """A command with its placeholders replaced by what is `known`, and `{out}` by a file in a folder."""
+    return [_filled(word, known, work_dir) for word in command]
+
+
+def _filled(word: str, known: Mapping[str, str], work_dir: Path) -> str:
 
     def replaced(match: re.Match[str]) -> str:
         suffix = match[2] or ""

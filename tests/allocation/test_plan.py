@@ -21,7 +21,14 @@ from abr_alloc.allocation.plan import (
     planning_surfaces,
     scene_path,
 )
-from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces
+from abr_alloc.allocation.surface import (
+    AudioRendition,
+    QualitySurface,
+    VideoRendition,
+    build_surfaces,
+    drop_references,
+    drop_wasted_audio,
+)
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.models.audio_quality import transparent_kbps
 
@@ -225,6 +232,21 @@ def test_audio_beyond_transparent_is_never_chosen(
         own = [other for other in scenes[a.title, a.scene] if other.codec == a.audio.codec]
         enough = [x.bitrate_kbps for x in own if x.bitrate_kbps >= transparent_kbps(x.codec, x.channels)]
         assert a.audio.bitrate_kbps <= min(enough) < max(enough)
+
+
+def test_lossless_audio_is_chosen_only_where_there_is_no_other() -> None:
+    """A reference is shown and measured; nobody is delivered it unasked, and it moves no budget."""
+    plain = surface(np.array([[3.0, 3.5, 4.0]]), np.array([300.0]), np.array([32.0, 64.0, 900.0]))
+    flac = replace(plain.audio[2], codec="flac", target="lossless")
+    mixed = replace(plain, audio=(*plain.audio[:2], flac))
+    assert [a.codec for a in drop_wasted_audio(mixed).audio] == ["aac", "aac"]
+    assert drop_references(mixed).avq_mos.tolist() == [[3.0, 3.5]]
+    alone = replace(
+        plain, audio=(flac,), avq_mos=plain.avq_mos[:, 2:], total_kbps=plain.total_kbps[:, 2:], x_a=plain.x_a[2:]
+    )
+    assert [a.codec for a in drop_wasted_audio(alone).audio] == ["flac"]
+    two = replace(plain, audio=plain.audio[:2], avq_mos=plain.avq_mos[:, :2], total_kbps=plain.total_kbps[:, :2])
+    assert middling_budget_kbps([mixed]) == middling_budget_kbps([two]) < middling_budget_kbps([plain])
 
 
 @pytest.mark.parametrize("per", ["scene", "title"])

@@ -28,6 +28,8 @@ def test_a_video_rendition_is_named_by_size_and_rate(changed, name, rung):
         ({"channels": 1, "target": "b=64k"}, "audio/aac-64k-mono"),
         ({"codec": "eac3", "channels": 6, "target": "b=384000"}, "audio/eac3-384k-6ch"),
         ({"target": "q=2"}, "audio/aac-97k"),
+        ({"target": "b=96k@fdk_1"}, "audio/aac-fdk-1-96k"),
+        ({"codec": "opus", "target": "b=32k@opus-voice", "channels": 1}, "audio/opus-voice-32k-mono"),
         ({"codec": "flac", "target": "lossless", "bitrate_kbps": 812.0}, "audio/flac"),
     ],
 )

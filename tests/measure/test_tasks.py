@@ -1,17 +1,20 @@
 """What the cache keeps of a stream, whoever measured it: its keys, and entries of which rows are made."""
 
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from abr_alloc.encoders import default_encoder
+from abr_alloc.encoders import AudioEncoder, default_encoder
 from abr_alloc.measure.rows import audio_row, video_row
-from abr_alloc.measure.tasks import audio_score_key, packet_times, video_entry
+from abr_alloc.measure.tasks import AudioTask, audio_score_key, packet_times, video_entry
 from abr_alloc.measure.video import FRAME_METRICS, FrameScores
 from abr_alloc.media.grid import AudioTarget, VideoTarget
-from abr_alloc.media.probe import Packets
+from abr_alloc.media.part import Part
+from abr_alloc.media.probe import MediaInfo, Packets
 from abr_alloc.media.scenes import Scene
 
 SCENE = Scene(title="t", index=0, start_s=0.0, end_s=1.0)
@@ -38,3 +41,29 @@ def test_rows_are_made_of_the_entries() -> None:
     sound = AudioTarget(codec="aac", channels=2, target="b=32k")
     found = {"visqol_mos": 4.0, "audio_mos": 4.0, "audio_features": np.zeros(512)}
     assert audio_row(sound, SCENE, packet_times(packets), found)["bitrate_kbps"] == pytest.approx(32.0)
+
+
+def test_an_audio_encode_is_kept_under_its_encoders_settings_but_not_its_name(ffmpeg) -> None:
+    """What was measured by a codec's usual encoder before grids named others still counts, but for fdkaac's, which was
+    told other lead-ins."""
+    info = MediaInfo(
+        **{"path": Path("x.mkv"), "duration_s": 1.0, "width_px": 0, "height_px": 0, "fps": Fraction(0), "bit_depth": 8},
+        **{"interlaced": False, "channels": 2, "sample_rate_hz": 48_000},
+    )
+    task = AudioTask(
+        **{"ffmpeg": replace(ffmpeg, version="9", encoders=frozenset()), "info": info, "source_hash": "s"},
+        **{"targets": (), "part": Part.whole(25), "start_s": 0.0, "duration_s": 1.0, "scenes": ()},
+        **{"scan_key": "", "feature_version": "1", "keep_encode": False},
+    )
+
+    def key(codec: str, target: str, **settings) -> str:
+        encoder = AudioEncoder(codec=codec, **settings) if settings else None
+        return task.encode_key(AudioTarget(codec=codec, channels=2, target=target, encoder=encoder))
+
+    assert key("aac", "b=32k") == "4d06cad0b3a0ab2e2a30b557957ae097b8179fb8", "another key measures every cache anew"
+    mine = key("opus", "b=32k@a", name="a", encoder="libopus", args=("-vbr", "off"))
+    assert mine == key("opus", "b=32k@b", name="b", encoder="libopus", args=("-vbr", "off"))
+    others = {key("opus", "b=32k"), key("opus", "b=32k@a", name="a", encoder="libopus", args=("-vbr", "on"))}
+    others |= {key("opus", "b=32k@a", name="a", command=("x", "{kbps}"), program_sha256=sha) for sha in ("1", "2")}
+    others |= {key("aac", "b=32k@f", name="f", encoder="libfdk_aac"), key("heaac", "b=32k"), key("flac", "lossless")}
+    assert len({mine} | others) == 8

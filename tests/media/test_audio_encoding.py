@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from abr_alloc.encoders import AudioEncoder
-from abr_alloc.errors import GridError, ToolFailedError, ToolMissingError
+from abr_alloc.errors import GridError, MediaError, ToolFailedError, ToolMissingError
 from abr_alloc.media.audio_encoding import SAMPLE_RATE_HZ, check_audio_encoders, encode_audio, read_pcm_bytes
 from abr_alloc.media.grid import AudioTarget
 from abr_alloc.media.probe import content_hash, probe, read_packets
@@ -225,7 +225,7 @@ def test_a_span_of_an_encode_is_the_same_span_of_the_source(ffmpeg, pcm, maker, 
         (replace(FDK, args=("-vbr", "3")), r"fdkaac program has no -vbr, only -afterburner, -cutoff; leave it out"),
         (
             AudioEncoder(name="own", codec="aac", command=("no-such-program", "{wav}", "{out}")),
-            r"^the program 'no-such-program' of a command is not there; correct the grid or PATH$",
+            r"^the program 'no-such-program' of the encoder 'own' is not there; install it",
         ),
     ],
 )  # fmt: skip
@@ -236,11 +236,31 @@ def test_what_cannot_be_encoded_is_said_before_any_work(ffmpeg, encoder, message
         check_audio_encoders(ffmpeg, [audio_target(encoder.codec, "b=64k@x", encoder=encoder)])
 
 
-def test_a_command_that_writes_nothing_is_said_so(ffmpeg, pcm, tmp_path):
-    lazy = AudioEncoder(name="own", codec="aac", command=("true", "{wav}", "{out}", "{kbps}"))
-    with pytest.raises(ToolFailedError, match=r"it wrote no \{out\} for b=64k@own"):
-        encode_audio(ffmpeg, pcm, audio_target("aac", "b=64k@own", encoder=lazy), tmp_path / "encode.mp4")
-    assert list(tmp_path.iterdir()) == []
+def _shell(path, body: str) -> str:
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("exit 0", r"'own' \(.*\) ended well and wrote nothing to {out}; run it by hand"),
+        ("echo hello > $2", "wrote what is no audio that goes into MP4"),
+        ("$FFMPEG -loglevel error -i $1 -c:a ac3 -f mp4 $2", "wrote ac3 of 2 channels at 48000 Hz, not aac of 2 at"),
+        ("$FFMPEG -loglevel error -i $1 -c:a aac -ac 1 -f mp4 $2", "wrote aac of 1 channels at 48000 Hz, not aac of 2"),
+        ("$FFMPEG -loglevel error -i $1 -c:a aac -ar 44100 -f mp4 $2", "at 44100 Hz, not aac of 2 at 48000"),
+        ("$FFMPEG -loglevel error -i $1 -c:a aac -f adts $2", "is heard 21 ms late: its file does not say the"),
+    ],
+)  # fmt: skip
+def test_a_command_is_believed_as_far_as_it_is_looked_at(ffmpeg, pcm, body, message, tmp_path, monkeypatch):
+    monkeypatch.setenv("FFMPEG", ffmpeg.path)
+    program = _shell(tmp_path / "encoder", body)
+    own = AudioEncoder(name="own", codec="aac", command=(program, "{wav}", "{out}", "{kbps}"))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(MediaError, match=message) as told:
+        encode_audio(ffmpeg, pcm, audio_target("aac", "b=64k@own", encoder=own), tmp_path / "out" / "encode.mp4")
+    assert list((tmp_path / "out").iterdir()) == [] and "\n" not in str(told.value)
 
 
 def test_mono_encodes_are_read_as_two_equal_sides_at_full_level(ffmpeg, make_media, tmp_path):

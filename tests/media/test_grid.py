@@ -166,6 +166,13 @@ VIDEO = "[video.crf]\nh264 = [28]\n"
         ("[video]\nsizes = [-360]\n[video.crf]\nh264 = [28]\n" + AUDIO, "below 16"),
         (VIDEO + '[audio]\naac = ["64"]\n', "did you mean 64k"),
         (VIDEO + '[audio]\naac = ["fast"]\n', "is not a bitrate"),
+        (VIDEO + '[audio]\nac3 = ["100k"]\n', r"ac3 has no 100 kbps, the nearest is 96; its rates are 32, 40, 48"),
+        (VIDEO + '[audio]\neac3 = ["24k"]\n', "eac3 takes 32 to 6144 kbps, not 24"),
+        (
+            VIDEO + '[audio]\nflac = ["900k"]\n',
+            r'flac keeps every sample and takes no rate; write flac = \["lossless"\]',
+        ),
+        (VIDEO + '[audio]\naac = ["lossless"]\n', "is not a bitrate"),
         (VIDEO + "[audio]\naac = [64]\n", "grid"),
         (VIDEO + '[audio]\naac = "64k"\n', "grid"),
         (VIDEO + AUDIO + "[sound]\n", "unknown table 'sound'"),
@@ -175,6 +182,66 @@ VIDEO = "[video.crf]\nh264 = [28]\n"
 def test_a_grid_that_asks_for_what_cannot_be_made_is_refused(read_grid, text, message):
     with pytest.raises(GridError, match=message):
         read_grid(text)
+
+
+NAMED = """
+[encoders.fdk]
+codec = "aac"
+encoder = "libfdk_aac"
+args = ["-afterburner", "1", "-cutoff", "16000"]
+rates = ["48k", "96k"]
+[encoders.opus-voice]
+codec = "opus"
+args = ["-application", "voip", "-vbr", "constrained", "-frame_duration", "40"]
+rates = ["24k"]
+[encoders.own]
+codec = "heaacv2"
+command = ["myenc", "-b", "{kbps}000", "{wav}", "{out}.m4a"]
+rates = ["24k"]
+"""
+
+
+def test_audio_encoders_that_a_grid_names_are_probed_beside_its_codecs(read_grid):
+    grid = read_grid(VIDEO + '[audio]\naac = ["64k"]\nac3 = ["192k"]\nflac = ["lossless"]\n' + NAMED)
+    found = [(t.codec, t.channels, t.target, t.encoder and t.encoder.encoder) for t in grid.audio(source(channels=1))]
+    assert sorted(found, key=str) == [
+        ("aac", 1, "b=48k@fdk", "libfdk_aac"),
+        ("aac", 1, "b=64k", None),
+        ("aac", 1, "b=96k@fdk", "libfdk_aac"),
+        ("ac3", 1, "b=192k", None),
+        ("flac", 1, "lossless", None),
+        ("heaacv2", 2, "b=24k@own", ""),
+        ("opus", 1, "b=24k@opus-voice", "libopus"),
+    ]
+    assert [t.target for t in grid.audio(source(), ["opus-voice", "aac"])] == ["b=24k@opus-voice", "b=64k"]
+    chosen = read_grid(VIDEO + '[audio]\nencoders = ["fdk"]\n' + NAMED)
+    assert {t.target for t in chosen.audio(source())} == {"b=48k@fdk", "b=96k@fdk"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('codec = "aac"\nencoder = "libopus"\n', "'libopus' is no encoder of aac that is known here; use aac or"),
+        ('codec = "opus"\nargs = ["-vbr"]\n', "the argument '-vbr' has no value"),
+        ('codec = "opus"\nargs = ["-b:a", "64k"]\n', "the argument '-b:a' is set from `values` or `rates`"),
+        ('codec = "opus"\nargs = ["-af", "volume=2"]\n', "the argument '-af' is a filter"),
+        ('codec = "opus"\nargs = ["-i", "other.wav"]\n', "the argument '-i' is an input or output"),
+        ('codec = "aac"\nencoder = "libfdk_aac"\nargs = ["-vbr", "4"]\n', "'-vbr' is not among the options"),
+        ('codec = "ac3"\nargs = ["-profile", "1"]\n', "'-profile' is not among the options"),
+        ('codec = "flac"\n', r'flac keeps every sample, whatever encodes it; write flac = \["lossless"\] in \[audio\]'),
+        ('codec = "aac"\ncommand = ["x", "{wav}", "{out}"]\n', "command has neither {value} nor {kbps}"),
+        ('codec = "aac"\ncommand = ["x", "{wav}", "{kbps}"]\n', "command has no {out}"),
+        ('codec = "aac"\ncommand = ["x", "{y4m}", "{out}", "{kbps}"]\n', "command has the placeholder {y4m}; use"),
+        ('codec = "aac"\nencoder = "aac"\ncommand = ["x", "{wav}", "{out}", "{kbps}"]\n', "encoder is for an"),
+        ('codec = "aac"\npreset = "slow"\n', "unknown key 'preset'"),
+        ('codec = "ac3"\nrates = ["100k"]\n', "ac3 has no 100 kbps, the nearest is 96"),
+    ],
+)  # fmt: skip
+def test_audio_encoders_that_may_not_be_asked_so_are_refused_in_a_line(read_grid, text, message):
+    rates = "" if "rates" in text else 'rates = ["64k"]\n'
+    with pytest.raises(GridError, match=message) as told:
+        read_grid(VIDEO + AUDIO + f"[encoders.mine]\n{text}{rates}")
+    assert "encoder 'mine'" in str(told.value) and "\n" not in str(told.value)
 
 
 def test_misspelled_keys_are_refused(read_grid):
