@@ -210,7 +210,7 @@ class Delivery:
         return dataclasses.replace(self, videos=videos)
 
     def differences(self, other: Delivery) -> list[str]:
-        """In what another order asks for something else; the source's place, threads, refined rates, VMAF do not count."""
+        """In what another order asks for something else; places, threads, refined rates and VMAF do not count."""
         mine, theirs = (
             dataclasses.replace(order, rungs=tuple(dataclasses.replace(rung, vmaf=None) for rung in order.rungs))
             for order in (self, other)
