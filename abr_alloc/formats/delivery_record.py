@@ -210,10 +210,7 @@ class Delivery:
         return dataclasses.replace(self, videos=videos)
 
     def differences(self, other: Delivery) -> list[str]:
-        """In what another order asks for something else.
-
-        Where the source lies, threads, refined rates, and VMAF, which older folders do not hold, do not count.
-        """
+        """In what another order asks for something else; places, threads, refined rates and VMAF do not count."""
         mine, theirs = (
             dataclasses.replace(order, rungs=tuple(dataclasses.replace(rung, vmaf=None) for rung in order.rungs))
             for order in (self, other)

@@ -267,3 +267,21 @@ def test_crossovers_lead_from_size_to_size(s) -> None:
     found = find_crossovers(s, 0, "h264")
     assert all(a.kbps < b.kbps and a.above_px == b.below_px for a, b in itertools.pairwise(found))
     assert all(c.below_px != c.above_px for c in found)
+
+
+def test_encoders_of_one_codec_have_their_own_curves_and_a_label_is_a_point() -> None:
+    """Nothing lies between two encoders, or beside what was there before; the best of each rate counts."""
+    s = surface({360: [(100, 2.0), (400, 3.0), (120, 2.5), (500, 3.6), (250, 4.0)]})
+    targets = ["crf=40", "crf=30", "crf=40@film", "crf=30@film", "shipped-360p"]
+    s = replace(s, video=tuple(replace(v, target=t) for v, t in zip(s.video, targets, strict=True)))
+    curves = size_curves(s)
+    assert sorted((c.encoder, *(p.target for p in c.probes)) for c in curves) == [
+        ("", "crf=40", "crf=30"),
+        ("", "shipped-360p"),
+        ("film", "crf=40@film", "crf=30@film"),
+    ]
+    between = [v for v in interpolate(s).video if v.interpolated]
+    assert between and all(120 < v.bitrate_kbps < 500 for v in between if v.target.endswith("@film"))
+    best = [v for v in between if 125 < v.bitrate_kbps < 395]
+    assert best and all(v.target.endswith("k@film") for v in best)
+    assert not any("shipped" in p.target for v in between for p in v.nearest_probes)

@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from abr_alloc.allocation.rendition import Probe, VideoRendition
 from abr_alloc.delivery.order import check_source, choose_ladder, make_order
+from abr_alloc.delivery.ordered_encoders import check_gops, probed_values, video_encoder
+from abr_alloc.delivery.rendition_tasks import delivery_ask
+from abr_alloc.encoder_settings import video_encoder_of
+from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import DeliveryError, LadderFormatError, ToolMissingError
+from abr_alloc.formats.delivery_record import VideoOrder
 from abr_alloc.formats.ladder_file import read_ladders
 from abr_alloc.media.probe import MediaInfo
 
@@ -185,3 +191,36 @@ def test_a_missing_encoder_is_told_before_any_work(write_ladder, ffmpeg):
 def test_a_codec_that_is_in_no_ladder_is_refused(write_ladder, ffmpeg):
     with pytest.raises(LadderFormatError, match="mpeg2"):
         ordered(write_ladder("mpeg2 320x180 300 + aac 32"), ffmpeg)
+
+
+def rendition(target: str, kbps: float, *probes: tuple[str, float]) -> VideoRendition:
+    around = tuple(Probe(target=text, bitrate_kbps=rate) for text, rate in probes)
+    return VideoRendition(
+        codec="h264", width_px=320, height_px=180, target=target, bitrate_kbps=kbps, nearest_probes=around
+    )
+
+
+def test_a_value_is_taken_from_between_the_probes_by_the_logarithm_of_the_rate() -> None:
+    command = ["enc", "{y4m}", "{value}", "{out}"]
+    mine = video_encoder_of("mine", {"codec": "h264", "command": command})
+    video = rendition("b=200k@mine", 200.0, ("value=38@mine", 100.0), ("value=28@mine", 400.0))
+    order = VideoOrder(
+        name="video/a", codec="h264", width_px=320, height_px=180, preset="", planned_kbps=200, asked_kbps=200,
+        encoder="mine", probes=probed_values(video, mine),
+    )  # fmt: skip
+    assert delivery_ask(mine, order).number == pytest.approx(33)  # halfway in octaves
+    assert delivery_ask(mine, dataclasses.replace(order, asked_kbps=400)).number == pytest.approx(28)
+    assert probed_values(rendition("value=38@mine", 100.0), mine)[0].value == 38
+    assert probed_values(video, default_encoder("h264")) == ()
+
+
+def test_an_encoder_that_the_file_does_not_hold_and_a_label_are_refused() -> None:
+    with pytest.raises(DeliveryError, match="of the encoder 'film', whose settings its file does not hold"):
+        video_encoder(rendition("crf=28@film", 100.0), {})
+    with pytest.raises(DeliveryError, match="'shipped' is a rendition that was measured as it is"):
+        video_encoder(rendition("shipped", 100.0), {})
+    film = video_encoder_of("film", {"codec": "h264", "preset": "slow", "gop_s": 4})
+    assert video_encoder(rendition("crf=28@film", 100.0), {"film": film}) is film
+    assert video_encoder(rendition("crf=28@film", 100.0), {"film": film}, "fast").preset == "fast"
+    with pytest.raises(DeliveryError, match="h264 has a key frame every 2 s and film every 4 s"):
+        check_gops([film, default_encoder("h264")])

@@ -435,3 +435,11 @@ def test_metadata_is_part_of_what_is_written(sound_file, tmp_path):
     table = FeatureTable(sound_table().frame, replace(METADATA, grid="other"))
     write_features(table, tmp_path / "table.parquet")
     assert read_features(tmp_path / "table.parquet").metadata.grid == "other"
+
+
+def test_two_tables_that_mean_different_encoders_by_one_name_are_not_joined() -> None:
+    one = TableMetadata(encoders={"film": {"codec": "h264", "preset": "slow"}, "h264": {"codec": "h264"}})
+    other = TableMetadata(encoders={"film": {"codec": "h264", "preset": "fast"}})
+    with pytest.raises(FeatureTableError, match="different encoders by 'film' \\(preset 'slow' and 'fast'\\); rename"):
+        one.joined(other)
+    assert one.joined(TableMetadata(encoders={"grain": {"codec": "av1"}})).encoders.keys() == {"film", "h264", "grain"}
