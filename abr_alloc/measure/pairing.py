@@ -88,10 +88,12 @@ def find_pairing(source: Floats, rendition: Floats, places: Places, *, fps: floa
     likeness = np.einsum("fd,fd->f", unit_a[s[told]], unit_b[r[told]])
     unlike = float(np.mean(likeness < _ALIKE)) if len(likeness) else 0.0
     if unlike > _MOST_UNLIKE:
-        what = "it is not of this source" if unlike > _MOST_OTHER else "it is not this source throughout"
+        what = "it is not of this source"
+        if unlike <= _MOST_OTHER:
+            what = "it is not this source throughout, or coded too coarsely to tell"
         raise Unpaired(
             f"{what}: at the best offset ({offset} frames) {unlike:.0%} of its frames show something else (median "
-            f"correlation {float(np.median(likeness)):.2f}), or it is coded too coarsely to tell"
+            f"correlation {float(np.median(likeness)):.2f})"
         )
     costs, shifts = _costs(a, _matched_levels(a[s], b[r], b), r, s)
     holds = np.append(np.diff(places), 1)[r]
