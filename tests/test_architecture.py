@@ -146,6 +146,7 @@ TESTED_IN = {
     "cli/test_verify.py": ("cli.delivery_table", "cli.listening"),
     "cli/test_doctor.py": ("cli.doctor_table", "runs.examine"),
     "cli/test_ladder.py": ("cli.ladder_table", "formats.ladder_basis", "formats.result_rows"),
+    "cli/test_ladder_cost.py": ("allocation.priced_ladder", "cli.cost_options", "cli.cost_table"),
     "cli/test_lint.py": ("cli.lint_table",),
     "cli/test_plan.py": ("formats.plan_document",),
     "cli/test_report.py": ("cli.figure", "runs.figure_run", "runs.shown_ladders"),

@@ -81,7 +81,7 @@ def prices_text(prices: Prices, duration_s: float | None) -> str:
     """What money is for."""
     length = "" if duration_s is None else f" of {duration_s:g} s"
     return (
-        f"money: a title{length} kept for {prices.months:g} months at {prices.storage_per_gb_month:g} per GB-month, and "
-        f"watched {prices.views:g} times at {prices.delivery_per_gb:g} per GB (1e9 bytes). storage: renditions that "
-        "no rung below has already."
+        f"money: a title{length} kept for {prices.months:g} months at {prices.storage_per_gb_month:g} per GB-month and "
+        f"watched {prices.views:g} times at {prices.delivery_per_gb:g} per GB (1e9 bytes). storage: renditions that no "
+        "rung below has already."
     )

@@ -11,6 +11,7 @@ import pytest
 
 import abr_alloc.allocation.design
 from abr_alloc.allocation.audience import read_audience
+from abr_alloc.allocation.cost import Prices
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_catalogue, design_titles
 from abr_alloc.allocation.filters import Filters, select
 from abr_alloc.allocation.ladder_rules import LadderRules
@@ -19,7 +20,7 @@ from abr_alloc.allocation.reference import load_reference
 from abr_alloc.allocation.rung import keeps_rules
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
-from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
+from abr_alloc.errors import ArgumentError, FeatureTableError, InfeasibleLadderError
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.table.table import read_features
 
@@ -235,3 +236,33 @@ def test_the_python_door_designs_the_same(example, designed) -> None:
     low, high = load_model().interval_mos
     rung = found.ladder.rungs[0]
     assert rung.interval_mos == pytest.approx((rung.avq_mos + low, rung.avq_mos + high))
+
+
+# Money.
+
+
+def test_a_digest_costs_what_the_whole_title_costs(scenes) -> None:
+    """Its scenes stand for all of the title's time."""
+    prices = Prices(storage_per_gb_month=0.02, delivery_per_gb=0.05, views=1000.0)
+    own = [scene for scene in scenes if scene.title == scenes[0].title]
+    long = [replace(scene, stands_for_s=7.0 * scene.duration_s) for scene in own]
+    (one,), (other,) = (design_titles(each, AUDIENCE, DesignOptions(prices=prices)) for each in (own, long))
+    assert one.cost is not None and other.cost is not None
+    assert other.cost.total == pytest.approx(7.0 * one.cost.total) and one.ladder == other.ladder
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"cost_budget": 1.0}, "`prices`"),
+        ({"min_avq_mos": 4.0}, "`prices`"),
+        ({"cost_budget": 1.0, "min_avq_mos": 4.0, "prices": True}, "exclude each other"),
+        ({"cost_budget": -1.0, "prices": True}, "`cost_budget`"),
+        ({"min_avq_mos": 0.0, "prices": True}, "`min_avq_mos`"),
+    ],
+)
+def test_money_that_cannot_be_asked_for_is_refused(wrong, words: str) -> None:
+    if wrong.get("prices"):
+        wrong = wrong | {"prices": Prices(storage_per_gb_month=0.02, delivery_per_gb=0.05, views=1.0)}
+    with pytest.raises(ArgumentError, match=words):
+        DesignOptions(**wrong)

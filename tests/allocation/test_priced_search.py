@@ -211,6 +211,21 @@ def test_more_money_never_buys_less_and_a_higher_floor_never_costs_less(rough) -
     assert len(costs) == len(avq_mos) and costs == sorted(costs)
 
 
+def test_few_views_pay_for_few_rungs_and_many_for_cheaper_ones(make_surface) -> None:
+    """Of a third of what the best ladder costs: storage is most of it, or hardly any."""
+    video, audio = np.geomspace(100, 5000, 30), [64.0]
+    surface = make_surface(4.6 - 3.6 * np.exp(-np.add.outer(video, np.array(audio)) / 500.0), video, audio)
+    ladders = {}
+    for views in (1.0, 1e6):
+        prices = Prices(storage_per_gb_month=0.02, delivery_per_gb=0.05, views=views)
+        most = solve(surface, lognormal(3000, 0.9), prices, LadderRules(), Limit(least_avq_mos=4.0), 6)
+        assert isinstance(most, BestLadder)
+        found = solve(surface, lognormal(3000, 0.9), prices, LadderRules(), Limit(budget=0.75 * most.found.cost), 6)
+        assert isinstance(found, BestLadder)
+        ladders[views] = found.found.path
+    assert len(ladders[1.0]) < len(ladders[1e6]) and ladders[1.0][-1] > ladders[1e6][-1]
+
+
 def test_where_no_rung_is_played_there_is_no_ladder(make_surface) -> None:
     surface = make_surface([[2.0]], [900.0], [50.0])
     rules = replace(LOOSE, min_played_share=0.5)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from abr_alloc.allocation.audience import lognormal
+from abr_alloc.allocation.cost import CostProof, LadderCost, RungCost
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.interpolation import Crossover
 from abr_alloc.allocation.reference import Comparison
@@ -49,6 +50,8 @@ def with_titles(found: Ladder) -> Ladder:
 
 
 def designed(found: Ladder) -> TitleLadder:
+    cost = LadderCost(duration_s=100 / 3, rungs=tuple(RungCost(storage=1 / 3, delivery=2.0) for _ in found.rungs))
+    proof = CostProof(cost_budget=4.0, bound=3.1, gap=0.0, mos_per_money=0.1, complete=True)
     comparison = Comparison(
         reference="other",
         ladder=found,
@@ -58,9 +61,18 @@ def designed(found: Ladder) -> TitleLadder:
         rungs_needed=None,
         bd_rate_percent=None,
         breaks_rules=True,
+        cost=cost,
+        same_avq_cost=1.5,
     )
     crossover = Crossover(kbps=300.0, below_px=(320, 180), above_px=(640, 360))
-    return TitleLadder(ladder=found, num_candidates=99, crossovers=(crossover,), comparison=comparison)
+    return TitleLadder(
+        ladder=found,
+        num_candidates=99,
+        crossovers=(crossover,),
+        comparison=comparison,
+        cost=cost,
+        cost_proof=proof,
+    )
 
 
 @pytest.fixture
