@@ -44,14 +44,14 @@ encoder of audio."""
 _SET_HERE = {
     **dict.fromkeys(("i", "f", "y", "map", "ss", "t", "to", "attach", "protocol_whitelist"), "an input or output"),
     **dict.fromkeys(("vf", "af", "filter", "filter_complex", "lavfi", "filter_script"), "a filter"),
-    **dict.fromkeys(("crf", "qp", "cq", "b", "q", "global_quality", "rc", "rc_mode"), "set from `values` or `rates`"),
-    **dict.fromkeys(("maxrate", "bufsize"), "set from `rate_mode` and `max_rate`"),
-    **dict.fromkeys(("g", "keyint_min", "sc_threshold", "forced-idr", "flags"), "set from `gop_s`"),
-    **dict.fromkeys(("pass", "passlogfile", "stats"), "set from `rate_mode`"),
-    **dict.fromkeys(("pix_fmt",), "set from `pixel_format`"),
-    **dict.fromkeys(("preset", "cpu-used", "speed"), "set from `preset`"),
-    **dict.fromkeys(("x264-params", "x264opts", "x265-params", "svtav1-params"), "set from `params`"),
-    **dict.fromkeys(("aom-params", "vvenc-params"), "set from `params`"),
+    **dict.fromkeys(("crf", "qp", "cq", "b", "q", "global_quality", "rc", "rc_mode"), "set from values or rates"),
+    **dict.fromkeys(("maxrate", "bufsize"), "set from rate_mode and max_rate"),
+    **dict.fromkeys(("g", "keyint_min", "sc_threshold", "forced-idr", "flags"), "set from gop_s"),
+    **dict.fromkeys(("pass", "passlogfile", "stats"), "set from rate_mode"),
+    **dict.fromkeys(("pix_fmt",), "set from pixel_format"),
+    **dict.fromkeys(("preset", "cpu-used", "speed"), "set from preset"),
+    **dict.fromkeys(("x264-params", "x264opts", "x265-params", "svtav1-params"), "set from params"),
+    **dict.fromkeys(("aom-params", "vvenc-params"), "set from params"),
     "threads": "set by the program",
 }
 _VALUE = re.compile(r"[A-Za-z0-9_.,:=+|-]{1,200}", re.ASCII)

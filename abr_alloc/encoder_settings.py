@@ -100,8 +100,8 @@ def _video_encoder(name: str, settings: Mapping[str, Any]) -> VideoEncoder:
 def _usual_mode(settings: Mapping[str, Any], command: Sequence[str]) -> str:
     if command:
         return "value" if any("{value}" in word for word in command) else "vbr"
-    software = SOFTWARE_ENCODERS.get(str(settings.get("encoder", "")))
-    return next(iter(software.values)) if software else "cq" if "encoder" in settings else "crf"
+    software = SOFTWARE_ENCODERS.get(str(settings.get("encoder", VIDEO_CODECS[settings["codec"]].encoder)))
+    return next(iter(software.values)) if software else "cq"
 
 
 def _check_head(name: str, settings: Mapping[str, Any], fields: set[str], codecs: Mapping[str, Any]) -> None:

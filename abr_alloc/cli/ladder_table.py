@@ -13,6 +13,7 @@ from abr_alloc.cli.cost_table import compared_cost, cost_lines, money, prices_te
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.cli.tables import audio_text, only_audio_codec, video_text
 from abr_alloc.cli.verbosity import notes
+from abr_alloc.targets import Target
 
 __all__ = ["UPSCALING_NOTE", "has_strong_upscaling", "ladder_text"]
 
@@ -50,7 +51,9 @@ def has_strong_upscaling(ladder: Ladder) -> bool:
 def _one(found: TitleLadder, *, free_number: bool) -> str:
     ladder = found.ladder
     audio_codec = only_audio_codec(r.audio for r in ladder.rungs)
-    codecs = f"{ladder.rungs[0].video.codec}{f' and {audio_codec}' if audio_codec else ''}"
+    named = dict.fromkeys(Target(r.video.target).encoder for r in ladder.rungs)
+    by = f" by {', '.join(name or 'its usual encoder' for name in named)}" if any(named) else ""
+    codecs = f"{ladder.rungs[0].video.codec}{by}{f' and {audio_codec}' if audio_codec else ''}"
     head = (
         f"{short_title(ladder.title)}: {_count(len(ladder.rungs))} in {codecs}, expected AVQ "
         f"{ladder.expected_avq_mos:.3f} ({100 * ladder.unreached_share:.1f} % below the lowest rung)"

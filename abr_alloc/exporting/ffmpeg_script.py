@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
-from abr_alloc.errors import LadderFormatError, UnitError
+from abr_alloc.errors import ExportError, LadderFormatError, UnitError
 from abr_alloc.exporting.hls import master_playlist
 from abr_alloc.exporting.planned import (
     PLANNED_COMMENT,
@@ -28,7 +28,6 @@ from abr_alloc.exporting.planned import (
 )
 from abr_alloc.exporting.presentation import PLAYLIST_NAME
 from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
-from abr_alloc.software_encoders import SOFTWARE_ENCODERS
 from abr_alloc.targets import Target
 
 __all__ = ["CLOSED_GOPS", "ffmpeg_script"]
@@ -93,16 +92,32 @@ def _seconds(plan: LadderPlan) -> str:
 
 
 def _video(n: int, video: VideoRendition, plan: LadderPlan) -> list[str]:
-    usual, kbps = SOFTWARE_ENCODERS[VIDEO_CODECS[video.codec].encoder], video.bitrate_kbps
+    encoder, kbps = plan.encoder_of(video), video.bitrate_kbps
+    software = encoder.software
+    if software is None or software.name != VIDEO_CODECS[video.codec].encoder:
+        made = "a command" if encoder.command else encoder.encoder
+        raise ExportError(
+            f"the ffmpeg script has no words for the encoder {encoder.name!r} ({made}); encode the ladder with "
+            "`abr-alloc encode`"
+        )
     level = planned_level(video, plan.fps).name
     words = ["-map", "0:v:0", f"-filter:v:{n}", f"scale={int(video.width_px)}:{int(video.height_px)},setsar=1"]
-    words += [f"-r:v:{n}", str(plan.fps), f"-pix_fmt:v:{n}", "yuv420p"]
-    words += [f"-c:v:{n}", usual.name, f"-preset:v:{n}", usual.default_preset, *_rate(n, video)]
-    if usual.holds_buffer:
+    words += [f"-r:v:{n}", str(plan.fps), f"-pix_fmt:v:{n}", encoder.pixel_format or "yuv420p"]
+    words += [f"-c:v:{n}", software.name, f"-preset:v:{n}", encoder.preset, *_rate(n, video)]
+    for option, value in zip(encoder.args[::2], encoder.args[1::2], strict=True):
+        words += [f"{option.removesuffix(':v')}:v:{n}", value]
+    if software.holds_buffer:
         words += [f"-maxrate:v:{n}", f"{PEAK_RATIO * kbps:.0f}k", f"-bufsize:v:{n}", f"{VBV_RATIO * kbps:.0f}k"]
     gop = plan.gop_frames
     words += [f"-g:v:{n}", str(gop), f"-keyint_min:v:{n}", str(gop)]
-    return [*words, *CLOSED_GOPS[video.codec](n, gop, level)]
+    closed = CLOSED_GOPS[video.codec](n, gop, level)
+    option = f"{software.params_option}:v:{n}"
+    if encoder.params and option in closed:  # ours last: they win
+        at = closed.index(option) + 1
+        closed[at] = f"{encoder.params}:{closed[at]}"
+    elif encoder.params:
+        closed += [option, encoder.params]
+    return [*words, *closed]
 
 
 def _x264_gops(n: int, gop: int, level: str) -> list[str]:

@@ -6,8 +6,8 @@ Encoding and every template name a rendition's folder by `rendition_names`, so t
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
+from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import ExportError, LadderFormatError, UnitError
 from abr_alloc.exporting.codec_strings import Level, video_codec_string, video_level
 from abr_alloc.exporting.presentation import SEGMENT_S, AudioStream, Variant, VideoStream
@@ -135,16 +136,40 @@ class LadderPlan:
     """Length of the title, seconds; None where it is not known."""
     overhead: float
     """Container overhead, as a share of the streams' rate."""
+    encoders: Mapping[str, VideoEncoder | AudioEncoder] = field(default_factory=dict)
+    """Encoders that the renditions were probed with, by the names of their targets, as far as the file says."""
+
+    def encoder_of(self, video: VideoRendition) -> VideoEncoder:
+        """The encoder of a rendition: as the file says, else its codec's usual one.
+
+        Raises:
+            LadderFormatError: the file does not hold the settings of an encoder that a target names.
+        """
+        name = Target(video.target).encoder
+        found = self.encoders.get(name or video.codec)
+        if isinstance(found, VideoEncoder) and found.codec == video.codec:
+            return found
+        if name:
+            raise LadderFormatError(
+                f"the ladder's target {video.target!r} is of the encoder {name!r}, whose settings its file does not "
+                "hold; design it again"
+            )
+        return default_encoder(video.codec)
+
+    @property
+    def gop_s(self) -> float:
+        """Distance of key frames, seconds."""
+        return self.encoder_of(self.rungs[0].video).gop_s
 
     @property
     def gop_frames(self) -> int:
         """Frames between key frames."""
-        return gop_frames(self.fps)
+        return gop_frames(self.fps, self.gop_s)
 
     @property
     def segment_s(self) -> Fraction:
         """Length of a segment, seconds: what `SEGMENT_S` comes to in whole groups of pictures."""
-        return segment_duration_s(self.fps, SEGMENT_S)
+        return segment_duration_s(self.fps, SEGMENT_S, self.gop_s)
 
 
 def load_plan(
@@ -175,13 +200,19 @@ def load_plan(
         raise LadderFormatError(
             f"{path} is damaged (scenes_s of {ladder.title!r} end at {duration_s}); design it again"
         )
-    overhead = read_provenance(path).get("overhead")
+    about = read_provenance(path)
+    overhead = about.get("overhead")
     if overhead is None:
         overhead = defaults.OVERHEAD
     if isinstance(overhead, bool) or not isinstance(overhead, (int, float)) or not 0.0 <= overhead <= 1.0:
         raise LadderFormatError(f"{path} is damaged (options.overhead is {overhead!r}); design it again")
     return LadderPlan(
-        title=printable(ladder.title), rungs=ladder.rungs, fps=fps, duration_s=duration_s, overhead=float(overhead)
+        title=printable(ladder.title),
+        rungs=ladder.rungs,
+        fps=fps,
+        duration_s=duration_s,
+        overhead=float(overhead),
+        encoders=about.get("encoders", {}),
     )
 
 

@@ -43,8 +43,7 @@ SCHEMA_VERSION = 1
 
 _NAME = re.compile(r"(?:video|audio)/[a-z0-9][a-z0-9.-]{0,99}")
 
-
-# Fields by which two orders differ, with the word for it; videos are looked at one by one.
+# Fields by which two orders differ; videos are looked at one by one.
 _WORDS = {
     "source_hash": "source",
     "num_frames": "source",
@@ -114,7 +113,7 @@ class AudioOrder:
     name: str
     """Its folder."""
     codec: str
-    """aac, opus, heaac, heaacv2, ac3, eac3 or flac."""
+    """One of `ENCODED_AUDIO`."""
     channels: Channels
     """1 or 2."""
     target: str
@@ -191,11 +190,7 @@ class Delivery:
         return default_encoder(order.codec, order.preset)
 
     def audio_encoder_of(self, order: AudioOrder) -> AudioEncoder | None:
-        """The encoder of one of its audio renditions; None for the codec's usual one.
-
-        Raises:
-            ValueError: its settings are none.
-        """
+        """The encoder of one of its audio renditions, likewise; None for the codec's usual one."""
         name = Target(order.target).encoder
         return audio_encoder_of(name, self.encoders[name]) if name else None
 
@@ -215,10 +210,7 @@ class Delivery:
         return dataclasses.replace(self, videos=videos)
 
     def differences(self, other: Delivery) -> list[str]:
-        """In what another order asks for something else.
-
-        Where the source lies, threads, refined rates, and VMAF, which older folders do not hold, do not count.
-        """
+        """In what another order asks for something else; the source's place, threads, refined rates, VMAF do not count."""
         mine, theirs = (
             dataclasses.replace(order, rungs=tuple(dataclasses.replace(rung, vmaf=None) for rung in order.rungs))
             for order in (self, other)
@@ -303,9 +295,9 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
     for video in found.videos:
         if video.encoder and video.encoder not in found.encoders:
             raise ValueError(f"the encoder of {video.name} is {video.encoder!r}, which encoders does not hold")
-        if found.encoder_of(video).codec != video.codec:
-            raise ValueError(f"the encoder of {video.name} is not one of {video.codec}")
         encoder = found.encoder_of(video)
+        if encoder.codec != video.codec:
+            raise ValueError(f"the encoder of {video.name} is not one of {video.codec}")
         if encoder.kind_of(encoder.delivery_mode) != "b" and not video.probes:
             raise ValueError(f"{video.name} has no probes to take a value from")
     for audio in found.audios:

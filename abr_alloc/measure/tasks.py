@@ -212,6 +212,8 @@ class AudioTask:
                 packets = _packets_of(encode, f"{self.label} {target.codec} {target.target}")
                 self._check_length(float(packets.duration_s.sum()))
                 cache.put(self.encode_key(target), packet_times(packets))
+                if target.encoder is not None and target.encoder.command:
+                    cache.put(command_key(target.encoder.command), {})
             for scene in self.scenes:
                 renditions = [
                     EncodedAudio(key=self.score_key(target, scene), path=encode, channels=target.channels)

@@ -15,7 +15,6 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextvars import copy_context
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -27,12 +26,13 @@ from abr_alloc.media.container import open_media
 from abr_alloc.media.elementary import TIMELESS, write_timed
 from abr_alloc.media.encoder_arguments import Ask
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
-from abr_alloc.media.programs import find_program, run_program
+from abr_alloc.media.programs import find_program, owned_by, run_program, stop_children
 
 __all__ = ["Frames", "encode_by_command", "fill_command", "find_written", "require_command"]
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}(\.\w+)?")
 _SAME_RATE = 0.001
+_END_S = 3.0  # for ffmpeg to end once its frames are read
 _COUNTED = re.compile(rb"^frame=(\d+)$", flags=re.MULTILINE)
 
 
@@ -71,7 +71,7 @@ def require_command(encoder: VideoEncoder | AudioEncoder) -> str:
     if program is None:
         raise ToolMissingError(
             f"the program {encoder.command[0]!r} of the encoder {encoder.name!r} is not there; install it, or correct "
-            "its `grid`",
+            "the grid",
             tool=encoder.command[0],
         )
     return str(Path(program).absolute())
@@ -189,20 +189,24 @@ def _piped(ffmpeg: FFmpeg, frames: Frames, y4m: Path) -> Iterator[list[int]]:
 
     def write() -> None:
         try:
-            counted[0] = _feed(ffmpeg, frames, y4m)
+            with owned_by(str(y4m)):
+                counted[0] = _feed(ffmpeg, frames, y4m)
         except BaseException as error:  # told by the thread that waits
             failed.append(error)
         finally:
             with contextlib.suppress(OSError):  # a program that waits for the first frame sees that none will come
                 os.close(os.open(y4m, os.O_WRONLY | os.O_NONBLOCK))
 
-    writer = threading.Thread(target=copy_context().run, args=(write,), daemon=True)
+    writer = threading.Thread(target=write, daemon=True)
     writer.start()
     try:
         yield counted
     finally:
         os.close(held)
-        writer.join()
+        writer.join(_END_S)
+        if writer.is_alive():  # it came to open the pipe when nobody was there to read it any more
+            stop_children(str(y4m))
+            writer.join()
     if failed and not isinstance(failed[0], ToolFailedError):
         raise failed[0]
     if failed:

@@ -22,7 +22,7 @@ from abr_alloc.parameters import with_options
 from abr_alloc.shipped import grid_names, model_names, reference_names
 
 if TYPE_CHECKING:
-    from abr_alloc.media.trial import TriedEncoder
+    from abr_alloc.media.encoder_trial import TriedEncoder
 
 __all__ = ["OF_AN_EXTRA", "examine"]
 
@@ -139,7 +139,7 @@ def _examine_tools(path: str | None) -> tuple[Mapping[str, str | None], list[Tri
     tools: dict[str, str | None] = {"path": None, "ffmpeg": None, "libvmaf": None}
     try:
         from abr_alloc.measure.video import libvmaf_version
-        from abr_alloc.media.trial import look_at_encoders
+        from abr_alloc.media.encoder_trial import look_at_encoders
     except ImportError:  # named among the libraries
         return tools, [], []
     from abr_alloc.errors import AbrAllocError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Exported", "choose_ladders", "export", "export_plan", "listed_titles"]
 
 _MOST_LISTED = 10
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -102,6 +106,15 @@ def export_plan(plan: LadderPlan, format: str) -> Exported:
     Raises:
         ExportError: the format cannot take the ladder, or something about the title is not known.
     """
+    if format in _OWN_ENCODERS:
+        names = [plan.encoder_of(rung.video) for rung in plan.rungs]
+        named = dict.fromkeys(encoder.name for encoder in names if not encoder.is_usual)
+        if named:
+            logger.warning(
+                "%s encodes in its own way: it gets sizes and rates, and none of the settings of %s, which AVQ was "
+                "predicted for",
+                *(format, ", ".join(named)),
+            )
     if format == "shaka-streamer":
         from abr_alloc.exporting.shaka_streamer import shaka_streamer_files
 
@@ -148,5 +161,6 @@ _WRITERS: dict[str, Callable[[LadderPlan], str]] = {
     "ffmpeg": ffmpeg_script,
     "mediaconvert": _mediaconvert,
 }
+_OWN_ENCODERS = ("mediaconvert", "shaka-streamer")
 FORMATS = (*_WRITERS, "shaka-streamer")
 """What a ladder can be written for."""

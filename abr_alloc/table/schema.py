@@ -89,7 +89,12 @@ SCHEMA = (
         meaning="constant frame rate at which it was compared",
     ),
     Column(name="channels", type="int32", kinds=_AUDIO, range=(1, 64), meaning="channels of the rendition"),
-    Column(name="target", type="string", meaning="what the encoder was asked for: `crf=28` or `b=500k`"),
+    Column(
+        name="target",
+        type="string",
+        meaning="what the encoder was asked for: `crf=28` or `b=500k`, with `@NAME` behind it where a grid names the "
+        "encoder; other text is the label of a rendition that was there before",
+    ),
     Column(
         name="bitrate_kbps",
         type="double",

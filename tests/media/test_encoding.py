@@ -22,6 +22,7 @@ MOVING = "lavfi:testsrc2=size=96x64:rate=25:duration=2"
 
 def video_target(codec: str = "h264", target: str = "crf=30", size=(96, 64), preset: str | None = None) -> VideoTarget:
     encoder = default_encoder(codec, preset or FAST[codec])
+    target = target.replace("crf=", f"{encoder.kind}=")
     return VideoTarget(codec=codec, width_px=size[0], height_px=size[1], target=target, encoder=encoder)
 
 

@@ -16,8 +16,8 @@ import pytest
 from abr_alloc.errors import GridError, ToolFailedError
 from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.encoder_options import EncoderOptions, parse_encoder_options, read_encoder_options
+from abr_alloc.media.encoder_trial import short_reason
 from abr_alloc.media.hardware import HARDWARE_ENCODERS, hardware_arguments, is_hardware, presets_of, rate_modes
-from abr_alloc.media.trial import short_reason
 
 # Apple's encoders are in no build for Linux; their options are as ffmpeg's documentation names them.
 VIDEOTOOLBOX = """Encoder {codec}_videotoolbox [VideoToolbox]:

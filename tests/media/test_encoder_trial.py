@@ -7,7 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from abr_alloc.media.trial import ABSENT, FAILS, FDKAAC, RUNS, Trial, look_at_encoders, short_reason, try_encoders
+from abr_alloc.media.encoder_trial import (
+    ABSENT,
+    FAILS,
+    FDKAAC,
+    RUNS,
+    Trial,
+    look_at_encoders,
+    short_reason,
+    try_encoders,
+)
 
 
 def test_each_encoder_is_tried_by_itself(ffmpeg) -> None:
@@ -20,7 +29,7 @@ def test_each_encoder_is_tried_by_itself(ffmpeg) -> None:
 
 
 def test_one_that_hangs_is_given_up_and_others_are_not_held_up(ffmpeg, monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr("abr_alloc.media.trial._PATIENCE_S", 0.3)
+    monkeypatch.setattr("abr_alloc.media.encoder_trial._PATIENCE_S", 0.3)
     program = tmp_path / "ffmpeg"
     program.write_text('#!/bin/sh\ncase "$*" in *libx264*) exec sleep 60;; esac\n')
     program.chmod(0o755)
