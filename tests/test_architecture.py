@@ -169,6 +169,11 @@ TESTED_IN = {
     ),
     "linting/test_hdr.py": ("linting.hdr_rules",),
     "measure/test_extract.py": ("measure.audio", "measure.looks", "measure.rows", "measure.title"),
+    "measure/test_renditions.py": (
+        *("measure.audio_finding", "measure.existing_tasks", "measure.parts", "measure.picture_check"),
+        *("measure.rendition_rows", "measure.rendition_score", "measure.small_frames", "measure.video_finding"),
+    ),
+    "cli/test_measure.py": ("cli.rendition_table", "runs.measure_run", "runs.rendition_list"),
     "measure/test_cache.py": ("measure.cache_size",),
     "test_encoder_settings.py": ("allowed_options", "encoders"),
     "test_codecs.py": ("software_encoders",),

@@ -23,8 +23,6 @@ __all__ = ["AudioFinding", "find_audio", "open_pcm"]
 
 _CODER_S = 0.025
 """Lags up to this are a coder's own, seconds: encodes of `extract` have them too, and ViSQOL aligns them."""
-_LEAD_IN_S = {"heaac": 0.16, "heaacv2": 0.16}
-"""The same where spectral bands are replicated: a lead-in that is told as iTunes does is on the file's clock."""
 _MOST_EXTRA_S = 10.0
 _SHORT_S = 0.25  # that may be missing at the end without a word, as of own encodes
 
@@ -122,7 +120,7 @@ def find_audio(
         found = find_sound_offset(open_pcm(source_pcm), open_pcm(own_pcm))
     except UnlikeSound as error:
         raise UnsupportedMediaError(f"{path}: {error}", path=str(path)) from error
-    own = abs(found.samples) <= _LEAD_IN_S.get(stream.codec, _CODER_S) * SAMPLE_RATE_HZ
+    own = abs(found.samples) <= _CODER_S * SAMPLE_RATE_HZ
     shift = 0 if own else found.samples
     lag_s = shift / SAMPLE_RATE_HZ
     first_s, last_s = max(0.0, -lag_s), min(duration_s, end_s - lag_s)
@@ -163,9 +161,9 @@ def _notes(stream: EncodedStream, lag: int, own: bool, before_s: float, after_s:
     lag_ms = 1000 * lag / SAMPLE_RATE_HZ
     if is_silent:
         notes.append("the source is silent, so that nothing tells where it lies; its times are taken")
-    elif lag and own:
+    elif own and abs(lag_ms) >= 1:
         notes.append(f"it comes {abs(lag_ms):.1f} ms {'late' if lag > 0 else 'early'}, as coders do; nothing is moved")
-    elif lag:
+    elif not own:
         word = "late" if lag > 0 else "early"
         notes.append(f"its sound comes {abs(lag_ms):.1f} ms {word} ({lag:+d} samples); scenes are moved with it")
     if before_s:

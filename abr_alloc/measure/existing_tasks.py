@@ -20,8 +20,8 @@ from abr_alloc.measure.tasks import audio_score_key, packet_times, video_entry
 from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, FrameScores
 from abr_alloc.measure.video_finding import FINDING_VERSION, VideoFinding, find_video
 from abr_alloc.measure.vmaf_log import take_log
-from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.audio_encoding import read_pcm_bytes
+from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.normalise import video_chain
 from abr_alloc.media.probe import MediaInfo, content_hash

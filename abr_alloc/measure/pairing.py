@@ -91,7 +91,7 @@ def find_pairing(source: Floats, rendition: Floats, places: Places, *, fps: floa
         what = "it is not of this source" if unlike > _MOST_OTHER else "it is not this source throughout"
         raise Unpaired(
             f"{what}: at the best offset ({offset} frames) {unlike:.0%} of its frames show something else (median "
-            f"correlation {float(np.median(likeness)):.2f})"
+            f"correlation {float(np.median(likeness)):.2f}), or it is coded too coarsely to tell"
         )
     costs, shifts = _costs(a, _matched_levels(a[s], b[r], b), r, s)
     holds = np.append(np.diff(places), 1)[r]

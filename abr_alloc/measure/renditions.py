@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from abr_alloc.errors import AbrAllocError, MediaError, ToolMissingError, UnsupportedMediaError
+from abr_alloc.errors import AbrAllocError, MediaError, ToolMissingError, UnsupportedMediaError, VmafLogError
 from abr_alloc.measure.audio_finding import AudioFinding
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_source
@@ -255,6 +255,8 @@ class _Run:
             self._audios[rendition] = result
         elif isinstance(task, FindVideoTask):
             score = self._score(rendition, task, result, scenes)
+            if rendition.vmaf_log is not None and not rendition.vmaf_log.is_file():
+                raise VmafLogError(f"{rendition.vmaf_log} is not a file; check the path", path=str(rendition.vmaf_log))
             self._videos[rendition] = score
             if not score.is_done(self._cache):
                 self._submit(rendition, score)

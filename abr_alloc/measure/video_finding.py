@@ -27,7 +27,7 @@ from abr_alloc.media.streams import read_stream_packets, read_streams
 
 __all__ = ["FINDING_VERSION", "MOST_LACKING_S", "VideoFinding", "find_video"]
 
-FINDING_VERSION = 3
+FINDING_VERSION = 1
 """Changes whenever the same media would be found to be something else."""
 
 MOST_LACKING_S = 1.0
@@ -305,7 +305,7 @@ def _offset_notes(pairing: Pairing, fps: Fraction, shown: int, step: int, num_so
     if low < high:
         notes.append(f"the picture hardly moves: offsets from {low} to {high} fit alike, and its times decide")
     if pairing.num_astray > 0:
-        notes.append(f"{_frames(pairing.num_astray)} show another moment, and are scored as they are shown")
+        notes.append(f"{_frames(pairing.num_astray)} of it out of place: scored as shown")
     return notes
 
 

@@ -223,7 +223,7 @@ def measure_renditions(
     """
     given = [renditions] if isinstance(renditions, (str, os.PathLike)) else list(renditions)
     if not given:
-        raise ArgumentError("`renditions` is empty; give one file at least")
+        raise ArgumentError("no rendition is given; give one file at least")
     if jobs is not None:
         require_number("jobs", jobs, 1)
     table = base if base is None or isinstance(base, FeatureTable) else read_features(base)

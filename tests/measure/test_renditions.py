@@ -113,7 +113,7 @@ def measured(make_media, film, base, ffmpeg, cache) -> Measured:
                 "-c",
                 "copy",
                 *("-bsf:v", "h264_metadata=video_full_range_flag=0"),
-            ),  # fmt: skip
+            ),
             of_film("cropped.mp4", "crop=iw*0.92:ih*0.92"),
             of_film("pillars.mp4", "scale=144:108,pad=192:108:24:0,setsar=1"),
             of_film("letterbox.mp4", "drawbox=h=14:t=fill:c=black,drawbox=y=94:h=14:t=fill:c=black"),
@@ -144,7 +144,7 @@ def test_what_changes_no_picture_changes_no_score(measured, label):
     assert measured.facts(label)["offset_frames"] == {"ahead": -2}.get(label, 0)
 
 
-@pytest.mark.parametrize(("label", "close"), [("full", 0.2), ("matrix", 0.5)])
+@pytest.mark.parametrize(("label", "close"), [("full", 0.2), ("matrix", 1.0)])
 def test_other_samples_are_converted(measured, label, close):
     assert abs(measured.rows(label)["vmaf"].iloc[0] - measured.rows("base")["vmaf"].iloc[0]) < close
     assert "is converted to" in measured.notes(label)

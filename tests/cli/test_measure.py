@@ -1,0 +1,113 @@
+"""`abr-alloc measure` as a person runs it."""
+
+from __future__ import annotations
+
+import pytest
+
+from abr_alloc.table.table import read_features
+
+pytestmark = pytest.mark.usefixtures("in_threads")
+
+SMALL = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-vf", "scale=64:48")
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory):
+    """A folder whose cache the tests of this file share."""
+    return tmp_path_factory.mktemp("measure") / "cache"
+
+
+@pytest.fixture
+def measure(run_command, caches):
+    def run(*words):
+        return run_command("measure", *words, "--cache", caches, "--jobs", "1")
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def source(make_media):
+    return make_media(
+        "scene.mkv",
+        "lavfi:testsrc2=size=96x72:rate=12:duration=2",
+        "lavfi:aevalsrc='0.3*sin(2*PI*(200+150*t)*t)':s=48000:d=2",
+        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "8", "-pix_fmt", "yuv420p", "-c:a", "flac"),
+    )
+
+
+@pytest.fixture(scope="module")
+def muxed(make_media, source):
+    return make_media("shipped.mp4", "-i", source, *SMALL, "-c:a", "aac", "-b:a", "64k")
+
+
+@pytest.fixture(scope="module")
+def other(make_media):
+    return make_media("other.mp4", "lavfi:mandelbrot=size=64x48:rate=12", "-t", "2", *SMALL)
+
+
+def test_a_muxed_file_is_a_video_and_an_audio_rendition(measure, source, muxed, tmp_path):
+    outcome = measure(source, muxed, "-o", tmp_path / "f.parquet")
+    assert outcome.code == 0
+    assert outcome.stderr == f"{tmp_path / 'f.parquet'}: 2 renditions of scene over 1 scenes\n"
+    lines = outcome.stdout.splitlines()
+    assert lines[0] == "scene"
+    assert [line.split()[:3] for line in lines[3:5]] == [["shipped", "aac", "1"], ["shipped", "h264", "64x48"]]
+    assert lines[4].endswith("+0 frames")
+    table = read_features(tmp_path / "f.parquet")
+    assert table.frame["target"].tolist() == ["shipped", "shipped"]
+    assert set(table.metadata.renditions["scene"]["shipped"]) == {"video", "audio"}
+
+
+def test_a_list_gives_labels_and_what_fails_fails_alone(measure, source, muxed, other, tmp_path):
+    listed = tmp_path / "list.csv"
+    listed.write_text(f"path,kind,label\n{muxed},video,high\n{muxed},audio,sound\n{other},video,strange\n")
+    outcome = measure(source, listed, "-o", tmp_path / "f.parquet")
+    assert outcome.code == 1
+    failed = [line for line in outcome.stderr.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 1
+    assert failed[0].split()[1] == "strange"
+    assert "not of this source" in failed[0]
+    assert set(read_features(tmp_path / "f.parquet").frame["target"]) == {"high", "sound"}
+
+
+def test_measured_and_own_encodes_are_planned_together(
+    measure, run_command, caches, tiny_grid, source, muxed, tmp_path
+):
+    own, both = tmp_path / "own.parquet", tmp_path / "both.parquet"
+    assert run_command("extract", source, "--grid", tiny_grid, "--cache", caches, "--jobs", "1", "-o", own).code == 0
+    assert measure(source, muxed, "--with", own, "-o", both).code == 0
+    table = read_features(both)
+    assert {"shipped", "crf=28", "b=48k"} <= set(table.frame["target"])
+    assert table.metadata.grid == read_features(own).metadata.grid
+    assert run_command("plan", both, "--budget", "2M").code == 0
+    again = measure(source, muxed, "--with", both, "-o", tmp_path / "again.parquet")
+    assert "called 'shipped' already" in again.error_line().replace("rendition ", "")
+    assert not (tmp_path / "again.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("{muxed},video,crf=28", "reads as what an encoder is asked for"),
+        ("{muxed},film,a", "the kind 'film', not video, audio, both"),
+        (",video,a", "no path"),
+        ("{muxed},video,a\n{muxed},video,a", "are both called 'a'"),
+        ("{other},audio,a", "holds video, but was given as audio"),
+        ("none.mp4,video,a", "does not exist"),
+    ],
+)
+def test_a_list_that_cannot_be_meant_is_refused_in_one_line(measure, source, muxed, other, tmp_path, row, said):
+    listed = tmp_path / "list.csv"
+    listed.write_text("path,kind,label\n" + row.format(muxed=muxed, other=other) + "\n")
+    outcome = measure(source, listed, "-o", tmp_path / "f.parquet")
+    assert outcome.code == 1
+    assert said in outcome.error_line()
+
+
+def test_options_that_exclude_each_other_are_usage(measure, source, muxed, example, tmp_path):
+    outcome = measure(source, muxed, "--with", example, "--full", "-o", tmp_path / "f.parquet")
+    assert (outcome.code, "--full" in outcome.error_line()) == (2, True)
+    outcome = measure(source, muxed, "--vmaf-log", "none=log.json", "-o", tmp_path / "f.parquet")
+    assert (outcome.code, "names no video rendition" in outcome.error_line()) == (1, True)
+    outcome = measure(source, muxed, "--with", example, "-o", tmp_path / "f.parquet")
+    assert (outcome.code, "has no title 'scene'" in outcome.error_line()) == (1, True)
