@@ -1,8 +1,8 @@
 # The public names, each once: types for checkers, and what `__init__.py` loads on first use.
 
-from .allocation.cost import Prices as Prices
 from .allocation.audit_results import AuditOptions as AuditOptions
 from .allocation.audit_results import TitleAudit as TitleAudit
+from .allocation.cost import Prices as Prices
 from .allocation.design import DesignOptions as DesignOptions
 from .allocation.design import TitleLadder as TitleLadder
 from .allocation.ladder_rules import LadderRules as LadderRules
