@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.cli import options, places, streaming
@@ -160,7 +161,9 @@ def command(
     media: dict[str, Any] = {}
     table: Path | FeatureTable = features
     if is_media(features):
-        media = {"base": base_path, "cache": cache_dir, "jobs": jobs, "ffmpeg": ffmpeg_path, "feedback": listener()}
+        asked = click.get_current_context().get_parameter_source("jobs") is ParameterSource.COMMANDLINE
+        media = {"base": base_path, "cache": cache_dir, "ffmpeg": ffmpeg_path, "feedback": listener()}
+        media["jobs"] = jobs if asked else None  # measuring takes all cores, as `measure` does
     else:
         catalogue = open_catalogue(features)
         streaming.check_place(catalogue, output)
