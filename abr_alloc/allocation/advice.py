@@ -21,6 +21,7 @@ Kind = Literal["pair", "drop", "new audio", "encode", "redesign"]
 _LEAST_SAVED = 0.01
 """Share of what the audience is sent below which a saving is not worth a line."""
 _LEAST_GAIN_MOS = 0.001
+_MOST_REASONS = 4
 _SHOWN_MOS = 0.0005  # what the third digit shows
 _LEAST_STEP_MOS = 0.05
 """What another video at the same rate must add to its rung for the encode to be worth a line, MOS."""
@@ -59,6 +60,8 @@ def _advice(audit: LadderAudit) -> Iterator[Advice]:
         dropped = tuple(sorted(set(range(1, len(audit.rungs) + 1)) - set(audit.trimmed.kept)))
         first = "Drop" if audit.re_paired is None else "Then drop"
         text = f"{first} {_rungs(dropped)}: {'; '.join(_why_dropped(audit, dropped))}"
+        if len(dropped) > _MOST_REASONS:
+            text = f"{first} {_rungs(dropped)}, so that {_rungs(audit.trimmed.kept)} stay"
         yield _of("drop", dropped, text, audit.trimmed, audit)
     if audit.new_audio is not None and _is_worth(audit.new_audio, audit) and _beats(audit.new_audio, audit.re_paired):
         text = f"With new audio alone, the videos as they are: {_changes(audit, audit.new_audio)}"

@@ -192,7 +192,8 @@ def trimmed(family: Family, rules: LadderRules, max_loss_mos: float) -> Alternat
     """The fewest rungs that lose at most so much expected AVQ, of the re-paired ladder where there is one; None where
     all are needed. Its gain and saving are beside that ladder.
 
-    No gap between the rates of neighbours is opened that is wider than the rules allow.
+    Neighbours that were none before are no further apart than the rules allow, and neither stream falls between them:
+    of a ladder that offers every video with every audio, pairs remain that rise.
     """
     pairs = _best_audio(family, sorted({rung.audio_index for rung in family.rungs}), None)
     pairs = [(rung, rung.audio_index) for rung in family.rungs] if pairs is None else pairs
@@ -200,7 +201,9 @@ def trimmed(family: Family, rules: LadderRules, max_loss_mos: float) -> Alternat
     total = np.array([r.total_kbps for r in whole.rungs])
     avq = np.array([r.avq_mos for r in whole.rungs])
     number = len(total)
-    may_follow = np.eye(number, k=1, dtype=np.bool_) | (total <= total[:, None] * rules.max_ratio)
+    video, audio = (np.array([getattr(r, name).bitrate_kbps for r in whole.rungs]) for name in ("video", "audio"))
+    rises = (video >= video[:, None]) & (audio >= audio[:, None])
+    may_follow = np.eye(number, k=1, dtype=np.bool_) | (rises & (total <= total[:, None] * rules.max_ratio))
     enough = [
         kept
         for kept in rungs_to_keep(avq, family.audience.share_with(total), may_follow)

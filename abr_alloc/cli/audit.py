@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.cli import options, places, streaming
@@ -48,6 +49,7 @@ _FORMATS = (".json", ".csv", ".parquet")
     metavar="OUT.m3u8",
     help="Write the HLS master playlist with its own encodes paired as they serve the audience best.",
 )
+@click.option("--drop", is_flag=True, help="With --write-master: without the rungs that can be dropped.")
 @options.network_option
 @click.option(
     "--max-loss",
@@ -82,6 +84,7 @@ def command(
     output: Path | None,
     report_path: Path | None,
     master_path: Path | None,
+    drop: bool,
     network: str,
     max_loss_mos: float,
     max_audio: int,
@@ -121,6 +124,8 @@ def command(
     if report_path is not None and report_path.suffix.lower() not in (".html", ".htm"):
         raise click.UsageError(f"the report {report_path} must end in .html")
     places.check_output(report_path, [features, ladder_path, Path(network)])
+    if drop and master_path is None:
+        raise click.UsageError("--drop needs --write-master OUT.m3u8")
     if master_path is not None:
         from abr_alloc.runs.new_master import check_master_place, write_master
 
@@ -156,7 +161,9 @@ def command(
     media: dict[str, Any] = {}
     table: Path | FeatureTable = features
     if is_media(features):
-        media = {"base": base_path, "cache": cache_dir, "jobs": jobs, "ffmpeg": ffmpeg_path, "feedback": listener()}
+        asked = click.get_current_context().get_parameter_source("jobs") is ParameterSource.COMMANDLINE
+        media = {"base": base_path, "cache": cache_dir, "ffmpeg": ffmpeg_path, "feedback": listener()}
+        media["jobs"] = jobs if asked else None  # measuring takes all cores, as `measure` does
     else:
         catalogue = open_catalogue(features)
         streaming.check_place(catalogue, output)
@@ -198,8 +205,8 @@ def command(
             raise click.UsageError(
                 f"--write-master is for one title, and {len(audits)} were audited; choose with --title"
             )
-        number = write_master(audits[0], ladder_path, master_path)
-        inform(f"{master_path}: {number} variant{'s have' if number > 1 else ' has'} other audio")
+        changed, dropped = write_master(audits[0], ladder_path, master_path, drop=drop)
+        inform(f"{master_path}: {changed} variants with other audio, {dropped} left out")
     for failed in audits.failed[:-1]:
         echo(with_options(f"{failed.title}: {failed.reason}"), err=True)
     audits.raise_any()

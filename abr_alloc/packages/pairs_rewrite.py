@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from abr_alloc.codecs import AUDIO_CODECS
@@ -51,7 +51,7 @@ def group_uris(text: str) -> dict[str, list[str]]:
     return groups
 
 
-def rewrite_pairs(text: str, pairs: Mapping[int, NewPair], prefix: str = "") -> str:
+def rewrite_pairs(text: str, pairs: Mapping[int, NewPair], prefix: str = "", dropped: Collection[int] = ()) -> str:
     """A master playlist with other pairs.
 
     Args:
@@ -59,18 +59,22 @@ def rewrite_pairs(text: str, pairs: Mapping[int, NewPair], prefix: str = "") -> 
         pairs: by the line of a variant's EXT-X-STREAM-INF, counted from 1, the audio that it gets, or keeps. Redundant
             variants of the same attributes get it too; others stay as they are.
         prefix: what leads from the new playlist's folder to the old one's, as a URI that ends in /; empty for the same.
+        dropped: lines of variants that are left out, with their redundant ones.
 
     Raises:
         PackageError: a line is no variant, or the one whose audio is wanted has no group.
     """
     lines = text.split("\n")
     copies = {_told_apart(_attributes(lines, line)): new for line, new in pairs.items()}
-    rewritten = []
+    left_out = {_told_apart(_attributes(lines, line)) for line in dropped}
+    rewritten: list[str] = []
+    skips = False  # what is up to the URI of a variant that is left out
     for number, line in enumerate(lines, 1):
         ending = "\r" if line.endswith("\r") else ""
         body = line.removesuffix("\r")
         if body.startswith(_STREAM):
             found = dict(_ATTRIBUTE.findall(body.removeprefix(_STREAM)))
+            skips = number in dropped or (number not in pairs and _told_apart(found) in left_out)
             new = pairs.get(number, copies.get(_told_apart(found)))
             if new is not None:
                 found |= _changed(found, _attributes(lines, new.like_line), new)
@@ -80,6 +84,9 @@ def rewrite_pairs(text: str, pairs: Mapping[int, NewPair], prefix: str = "") -> 
             body = _led(body, prefix)
         elif body.strip() and not body.startswith("#") and not _SCHEME.match(body):
             body = prefix + body
+        if skips:
+            skips = not body.strip() or body.startswith("#")
+            continue
         rewritten.append(body + ending)
         if number == 1:
             rewritten.append(f"{REWRITTEN}{ending}")

@@ -42,34 +42,36 @@ def _is_ours(path: Path) -> bool:
         return REWRITTEN.encode() in file.read(_MOST_HEAD)
 
 
-def write_master(audit: TitleAudit, master: Path, path: Path) -> int:
+def write_master(audit: TitleAudit, master: Path, path: Path, *, drop: bool = False) -> tuple[int, int]:
     """Write the master playlist with the best pairs of its own encodes; the streams stay where they are.
 
     Args:
         audit: of the package.
         master: its master playlist.
         path: the new one, which names the same streams by relative paths.
+        drop: whether rungs that can be dropped are left out.
 
     Returns:
-        Variants that have other audio.
+        Variants that have other audio, and that are left out.
 
     Raises:
         OutputError: something of somebody else's is there, or it cannot be written.
         PackageError: it cannot be read, its pairs are the best already, or not all of them are known.
     """
     check_master_place(path, master)
-    text, number = new_master(audit, read_package(master), path.parent)
+    text, *numbers = new_master(audit, read_package(master), path.parent, drop=drop)
     replace_file(path, text.encode())
-    return number
+    return numbers[0], numbers[1]
 
 
-def new_master(audit: TitleAudit, package: Package, folder: Path) -> tuple[str, int]:
-    """The text of the new master playlist, and the number of variants that have other audio.
+def new_master(audit: TitleAudit, package: Package, folder: Path, *, drop: bool) -> tuple[str, int, int]:
+    """The text of the new master playlist, and how many variants have other audio, and are left out.
 
     Args:
         audit: of the package.
         package: as it was read.
         folder: where the new one will lie.
+        drop: whether rungs that can be dropped are left out.
 
     Raises:
         PackageError: its pairs are the best already, or not all of them are known.
@@ -82,14 +84,20 @@ def new_master(audit: TitleAudit, package: Package, folder: Path) -> tuple[str, 
         )
     pairs: dict[int, NewPair] = {}
     number, peaks = 0, _group_peaks_kbps(package)
+    dropped: set[int] = set()
     for family in audit.families:
+        dropped |= _dropped(family, package) if drop else set()
         pairs |= _pairs(family, package, peaks)
         number += 0 if family.re_paired is None else len(family.re_paired.changed)
-    if not number:
-        raise PackageError(f"{package.path}: its own encodes are paired as well as they can be; nothing is written")
+    if not (number or dropped):
+        more = "" if drop else "; rungs that can be dropped are left out with `drop`"
+        raise PackageError(
+            f"{package.path}: its own encodes are paired as well as they can be, and nothing is written{more}"
+        )
     text = package.path.read_text(encoding="utf-8-sig")
     prefix = os.path.relpath(package.path.parent.resolve(), folder.resolve())
-    return rewrite_pairs(text, pairs, "" if prefix == os.curdir else f"{quote(prefix)}/"), number
+    text = rewrite_pairs(text, pairs, "" if prefix == os.curdir else f"{quote(prefix)}/", dropped)
+    return text, number, len(dropped)
 
 
 def _group_peaks_kbps(package: Package) -> dict[str, float]:
@@ -127,6 +135,14 @@ def _pairs(family: LadderAudit, package: Package, peaks_kbps: Mapping[str, float
             average_kbps=video.average_kbps + audio.average_kbps,
         )
     return found
+
+
+def _dropped(family: LadderAudit, package: Package) -> set[int]:
+    """Lines of the variants of a family that can be dropped."""
+    if family.trimmed is None:
+        return set()
+    places = {rung.place for i, rung in enumerate(family.rungs, 1) if i not in family.trimmed.kept}
+    return {_line(variant) for variant in package.variants if place_of(variant.name) in places}
 
 
 def _line(variant: PackagedVariant) -> int:

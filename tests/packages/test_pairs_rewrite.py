@@ -72,6 +72,16 @@ def test_relative_paths_are_led_to_the_old_folder_and_others_stay() -> None:
     assert uris[-1] == "../pkg/v/low-i.m3u8" and 'URI="https://x.org/data.json"' in written
 
 
+def test_variants_that_are_dropped_are_gone_with_their_redundant_ones() -> None:
+    playlist = read_playlist(
+        rewrite_pairs(MASTER, {TOP: NewPair(like_line=TOP, peak_kbps=1.0, average_kbps=1.0)}, dropped={LOW}).encode()
+    )
+    assert [variant.uri for variant in playlist.variants] == ["v/top.m3u8"]
+    assert len(playlist.renditions) == 4 and len(playlist.i_frame_streams) == 1
+    again = read_playlist(rewrite_pairs(MASTER, {LOW: LO}, dropped={TOP}).encode())
+    assert [variant.uri for variant in again.variants] == ["v/low.m3u8", "copy/low.m3u8"]
+
+
 def test_line_ends_stay() -> None:
     written = rewrite_pairs(MASTER.replace("\n", "\r\n"), {LOW: LO}, "p/")
     assert written.count("\r\n") == written.count("\n") == MASTER.count("\n") + 1
