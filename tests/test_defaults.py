@@ -35,7 +35,7 @@ def test_every_command_that_plans(command):
 
 def test_measuring_and_delivering():
     extract, signature = options_of("extract"), inspect.signature(abr_alloc.extract).parameters
-    for name in ("grid", "video_codec", "max_megapixels"):
+    for name in ("grid", "max_megapixels"):
         assert extract[name] == signature[name].default
     assert extract["stall_s"] == f"{defaults.STALL_S / 60:g}min"
     tolerance = abr_alloc.Tolerance()
