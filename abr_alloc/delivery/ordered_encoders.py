@@ -148,7 +148,7 @@ def told_encoders(
             )
     for codec in dict.fromkeys(video.codec for video in order.videos):
         if not VIDEO_CODECS[codec].in_apple_hls:
-            what = "few players have a decoder of it" if VIDEO_CODECS[codec].experimental else "its players do not play it"
+            what = "few players decode it" if VIDEO_CODECS[codec].experimental else "Apple's players do not"
             told.append(
                 f"Apple's HLS specification does not know {codec} ({what}); manifest.mpd (DASH) is for players that do"
             )
