@@ -15,6 +15,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
+from abr_alloc.documents import shown
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import ExportError, LadderFormatError, UnitError
 from abr_alloc.exporting.codec_strings import Level, video_codec_string, video_level
@@ -143,7 +144,8 @@ class LadderPlan:
         """The encoder of a rendition: as the file says, else its codec's usual one.
 
         Raises:
-            LadderFormatError: the file does not hold the settings of an encoder that a target names.
+            LadderFormatError: the file does not hold the settings of an encoder that a target names, or names a codec
+                that nothing here encodes.
         """
         name = Target(video.target).encoder
         found = self.encoders.get(name or video.codec)
@@ -153,6 +155,10 @@ class LadderPlan:
             raise LadderFormatError(
                 f"the ladder's target {video.target!r} is of the encoder {name!r}, whose settings its file does not "
                 "hold; design it again"
+            )
+        if video.codec not in VIDEO_CODECS:
+            raise LadderFormatError(
+                f"the ladder's codec {shown(video.codec)} is not encoded here; use {', '.join(VIDEO_CODECS)}"
             )
         return default_encoder(video.codec)
 

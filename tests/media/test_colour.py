@@ -10,6 +10,7 @@ from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.cmaf import encode_rendition, package
 from abr_alloc.media.colour import PictureTags, decide_colour
+from abr_alloc.media.encoder_arguments import Ask
 from abr_alloc.media.encoding import encode_video
 from abr_alloc.media.frames import SHOW, SHOW_LEVEL, read_frames
 from abr_alloc.media.grid import VideoTarget
@@ -168,7 +169,8 @@ def test_probes_and_delivered_streams_carry_the_tags_at_every_size(ffmpeg, make_
         )
         encode_video(ffmpeg, info, target, tmp_path / "probe.mp4")
         assert tags_of(ffmpeg, tmp_path / "probe.mp4", tmp_path) == ("tv", "bt709", "bt709", "bt709")
-        encode_rendition(ffmpeg, info, target, 300.0, tmp_path / f"{height}.mp4")
+        ask = Ask(mode=target.encoder.delivery_mode, number=300.0)
+        encode_rendition(ffmpeg, info, target, ask, tmp_path / f"{height}.mp4")
         folder = tmp_path / f"{height}"
         folder.mkdir()
         package(ffmpeg, tmp_path / f"{height}.mp4", 2, folder)

@@ -223,7 +223,7 @@ def test_audio_encoders_that_a_grid_names_are_probed_beside_its_codecs(read_grid
     [
         ('codec = "aac"\nencoder = "libopus"\n', "'libopus' is no encoder of aac that is known here; use aac or"),
         ('codec = "opus"\nargs = ["-vbr"]\n', "the argument '-vbr' has no value"),
-        ('codec = "opus"\nargs = ["-b:a", "64k"]\n', "the argument '-b:a' is set from `values` or `rates`"),
+        ('codec = "opus"\nargs = ["-b:a", "64k"]\n', "the argument '-b:a' is set from values or rates"),
         ('codec = "opus"\nargs = ["-af", "volume=2"]\n', "the argument '-af' is a filter"),
         ('codec = "opus"\nargs = ["-i", "other.wav"]\n', "the argument '-i' is an input or output"),
         ('codec = "aac"\nencoder = "libfdk_aac"\nargs = ["-vbr", "4"]\n', "'-vbr' is not among the options"),
