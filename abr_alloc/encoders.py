@@ -89,14 +89,21 @@ class VideoEncoder:
 
     @property
     def delivery_mode(self) -> str:
-        """How a ladder is encoded: at the planned rate where the encoder holds one, two passes before one."""
+        """How a ladder is encoded: as somebody said, else as its rates are held best."""
         if self.delivery:
             return self.delivery
-        if self.command:
-            return self.rate_mode
-        if self.software is None:
-            return "vbr"
-        return "vbr-2pass" if self.software.two_passes else "vbr"
+        asks_quality = self.software is not None and self.software.rates_cost_quality and self.kind != "b"
+        return self.rate_mode if self.command or asks_quality else self.planned_rate_mode
+
+    @property
+    def planned_rate_mode(self) -> str:
+        """How it is asked for a rate: in two passes where it has them."""
+        return "vbr-2pass" if self.software is not None and self.software.two_passes else "vbr"
+
+    @property
+    def needs_values(self) -> bool:
+        """Whether nothing but a quality can be asked of it for a ladder."""
+        return self.kind_of(self.delivery_mode) != "b" and bool(self.delivery or self.command)
 
     def value_range(self, mode: str) -> tuple[float, float]:
         """Least and largest value of a mode that asks for a quality."""

@@ -49,6 +49,9 @@ class SoftwareEncoder:
     """The option that caps the rate of a CRF; empty where nothing does."""
     two_passes: bool
     """Whether it takes two passes through ffmpeg."""
+    rates_cost_quality: bool = False
+    """Whether it makes less of a rate that it is asked for than of a quality that comes to that rate: ladders are then
+    encoded at the quality that was probed."""
     holds_buffer: bool = True
     """Whether it holds a rate within a decoder's buffer (`-maxrate`, `-bufsize`)."""
     probe: Callable[[int], Words] = lambda number: Words()
@@ -158,6 +161,7 @@ _ENCODERS = (
         whole_values=True,
         caps="-b:v",
         two_passes=True,
+        rates_cost_quality=True,  # in two passes, four fifths of a GOP of a still scene go into its key frame
         probe=_two_passes,
         delivery=_fixed_delivery,
         quality=("-b:v", "0"),

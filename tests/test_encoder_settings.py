@@ -51,6 +51,9 @@ def test_a_ladder_is_encoded_in_the_best_way_to_hold_a_rate() -> None:
     assert video_encoder_of("film", {"codec": "h264"}).delivery_mode == "vbr-2pass"
     assert video_encoder_of("grain", {"codec": "av1"}).delivery_mode == "vbr"  # no two passes through ffmpeg
     assert video_encoder_of("steady", {"codec": "h264", "delivery": "crf"}).delivery_mode == "crf"
+    assert video_encoder_of("web", {"codec": "vp9"}).delivery_mode == "crf"  # its rates cost quality
+    assert video_encoder_of("web", {"codec": "vp9", "delivery": "vbr-2pass"}).delivery_mode == "vbr-2pass"
+    assert video_encoder_of("web", {"codec": "vp9", "rate_mode": "vbr"}).delivery_mode == "vbr-2pass"
     assert video_encoder_of("mine", {"codec": "vp9", "command": COMMAND}).delivery_mode == "value"
 
 

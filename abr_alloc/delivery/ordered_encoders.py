@@ -79,7 +79,7 @@ def audio_encoder(audio: AudioRendition, encoders: Mapping[str, VideoEncoder | A
 
 
 def probed_values(video: VideoRendition, encoder: VideoEncoder) -> tuple[ProbedValue, ...]:
-    """The qualities that a rendition lies between, or is; none where its encoder is asked for a rate.
+    """The qualities that a rendition lies between, or is; none where its encoder is, or can only be, asked for a rate.
 
     Raises:
         DeliveryError: nothing says which quality comes to its rate.
@@ -89,6 +89,8 @@ def probed_values(video: VideoRendition, encoder: VideoEncoder) -> tuple[ProbedV
         return ()
     known = [(Target(probe.target), probe.bitrate_kbps) for probe in video.nearest_probes]
     known = known or [(Target(video.target), video.bitrate_kbps)]
+    if not encoder.needs_values and any(target.kind != kind for target, _ in known):
+        return ()
     try:
         return tuple(
             ProbedValue(value=target.number, kbps=kbps)

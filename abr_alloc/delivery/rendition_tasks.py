@@ -158,6 +158,8 @@ def delivery_ask(encoder: VideoEncoder, order: VideoOrder) -> Ask:
     mode = encoder.delivery_mode
     if encoder.kind_of(mode) == "b":
         return Ask(mode=mode, number=order.asked_kbps)
+    if not order.probes and not encoder.needs_values:  # its probes were asked for rates, so no quality is known
+        return Ask(mode=encoder.planned_rate_mode, number=order.asked_kbps)
     return Ask(mode=mode, number=encoder.nearest_value(mode, order.asked_value))
 
 

@@ -298,7 +298,7 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
         encoder = found.encoder_of(video)
         if encoder.codec != video.codec:
             raise ValueError(f"the encoder of {video.name} is not one of {video.codec}")
-        if encoder.kind_of(encoder.delivery_mode) != "b" and not video.probes:
+        if encoder.needs_values and not video.probes:
             raise ValueError(f"{video.name} has no probes to take a value from")
     for audio in found.audios:
         name = Target(audio.target).encoder

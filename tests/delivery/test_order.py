@@ -18,6 +18,7 @@ from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import DeliveryError, LadderFormatError, ToolMissingError
 from abr_alloc.formats.delivery_record import VideoOrder
 from abr_alloc.formats.ladder_file import read_ladders
+from abr_alloc.media.encoder_arguments import Ask
 from abr_alloc.media.probe import MediaInfo
 
 
@@ -212,6 +213,21 @@ def test_a_value_is_taken_from_between_the_probes_by_the_logarithm_of_the_rate()
     assert delivery_ask(mine, dataclasses.replace(order, asked_kbps=400)).number == pytest.approx(28)
     assert probed_values(rendition("value=38@mine", 100.0), mine)[0].value == 38
     assert probed_values(video, default_encoder("h264")) == ()
+
+
+def test_vp9_is_asked_for_the_quality_that_was_probed_and_for_a_rate_where_rates_were() -> None:
+    vp9 = default_encoder("vp9")
+    order = VideoOrder(
+        name="video/a", codec="vp9", width_px=320, height_px=180, preset="4", planned_kbps=200, asked_kbps=200
+    )
+    crfs = probed_values(rendition("b=200k", 200.0, ("crf=45", 100.0), ("crf=36", 400.0)), vp9)
+    assert delivery_ask(vp9, dataclasses.replace(order, probes=crfs)) == Ask(mode="crf", number=40)  # whole numbers
+    assert probed_values(rendition("b=200k", 200.0), vp9) == ()
+    assert probed_values(rendition("b=200k", 200.0, ("crf=45", 100.0), ("b=400k", 400.0)), vp9) == ()
+    assert delivery_ask(vp9, order) == Ask(mode="vbr-2pass", number=200)
+    told = dataclasses.replace(vp9, delivery="crf")
+    with pytest.raises(DeliveryError, match="nothing says which crf comes to 200 kbps"):
+        probed_values(rendition("b=200k", 200.0), told)
 
 
 def test_an_encoder_that_the_file_does_not_hold_and_a_label_are_refused() -> None:
