@@ -20,6 +20,7 @@ GROUND = (
         "arguments",
         "codecs",
         "defaults",
+        "delimited",
         "disk",
         "documents",
         "encoder_settings",

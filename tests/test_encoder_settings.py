@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from abr_alloc.allowed_parameters import PARAMETERS
@@ -178,3 +180,10 @@ def test_values_are_rounded_to_what_an_encoder_takes() -> None:
     assert film.nearest_value("crf", 99) == 51
     mine = video_encoder_of("mine", {"codec": "vp9", "command": COMMAND, "value_step": 0.5})
     assert mine.nearest_value("value", 7.3) == 7.5
+
+
+def test_the_page_lists_every_parameter() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "encoders.md").read_text().partition("## Parameters")[2]
+    for encoder, names in PARAMETERS.items():
+        listed = " ".join(page.partition(f"- `{encoder}`: ")[2].partition("\n- `")[0].split())
+        assert listed.split(", ") == sorted(names)
