@@ -49,7 +49,7 @@ def encoders_of(found: Any) -> dict[str, VideoEncoder | AudioEncoder]:
     for name, settings in found.items():
         if not isinstance(settings, dict):
             raise ValueError(f"encoder {shown(name)} is {shown(settings)}, not an object")
-        is_audio = settings.get("codec") in AUDIO_CODECS
+        is_audio = str(settings.get("codec")) in AUDIO_CODECS
         read[name] = audio_encoder_of(name, settings) if is_audio else video_encoder_of(name, settings)
     return read
 

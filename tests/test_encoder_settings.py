@@ -60,6 +60,7 @@ def test_a_ladder_is_encoded_in_the_best_way_to_hold_a_rate() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"codec": ["h264"]}, "codec is ['h264'], not text"),
         ({"codec": "mpeg2"}, "unknown codec 'mpeg2'; use h264"),
         ({"encoder": "libx265"}, "'libx265' is no encoder of h264 that is known here; use libx264"),
         ({"encoder": "hevc_nvenc"}, "'hevc_nvenc' is no encoder of h264"),

@@ -36,7 +36,7 @@ def read_encoder(name: str, table: Mapping[str, Any]) -> tuple[NamedEncoder, tup
             settings["max_rate_kbps"] = parse_bitrate_kbps(text_of({"max_rate": settings.pop("max_rate")}, "max_rate"))
     except (ValueError, UnitError) as error:
         raise ValueError(f"encoder {name!r}: {error}") from None
-    is_audio = settings.get("codec") in AUDIO_CODECS
+    is_audio = str(settings.get("codec")) in AUDIO_CODECS
     encoder: NamedEncoder = (audio_encoder_of if is_audio else video_encoder_of)(name, settings)
     if encoder.command:
         encoder = dataclasses.replace(encoder, program_sha256=program_sha256(encoder.command[0]))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from abr_alloc.delimited import read_cells
 from abr_alloc.errors import ArgumentError, MediaError, UnsupportedMediaError
+from abr_alloc.location import local_mode
 from abr_alloc.measure.renditions import FailedRendition, Rendition
 from abr_alloc.media.streams import read_streams
 from abr_alloc.packages.package import PackagedStream
@@ -59,7 +61,7 @@ def _expanded(
     for number, place in enumerate(places):
         if place.suffix.lower() == ".csv":
             yield from ((rendition, None) for rendition in _listed(place))
-        elif _is_file(place) and is_package(place):
+        elif stat.S_ISREG(local_mode(place)) and is_package(place):
             home = folder / str(number)
             home.mkdir(parents=True, exist_ok=True)
             package = read_package(place, within=within)
@@ -72,13 +74,6 @@ def _expanded(
                 yield found, None if stream.whole else stream
         else:
             yield Rendition(path=place, kind="", label=place.stem, where=str(place)), None
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that no file can have; who opens it says so
-        return False
 
 
 def _listed(path: Path) -> Iterator[Rendition]:

@@ -448,7 +448,7 @@ def ladder_rows(rng: Random, folder: Path) -> None:
             assert rung.audio is not None
             for kbps in (rung.video.kbps, rung.audio.kbps):
                 assert kbps is None or 0.0 < kbps < math.inf
-    if rng.random() < 0.2:
+    if rng.random() < 0.04:
         table = folder / "sound.parquet"
         if not table.exists():
             table.write_bytes(sound_bytes())
