@@ -103,6 +103,12 @@ def test_a_program_that_reads_no_more_of_its_pipe_does_not_stall(ffmpeg, program
         encoded(ffmpeg, tmp_path, program('head -c 9999 "$1" > /dev/null'), y4m="pipe")
 
 
+def _stop_once_there(pid: Path) -> None:
+    while not pid.exists() or not pid.read_text():
+        time.sleep(0.05)
+    stop_children()
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -115,8 +121,7 @@ def test_what_a_program_started_ends_with_it(ffmpeg, program, tmp_path_factory, 
     pid, stalls = tmp_path_factory.mktemp("pid") / "pid", dataclasses.replace(ffmpeg, stall_s=1.0)
     path = program(body.replace("PID", str(pid)))
     if message is None:  # as Ctrl-C does; what it says without end fills no memory
-        stopper = threading.Timer(1.5, stop_children)
-        stopper.start()
+        threading.Thread(target=_stop_once_there, args=[pid], daemon=True).start()
     with pytest.raises(MediaError, match=message):
         encoded(stalls, tmp_path, path)
     assert {p.name for p in tmp_path.iterdir()} == {"myenc"}
