@@ -1,8 +1,7 @@
-"""What a grid may hand to an encoder: options by an allow-list, parameters that name no file, commands without a shell.
+"""What a grid may hand to an encoder: options by an allow-list, commands without a shell.
 
 Options of ffmpeg are allowed by name; everything else (inputs, outputs, filters, maps, protocols, what the program sets
-itself) is refused. Parameters of an encoder are many and change with its version, so those are refused that name a file
-or that the program sets.
+itself) is refused. Parameters of the encoder itself are in `allowed_parameters`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-__all__ = ["OPTIONS", "check_arguments", "check_command", "check_params"]
+__all__ = ["OPTIONS", "check_arguments", "check_command"]
 
 _SOFTWARE = (
     "tune profile level bf refs b_strategy me_range subq qmin qmax qdiff qcomp trellis i_qfactor b_qfactor slices"
@@ -54,21 +53,8 @@ _SET_HERE = {
     **dict.fromkeys(("aom-params", "vvenc-params"), "set from params"),
     "threads": "set by the program",
 }
+_OPTION = re.compile(r"-[A-Za-z0-9_-]{1,60}(?::[va])?", re.ASCII)
 _VALUE = re.compile(r"[A-Za-z0-9_.,:=+|-]{1,200}", re.ASCII)
-_PARAM = re.compile(r"(?P<key>[A-Za-z0-9_-]{1,60})(?:=(?P<value>[A-Za-z0-9_.,;()+-]{0,200}))?", re.ASCII)
-# x265: csv, recon, analysis-save, scaling-list, dhdr10-info, film-grain; x264: cqm, opencl-clbin, dump-yuv.
-# SVT-AV1: fgs-table; libaom: film-grain-table, vmaf-model-path; vvenc: rcstatsfile, logofile, additional-...
-_OF_FILES = re.compile(
-    r"stats?|csv.*|recon.*|dump.*|input.*|output.*|.*file.*|.*path.*|.*-?save|.*-?load|.*-info|.*rpu.*|.*table.*|cqm|"
-    r"scaling-list|opencl.*|.*log.*|zones?|qpfile|dhdr10.*|lambda.*|first-pass.*",
-    re.IGNORECASE,
-)
-_OF_RATES = re.compile(
-    r"crf.*|qp|cqp|bitrate|targetbitrate|tbr|rc|ratecontrol|vbv.*|pass|passes|numpasses|keyint.*|min-keyint|scenecut|"
-    r"open-gop|intra-?period|refresh-?type|irefresh-type|decodingrefreshtype|scd|lp|threads|pools|frame-threads|"
-    r"force-?key.*|kf-(?:min|max).*|target-bitrate|end-usage|cq-level|q|bframe-?rc|width|height|fps.*|frames|seek",
-    re.IGNORECASE,
-)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _MOST_WORDS = 200
 
@@ -88,7 +74,7 @@ def check_arguments(args: Sequence[str], allowed: Collection[str]) -> None:
     for at in range(0, len(args), 2):
         word = args[at]
         name = word.removeprefix("-").partition(":")[0]
-        if not word.startswith("-") or not name:
+        if not _OPTION.fullmatch(word):
             raise ValueError(f"args holds {word!r} where an option must stand; write options and values in turn")
         if name not in allowed:
             why = _SET_HERE.get(name)
@@ -98,24 +84,6 @@ def check_arguments(args: Sequence[str], allowed: Collection[str]) -> None:
             raise ValueError(f"the argument {word!r} has no value; write options and values in turn")
         if not _VALUE.fullmatch(args[at + 1]):
             raise ValueError(f"the argument {word!r} has the value {args[at + 1]!r}; write a word or a number")
-
-
-def check_params(params: str) -> None:
-    """Refuse parameters of an encoder that name a file, or that are set from a grid's other keys.
-
-    Raises:
-        ValueError: the first that is refused, and why.
-    """
-    for item in params.split(":") if params else ():
-        match = _PARAM.fullmatch(item)
-        if match is None:
-            raise ValueError(f"params holds {item!r}; write it like aq-mode=3:me=umh, without spaces and paths")
-        if _OF_FILES.fullmatch(match["key"]) or (match["key"] == "film-grain" and not (match["value"] or "").isdigit()):
-            raise ValueError(f"the parameter {item!r} names a file or writes one, which no grid may; leave it out")
-        if _OF_RATES.fullmatch(match["key"]):
-            raise ValueError(
-                f"the parameter {item!r} is set by the program; use values or rates, rate_mode, max_rate and gop_s"
-            )
 
 
 def check_command(command: Sequence[str], known: Collection[str], source: str) -> None:

@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from abr_alloc.allowed_options import OPTIONS, check_arguments, check_command, check_params
+from abr_alloc.allowed_options import OPTIONS, check_arguments, check_command
+from abr_alloc.allowed_parameters import check_params
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.documents import number_of, shown, text_of
 from abr_alloc.encoders import GOP_S, HARDWARE, RATE_MODES, AudioEncoder, VideoEncoder
@@ -48,7 +49,7 @@ def encoders_of(found: Any) -> dict[str, VideoEncoder | AudioEncoder]:
     for name, settings in found.items():
         if not isinstance(settings, dict):
             raise ValueError(f"encoder {shown(name)} is {shown(settings)}, not an object")
-        is_audio = settings.get("codec") in AUDIO_CODECS
+        is_audio = str(settings.get("codec")) in AUDIO_CODECS
         read[name] = audio_encoder_of(name, settings) if is_audio else video_encoder_of(name, settings)
     return read
 
@@ -136,7 +137,7 @@ def _checked_ffmpeg(found: VideoEncoder) -> VideoEncoder:
         found = dataclasses.replace(found, preset=found.preset or software.default_preset)
     if found.params and (software is None or not software.params_option):
         raise ValueError(f"{found.encoder} takes no params; give its options as args")
-    check_params(found.params)
+    check_params(found.params, found.encoder)
     allowed = OPTIONS["software"] | software.options if software is not None else OPTIONS["hardware"]
     check_arguments(found.args, allowed)
     if found.pixel_format and not _PIXEL_FORMAT.fullmatch(found.pixel_format):

@@ -27,6 +27,7 @@ __all__ = [
     "fingerprint",
     "is_remote",
     "list_files",
+    "local_mode",
     "make_scratch_dir",
     "open_binary",
     "parse_location",
@@ -126,6 +127,15 @@ def require_no_pipe(path: Path) -> None:
     """
     if not is_remote(path) and path.is_fifo() and not str(path.absolute()).startswith(("/dev/", "/proc/")):
         raise OSError(errno.ESPIPE, "it is a pipe; write it to a file first", str(path))
+
+
+def local_mode(path: Path) -> int:
+    """Kind and mode of what lies there, as `stat` has them; 0 where nothing does, or where no file can have such a
+    name."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def exists(path: Path) -> bool:

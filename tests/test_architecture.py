@@ -16,9 +16,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 GROUND = (
     *(
         "allowed_options",
+        "allowed_parameters",
         "arguments",
         "codecs",
         "defaults",
+        "delimited",
         "disk",
         "documents",
         "encoder_settings",
@@ -175,7 +177,7 @@ TESTED_IN = {
     ),
     "cli/test_measure.py": ("cli.rendition_table", "runs.measure_run", "runs.rendition_list"),
     "measure/test_cache.py": ("measure.cache_size",),
-    "test_encoder_settings.py": ("allowed_options", "encoders"),
+    "test_encoder_settings.py": ("allowed_options", "allowed_parameters", "encoders"),
     "test_codecs.py": ("software_encoders",),
     "media/test_command_encoder.py": ("media.elementary",),
     "media/test_encoding.py": ("media.encoder_arguments",),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from abr_alloc.allowed_parameters import PARAMETERS
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.encoder_settings import encoders_of, settings_of, video_encoder_of
 from abr_alloc.encoders import default_encoder
@@ -60,6 +63,7 @@ def test_a_ladder_is_encoded_in_the_best_way_to_hold_a_rate() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"codec": ["h264"]}, "codec is ['h264'], not text"),
         ({"codec": "mpeg2"}, "unknown codec 'mpeg2'; use h264"),
         ({"encoder": "libx265"}, "'libx265' is no encoder of h264 that is known here; use libx264"),
         ({"encoder": "hevc_nvenc"}, "'hevc_nvenc' is no encoder of h264"),
@@ -90,6 +94,20 @@ def test_a_ladder_is_encoded_in_the_best_way_to_hold_a_rate() -> None:
         ({"params": "crf=20"}, "the parameter 'crf=20' is set by the program"),
         ({"params": "keyint=250"}, "the parameter 'keyint=250' is set by the program"),
         ({"params": "zones=0,9,q=3/10,20,q=4"}, "params holds 'zones=0,9,q=3/10,20,q=4'"),
+        ({"params": "crop-rect=8,8,8,8"}, "'crop-rect=8,8,8,8' is not among those that may be given to libx264"),
+        ({"params": "subm=7"}, "is it subme"),
+        ({"params": "open_gop=1"}, "the parameter 'open_gop=1' is set by the program"),  # x264 reads _ as -
+        ({"params": "no-scenecut"}, "the parameter 'no-scenecut' is set by the program"),
+        ({"params": "min_keyint=1"}, "is set by the program"),
+        ({"params": "aq-mode=3\\:stats=x"}, "params holds 'aq-mode=3\\\\'"),
+        ({"params": "aq-mode='3"}, "params holds"),
+        ({"params": "aq-mode=3:"}, "params holds ''"),
+        ({"params": "aq-mode=3\n"}, "params holds"),
+        ({"params": "aq-mode=\u0663"}, "params holds"),
+        ({"params": "aq-mode=3:" * 500}, "params has 5000 letters"),
+        ({"args": ["-tune:v:0", "film"]}, "'-tune:v:0' where an option must stand"),
+        ({"args": ["-/tune", "film"]}, "'-/tune' where an option must stand"),  # ffmpeg: the value from a file
+        ({"args": ["-tune", "film\n-f"]}, "the argument '-tune' has the value"),
     ],
 )
 def test_what_may_not_be_handed_to_an_encoder_is_refused_by_name(changes: dict, message: str) -> None:
@@ -121,6 +139,38 @@ def test_a_parameter_of_grain_is_no_file_where_it_is_a_number() -> None:
         video_encoder_of("grain", {"codec": "hevc", "params": "film-grain=model.bin"})
 
 
+# Each reads or writes a file, drops frames, or changes sizes, threads or key frames behind the program's back.
+WRONG = {
+    ("h264", "libx264"): "stats cqmfile dump-yuv opencl-clbin threads lookahead-threads sliced_threads fps force-cfr "
+    "intra-refresh qpfile zones log-file no-open-gop fake-interlaced crop-rect sar",
+    ("hevc", "libx265"): "csv recon stats analysis-save analysis-load analysis-reuse-file analysis-reuse-mode qpfile "
+    "dhdr10-info lambda-file zonefile chunk-start frame-dup lossless wpp pmode pools scaling-list=x abr-ladder "
+    "film-grain aom-film-grain dolby-vision-rpu nalu-file no-scenecut total-frames scenecut-qp-config",
+    ("av1", "libsvtav1"): "stats input-stat-file fgs-table roi-map-file resize-mode superres-mode rc tbr lp pin ss "
+    "config errlog skip frames passes force-key-frames enable-stat-report sframe-dist mbr",
+    ("av1", "libaom-av1"): "partition-info-path vmaf-model-path film-grain-table rate-distribution-info "
+    "second-pass-log two-pass-output sframe-dist frame-parallel error-resilient cq-level large-scale-tile",
+    ("vvc", "libvvenc"): "rcstatsfile RCStatsFile logofile c Threads ReconFile tracefile IntraPeriod numpasses frames",
+}
+
+
+@pytest.mark.parametrize(("codec", "encoder"), WRONG)
+def test_parameters_are_allowed_by_name(codec: str, encoder: str) -> None:
+    for name in WRONG[codec, encoder].split():
+        item = name if "=" in name else f"{name}=1"
+        for params in (item, f"{item}:{item}", name.partition("=")[0]):
+            with pytest.raises(ValueError, match="the parameter"):
+                video_encoder_of("mine", {"codec": codec, "encoder": encoder, "params": params})
+    every = ":".join(f"{name}=1" for name in sorted(PARAMETERS[encoder] - {"scaling-list"}))
+    assert video_encoder_of("mine", {"codec": codec, "encoder": encoder, "params": every}).params == every
+
+
+def test_every_encoder_with_parameters_says_which() -> None:
+    assert {name for name, software in SOFTWARE_ENCODERS.items() if software.params_option} == {*PARAMETERS}
+    off = {"codec": "hevc", "params": "no-sao:scaling-list=default"}
+    assert video_encoder_of("mine", off).params == off["params"]
+
+
 @pytest.mark.parametrize("name", ["h264", "Film", "film!", "", "x" * 33])
 def test_a_name_that_would_be_read_as_something_else_is_refused(name: str) -> None:
     with pytest.raises(ValueError):
@@ -134,3 +184,10 @@ def test_values_are_rounded_to_what_an_encoder_takes() -> None:
     assert film.nearest_value("crf", 99) == 51
     mine = video_encoder_of("mine", {"codec": "vp9", "command": COMMAND, "value_step": 0.5})
     assert mine.nearest_value("value", 7.3) == 7.5
+
+
+def test_the_page_lists_every_parameter() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "encoders.md").read_text().partition("## Parameters")[2]
+    for encoder, names in PARAMETERS.items():
+        listed = " ".join(page.partition(f"- `{encoder}`: ")[2].partition("\n- `")[0].split())
+        assert listed.split(", ") == sorted(names)

@@ -9,6 +9,7 @@ import click
 
 from abr_alloc import defaults
 from abr_alloc.cli import options, places
+from abr_alloc.location import is_remote
 
 __all__ = ["command"]
 
@@ -83,6 +84,7 @@ def command(
     if output.suffix.lower() in (".csv", ".json", ".txt"):
         raise click.UsageError(f"the output {output} is a feature table, which is Parquet; name it .parquet")
     places.check_output(output, [source, *renditions])
+    _spare_other_files(output)
 
     from abr_alloc.cli.listening import listener
     from abr_alloc.cli.printing import echo
@@ -133,6 +135,16 @@ def command(
             echo(rendition_table(measured, title))
         inform(f"{output}: {num_measured} renditions of {title} over {measured.frame['scene'].nunique()} scenes")
     raise_failed_renditions(failures, len(failures) + num_measured)
+
+
+def _spare_other_files(output: Path) -> None:
+    """Refuse to write over what is no table: it may be a rendition of a list, a stream of a package, or a log."""
+    if is_remote(output) or not output.is_file():
+        return
+    with output.open("rb") as file:
+        head = file.read(4)
+    if head not in (b"", b"PAR1"):
+        raise click.UsageError(f"the output {output} is there already and is no feature table; choose another with -o")
 
 
 def _check_usage(

@@ -14,6 +14,7 @@ from abr_alloc.errors import DeliveryError, UnitError
 from abr_alloc.formats.delivery_record import Delivery, ProbedValue
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.tasks import command_key
+from abr_alloc.media.programs import program_sha256
 from abr_alloc.targets import Target
 
 __all__ = ["audio_encoder", "check_gops", "probed_values", "refuse_strange_commands", "told_encoders", "video_encoder"]
@@ -125,14 +126,19 @@ def check_gops(encoders: Collection[VideoEncoder]) -> None:
 def refuse_strange_commands(order: Delivery, cache: Cache) -> None:
     """Refuse to run programs that a ladder file names, where `extract` has not run them from a grid of the user's.
 
+    What the file says of its program does not count: the program's own file is looked at.
+
     Raises:
-        DeliveryError: one was never run.
+        DeliveryError: one was never run, or its program is another since.
     """
     for name, encoder in encoders_of(order.encoders).items():
-        if encoder.command and not cache.has(command_key(encoder.command)):
+        if not encoder.command:
+            continue
+        here = dataclasses.replace(encoder, program_sha256=program_sha256(encoder.command[0]))
+        if not here.program_sha256 or not cache.has(command_key(here)):
             raise DeliveryError(
                 f"the ladder's encoder {name!r} runs a program, {shlex.join(encoder.command)}, that nothing here has "
-                "run before; look at it, and give `allow_commands` if you trust it"
+                "run before as it is now; look at it, and give `allow_commands` if you trust it"
             )
 
 

@@ -6,15 +6,14 @@ Of those, a row needs what tells its two streams: the label that a feature table
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
 from abr_alloc.allocation.given_ladder import GivenAudio, GivenLadder, GivenRung, GivenVideo
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
+from abr_alloc.delimited import read_cells
 from abr_alloc.documents import shown
 from abr_alloc.errors import LadderFormatError, UnitError
-from abr_alloc.location import require_no_pipe
 from abr_alloc.units import MAX_KBPS, parse_bitrate_kbps
 
 __all__ = ["COLUMNS", "read_ladder_rows"]
@@ -24,7 +23,6 @@ _AUDIO = ("audio_codec", "audio_kbps")
 COLUMNS = ("title", *_VIDEO, "video_target", *_AUDIO, "channels", "audio_target")
 """Columns that are read."""
 
-_MOST_ROWS = 100_000
 _MOST_PX = 65_536
 
 
@@ -35,20 +33,17 @@ def read_ladder_rows(path: Path) -> tuple[GivenLadder, ...]:
         LadderFormatError: it cannot be read, or a row breaks the format; the message names line and column.
     """
     try:
-        require_no_pipe(path)
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+        rows = read_cells(path)
     except FileNotFoundError:
         raise LadderFormatError(f"the ladder {path} does not exist; correct its name") from None
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise LadderFormatError(f"the ladder {path} cannot be read ({reason}); give CSV as UTF-8") from None
     if not rows:
         raise LadderFormatError(
             f"the ladder {path} is empty; its first line names columns: {','.join(_VIDEO + _AUDIO)}"
         )
-    (_, names), body = rows[0], rows[1 : _MOST_ROWS + 1]
+    (_, names), body = rows[0], rows[1:]
     _check_head(path, names)
     if not body:
         raise LadderFormatError(f"the ladder {path} has no rungs; write a line per rung below {','.join(names)}")

@@ -8,7 +8,6 @@ but cache entries, so that they run on one machine or on many.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.encoder_settings import settings_of
-from abr_alloc.encoders import default_encoder
+from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.envelope import is_same_sound, sound_envelope
@@ -97,7 +96,7 @@ class VideoTask:
                 cache.hand_on(self.key, encode)
             self._measure(cache, info, part, encode)
             if self.target.encoder is not None and self.target.encoder.command:
-                cache.put(command_key(self.target.encoder.command), {})
+                cache.put(command_key(self.target.encoder), {})
             if self.keep_encode:
                 cache.keep(encode, self._kept(cache))
 
@@ -213,7 +212,7 @@ class AudioTask:
                 self._check_length(float(packets.duration_s.sum()))
                 cache.put(self.encode_key(target), packet_times(packets))
                 if target.encoder is not None and target.encoder.command:
-                    cache.put(command_key(target.encoder.command), {})
+                    cache.put(command_key(target.encoder), {})
             for scene in self.scenes:
                 renditions = [
                     EncodedAudio(key=self.score_key(target, scene), path=encode, channels=target.channels)
@@ -240,9 +239,10 @@ class AudioTask:
         return is_same_sound(heard, cache.require(self.scan_key)["envelope"], self.start_s)
 
 
-def command_key(command: Sequence[str]) -> str:
-    """Entry that says that this user has run a command template, which a grid of theirs named."""
-    return cache_key(kind="command", command=list(command))
+def command_key(encoder: VideoEncoder | AudioEncoder) -> str:
+    """Entry that says that this user has run a command template, which a grid of theirs named, with this very file of
+    its program."""
+    return cache_key(kind="command", command=list(encoder.command), program=encoder.program_sha256)
 
 
 def _asked_facts(target: VideoTarget) -> dict[str, Any]:

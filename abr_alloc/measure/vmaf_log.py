@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import itertools
 import math
+import stat
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.errors import MediaError, VmafLogError
+from abr_alloc.location import local_mode
 from abr_alloc.markup import DamagedMarkup, elements_of
 from abr_alloc.measure.video import FRAME_METRICS, FrameScores
 
@@ -226,7 +228,7 @@ def _read(path: Path) -> _Log:
     """
     log = _Log(path=path)
     try:
-        if not path.is_file():  # nor a pipe, which might never end
+        if not stat.S_ISREG(local_mode(path)):  # nor a pipe, which might never end
             raise log.refused("is not a file" if path.exists() else "does not exist", "check the path")
         if path.stat().st_size > _MOST_BYTES:
             raise log.refused(f"is larger than {_MOST_BYTES >> 30} GiB", "give the log of one rendition")

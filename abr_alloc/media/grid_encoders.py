@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from abr_alloc.documents import shown, text_of
 from abr_alloc.encoder_settings import audio_encoder_of, video_encoder_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import UnitError
-from abr_alloc.media.programs import find_program
+from abr_alloc.media.programs import program_sha256
 from abr_alloc.targets import QUALITIES, Target
 from abr_alloc.units import parse_bitrate_kbps
 
@@ -37,10 +36,10 @@ def read_encoder(name: str, table: Mapping[str, Any]) -> tuple[NamedEncoder, tup
             settings["max_rate_kbps"] = parse_bitrate_kbps(text_of({"max_rate": settings.pop("max_rate")}, "max_rate"))
     except (ValueError, UnitError) as error:
         raise ValueError(f"encoder {name!r}: {error}") from None
-    is_audio = settings.get("codec") in AUDIO_CODECS
+    is_audio = str(settings.get("codec")) in AUDIO_CODECS
     encoder: NamedEncoder = (audio_encoder_of if is_audio else video_encoder_of)(name, settings)
     if encoder.command:
-        encoder = dataclasses.replace(encoder, program_sha256=_sha256(encoder.command[0]))
+        encoder = dataclasses.replace(encoder, program_sha256=program_sha256(encoder.command[0]))
     try:
         return encoder, _targets(encoder, asked)
     except ValueError as error:
@@ -114,15 +113,6 @@ def audio_target(codec: str, rate: Any, encoder: str = "") -> str:
     if not low <= kbps <= high:
         raise ValueError(f"{codec} takes {low:g} to {high:g} kbps, not {kbps:g}")
     return target
-
-
-def _sha256(program: str) -> str:
-    """Of a program's file, so that another version is another encoder; empty where it is not there."""
-    path = find_program(program)
-    try:
-        return "" if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
-        return ""
 
 
 _EXAMPLES = {"rates": '["500k", "2M"]', "values": "[28, 34]"}

@@ -1,7 +1,8 @@
 """The one door to other programs: start them, bound them, watch them, end them.
 
 No shell and no standard input. A running program ends with its caller: `stop_children` kills what is still under way,
-and where the caller may be killed outright, the kernel does (`end_children_with_their_thread`). On Linux each has
+and where the caller may be killed outright, the kernel does (`end_children_with_their_thread`). Programs that are no
+ffmpeg may be scripts that start others: each has a process group of its own, which ends with it. On Linux each has
 limits of memory, processor time and file size (`confinement.py`), and one that makes no progress is ended.
 """
 
@@ -9,8 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import os
 import shutil
+import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +33,7 @@ __all__ = [
     "end_children_with_their_thread",
     "find_program",
     "owned_by",
+    "program_sha256",
     "run",
     "run_program",
     "stop_children",
@@ -43,7 +49,8 @@ _ANSWER_S = 20.0  # a program that has not said its version by then never will
 _LOOK_EVERY_S = 2.0
 _SYSTEM_CODES = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 _GIVE_UP_S = 10.0  # what a dead network disk holds cannot be killed, and is left behind
-_children: dict[subprocess.Popen[bytes], str] = {}  # with their owner
+_LINGER_S = 4.0  # for what a program leaves running to finish what it writes
+_children: dict[subprocess.Popen[bytes], tuple[str, bool]] = {}  # with their owner, and whether they lead a group
 _children_lock = threading.RLock()  # a signal handler may ask for it while its own thread holds it
 _owner: ContextVar[str] = ContextVar("owner", default="")
 _stopped_owners: set[str] = set()
@@ -65,9 +72,17 @@ def stop_children(owner: str | None = None) -> None:
     with _children_lock:
         if owner is not None:
             _stopped_owners.add(owner)
-        for child, whose in list(_children.items()):
+        for child, (whose, leads) in list(_children.items()):
             if owner in (None, whose):
-                child.kill()
+                _kill(child, leads)
+
+
+def _kill(child: subprocess.Popen[bytes], leads: bool) -> None:
+    """Kill a program, and where it leads a group, what it started."""
+    child.kill()
+    if leads:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter of what has ended
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def end_children_with_their_thread() -> None:
@@ -90,13 +105,34 @@ def find_program(name: str) -> str | None:
     return shutil.which(name)
 
 
-def run_program(command: Sequence[str | Path], *, stall_s: float = STALL_S, cwd: Path | None = None) -> bytes:
-    """Run another program than ffmpeg, in the folder `cwd`, and return its stdout.
+def program_sha256(name: str) -> str:
+    """SHA-256 of a program's file, which another version of it does not have; empty where it cannot be read."""
+    path = find_program(name)
+    try:
+        if path is None:
+            return ""
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def run_program(command: Sequence[str | Path], *, stall_s: float = STALL_S, cwd: Path | None = None) -> None:
+    """Run another program than ffmpeg, in the folder `cwd`; what it says is kept for its failure alone, on disk.
 
     Raises:
-        ToolFailedError: it exited with another code than 0.
+        ToolFailedError: it exited with another code than 0, stood still, or left something running that holds on.
     """
-    return run(tuple(map(str, command)), stall_s=stall_s, cwd=cwd)[0]
+    words = tuple(map(str, command))
+    with tempfile.TemporaryFile(dir=cwd) as said:
+        try:
+            run(words, stall_s=stall_s, cwd=cwd, stdout=subprocess.DEVNULL, stderr=said, leads=True)
+        except ToolFailedError as error:
+            if error.stderr_tail:
+                raise
+            said.seek(max(0, said.seek(0, os.SEEK_END) - STDERR_TAIL_CHARS))
+            tail = said.read().decode("utf-8", "replace")
+            raise ToolFailedError(words, error.exit_code, tail) from error
 
 
 def run(
@@ -106,7 +142,9 @@ def run(
     timeout_s: float | None = None,
     stall_s: float = STALL_S,
     report: Path | None = None,
+    stdout: int = subprocess.PIPE,
     stderr: IO[bytes] | None = None,
+    leads: bool = False,
 ) -> tuple[bytes, bytes]:
     """Run a program to its end and return its stdout and stderr.
 
@@ -116,7 +154,9 @@ def run(
         timeout_s: end it after so many seconds, whatever it does.
         stall_s: end it when it has done nothing for so many seconds; 0 for never.
         report: a file in which it keeps telling how far it is: what it writes there alone is no progress.
+        stdout: where its stdout goes, which is returned from a pipe alone.
         stderr: a file for its stderr, which is then not returned.
+        leads: whether it leads a process group of its own, and all that it started ends with it.
 
     Raises:
         ToolFailedError: it could not be started, exited with another code than 0, took too long, or stood still.
@@ -131,8 +171,9 @@ def run(
                 [*_launcher, *command],
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=stdout,
                 stderr=stderr or subprocess.PIPE,
+                process_group=0 if leads else None,
             )
         except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
             if (
@@ -143,13 +184,15 @@ def run(
                     tool=command[0],
                 ) from error
             raise ToolFailedError(command, -1, str(error)) from error
-        _children[child] = owner
+        _children[child] = owner, leads
     try:
         confine(child.pid)
-        stdout, said = _attend(child, command, timeout_s, stall_s, report)
+        heard, said = _attend(child, command, timeout_s, stall_s, report)
     finally:
-        if child.poll() is None:
-            child.kill()
+        still_runs = child.poll() is None
+        if still_runs or leads:
+            _kill(child, leads)
+        if still_runs:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(_GIVE_UP_S)
         with _children_lock:
@@ -158,15 +201,15 @@ def run(
     if child.returncode != 0:
         tail = said.decode("utf-8", "replace")[-STDERR_TAIL_CHARS:]
         raise ToolFailedError(command, child.returncode, SIGNALS.get(child.returncode) or tail)
-    return stdout, said
+    return heard or b"", said
 
 
 def _attend(
     child: subprocess.Popen[bytes], command: Sequence[str], timeout_s: float | None, stall_s: float, report: Path | None
-) -> tuple[bytes, bytes | None]:
+) -> tuple[bytes | None, bytes | None]:
     """Take what a program says until it ends, and see whether it gets on."""
     end_s = None if timeout_s is None else time.monotonic() + timeout_s
-    looked_s, still_s, before = time.monotonic(), 0.0, None
+    looked_s, still_s, before, ended_s = time.monotonic(), 0.0, None, 0.0
     # Looking costs a task list: short programs are never looked at, and long ones ever less often than they may stall.
     every_s = min(_LOOK_EVERY_S, stall_s / 4) if stall_s else _LOOK_EVERY_S
     while True:
@@ -174,6 +217,12 @@ def _attend(
             return child.communicate(timeout=every_s if end_s is None else min(every_s, end_s - looked_s))
         except subprocess.TimeoutExpired:
             now_s = time.monotonic()
+        if child.poll() is not None:  # it ended, and what it started holds its output open
+            ended_s = ended_s or now_s
+            if now_s - ended_s >= _LINGER_S:
+                raise ToolFailedError(
+                    command, -1, "it ended and left something running; let it wait for what it starts"
+                )
         if end_s is not None and now_s >= end_s:
             raise ToolFailedError(command, -1, f"no answer within {timeout_s:g} s")
         found = read_progress(child.pid, report)

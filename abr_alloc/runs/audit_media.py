@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from abr_alloc import defaults
 from abr_alloc.allocation.given_ladder import GivenLadder, GivenRung
 from abr_alloc.errors import UnsupportedMediaError
-from abr_alloc.location import is_remote
+from abr_alloc.location import is_remote, local_mode
 from abr_alloc.table.table import FeatureTable, read_features
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _PARQUET = b"PAR1"
 
 def is_media(features: Path) -> bool:
     """Whether a file is none of the kind that feature tables are, so that it must be a source."""
-    if is_remote(features) or not features.is_file():
+    if is_remote(features) or not stat.S_ISREG(local_mode(features)):
         return False
     with features.open("rb") as file:
         return file.read(len(_PARQUET)) != _PARQUET and features.suffix.lower() != ".parquet"

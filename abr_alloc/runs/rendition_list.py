@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import logging
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from abr_alloc.delimited import read_cells
 from abr_alloc.errors import ArgumentError, MediaError, UnsupportedMediaError
+from abr_alloc.location import local_mode
 from abr_alloc.measure.renditions import FailedRendition, Rendition
 from abr_alloc.media.streams import read_streams
 from abr_alloc.packages.package import PackagedStream
@@ -59,7 +61,7 @@ def _expanded(
     for number, place in enumerate(places):
         if place.suffix.lower() == ".csv":
             yield from ((rendition, None) for rendition in _listed(place))
-        elif place.is_file() and is_package(place):
+        elif stat.S_ISREG(local_mode(place)) and is_package(place):
             home = folder / str(number)
             home.mkdir(parents=True, exist_ok=True)
             package = read_package(place, within=within)
@@ -77,27 +79,28 @@ def _expanded(
 def _listed(path: Path) -> Iterator[Rendition]:
     """Rows of a list; paths are from its own folder."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = read_cells(path)
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ArgumentError(f"the list {path} cannot be read ({reason}); give CSV with the column path") from error
-    names = list(rows[0]) if rows else []
-    if not rows or "path" not in names:
+    names = rows[0][1] if rows else []
+    if len(rows) < 2 or "path" not in names:
         raise ArgumentError(f"the list {path} has no column path, or no rows; give CSV with {', '.join(_COLUMNS)}")
-    strange = [name for name in names if name not in _COLUMNS]
+    strange = [name for name in names if name not in _COLUMNS or names.count(name) > 1]
     if strange:
-        raise ArgumentError(f"the list {path} has a column {strange[0]!r}; columns are {', '.join(_COLUMNS)}")
-    for number, row in enumerate(rows, start=2):
-        place, kind = (row["path"] or "").strip(), (row.get("kind") or "").strip()
-        if not place or (kind and kind not in _KINDS) or None in row:
-            what = "no path" if not place else f"the kind {kind!r}, not {', '.join(_KINDS)}" if kind else "more columns"
+        what = "twice the column" if strange[0] in _COLUMNS else "a column"
+        raise ArgumentError(f"the list {path} has {what} {strange[0]!r}; columns are {', '.join(_COLUMNS)}")
+    for number, cells in rows[1:]:
+        row = dict(zip(names, cells, strict=False))
+        place, kind, more = row.get("path", ""), row.get("kind", ""), len(cells) > len(names)
+        if not place or (kind and kind not in _KINDS) or more:
+            what = "no path" if not place else "more columns" if more else f"the kind {kind!r}, not {', '.join(_KINDS)}"
             raise ArgumentError(f"the list {path}, line {number}: it has {what}; correct it")
-        log = (row.get("vmaf_log") or "").strip()
+        log = row.get("vmaf_log", "")
         yield Rendition(
             path=path.parent / place,
             kind=kind,
-            label=(row.get("label") or "").strip() or Path(place).stem,
+            label=row.get("label", "") or Path(place).stem,
             where=str(path.parent / place),
             vmaf_log=path.parent / log if log else None,
         )

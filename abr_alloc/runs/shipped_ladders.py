@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import LadderFormatError
 from abr_alloc.formats.ladder_file import read_ladders
 from abr_alloc.formats.ladder_rows import read_ladder_rows
+from abr_alloc.location import local_mode
 
 if TYPE_CHECKING:
     from abr_alloc.packages.package import Package, PackagedStream
@@ -58,7 +60,7 @@ def read_shipped(path: Path, *, overhead: float = defaults.OVERHEAD) -> ShippedL
         LadderFormatError: nothing there can be read as a ladder.
         PackageError: a package cannot be read.
     """
-    if not path.is_dir():
+    if not stat.S_ISDIR(local_mode(path)):
         return _collect(path.name, [(None, ladder) for ladder in _read(path, overhead)])
     found: list[tuple[str | None, GivenLadder]] = []
     for entry in sorted(path.iterdir()):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import pytest
 
 from abr_alloc.table.table import read_features
@@ -94,6 +97,11 @@ def test_measured_and_own_encodes_are_planned_together(
         ("{muxed},video,a\n{muxed},video,a", "are both called 'a'"),
         ("{other},audio,a", "holds video, but was given as audio"),
         ("none.mp4,video,a", "does not exist"),
+        ("{muxed},video,a,b", "line 2: it has more columns"),
+        ("x" * 300 + ",video,a", "File name too long"),
+        ("..,video,a", "is a directory"),
+        ("{muxed},video,a\x1b[31mb", "is no printable text"),
+        ("{muxed},video,crf=28@film", "reads as what an encoder is asked for"),
     ],
 )
 def test_a_list_that_cannot_be_meant_is_refused_in_one_line(measure, source, muxed, other, tmp_path, row, said):
@@ -102,6 +110,25 @@ def test_a_list_that_cannot_be_meant_is_refused_in_one_line(measure, source, mux
     outcome = measure(source, listed, "-o", tmp_path / "f.parquet")
     assert outcome.code == 1
     assert said in outcome.error_line()
+
+
+def test_a_list_from_a_spreadsheet_is_read_and_a_pipe_refused(measure, source, muxed, tmp_path):
+    listed = tmp_path / "list.csv"
+    listed.write_bytes(f"\ufeffpath;kind;label\r\n {muxed} ;video;high\r\n;;\r\n".encode())
+    assert measure(source, listed, "-o", tmp_path / "f.parquet").code == 0
+    assert set(read_features(tmp_path / "f.parquet").frame["target"]) == {"high"}
+    os.mkfifo(tmp_path / "pipe.csv")
+    outcome = measure(source, tmp_path / "pipe.csv", "-o", tmp_path / "g.parquet")
+    assert (outcome.code, "it is a pipe" in outcome.error_line()) == (1, True)
+
+
+def test_what_is_no_table_is_not_written_over(measure, source, muxed, tmp_path):
+    mine, listed = tmp_path / "mine.mp4", tmp_path / "list.csv"
+    shutil.copy(muxed, mine)
+    listed.write_text("path\nmine.mp4\n")
+    outcome = measure(source, listed, "-o", mine)
+    assert (outcome.code, "is no feature table" in outcome.error_line()) == (2, True)
+    assert mine.read_bytes() == muxed.read_bytes()
 
 
 def test_options_that_exclude_each_other_are_usage(measure, source, muxed, example, tmp_path):

@@ -6,20 +6,24 @@ import dataclasses
 import json
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from abr_alloc.allocation.rendition import Probe, VideoRendition
 from abr_alloc.delivery.order import check_source, choose_ladder, make_order
-from abr_alloc.delivery.ordered_encoders import check_gops, probed_values, video_encoder
+from abr_alloc.delivery.ordered_encoders import check_gops, probed_values, refuse_strange_commands, video_encoder
 from abr_alloc.delivery.rendition_tasks import delivery_ask
-from abr_alloc.encoder_settings import video_encoder_of
+from abr_alloc.encoder_settings import encoders_of, video_encoder_of
 from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import DeliveryError, LadderFormatError, ToolMissingError
 from abr_alloc.formats.delivery_record import VideoOrder
 from abr_alloc.formats.ladder_file import read_ladders
+from abr_alloc.measure.cache import open_cache
+from abr_alloc.measure.tasks import command_key
 from abr_alloc.media.encoder_arguments import Ask
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.programs import program_sha256
 
 
 def info(**changes) -> MediaInfo:
@@ -240,3 +244,37 @@ def test_an_encoder_that_the_file_does_not_hold_and_a_label_are_refused() -> Non
     assert video_encoder(rendition("crf=28@film", 100.0), {"film": film}, "fast").preset == "fast"
     with pytest.raises(DeliveryError, match="h264 has a key frame every 2 s and film every 4 s"):
         check_gops([film, default_encoder("h264")])
+
+
+@pytest.mark.parametrize("codec", ["h264", "opus"])
+def test_a_command_runs_only_where_this_very_program_ran_from_a_grid(codec, tmp_path) -> None:
+    program, cache = tmp_path / "enc", open_cache(tmp_path / "cache")
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    command = [str(program), "{y4m}" if codec == "h264" else "{wav}", "{value}", "{out}"]
+
+    def refused(**changes) -> bool:
+        settings = {"codec": codec, "command": command} | changes
+        try:
+            refuse_strange_commands(SimpleNamespace(encoders={"mine": settings}), cache)
+        except DeliveryError as error:
+            assert "nothing here has run before" in str(error) and "`allow_commands`" in str(error)
+            return True
+        return False
+
+    assert refused()
+    (mine,) = encoders_of({"mine": {"codec": codec, "command": command}}).values()
+    ran = dataclasses.replace(mine, program_sha256=program_sha256(str(program)))
+    cache.put(command_key(ran), {})  # as extract does
+    assert not refused() and not refused(program_sha256="0" * 64)  # what a file says of itself does not count
+    assert refused(command=[*command, "--more"])
+    program.write_text("#!/bin/sh\n# another version\n")
+    assert refused() and refused(program_sha256=ran.program_sha256)
+    program.unlink()
+    assert refused() and refused(program_sha256=ran.program_sha256)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert not refused()
+    with pytest.raises(DeliveryError, match="allow_commands"):
+        order = SimpleNamespace(encoders={"mine": {"codec": codec, "command": command}})
+        refuse_strange_commands(order, open_cache(tmp_path / "other"))

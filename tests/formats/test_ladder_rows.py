@@ -31,6 +31,18 @@ def test_a_row_is_a_rung_with_its_line(read) -> None:
     assert (high.audio.codec, high.audio.kbps, high.video.kbps) == ("opus", 96.0, 2500.0)
 
 
+def test_semicolons_of_a_spreadsheet_are_read(read) -> None:
+    text = f"{HEAD}\r\n{ROW}\r\n".replace(",", ";")
+    assert read("\ufeff" + text) == read(text) == read(text.replace(";", ","))
+    with pytest.raises(LadderFormatError, match="line 2: video_kbps"):
+        read(text.replace("1800k", "1800,5"))
+
+
+def test_a_row_too_many_is_refused_and_not_left_out(read) -> None:
+    with pytest.raises(LadderFormatError, match="more than 100000 rows"):
+        read(f"{HEAD}\n" + f"{ROW}\n" * 100_001)
+
+
 def test_labels_alone_tell_a_rung(read) -> None:
     (found,) = read("video_target,audio_target\nv720,a128\n")
     assert (found.rungs[0].video.label, found.rungs[0].audio.label) == ("v720", "a128")

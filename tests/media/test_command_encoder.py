@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from abr_alloc.errors import MediaError, OutputError, ToolFailedError, ToolMissi
 from abr_alloc.media.command_encoder import Frames, encode_by_command
 from abr_alloc.media.encoder_arguments import Ask
 from abr_alloc.media.probe import read_packets
+from abr_alloc.media.programs import stop_children
 
 SOURCE = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=24:duration=2")
 NUM_FRAMES = 48
@@ -97,6 +101,35 @@ def test_a_program_that_reads_no_more_of_its_pipe_does_not_stall(ffmpeg, program
         encoded(ffmpeg, tmp_path, program("exit 3"), y4m="pipe")
     with pytest.raises(MediaError, match=r"before it had read all frames|wrote nothing"):
         encoded(ffmpeg, tmp_path, program('head -c 9999 "$1" > /dev/null'), y4m="pipe")
+
+
+def _stop_once_there(pid: Path) -> None:
+    while not pid.exists() or not pid.read_text():
+        time.sleep(0.05)
+    stop_children()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("sleep 300 & echo $! > PID; wait", "did nothing for 1 s and was ended"),
+        ("sleep 300 & echo $! > PID", "wrote nothing"),
+        ("sleep 300 & echo $! > PID; yes; exit 3", None),
+    ],
+)
+def test_what_a_program_started_ends_with_it(ffmpeg, program, tmp_path_factory, tmp_path, body, message) -> None:
+    pid, stalls = tmp_path_factory.mktemp("pid") / "pid", dataclasses.replace(ffmpeg, stall_s=1.0)
+    path = program(body.replace("PID", str(pid)))
+    if message is None:  # as Ctrl-C does; what it says without end fills no memory
+        threading.Thread(target=_stop_once_there, args=[pid], daemon=True).start()
+    with pytest.raises(MediaError, match=message):
+        encoded(stalls, tmp_path, path)
+    assert {p.name for p in tmp_path.iterdir()} == {"myenc"}
+    state = Path(f"/proc/{pid.read_text().strip()}/stat")
+    deadline = time.monotonic() + 5
+    while state.exists() and " Z " not in state.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not state.exists() or " Z " in state.read_text()
 
 
 def test_a_program_that_is_not_there_is_named_before_any_work(ffmpeg, tmp_path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import re
 import sys
 import threading
 import time
@@ -113,8 +114,9 @@ def test_a_failure_survives_the_way_from_a_worker():
 
 
 def test_a_program_gets_no_input_and_no_shell(tmp_path):
-    program = "import sys; print(sys.stdin.read(), sys.argv[1:])"
-    assert run_program([sys.executable, "-c", program, "$(touch x)", "a b"]) == b" ['$(touch x)', 'a b']\n"
+    program = "import sys; sys.exit(f'{sys.stdin.read()}{sys.argv[1:]}')"
+    with pytest.raises(ToolFailedError, match=re.escape("exit code 1: ['$(touch x)', 'a b']")):
+        run_program([sys.executable, "-c", program, "$(touch x)", "a b"])
 
 
 def test_a_program_that_cannot_be_started_has_failed(tmp_path):

@@ -276,6 +276,9 @@ def _ladder_document() -> dict[str, Any]:
         shared = run("ladder", table, "--rungs", "3", "--shared", "--json")
     document = json.loads(text)
     document["ladders"] += json.loads(shared)["ladders"]
+    words = {"encoder": "libx264", "preset": "slow", "params": "aq-mode=3:me=umh", "args": ["-tune", "film"]}
+    mine = {"codec": "h264", "command": ["enc", "{y4m}", "{value}", "{out}"], "program_sha256": "0" * 64}
+    document["features"]["encoders"] = {"h264": {"codec": "h264"} | words, "mine": mine}
     return document
 
 
@@ -345,23 +348,123 @@ def grid(rng: Random, folder: Path) -> None:
     if rng.random() < 0.5:
         text = '[video]\nsizes = [720, 360]\nrates = ["500k", "2M"]\n[video.crf]\nh264 = [20, 30.5]\nav1 = [30]\n'
         text += '[audio]\ncodecs = ["aac"]\naac = ["32k", "64k"]\nopus = ["32k"]\n'
+        text += _GRID_ENCODERS if rng.random() < 0.7 else ""
     found = load_grid(str(write(folder, "grid.toml", damaged_text(rng, text))))
     info = MediaInfo.__new__(MediaInfo)
     for field, value in (("width_px", 1920), ("height_px", 1080), ("channels", 2)):
         object.__setattr__(info, field, value)
+    for encoder in found.encoders.values():
+        _check_encoder(encoder)
     for codec in found.video_targets:
         assert all(t.width_px >= 2 and t.height_px >= 2 for t in found.video(info, codec))
     found.audio(info)
     assert all(isinstance(side, int) and 16 <= side <= 65536 for side in found.sizes_px)
     for targets in (*found.video_targets.values(), *found.audio_targets.values()):
-        assert all(0.0 <= _number(target) < math.inf for target in targets), targets
+        assert all(-1e9 <= _number(target) < 1e9 for target in targets), targets
+
+
+_GRID_ENCODERS = """
+[encoders.film]
+codec = "h264"
+preset = "fast"
+params = "aq-mode=3:me=umh:no-mbtree"
+args = ["-tune", "film", "-bf", "3"]
+gop_s = 1.5
+rate_mode = "capped-crf"
+max_rate = "4M"
+values = [30, 24.5]
+[encoders.card]
+codec = "hevc"
+encoder = "hevc_nvenc"
+preset = "p5"
+pixel_format = "yuv420p10le"
+rate_mode = "vbr"
+rates = ["500k", "2M"]
+[encoders.mine]
+codec = "vp9"
+command = ["enc", "--in", "{y4m}", "--q={value}", "--out", "{out}.ivf", "{gop}"]
+y4m = "pipe"
+value_step = 0.5
+values = [-3, 27]
+[encoders.sound]
+codec = "opus"
+args = ["-application", "audio"]
+rates = ["48k"]
+"""
+
+
+def _check_encoder(encoder: Any) -> None:
+    """What was accepted is handed to no program but as words that were looked at, and comes back as it was written."""
+    from abr_alloc.allowed_parameters import check_params
+    from abr_alloc.encoder_settings import encoders_of, settings_of
+
+    words = [*encoder.args, getattr(encoder, "params", ""), getattr(encoder, "pixel_format", ""), encoder.encoder]
+    assert all(word.isascii() and word.isprintable() and not set(word) & set("/\\'\"* ") for word in words), words
+    assert all(word.startswith("-") for word in encoder.args[::2])
+    if getattr(encoder, "params", ""):
+        check_params(encoder.params, encoder.encoder)
+    assert not encoder.command or any("{out}" in word for word in encoder.command)
+    assert encoders_of({encoder.name: strict(json.dumps(settings_of(encoder)))}) == {encoder.name: encoder}
+
+
+@reader(4)
+def encoder_settings(rng: Random, folder: Path) -> None:
+    """As tables, ladders and delivery records carry them."""
+    from abr_alloc.documents import parse_json
+    from abr_alloc.encoder_settings import encoders_of
+    from abr_alloc.errors import GridError
+
+    words = {"codec": "h264", "encoder": "libx264", "params": "aq-mode=3:me=umh", "args": ["-tune", "film"]}
+    film = words | {"rate_mode": "capped-crf", "max_rate_kbps": 900.0, "gop_s": 1.0, "pixel_format": "yuv420p"}
+    mine = {"codec": "vp9", "command": ["enc", "{y4m}", "{value}", "{out}.ivf"], "y4m": "pipe", "value_step": 1.0}
+    document = {"film": film, "mine": mine, "sound": {"codec": "aac", "args": ["-cutoff", "16000"]}}
+    try:
+        found = encoders_of(parse_json(damaged_json(rng, document)))
+    except ValueError as error:  # as every reader of a file that carries them does
+        raise GridError(str(error) or "no message") from error
+    for encoder in found.values():
+        _check_encoder(encoder)
 
 
 def _number(target: str) -> float:
-    from abr_alloc.units import parse_bitrate_kbps
+    from abr_alloc.targets import Target
 
-    kind, _, value = target.partition("=")
-    return float(value) if kind == "crf" else parse_bitrate_kbps(value)
+    found = Target(target)
+    return found.kbps if found.is_rate else found.number
+
+
+@reader(4)
+def ladder_rows(rng: Random, folder: Path) -> None:
+    from abr_alloc.formats.ladder_rows import read_ladder_rows
+
+    text = "title,video_codec,width_px,height_px,video_kbps,video_target,audio_codec,audio_kbps,channels,audio_target\n"
+    text += "a,h264,640,360,900k,v360,aac,64k,2,a64\nb,hevc,1280,720,1.8M,,opus,96,,\n"
+    if rng.random() < 0.3:
+        text = text.replace(",", ";").replace("\n", "\r\n")
+    path = write(folder, "ladder.csv", damaged_text(rng, text))
+    for found in read_ladder_rows(path):
+        assert found.rungs
+        for rung in found.rungs:
+            assert rung.audio is not None
+            for kbps in (rung.video.kbps, rung.audio.kbps):
+                assert kbps is None or 0.0 < kbps < math.inf
+    if rng.random() < 0.04:
+        table = folder / "sound.parquet"
+        if not table.exists():
+            table.write_bytes(sound_bytes())
+        strict(run("audit", table, "--ladder", path, "--json", "--model", "product-fitted"))
+
+
+@reader(3)
+def rendition_list(rng: Random, folder: Path) -> None:
+    from abr_alloc.runs.rendition_list import list_renditions
+
+    init = "hls/video/64/init.mp4"
+    text = f"path,kind,label,vmaf_log\n{init},video,low,log.xml\nnone.mp4,,high,\n{init},both,a b,\n"
+    path = write(folder, "list.csv", damaged_text(rng, text))
+    found, failed = list_renditions([path], (), folder / "streams")
+    assert all(one.rendition.label.isprintable() or str(one.error) for one in failed)
+    assert all(one.label and one.label.isprintable() and "=" not in one.label[:4] for one in found)
 
 
 @reader(5)

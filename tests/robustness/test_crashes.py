@@ -35,13 +35,22 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.fixture(scope="module")
+def shipped(make_media, clip) -> Path:
+    """A rendition of the clip that somebody made."""
+    small = ("-vf", "scale=64:42", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-c:a", "aac")
+    return make_media("shipped.mp4", "-i", clip, *small)
+
+
 @pytest.fixture
-def command(request, clip, tiny_grid, film, film_ladder, example, tmp_path):
+def command(request, clip, shipped, tiny_grid, film, film_ladder, example, tmp_path):
     """Words of a command, and the folder of its outputs."""
     out, cache = tmp_path / "out", tmp_path / "cache"
     out.mkdir()
     if request.param == "extract":
         words = ["extract", clip, "-o", out / "t.parquet", "--grid", tiny_grid, "--cache", cache, "--jobs", "1"]
+    elif request.param == "measure":
+        words = ["measure", clip, shipped, "-o", out / "t.parquet", "--cache", cache, "--jobs", "1"]
     elif request.param == "encode":
         words = ["encode", film, "--ladder", film_ladder, "-o", out / "stream", "--cache", cache, "--jobs", "1"]
     else:
@@ -78,7 +87,7 @@ def clean_run(words, out, cache, run_command, monkeypatch):
     return code, normal(tree(out)), counted.passed
 
 
-@pytest.mark.parametrize("command", ["extract", "encode", "plan"], indirect=True)
+@pytest.mark.parametrize("command", ["extract", "measure", "encode", "plan"], indirect=True)
 def test_a_fault_at_any_passage_is_told_and_the_next_run_completes(
     command, run_command, in_threads, monkeypatch, request
 ):
@@ -108,7 +117,7 @@ def test_a_fault_at_any_passage_is_told_and_the_next_run_completes(
             assert normal(tree(out)) == whole, where
 
 
-@pytest.mark.parametrize("command", ["extract", "encode", "plan"], indirect=True)
+@pytest.mark.parametrize("command", ["extract", "measure", "encode", "plan"], indirect=True)
 def test_kill_at_a_passage_leaves_what_the_next_run_completes(command, run_command, in_threads, monkeypatch, request):
     words, out, cache = command
     expected_code, whole, doors = clean_run(words, out, cache, run_command, monkeypatch)

@@ -144,6 +144,42 @@ def test_a_file_keeps_its_mode(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+AUDITED = ("--title", "documentary-nasa-jwst-270p", "--network", "lognormal:median=300k,sigma=0.9")
+AUDIT_HEAD = "video_codec,width_px,height_px,video_kbps,video_target,audio_codec,audio_kbps"
+
+
+@pytest.fixture
+def shipped(tmp_path):
+    path = tmp_path / "shipped.csv"
+    path.write_text(f"{AUDIT_HEAD}\nh264,426,240,25k,,aac,128k\nh264,480,270,230k,,aac,192k\n")
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["json", "csv", "parquet"])
+def test_a_pipe_gets_the_audit_that_a_file_would(suffix, run_command, example, shipped, tmp_path):
+    pipe, file = tmp_path / f"pipe.{suffix}", tmp_path / f"file.{suffix}"
+    os.mkfifo(pipe)
+    reader, found = read_later(pipe)
+    for output in (pipe, file):
+        outcome = run_command("audit", example, "--ladder", shipped, *AUDITED, "-o", output)
+        assert outcome.code == 0, outcome.stderr
+    reader.join(10)
+    assert found == [file.read_bytes()]
+
+
+def test_an_audit_is_of_files_and_prints_no_escapes(run_command, example, shipped, tmp_path):
+    os.mkfifo(tmp_path / "pipe.m3u8")
+    (tmp_path / "round.mpd").symlink_to(tmp_path / "round.mpd")
+    for name in ("pipe.m3u8", "round.mpd", "x" * 300 + ".csv", "x" * 300 + ".m3u8", "x" * 300):
+        outcome = run_command("audit", example, "--ladder", tmp_path / name)
+        assert (outcome.code, len(outcome.stderr.splitlines())) == (1, 1), name
+        assert outcome.error_line()
+    assert run_command("audit", tmp_path / ("x" * 300), "--ladder", shipped).error_line()
+    shipped.write_text(f"{AUDIT_HEAD}\nh264,426,240,25k,\x1b[31m\u202ex,aac,128k\n", encoding="utf-8")
+    outcome = run_command("audit", example, "--ladder", shipped, *AUDITED)
+    assert outcome.stdout + outcome.stderr == printable(outcome.stdout + outcome.stderr)
+
+
 # Text from outside, on a terminal and in a spreadsheet.
 
 
