@@ -29,9 +29,9 @@ from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.ladder import design_ladders, list_candidates
 from abr_alloc.allocation.ladder_rules import LadderRules, most_audio
 from abr_alloc.allocation.matching import MatchedRung
+from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.priced_search import BestLadder, Limit, search
 from abr_alloc.allocation.priced_steps import PricedSteps
-from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.reference import offered_rates_kbps
 from abr_alloc.allocation.rung import Ladder, make_ladder, with_preferences
 from abr_alloc.allocation.same_encodes import best_pairing, rungs_to_keep

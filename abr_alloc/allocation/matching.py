@@ -139,13 +139,11 @@ def _match(surface: QualitySurface, given: GivenRung, curves_of: Callable[[str, 
 
 
 def _labelled(video: Sequence[VideoRendition], given: GivenVideo) -> int | None:
-    """The measured rendition of this name, of about this size; of just this, where an encoder was asked by that name."""
+    """The measured rendition of this name and about this size; of just this size where an encoder was asked."""
     found = [
         i
         for i, v in enumerate(video)
-        if v.target == given.label
-        and given.codec in ("", v.codec)
-        and _has_size(v, given)
+        if v.target == given.label and given.codec in ("", v.codec) and _has_size(v, given)
     ]
     return found[0] if len(found) == 1 else None
 
