@@ -183,8 +183,7 @@ def test_a_package_is_judged_by_its_labels_and_paired_anew_without_any_encode(
     assert again.code == 0, "its own file may be replaced"
     nested = new.parent / "nested" / "master.m3u8"
     nested.parent.mkdir()
-    nested.write_text(new.read_text())
-    nested.write_text(re.sub(r'(^|URI=")([^#\n"]+\.m3u8)', rf"\1../\2", nested.read_text(), flags=re.MULTILINE))
+    nested.write_text(re.sub(r'(^|URI=")([^#\n"]+\.m3u8)', r"\1../\2", new.read_text(), flags=re.MULTILINE))
     shut = audit(nested, features=measured)
     assert shut.code == FAILURE and "allow a folder above it with --within" in shut.stderr
     best = audit(nested, "--within", new.parents[-2], "--write-master", nested.parent / "b.m3u8", features=measured)
