@@ -6,15 +6,16 @@ A gain is told with its size, whatever that is. Where it is smaller than what th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from abr_alloc.allocation.alternatives import Alternative
-from abr_alloc.allocation.audit_results import AuditedRung, LadderAudit
+from abr_alloc.allocation.audit_results import LadderAudit
+from abr_alloc.allocation.rung import Ladder, dominator
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 
-__all__ = ["Advice", "advise", "pair_text"]
+__all__ = ["Advice", "advise", "audio_name", "pair_text", "rungs_text"]
 
 Kind = Literal["pair", "drop", "new audio", "encode", "redesign"]
 
@@ -51,7 +52,7 @@ def advise(audit: LadderAudit) -> tuple[Advice, ...]:
 
 
 def _advice(audit: LadderAudit) -> Iterator[Advice]:
-    if audit.re_paired is not None and _is_worth(audit.re_paired, audit):
+    if audit.re_paired is not None and (_is_worth(audit.re_paired, audit) or audit.trimmed or _drops_audio(audit)):
         muxed = any(audit.rungs[change.rung - 1].muxed for change in audit.re_paired.changed)
         text = f"Pair again, without any encode{' (multiplexed anew)' if muxed else ''}: "
         text += _changes(audit, audit.re_paired)
@@ -59,9 +60,9 @@ def _advice(audit: LadderAudit) -> Iterator[Advice]:
     if audit.trimmed is not None:
         dropped = tuple(sorted(set(range(1, len(audit.rungs) + 1)) - set(audit.trimmed.kept)))
         first = "Drop" if audit.re_paired is None else "Then drop"
-        text = f"{first} {_rungs(dropped)}: {'; '.join(_why_dropped(audit, dropped))}"
+        text = f"{first} {rungs_text(dropped)}: {'; '.join(_why_dropped(audit, dropped))}"
         if len(dropped) > _MOST_REASONS:
-            text = f"{first} {_rungs(dropped)}, so that {_rungs(audit.trimmed.kept)} stay"
+            text = f"{first} {rungs_text(dropped)}, so that {rungs_text(audit.trimmed.kept)} stay"
         yield _of("drop", dropped, text, audit.trimmed, audit)
     if audit.new_audio is not None and _is_worth(audit.new_audio, audit) and _beats(audit.new_audio, audit.re_paired):
         text = f"With new audio alone, the videos as they are: {_changes(audit, audit.new_audio)}"
@@ -69,22 +70,24 @@ def _advice(audit: LadderAudit) -> Iterator[Advice]:
     yield from _encodes(audit)
     new = audit.redesigned
     if new is not None and new.gain_mos >= _LEAST_GAIN_MOS and _beats(new, audit.re_paired):
-        yield _of("redesign", (), f"{_ladder(audit, new)} (`abr-alloc ladder` designs it)", new, audit)
-    if audit.cheapest is not None and audit.cheapest.saved_kbps >= _LEAST_SAVED * audit.mean_kbps:
-        tops = [one.rungs[-1].avq_mos for one in (audit.cheapest.ladder, audit.ladder)]
+        more = f"{audit.redesigned_reason}; " if audit.redesigned_reason else ""
+        yield _of("redesign", (), f"{_ladder(audit, new)} ({more}`abr-alloc ladder` designs it)", new, audit)
+    if audit.switching_cheapest is not None and audit.switching_cheapest.saved_kbps >= _LEAST_SAVED * audit.mean_kbps:
+        tops = [one.rungs[-1].avq_mos for one in (audit.switching_cheapest.ladder, audit.ladder)]
         text = (
-            f"Or {_ladder(audit, audit.cheapest).lower()} that sends least for the same expected AVQ; "
+            f"Or {_ladder(audit, audit.switching_cheapest).lower()} that sends least for the same expected AVQ; "
             f"its top rung gives {tops[0]:.2f}, not {tops[1]:.2f}"
         )
-        yield _of("redesign", (), text, audit.cheapest, audit)
+        yield _of("redesign", (), text, audit.switching_cheapest, audit)
 
 
 def _encodes(audit: LadderAudit) -> Iterator[Advice]:
-    """Rungs whose rate would buy more with another video."""
+    """Rungs whose rate would buy more with another video; where that is there already, pairing says so."""
+    there = {one.identity for found in audit.rungs for one in (found.rung.video, found.rung.audio)}
     for number, rung in enumerate(audit.rungs, 1):
-        if rung.best.gain_mos < _LEAST_STEP_MOS:
-            continue
         own, best = rung.rung, rung.best
+        if best.gain_mos < _LEAST_STEP_MOS or (audit.re_paired and {best.video.identity, best.audio.identity} <= there):
+            continue
         text = (
             f"Rung {number} ({pair_text(own.video, own.audio)}): the same total with {audio_name(best.audio)} and "
             f"{_size(best.video)} at {best.video.bitrate_kbps:.0f}k gives {best.gain_mos:+.2f}"
@@ -136,25 +139,41 @@ def _is_worth(way: Alternative, audit: LadderAudit) -> bool:
     return way.gain_mos >= _LEAST_GAIN_MOS or way.saved_kbps >= _LEAST_SAVED * audit.mean_kbps
 
 
+def _drops_audio(audit: LadderAudit) -> bool:
+    """Whether the re-paired ladder needs fewer audio renditions."""
+    ladders = [audit.ladder] if audit.re_paired is None else [audit.ladder, audit.re_paired.ladder]
+    return len({rung.audio.identity for rung in ladders[-1].rungs}) < len({r.audio.identity for r in ladders[0].rungs})
+
+
 def _beats(way: Alternative, cheaper: Alternative | None) -> bool:
     return cheaper is None or way.gain_mos > cheaper.gain_mos + _LEAST_GAIN_MOS
 
 
 def _why_dropped(audit: LadderAudit, dropped: Sequence[int]) -> Iterator[str]:
+    """Why, each by its number; of the ladder that is dropped from, which is the re-paired one where there is one."""
+    ladder = audit.ladder if audit.re_paired is None else audit.re_paired.ladder
+    numbers = _numbers(audit, ladder)
     for number in dropped:
-        rung = audit.rungs[number - 1]
-        below = audit.rungs[number - 2] if number > 1 else None
-        if rung.dominated_by is not None:
-            less = rung.rung.total_kbps - audit.rungs[rung.dominated_by - 1].rung.total_kbps
-            yield f"rung {number} is no better than rung {rung.dominated_by}, which takes {less:.0f}k less"
-        elif below is not None and below.step_mos is not None:
-            yield f"rung {number} adds {below.step_mos:.2f} to rung {number - 1}{_played(rung)}"
+        k = numbers.index(number)
+        rung, better = ladder.rungs[k], dominator(ladder, k)
+        if better is not None:
+            less = rung.total_kbps - ladder.rungs[better - 1].total_kbps
+            yield f"rung {number} is no better than rung {numbers[better - 1]}, which takes {less:.0f}k less"
+        elif k > 0:
+            step = rung.avq_mos - ladder.rungs[k - 1].avq_mos
+            yield f"rung {number} adds {step:.2f} to rung {numbers[k - 1]}, played by {100 * rung.played_share:.1f} %"
         else:
-            yield f"rung {number} is played by {100 * rung.rung.played_share:.1f} %"
+            yield f"rung {number} is played by {100 * rung.played_share:.1f} %"
 
 
-def _played(rung: AuditedRung) -> str:
-    return f", played by {100 * rung.rung.played_share:.1f} %"
+def _numbers(audit: LadderAudit, ladder: Ladder) -> list[int]:
+    """Of the rungs of the re-paired ladder, which come by their own totals, the numbers that they have in the table."""
+    other = {} if audit.re_paired is None else {c.rung: c.to_audio for c in audit.re_paired.changed}
+    numbers: dict[tuple[Hashable, str], list[int]] = {}
+    for number, found in enumerate(audit.rungs, 1):
+        key = found.rung.video.identity, other.get(number, found.rung.audio.target)
+        numbers.setdefault(key, []).append(number)
+    return [numbers[rung.video.identity, rung.audio.target].pop(0) for rung in ladder.rungs]
 
 
 def _changes(audit: LadderAudit, way: Alternative) -> str:
@@ -165,11 +184,11 @@ def _changes(audit: LadderAudit, way: Alternative) -> str:
         before = audio_name(audit.rungs[change.rung - 1].rung.audio)
         by_audio.setdefault((before, audio_name(of_target[change.to_audio])), []).append(change.rung)
     return ", ".join(
-        f"{_rungs(sorted(numbers))} {after} instead of {before}" for (before, after), numbers in by_audio.items()
+        f"{rungs_text(sorted(numbers))} {after} instead of {before}" for (before, after), numbers in by_audio.items()
     )
 
 
-def _rungs(numbers: Sequence[int]) -> str:
+def rungs_text(numbers: Sequence[int]) -> str:
     """`rung 3`, `rungs 1-3, 5`."""
     runs: list[list[int]] = []
     for number in numbers:

@@ -29,12 +29,13 @@ from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.ladder import design_ladders, list_candidates
 from abr_alloc.allocation.ladder_rules import LadderRules, most_audio
 from abr_alloc.allocation.matching import MatchedRung
+from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.priced_search import BestLadder, Limit, search
 from abr_alloc.allocation.priced_steps import PricedSteps
 from abr_alloc.allocation.reference import offered_rates_kbps
-from abr_alloc.allocation.rung import FOOT_MOS, Ladder, make_ladder, with_preferences
+from abr_alloc.allocation.rung import Ladder, make_ladder, with_preferences
 from abr_alloc.allocation.same_encodes import best_pairing, rungs_to_keep
-from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, drop_wasted_audio
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, drop_wasted_audio, lean_audio
 from abr_alloc.errors import InfeasibleLadderError
 
 __all__ = [
@@ -43,7 +44,6 @@ __all__ = [
     "Family",
     "cheapest",
     "families",
-    "losses_mos",
     "mean_kbps_of",
     "new_audio",
     "re_paired",
@@ -145,9 +145,10 @@ def _alternative(
 def re_paired(family: Family) -> Alternative | None:
     """The best audio of the ladder beside each of its videos; None where it is as good as that already.
 
-    Every video stays in as many rungs as it is in. Audio never falls where video rises.
+    Every video stays in as many rungs as it is in. Audio never falls where video rises. Audio that is dearer than
+    another of the ladder which is transparent goes.
     """
-    chosen = _best_audio(family, sorted({rung.audio_index for rung in family.rungs}), None)
+    chosen = _own_pairs(family)
     return None if chosen is None else _paired(family, chosen)
 
 
@@ -158,6 +159,13 @@ def new_audio(family: Family, rules: LadderRules) -> Alternative | None:
     offered = [i for i, a in enumerate(family.own.audio) if a.identity in lean]
     chosen = _best_audio(family, offered, rules.max_audio)
     return None if chosen is None else _paired(family, chosen)
+
+
+def _own_pairs(family: Family) -> list[tuple[MatchedRung, int]] | None:
+    """Without the dearest audio where that may be: a video that stands in many rungs needs as many renditions."""
+    used = sorted({rung.audio_index for rung in family.rungs})
+    lean = [used[k] for k in lean_audio([family.own.audio[i] for i in used])]
+    return _best_audio(family, lean, None) or (None if lean == used else _best_audio(family, used, None))
 
 
 def _best_audio(family: Family, audio: Sequence[int], max_audio: int | None) -> list[tuple[MatchedRung, int]] | None:
@@ -175,7 +183,8 @@ def _best_audio(family: Family, audio: Sequence[int], max_audio: int | None) -> 
         return None
     chosen = [(r, columns[a]) for r, a in zip(rows, found.tolist(), strict=True)]
     gain_mos = family.ladder_of(chosen).expected_avq_mos - family.as_it_is().expected_avq_mos
-    return chosen if gain_mos > 0.0 and any(i != r.audio_index for r, i in chosen) else None
+    least_mos = 0.0 if known else -TIE_MOS  # audio beyond transparent goes even where the model sees a trace of it
+    return chosen if gain_mos > least_mos and any(i != r.audio_index for r, i in chosen) else None
 
 
 def _paired(family: Family, chosen: Sequence[tuple[MatchedRung, int]]) -> Alternative:
@@ -195,7 +204,7 @@ def trimmed(family: Family, rules: LadderRules, max_loss_mos: float) -> Alternat
     Neighbours that were none before are no further apart than the rules allow, and neither stream falls between them:
     of a ladder that offers every video with every audio, pairs remain that rise.
     """
-    pairs = _best_audio(family, sorted({rung.audio_index for rung in family.rungs}), None)
+    pairs = _own_pairs(family)
     pairs = [(rung, rung.audio_index) for rung in family.rungs] if pairs is None else pairs
     whole = family.ladder_of(pairs)
     total = np.array([r.total_kbps for r in whole.rungs])
@@ -215,15 +224,6 @@ def trimmed(family: Family, rules: LadderRules, max_loss_mos: float) -> Alternat
     place = {id(rung): i for i, rung in enumerate(family.rungs, 1)}
     numbers = tuple(sorted(place[id(rung)] for rung, _ in kept))
     return _alternative(whole, family.ladder_of(kept), kept=numbers)
-
-
-def losses_mos(family: Family) -> list[float]:
-    """The expected AVQ that the ladder as it is loses without every rung alone, MOS, (K,): negative for a gain."""
-    is_now, found = family.as_it_is().expected_avq_mos, []
-    for k in range(len(family.rungs)):
-        others = [(r, r.audio_index) for i, r in enumerate(family.rungs) if i != k]
-        found.append(is_now - (family.ladder_of(others).expected_avq_mos if others else FOOT_MOS))
-    return found
 
 
 def redesigned(family: Family, rules: LadderRules, round_kbps: float) -> tuple[Alternative | None, str]:

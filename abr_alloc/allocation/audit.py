@@ -23,7 +23,6 @@ from abr_alloc.allocation.alternatives import (
     Family,
     cheapest,
     families,
-    losses_mos,
     mean_kbps_of,
     new_audio,
     re_paired,
@@ -44,7 +43,7 @@ from abr_alloc.allocation.given_ladder import GivenLadder
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.matching import UnmatchedRung, match_ladder
 from abr_alloc.allocation.path import TIE_MOS
-from abr_alloc.allocation.rung import Ladder, Rung, keeps_rules
+from abr_alloc.allocation.rung import FOOT_MOS, Ladder, Rung, dominator, keeps_rules
 from abr_alloc.allocation.surface import QualitySurface, drop_wasted_audio
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import LadderFormatError
@@ -182,27 +181,21 @@ def _audit_family(family: Family, *, shares: SceneShares, model: Model, options:
     )
 
 
+def losses_mos(family: Family) -> list[float]:
+    """The expected AVQ that the ladder as it is loses without every rung alone, MOS, (K,): negative for a gain."""
+    is_now, found = family.as_it_is().expected_avq_mos, []
+    for k in range(len(family.rungs)):
+        others = [(r, r.audio_index) for i, r in enumerate(family.rungs) if i != k]
+        found.append(is_now - (family.ladder_of(others).expected_avq_mos if others else FOOT_MOS))
+    return found
+
+
 def _priced(way: Alternative | None, beside: Ladder, *, prices: Prices | None, duration_s: float) -> Alternative | None:
     """An alternative with what it costs less than the ladder that its saving is beside."""
     if way is None or prices is None:
         return way
     costs = [ladder_cost(prices, one, duration_s).total for one in (beside, way.ladder)]
     return dataclasses.replace(way, saved_cost=costs[0] - costs[1])
-
-
-def dominator(ladder: Ladder, k: int) -> int | None:
-    """Number of the best rung that is as good as rung k (from 0), or better, at no more rate; None where none is.
-
-    Of two that are equal in both the upper is dominated.
-    """
-    own = ladder.rungs[k]
-    better = [
-        (-rung.avq_mos, rung.total_kbps, j)
-        for j, rung in enumerate(ladder.rungs)
-        if (rung.total_kbps <= own.total_kbps and rung.avq_mos >= own.avq_mos)
-        and (rung.total_kbps < own.total_kbps or rung.avq_mos > own.avq_mos or j < k)
-    ]
-    return min(better)[2] + 1 if better else None
 
 
 def _best_at_rate(surface: QualitySurface, rung: Rung) -> BestAtRate:

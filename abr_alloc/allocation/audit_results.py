@@ -21,6 +21,9 @@ Verdict = Literal["right", "too much", "too little"]
 """Whether a rung's audio is right for its rate."""
 
 
+_ROUNDING_MOS = 1e-5  # AVQ is predicted in single precision
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditOptions:
     """What a ladder is held against."""
@@ -134,6 +137,24 @@ class LadderAudit:
         """The largest gain of all alternatives, MOS; 0 where none gains."""
         ways = (self.re_paired, self.new_audio, self.redesigned)
         return max(0.0, *(way.gain_mos for way in ways if way is not None)) if any(ways) else 0.0
+
+    @property
+    def switching_cheapest(self) -> Alternative | None:
+        """`cheapest`, but a single rung: to a ladder that switches, that is no alternative."""
+        if self.cheapest is None or len(self.cheapest.ladder.rungs) > 1 or len(self.rungs) == 1:
+            return self.cheapest
+        return None
+
+    @property
+    def saved_share(self) -> float:
+        """The most that could be saved of what is sent, for no less expected AVQ, 0-1."""
+        ways = (self.re_paired, self.trimmed, self.new_audio, self.redesigned, self.switching_cheapest)
+        mean = [
+            way.mean_kbps
+            for way in ways
+            if way is not None and way.ladder.expected_avq_mos >= self.ladder.expected_avq_mos - _ROUNDING_MOS
+        ]
+        return max(0.0, 1.0 - min(mean, default=self.mean_kbps) / self.mean_kbps) if self.mean_kbps else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from abr_alloc.allocation.given_ladder import GivenAudio, GivenLadder, GivenRung, GivenVideo
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
-from abr_alloc.allocation.title_surface import TitleCurves
+from abr_alloc.allocation.title_surface import SAME_SIZE, TitleCurves
 from abr_alloc.errors import FeatureTableError, UnitError
 from abr_alloc.targets import Target
 
@@ -139,16 +139,24 @@ def _match(surface: QualitySurface, given: GivenRung, curves_of: Callable[[str, 
 
 
 def _labelled(video: Sequence[VideoRendition], given: GivenVideo) -> int | None:
-    """The measured rendition of this name; of this size too, where the name is what an encoder was asked for."""
+    """The measured rendition of this name and about this size; of just this size where an encoder was asked."""
     found = [
         i
         for i, v in enumerate(video)
-        if v.target == given.label
-        and given.codec in ("", v.codec)
-        and given.width_px in (None, v.width_px)
-        and given.height_px in (None, v.height_px)
+        if v.target == given.label and given.codec in ("", v.codec) and _has_size(v, given)
     ]
     return found[0] if len(found) == 1 else None
+
+
+def _has_size(video: VideoRendition, given: GivenVideo) -> bool:
+    if not Target(video.target).is_label:
+        return given.width_px in (None, video.width_px) and given.height_px in (None, video.height_px)
+    # A label is one stream, whose width is told with and without square pixels; another ladder's stream of the same
+    # label has another height.
+    if given.width_px is None or given.height_px is None:
+        return True
+    sides = min(video.width_px, video.height_px), min(given.width_px, given.height_px)
+    return abs(sides[0] / sides[1] - 1.0) <= SAME_SIZE
 
 
 def _match_audio(audio: Sequence[AudioRendition], given: GivenAudio) -> tuple[int, Literal["measured", "nearest"], str]:

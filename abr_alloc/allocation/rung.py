@@ -31,6 +31,7 @@ __all__ = [
     "Ladder",
     "Rung",
     "TitleAtRung",
+    "dominator",
     "expected_avq_mos",
     "keeps_rules",
     "make_ladder",
@@ -184,3 +185,18 @@ def keeps_rules(ladder: Ladder, rules: LadderRules, *, most_kbps: float = math.i
         and may_follow(rungs.at(slice(None, -1)), rungs.at(slice(1, None)), rules).all()
         and len(number) <= most_audio(rules, len(number))
     )
+
+
+def dominator(ladder: Ladder, k: int) -> int | None:
+    """Number of the best rung that is as good as rung k (from 0), or better, at no more rate; None where none is.
+
+    Of two that are equal in both the upper is dominated.
+    """
+    own = ladder.rungs[k]
+    better = [
+        (-rung.avq_mos, rung.total_kbps, j)
+        for j, rung in enumerate(ladder.rungs)
+        if (rung.total_kbps <= own.total_kbps and rung.avq_mos >= own.avq_mos)
+        and (rung.total_kbps < own.total_kbps or rung.avq_mos > own.avq_mos or j < k)
+    ]
+    return min(better)[2] + 1 if better else None

@@ -34,6 +34,7 @@ __all__ = [
     "by_title",
     "drop_references",
     "drop_wasted_audio",
+    "lean_audio",
 ]
 
 logger = logging.getLogger(__name__)
@@ -101,13 +102,17 @@ def drop_wasted_audio(surface: QualitySurface) -> QualitySurface:
     """The surface without references, and without audio that is dearer than some rendition of its codec and channels
     that is transparent by the codec's curve already (`audio_quality.is_transparent`): nobody hears what it costs."""
     surface = drop_references(surface)
+    return _of_audio(surface, lean_audio(surface.audio))
+
+
+def lean_audio(audio: Sequence[AudioRendition]) -> list[int]:
+    """Indices of renditions but those that are dearer than a transparent one of their codec and channels."""
     enough: dict[tuple[str, int], float] = {}
-    for a in surface.audio:
+    for a in audio:
         if is_transparent(a.codec, a.bitrate_kbps, a.channels, a.target):
             key = a.codec, a.channels
             enough[key] = min(a.bitrate_kbps, enough.get(key, math.inf))
-    kept = [i for i, a in enumerate(surface.audio) if a.bitrate_kbps <= enough.get((a.codec, a.channels), math.inf)]
-    return _of_audio(surface, kept)
+    return [i for i, a in enumerate(audio) if a.bitrate_kbps <= enough.get((a.codec, a.channels), math.inf)]
 
 
 def _of_audio(surface: QualitySurface, kept: Sequence[int]) -> QualitySurface:

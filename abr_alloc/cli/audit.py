@@ -72,6 +72,12 @@ _FORMATS = (".json", ".csv", ".parquet")
     metavar="FEATURES.parquet",
     help="With a media file: a table that has its title, which what is measured is added to.",
 )
+@click.option(
+    "--within",
+    type=options.PATH,
+    metavar="FOLDER",
+    help="A folder that no playlist or manifest may lead out of. [default: its own]",
+)
 @options.catalogue_jobs_option
 @options.cluster_option
 @options.cache_option
@@ -97,6 +103,7 @@ def command(
     model_name: str,
     overhead: float,
     base_path: Path | None,
+    within: Path | None,
     jobs: int,
     scheduler: str | None,
     cache_dir: Path | None,
@@ -173,7 +180,7 @@ def command(
                 chunk=catalogue.chunks[0],
                 model=model_name,
                 audience=read_audience(network),
-                ladders=read_shipped(ladder_path, overhead=overhead),
+                ladders=read_shipped(ladder_path, overhead=overhead, within=within),
                 options=wanted,
                 filters=Filters(**filters),
             )
@@ -185,7 +192,7 @@ def command(
             summary.raise_any()
             return
         table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
-    audits = audit(table, ladder_path, network, model_name, options=wanted, **media)
+    audits = audit(table, ladder_path, network, model_name, options=wanted, within=within, **media)
     if output is not None and suffix == ".parquet":
         write_frame(audits.to_frame(), output)
     elif as_json or suffix == ".json":
@@ -205,7 +212,7 @@ def command(
             raise click.UsageError(
                 f"--write-master is for one title, and {len(audits)} were audited; choose with --title"
             )
-        changed, dropped = write_master(audits[0], ladder_path, master_path, drop=drop)
+        changed, dropped = write_master(audits[0], ladder_path, master_path, drop=drop, within=within)
         inform(f"{master_path}: {changed} variants with other audio, {dropped} left out")
     for failed in audits.failed[:-1]:
         echo(with_options(f"{failed.title}: {failed.reason}"), err=True)

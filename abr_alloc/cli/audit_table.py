@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from abr_alloc.allocation.advice import advise
+from abr_alloc.allocation.advice import advise, audio_name, rungs_text
 from abr_alloc.allocation.audit_results import LadderAudit, TitleAudit
+from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.cli.cost_table import cost_lines, prices_text
 from abr_alloc.cli.ladder_table import UPSCALING_NOTE, has_strong_upscaling
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
@@ -71,7 +72,7 @@ def could_win_text(lines: Sequence[CouldWin]) -> str:
     told = notes(
         wrap(
             "pair again: expected AVQ that its own encodes would add, paired otherwise. could win: the most that any "
-            "change would add to the rungs that were judged. could save: of what is sent, at the same expected AVQ. "
+            "change would add to the rungs that were judged. could save: of what is sent, for no less expected AVQ. "
             "Titles with more than half of the rungs left out come last: little is known of what they could win.",
             "",
         )
@@ -135,10 +136,6 @@ def _marks(audit: LadderAudit) -> list[str]:
             by_note.setdefault(found.rung.note, []).append(str(i))
         if found.dominated_by is not None:
             by_note.setdefault(f"no better than rung {found.dominated_by}, which takes no more", []).append(str(i))
-    for verdict in ("too much", "too little"):
-        numbers = [str(i) for i, found in enumerate(audit.rungs, 1) if found.audio_verdict == verdict]
-        if numbers:
-            by_note[f"{verdict} audio for the rate"] = numbers
     unsure = [
         f"{i} to {i + 1}"
         for i, found in enumerate(audit.rungs, 1)
@@ -149,9 +146,22 @@ def _marks(audit: LadderAudit) -> list[str]:
             wrap(f"steps that the model cannot tell from none ({audit.difference_mos:.2f}): {', '.join(unsure)}")
         )
     lines += [wrap(f"rung{'s' if len(n) > 1 else ''} {', '.join(n)}: {note}") for note, n in by_note.items()]
-    if audit.redesigned_reason:
-        lines.append(wrap(with_options(audit.redesigned_reason)))
+    lines.append(wrap(f"audio for the rate: {_verdicts(audit)}"))
+    if audit.redesigned is None and audit.redesigned_reason:
+        lines.append(wrap(f"no new ladder: {with_options(audit.redesigned_reason)}"))
     return lines
+
+
+def _verdicts(audit: LadderAudit) -> str:
+    """`right on rungs 2-5; too much on rung 1 (aac 64k gives +0.04 at the same total)`."""
+    right = [i for i, found in enumerate(audit.rungs, 1) if found.audio_verdict == "right"]
+    told = [f"right on {rungs_text(right)}"] if right else []
+    for i, found in enumerate(audit.rungs, 1):
+        if found.audio_verdict != "right":
+            gain = found.best.gain_mos
+            brings = f"gives {gain:+.2f} at the same total" if gain >= TIE_MOS else "gives as much"
+            told.append(f"{found.audio_verdict} on rung {i} ({audio_name(found.best.audio)} {brings})")
+    return "; ".join(told)
 
 
 def _advice(audit: LadderAudit) -> Sequence[str]:

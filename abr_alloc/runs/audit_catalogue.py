@@ -48,7 +48,7 @@ class CouldWin:
     could_win_mos: float
     """The largest gain of all that could be done, MOS."""
     saved_share: float
-    """What could be saved of what is sent at the same expected AVQ, 0-1."""
+    """What could be saved of what is sent for no less expected AVQ, 0-1."""
 
     @property
     def mostly_left_out(self) -> bool:
@@ -64,7 +64,6 @@ class CouldWin:
 def could_win(audit: TitleAudit) -> CouldWin:
     """The line of a title; of several families, of the one that could win most."""
     best = max(audit.families, key=lambda family: family.could_win_mos)
-    saved = 0.0 if best.cheapest is None else best.cheapest.saved_kbps / best.mean_kbps
     return CouldWin(
         title=audit.title,
         num_rungs=sum(len(family.rungs) for family in audit.families),
@@ -73,7 +72,7 @@ def could_win(audit: TitleAudit) -> CouldWin:
         mean_kbps=best.mean_kbps,
         re_paired_mos=0.0 if best.re_paired is None else best.re_paired.gain_mos,
         could_win_mos=best.could_win_mos,
-        saved_share=max(saved, 0.0),
+        saved_share=best.saved_share,
     )
 
 

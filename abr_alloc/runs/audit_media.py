@@ -40,6 +40,7 @@ def measure_shipped(
     ladder: Path,
     *,
     base: str | os.PathLike[str] | None = None,
+    within: Path | None = None,
     cache: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     ffmpeg: str | None = None,
@@ -52,6 +53,7 @@ def measure_shipped(
         source: the title.
         ladder: its master playlist or manifest.
         base: a table that has the title already; what is measured is added to it.
+        within: a folder that the package may not lead out of; its own when None.
         cache: where measurements are kept; the user's cache folder when None.
         jobs: processes; one per core when None.
         ffmpeg: program; the one that is found when None.
@@ -79,9 +81,18 @@ def measure_shipped(
     options = measure_options(title_of(source), table)
     measured: FeatureTable | None = None
     failures: list[FailedRendition] = []
-    for step in measure_steps(
-        source, [ladder], options, cache=cache, jobs=jobs, ffmpeg=ffmpeg, stall_s=stall_s, feedback=feedback
-    ):
+    steps = measure_steps(
+        source,
+        [ladder],
+        options,
+        within=within,
+        cache=cache,
+        jobs=jobs,
+        ffmpeg=ffmpeg,
+        stall_s=stall_s,
+        feedback=feedback,
+    )
+    for step in steps:
         if isinstance(step, FeatureTable):
             measured = step
         else:

@@ -119,6 +119,7 @@ def audit(
     *,
     options: AuditOptions | None = None,
     base: str | os.PathLike[str] | None = None,
+    within: str | os.PathLike[str] | None = None,
     cache: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     ffmpeg: str | None = None,
@@ -135,6 +136,7 @@ def audit(
         options: what the ladder is held against.
         base: with a media file, a table that has its title already: what is measured is added to it, so that rates
             between its probes are offered too.
+        within: a folder that no playlist or manifest may lead out of; each one's own when None.
         cache: with a media file, where measurements are kept; the user's cache folder when None.
         jobs: with a media file, processes; one per core when None.
         ffmpeg: with a media file, the program; the one that is found when None.
@@ -148,12 +150,20 @@ def audit(
             several titles only where none of them could be audited.
     """
     options = options or AuditOptions()
-    shipped = read_shipped(Path(ladder))
+    folder = None if within is None else Path(within)
+    shipped = read_shipped(Path(ladder), overhead=options.overhead, within=folder)
     audience = network if isinstance(network, Audience) else read_audience(network)
     refused: Refused = {}
     if not isinstance(features, FeatureTable) and is_media(Path(features)):
         features, refused = measure_shipped(
-            Path(features), Path(ladder), base=base, cache=cache, jobs=jobs, ffmpeg=ffmpeg, feedback=feedback
+            Path(features),
+            Path(ladder),
+            base=base,
+            within=folder,
+            cache=cache,
+            jobs=jobs,
+            ffmpeg=ffmpeg,
+            feedback=feedback,
         )
     model, table = as_model(model), table_of(features)
     found: list[TitleAudit] = []

@@ -42,7 +42,9 @@ def _is_ours(path: Path) -> bool:
         return REWRITTEN.encode() in file.read(_MOST_HEAD)
 
 
-def write_master(audit: TitleAudit, master: Path, path: Path, *, drop: bool = False) -> tuple[int, int]:
+def write_master(
+    audit: TitleAudit, master: Path, path: Path, *, drop: bool = False, within: Path | None = None
+) -> tuple[int, int]:
     """Write the master playlist with the best pairs of its own encodes; the streams stay where they are.
 
     Args:
@@ -50,6 +52,7 @@ def write_master(audit: TitleAudit, master: Path, path: Path, *, drop: bool = Fa
         master: its master playlist.
         path: the new one, which names the same streams by relative paths.
         drop: whether rungs that can be dropped are left out.
+        within: a folder that the package may not lead out of; its own when None.
 
     Returns:
         Variants that have other audio, and that are left out.
@@ -59,7 +62,7 @@ def write_master(audit: TitleAudit, master: Path, path: Path, *, drop: bool = Fa
         PackageError: it cannot be read, its pairs are the best already, or not all of them are known.
     """
     check_master_place(path, master)
-    text, *numbers = new_master(audit, read_package(master), path.parent, drop=drop)
+    text, *numbers = new_master(audit, read_package(master, within=within), path.parent, drop=drop)
     replace_file(path, text.encode())
     return numbers[0], numbers[1]
 
@@ -90,9 +93,10 @@ def new_master(audit: TitleAudit, package: Package, folder: Path, *, drop: bool)
         pairs |= _pairs(family, package, peaks)
         number += 0 if family.re_paired is None else len(family.re_paired.changed)
     if not (number or dropped):
-        more = "" if drop else "; rungs that can be dropped are left out with `drop`"
+        spare = 0 if drop else sum(len(_dropped(family, package)) for family in audit.families)
+        more = f"add `drop` to leave out the {spare} that can be dropped" if spare else "keep it as it is"
         raise PackageError(
-            f"{package.path}: its own encodes are paired as well as they can be, and nothing is written{more}"
+            f"{package.path}: its own encodes are paired as well as they can be, so nothing is written; {more}"
         )
     text = package.path.read_text(encoding="utf-8-sig")
     prefix = os.path.relpath(package.path.parent.resolve(), folder.resolve())

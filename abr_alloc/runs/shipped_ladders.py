@@ -48,26 +48,27 @@ class ShippedLadders:
         return found
 
 
-def read_shipped(path: Path, *, overhead: float = defaults.OVERHEAD) -> ShippedLadders:
+def read_shipped(path: Path, *, overhead: float = defaults.OVERHEAD, within: Path | None = None) -> ShippedLadders:
     """The ladders of a file, or of a folder of them: there a ladder that names no title is for the title that its file,
     or its own folder, is called after.
 
     Args:
         path: where it is.
         overhead: container overhead as a share of the streams' rate: a package's rates hold it.
+        within: a folder that no package may lead out of; each one's own when None.
 
     Raises:
         LadderFormatError: nothing there can be read as a ladder.
         PackageError: a package cannot be read.
     """
     if not stat.S_ISDIR(local_mode(path)):
-        return _collect(path.name, [(None, ladder) for ladder in _read(path, overhead)])
+        return _collect(path.name, [(None, ladder) for ladder in _read(path, overhead, within)])
     found: list[tuple[str | None, GivenLadder]] = []
     for entry in sorted(path.iterdir()):
         if entry.is_dir():
-            found += [(entry.name, ladder) for file in _package_of(entry) for ladder in _read(file, overhead)]
+            found += [(entry.name, ladder) for file in _package_of(entry) for ladder in _read(file, overhead, within)]
         elif entry.suffix.lower() in (".json", ".csv"):
-            found += [(entry.stem, ladder) for ladder in _read(entry, overhead)]
+            found += [(entry.stem, ladder) for ladder in _read(entry, overhead, within)]
     if not found:
         raise LadderFormatError(
             f"the folder {path} holds no ladder: neither .json nor .csv, nor a folder TITLE with a master playlist or "
@@ -96,12 +97,12 @@ def _collect(name: str, found: Sequence[tuple[str | None, GivenLadder]]) -> Ship
     return ShippedLadders(name=name, by_title=by_title, for_any=for_any)
 
 
-def _read(path: Path, overhead: float) -> Sequence[GivenLadder]:
+def _read(path: Path, overhead: float, within: Path | None) -> Sequence[GivenLadder]:
     suffix = path.suffix.lower()
     if suffix in (".m3u8", ".mpd"):
         from abr_alloc.packages.reader import read_package  # libav, which other ladders do without
 
-        return [given_package(read_package(path), overhead)]
+        return [given_package(read_package(path, within=within), overhead)]
     if suffix == ".csv":
         return read_ladder_rows(path)
     if suffix == ".json":

@@ -82,7 +82,10 @@ def test_the_text_judges_every_rung_and_says_what_to_do(audit, shipped) -> None:
     text = " ".join(outcome.stdout.split())
     assert re.search(rf"{TITLE}: shipped.csv, 4 rungs in h264 and aac, expected AVQ \d\.\d{{3}} at \d+ kbps", text)
     assert len(re.findall(r"^ +\d +\d+x\d+ ~\d+k ", outcome.stdout, re.MULTILINE)) == 4, "~ marks what is interpolated"
-    assert "rungs 1, 2, 4: too much audio for the rate" in text
+    (verdicts,) = re.findall(r"audio for the rate: (.*?) - ", text)
+    told = re.findall(r"(right|too much|too little) on rungs? (\d)", verdicts)
+    assert sorted(number for _, number in told) == ["1", "2", "3", "4"], "every rung's audio, also where it is right"
+    assert {number for verdict, number in told if verdict == "too much"} == {"1", "2", "4"}
     assert "left out, 1080p is larger than the source (270p): line 6" in text
     assert "All of the above is of the other 4 of 5 rungs." in text
     assert "- With new audio alone, the videos as they are: rung" in text
@@ -178,6 +181,13 @@ def test_a_package_is_judged_by_its_labels_and_paired_anew_without_any_encode(
     assert {s.size_bytes for s in written.streams} == {s.size_bytes for s in old.streams}, "the same segments"
     again = audit(package, "--write-master", new, "-q", features=measured)
     assert again.code == 0, "its own file may be replaced"
+    nested = new.parent / "nested" / "master.m3u8"
+    nested.parent.mkdir()
+    nested.write_text(re.sub(r'(^|URI=")([^#\n"]+\.m3u8)', r"\1../\2", new.read_text(), flags=re.MULTILINE))
+    shut = audit(nested, features=measured)
+    assert shut.code == FAILURE and "allow a folder above it with --within" in shut.stderr
+    best = audit(nested, "--within", new.parents[-2], "--write-master", nested.parent / "b.m3u8", features=measured)
+    assert best.code == FAILURE and "paired as well as they can be, so nothing is written; " in best.stderr
 
 
 def test_from_media_the_package_is_measured_and_what_is_of_another_title_is_left_out_by_content(

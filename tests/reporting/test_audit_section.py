@@ -27,6 +27,7 @@ def test_the_page_has_a_row_per_rung_the_advice_and_what_is_left_out(run_command
         cells = rows.nth(i).locator("td").all_inner_texts()
         assert cells[1] == f"480x270 ~{rung['video']['bitrate_kbps']:.0f}k"
         assert (cells[4], cells[12]) == (f"{rung['avq_mos']:.2f}", rung["audio_verdict"])
+        assert cells[13] == ("–" if rung["best_at_rate"]["gain_mos"] < 0.02 else cells[13]) and len(cells) == 14
     assert section.locator("li").all_inner_texts() == [advice["text"] for advice in family["advice"]]
     assert "line 4 (1080p is larger than the source (270p))" in section.inner_text()
     assert watched.said == [] and len(watched.requests) == 1

@@ -8,22 +8,26 @@ function bestText(rung) {
   return best.gain_mos < 0.02 ? "–" : `${size(best.video)} ${rate(best.video.bitrate_kbps)} + ${soundText(best.audio)} ${signed(best.gain_mos, 2)}`;
 }
 
-function auditNote(family, rung) {
-  return [rung.dominated_by === null ? "" : `no better than rung ${rung.dominated_by}, which takes no more`, rung.note,
-    rung.how === "measured" ? "measured itself" : ""].filter(Boolean).join("; ");
+const spent = (cost) => cost.storage + cost.delivery;
+
+function auditNotes(family) {
+  return family.rungs.flatMap((rung, i) => {
+    const said = [rung.dominated_by === null ? "" : `no better than rung ${rung.dominated_by}, which takes no more`, rung.note].filter(Boolean);
+    return said.length ? [element("p", null, `Rung ${i + 1}: ${said.join("; ")}.`)] : [];
+  });
 }
 
 function auditTable(family) {
   const priced = family.rungs.some((rung) => rung.cost !== null);
   const head = ["rung", "video", "audio", "kbps", "AVQ", "90 %", "VMAF", "audio share", "played", "next", "preferred", "without", ...(priced ? ["storage", "delivery"] : []),
-    "audio is", "the same rate buys", "note"];
-  const text = ["video", "audio", "audio is", "the same rate buys", "note"];
+    "audio is", "the same rate buys"];
+  const text = ["video", "audio", "audio is", "the same rate buys"];
   const body = family.rungs.map((rung, i) => {
     const cells = [String(i + 1), streamText(rung.video, rung.how), soundText(rung.audio), kbps(rung.total_kbps), mos(rung.avq_mos), range(rung.interval_mos), vmaf(rung.video.vmaf),
       percent(rung.audio_share), `${(100 * rung.played_share).toFixed(1)}\u00a0%`, rung.step_mos === null ? "" : signed(rung.step_mos, 2),
       rung.preference_over_below === null ? "–" : percent(rung.preference_over_below), signed(-rung.loss_mos, 3),
-      ...(priced ? [rung.cost.storage.toFixed(2), rung.cost.delivery.toFixed(2)] : []), rung.audio_verdict, bestText(rung), auditNote(family, rung)];
-    return element("tr", null, ...cells.map((cell, c) => element("td", { class: head[c] === "note" ? "text wrap" : text.includes(head[c]) ? "text" : null }, cell)));
+      ...(priced ? [money(rung.cost.storage, spent(family.cost)), money(rung.cost.delivery, spent(family.cost))] : []), rung.audio_verdict, bestText(rung)];
+    return element("tr", null, ...cells.map((cell, c) => element("td", { class: head[c] === "the same rate buys" ? "text wrap" : text.includes(head[c]) ? "text" : null }, cell)));
   });
   const mono = family.channels === 1 ? " mono" : "", caption = `${family.video_codec} and ${family.audio_codec}${mono}`;
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, element("table", null, element("caption", null, caption),
@@ -31,7 +35,7 @@ function auditTable(family) {
 }
 
 function auditLead(family) {
-  const cost = family.cost === null ? "" : ` It costs ${family.cost.storage.toFixed(2)} to keep and ${family.cost.delivery.toFixed(2)} to deliver.`;
+  const cost = family.cost === null ? "" : ` It costs ${money(family.cost.storage, spent(family.cost))} to keep and ${money(family.cost.delivery, spent(family.cost))} to deliver.`;
   return `${count(family.rungs.length, "rung")}: expected AVQ ${family.expected_avq_mos.toFixed(3)} at ${kbps(family.mean_kbps)} kbps sent on average; ${(100 * family.unreached_share).toFixed(1)}\u00a0% of the audience are below the lowest rung.${cost}`;
 }
 
@@ -41,7 +45,7 @@ function showAudit(title) {
   if (!audit) return;
   byId("audit-heading").textContent = `The ladder that is shipped: ${audit.ladder}`;
   const parts = audit.families.flatMap((family) => [
-    element("p", null, auditLead(family)), auditTable(family),
+    element("p", null, auditLead(family)), auditTable(family), ...auditNotes(family),
     family.advice.length ? element("ul", null, ...family.advice.map((advice) => element("li", null, advice.text)))
       : element("p", null, "Nothing to change: no other pairs, rungs or rates of this table are better."),
   ]);
@@ -52,6 +56,6 @@ function showAudit(title) {
   parts.push(...audit.notes.map((note) => element("p", { class: "note" }, `${note}.`)));
   byId("audit-parts").replaceChildren(...parts, element("p", { class: "note" },
     `audio share: how far the judgement rests on the audio at this pair; video has the rest. next: AVQ that the next rung adds. preferred: probability that people rate it higher than the rung below by ${about.noticed_mos} or more. `
-    + "without: how expected AVQ changes without this rung alone. ~: interpolated between measured rates. "
+    + "without: how expected AVQ changes without this rung alone. ~: interpolated between measured rates; others were measured themselves. "
     + `*: smaller than ${about.model.difference_mos.toFixed(2)} MOS, below which the model cannot tell two pairs apart.`));
 }
