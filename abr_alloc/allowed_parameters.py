@@ -35,7 +35,7 @@ _SVTAV1 = """
     ac-bias adaptive-film-grain aq-mode bias-pct chroma-qm-max chroma-qm-min content-light enable-cdef enable-dg
     enable-dlf enable-mfmv enable-overlays enable-qm enable-restoration enable-tf enable-tpl-la enable-variance-boost
     fast-decode film-grain film-grain-denoise frame-luma-bias hierarchical-levels kf-tf-strength lookahead
-    luminance-qp-bias mastering-display max-qp maxsection-pct max-tx-size min-qp minsection-pct noise-norm-strength
+    luminance-qp-bias max-qp maxsection-pct max-tx-size min-qp minsection-pct noise-norm-strength
     overshoot-pct pred-struct psy-rd qm-max qm-min qp-scale-compress-strength recode-loop scm sharp-tx sharpness
     startup-mg-size tf-strength tile-columns tile-rows tune undershoot-pct variance-boost-curve variance-boost-strength
     variance-octile

@@ -11,7 +11,7 @@ from abr_alloc.allocation.reference import Comparison
 from abr_alloc.allocation.rung import Ladder
 from abr_alloc.cli.cost_table import compared_cost, cost_lines, money, prices_text, proof_text
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
-from abr_alloc.cli.tables import audio_text, only_audio_codec, video_text
+from abr_alloc.cli.tables import audio_text, only_audio_codec, only_video_maker, video_text
 from abr_alloc.cli.verbosity import notes
 from abr_alloc.targets import Target
 
@@ -80,13 +80,14 @@ def _one(found: TitleLadder, *, free_number: bool) -> str:
 
 def _rungs(ladder: Ladder) -> list[str]:
     """The table, and below it what is special about a rung."""
+    only_maker = only_video_maker([r.video for r in ladder.rungs])
     audio_codec = only_audio_codec(r.audio for r in ladder.rungs)
     table = new_table("rung", "video", "audio", "kbps", "AVQ", "90 %", "VMAF", "played", left=["video"])
     said: dict[str, list[str]] = {}
     for i, r in enumerate(ladder.rungs, 1):
         table.add_row(
             str(i),
-            video_text(r.video, with_codec=False),
+            video_text(r.video, with_maker=not only_maker),
             audio_text(r.audio, with_codec=not audio_codec),
             f"{r.total_kbps:.0f}",
             f"{r.avq_mos:.2f}",

@@ -23,6 +23,7 @@ __all__ = [
     "audio_text",
     "certificate_line",
     "only_audio_codec",
+    "only_video_maker",
     "plan_table",
     "relevance_table",
     "sensitivity_table",
@@ -65,23 +66,23 @@ def plan_table(plan: Plan, model: Model, features: FeatureTable, *, measured_onl
         return ""
     parts: list[str] = []
     probes_shown = True
-    video_codec = _only(a.video.codec for a in plan.allocations)
+    video_maker = only_video_maker([a.video for a in plan.allocations])
     audio_codec = only_audio_codec([a.audio for a in plan.allocations])
     for budget in dict.fromkeys(allocation.budget_kbps for allocation in plan.allocations):
         rows = [allocation for allocation in plan.allocations if allocation.budget_kbps == budget]
         each = " for the mean of each title" if plan.certificates else ""
         codecs = "".join(
-            f", {kind} in {codec}" for kind, codec in (("video", video_codec), ("audio", audio_codec)) if codec
+            f", {kind} in {codec}" for kind, codec in (("video", video_maker), ("audio", audio_codec)) if codec
         )
-        table = _plan_rows(rows, video_codec, audio_codec, with_probes=True)
+        table = _plan_rows(rows, audio_codec, with_maker=not video_maker, with_probes=True)
         if any(a.video.interpolated for a in rows) and max(map(len, table.splitlines())) > WIDTH:
-            table, probes_shown = _plan_rows(rows, video_codec, audio_codec, with_probes=False), False
+            table, probes_shown = _plan_rows(rows, audio_codec, with_maker=not video_maker, with_probes=False), False
         parts += [f"Budget {budget:g} kbps{each}{codecs}\n{table}\n"]
     parts += [notes(_trust(plan, model, features, probes_shown=probes_shown, measured_only=measured_only))]
     return "".join([*parts, *(f"{certificate_line(c)}\n" for c in plan.certificates)])
 
 
-def _plan_rows(rows: Sequence[Allocation], video_codec: str, audio_codec: str, *, with_probes: bool) -> str:
+def _plan_rows(rows: Sequence[Allocation], audio_codec: str, *, with_maker: bool, with_probes: bool) -> str:
     columns = [
         "scene",
         "start",
@@ -100,7 +101,7 @@ def _plan_rows(rows: Sequence[Allocation], video_codec: str, audio_codec: str, *
         table.add_row(
             str(a.scene),
             format_time(a.start_s),
-            video_text(a.video, with_codec=not video_codec, with_probes=with_probes),
+            video_text(a.video, with_maker=with_maker, with_probes=with_probes),
             audio_text(a.audio, with_codec=not audio_codec),
             f"{a.total_kbps:.0f}",
             f"{a.avq_mos:.2f}",
@@ -203,13 +204,27 @@ def sensitivity_table(points: Sequence[BudgetPoint]) -> str:
     return f"{render_table(table, title_headings([p.title for p in points]))}\n" + notes(wrap(told, "") + "\n")
 
 
-def video_text(v: VideoRendition, *, with_codec: bool, with_probes: bool = True) -> str:
-    """Size, target and rate; `~` and the two probes around it where the rate is interpolated."""
-    codec = f"{v.codec} " if with_codec else ""
-    size = f"{codec}{v.width_px}x{v.height_px}"
+def only_video_maker(videos: Sequence[VideoRendition]) -> str:
+    """What all were encoded in, and by what where that is not the codec's usual encoder; empty where they differ."""
+    codec, encoder = _only(v.codec for v in videos), {Target(v.target).encoder for v in videos}
+    if not codec or len(encoder) != 1:
+        return ""
+    return " by ".join(filter(None, (codec, *encoder)))
+
+
+def video_text(v: VideoRendition, *, with_maker: bool, with_probes: bool = True) -> str:
+    """Size, target and rate; `~` and the two probes around it where the rate is interpolated.
+
+    Args:
+        v: the rendition.
+        with_maker: whether the encoder's name stands before it; the codec's, where that is its usual one.
+        with_probes: whether the two probes are named.
+    """
+    maker = f"{Target(v.target).encoder or v.codec} " if with_maker else ""
+    size = f"{maker}{v.width_px}x{v.height_px}"
     if v.interpolated:
         return f"{size} {f'{_between(v)} ' if with_probes else ''}~{v.bitrate_kbps:.0f}k"
-    target = "" if Target(v.target).is_rate else f"{v.target} "
+    target = "" if Target(v.target).is_rate else f"{Target(v.target).plain} "
     return f"{size} {target}{v.bitrate_kbps:.0f}k"
 
 
@@ -217,7 +232,7 @@ def _between(v: VideoRendition) -> str:
     """The probes around an interpolated rate: `crf=32-26`, or `500k-2M`."""
     low, high = (Target(probe.target) for probe in v.nearest_probes)
     if low.kind != high.kind:
-        return f"{low}..{high}"
+        return f"{low.plain}..{high.plain}"
     return f"{low.value}-{high.value}" if low.is_rate else f"{low.kind}={low.value}-{high.value}"
 
 
