@@ -229,7 +229,7 @@ def _read(path: Path) -> _Log:
     log = _Log(path=path)
     try:
         if not stat.S_ISREG(local_mode(path)):  # nor a pipe, which might never end
-            raise log.refused("is not a file" if path.exists() else "does not exist", "check the path")
+            raise log.refused("is not a file" if local_mode(path) else "does not exist", "check the path")
         if path.stat().st_size > _MOST_BYTES:
             raise log.refused(f"is larger than {_MOST_BYTES >> 30} GiB", "give the log of one rendition")
         with path.open("rb") as file:
