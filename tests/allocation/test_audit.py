@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -242,3 +243,21 @@ def test_rungs_are_dropped_for_what_they_are_once_paired_again(scenes, model) ->
     loose = audit_title(scenes, given_rungs([(60, 32), (115, 128), (230, 32)]), NETWORK, model, options).families[0]
     (line,) = [line for line in advise(loose) if line.kind == "drop"]
     assert "no better than" not in line.text and " adds " in line.text
+
+
+@pytest.mark.parametrize(("width_add", "height_less", "is_it"), [(2, 0, True), (0, 120, False)])
+def test_a_label_is_its_stream_with_or_without_square_pixels_and_no_other_size(
+    scenes, width_add, height_less, is_it
+) -> None:
+    whole = merge_scenes(scenes)
+    largest = max(range(len(whole.video)), key=lambda i: whole.video[i].bitrate_kbps)
+    named = tuple(dataclasses.replace(v, target="v1") if i == largest else v for i, v in enumerate(whole.video))
+    own = whole.video[largest]
+    (rung,) = given_rungs([(230, 128)]).rungs
+    asked = dataclasses.replace(
+        rung.video, label="v1", width_px=own.width_px + width_add, height_px=own.height_px - height_less
+    )
+    ladder = GivenLadder(name="l", rungs=(dataclasses.replace(rung, video=asked),))
+    matched, left = match_ladder(dataclasses.replace(whole, video=named), ladder)
+    named_it = [one.how for one in matched if one.video.target == "v1"]
+    assert named_it == (["measured"] if is_it else []), left
