@@ -295,10 +295,10 @@ def _offset_notes(pairing: Pairing, fps: Fraction, shown: int, step: int, num_so
     if offset > 0:
         notes.append(f"it begins {_frames(offset)} ({float(offset / fps):.3f} s) after its source")
     elif offset < 0:
-        notes.append(f"{_frames(-offset)} ({float(-offset / fps):.3f} s) come before its source, and are left out")
+        notes.append(f"{_frames(-offset)} ({float(-offset / fps):.3f} s) before its source left out")
     behind = offset + shown - num_source
     if behind >= step:
-        notes.append(f"{_frames(behind)} come after its source ends, and are left out")
+        notes.append(f"{_frames(behind)} after the end of its source left out")
     elif behind < 0:
         notes.append(f"it ends {_frames(-behind)} before its source")
     low, high = pairing.still
