@@ -7,12 +7,14 @@ it by content, and what cannot be held against it exactly is refused by itself; 
 from __future__ import annotations
 
 import logging
+import stat
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from abr_alloc.errors import AbrAllocError, MediaError, ToolMissingError, UnsupportedMediaError, VmafLogError
+from abr_alloc.location import local_mode
 from abr_alloc.measure.audio_finding import AudioFinding
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_source
@@ -255,7 +257,7 @@ class _Run:
             self._audios[rendition] = result
         elif isinstance(task, FindVideoTask):
             score = self._score(rendition, task, result, scenes)
-            if rendition.vmaf_log is not None and not rendition.vmaf_log.is_file():
+            if rendition.vmaf_log is not None and not stat.S_ISREG(local_mode(rendition.vmaf_log)):
                 raise VmafLogError(f"{rendition.vmaf_log} is not a file; check the path", path=str(rendition.vmaf_log))
             self._videos[rendition] = score
             if not score.is_done(self._cache):

@@ -163,7 +163,7 @@ def add_to(base: FeatureTable, measured: FeatureTable) -> FeatureTable:
     both = base.frame[keys].drop_duplicates().merge(measured.frame[keys].drop_duplicates(), on=keys)
     if len(both):
         raise FeatureTableError(
-            f"the given table has a {both['kind'].iloc[0]} rendition called {both['target'].iloc[0]!r} already; give "
+            f"the given table already has a rendition called {both['target'].iloc[0]!r} ({both['kind'].iloc[0]}); give "
             "another label"
         )
     frame = pd.concat([base.frame, measured.frame], ignore_index=True, join="inner")

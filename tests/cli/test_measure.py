@@ -84,7 +84,7 @@ def test_measured_and_own_encodes_are_planned_together(
     assert table.metadata.grid == read_features(own).metadata.grid
     assert run_command("plan", both, "--budget", "2M").code == 0
     again = measure(source, muxed, "--with", both, "-o", tmp_path / "again.parquet")
-    assert "called 'shipped' already" in again.error_line().replace("rendition ", "")
+    assert "already has a rendition called 'shipped'" in again.error_line()
     assert not (tmp_path / "again.parquet").exists()
 
 
@@ -134,6 +134,8 @@ def test_what_is_no_table_is_not_written_over(measure, source, muxed, tmp_path):
 def test_options_that_exclude_each_other_are_usage(measure, source, muxed, example, tmp_path):
     outcome = measure(source, muxed, "--with", example, "--full", "-o", tmp_path / "f.parquet")
     assert (outcome.code, "--full" in outcome.error_line()) == (2, True)
+    outcome = measure(source, muxed, "--vmaf-log", f"shipped={'x' * 300}", "-o", tmp_path / "f.parquet")
+    assert (outcome.code, "is not a file; check the path" in outcome.stderr) == (1, True)
     outcome = measure(source, muxed, "--vmaf-log", "none=log.json", "-o", tmp_path / "f.parquet")
     assert (outcome.code, "names no video rendition" in outcome.error_line()) == (1, True)
     outcome = measure(source, muxed, "--with", example, "-o", tmp_path / "f.parquet")
