@@ -7,9 +7,10 @@ an encoder: no option names a file, an input, a filter or a protocol. What a com
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from abr_alloc.allowed_options import OPTIONS, check_arguments, check_command
@@ -60,13 +61,19 @@ def video_encoder_of(name: str, settings: Mapping[str, Any]) -> VideoEncoder:
     Raises:
         ValueError: they are none, or hold what may not be handed to an encoder; the message names the field.
     """
+    with _naming(name):
+        return _video_encoder(name, settings)
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """What is said of a field, said of the encoder that it belongs to."""
     try:
-        found = _video_encoder(name, settings)
+        yield
     except KeyError as error:
         raise ValueError(f"encoder {name!r} needs {error.args[0]}") from None
     except ValueError as error:
         raise ValueError(f"encoder {name!r}: {error}") from None
-    return found
 
 
 def _video_encoder(name: str, settings: Mapping[str, Any]) -> VideoEncoder:
@@ -191,13 +198,8 @@ def audio_encoder_of(name: str, settings: Mapping[str, Any]) -> AudioEncoder:
     Raises:
         ValueError: they are none, or hold what may not be handed to an encoder; the message names the field.
     """
-    try:
-        found = _audio_encoder(name, settings)
-    except KeyError as error:
-        raise ValueError(f"encoder {name!r} needs {error.args[0]}") from None
-    except ValueError as error:
-        raise ValueError(f"encoder {name!r}: {error}") from None
-    return found
+    with _naming(name):
+        return _audio_encoder(name, settings)
 
 
 def _audio_encoder(name: str, settings: Mapping[str, Any]) -> AudioEncoder:

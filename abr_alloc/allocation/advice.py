@@ -72,13 +72,13 @@ def _advice(audit: LadderAudit) -> Iterator[Advice]:
     if new is not None and new.gain_mos >= _LEAST_GAIN_MOS and _beats(new, audit.re_paired):
         more = f"{audit.redesigned_reason}; " if audit.redesigned_reason else ""
         yield _of("redesign", (), f"{_ladder(audit, new)} ({more}`abr-alloc ladder` designs it)", new, audit)
-    if audit.switching_cheapest is not None and audit.switching_cheapest.saved_kbps >= _LEAST_SAVED * audit.mean_kbps:
-        tops = [one.rungs[-1].avq_mos for one in (audit.switching_cheapest.ladder, audit.ladder)]
+    if audit.cheapest is not None and audit.cheapest.saved_kbps >= _LEAST_SAVED * audit.mean_kbps:
+        tops = [one.rungs[-1].avq_mos for one in (audit.cheapest.ladder, audit.ladder)]
         text = (
-            f"Or {_ladder(audit, audit.switching_cheapest).lower()} that sends least for the same expected AVQ; "
+            f"Or {_ladder(audit, audit.cheapest).lower()} that sends least for the same expected AVQ; "
             f"its top rung gives {tops[0]:.2f}, not {tops[1]:.2f}"
         )
-        yield _of("redesign", (), text, audit.switching_cheapest, audit)
+        yield _of("redesign", (), text, audit.cheapest, audit)
 
 
 def _encodes(audit: LadderAudit) -> Iterator[Advice]:

@@ -243,7 +243,8 @@ def redesigned(family: Family, rules: LadderRules, round_kbps: float) -> tuple[A
 
 def cheapest(family: Family, rules: LadderRules, round_kbps: float) -> Alternative | None:
     """The ladder of at most as many rungs that sends least and is expected to give no less AVQ (`priced_search.py`);
-    None where no ladder that keeps the rules gives as much."""
+    None where no ladder that keeps the rules gives as much, or where it is a single rung: to a ladder that switches,
+    that is no alternative."""
     surface = _offered(family, round_kbps)
     try:
         candidates = list_candidates(surface, family.audience, rules)
@@ -255,6 +256,8 @@ def cheapest(family: Family, rules: LadderRules, round_kbps: float) -> Alternati
     if not isinstance(found, BestLadder):
         return None
     ladder = candidates.ladder_of(surface, found.found.path, family.audience, family.interval_mos)
+    if len(ladder.rungs) == 1 < len(family.rungs):
+        return None
     return family.alternative(with_preferences(ladder, family.difference_mos))
 
 

@@ -139,16 +139,9 @@ class LadderAudit:
         return max(0.0, *(way.gain_mos for way in ways if way is not None)) if any(ways) else 0.0
 
     @property
-    def switching_cheapest(self) -> Alternative | None:
-        """`cheapest`, but a single rung: to a ladder that switches, that is no alternative."""
-        if self.cheapest is None or len(self.cheapest.ladder.rungs) > 1 or len(self.rungs) == 1:
-            return self.cheapest
-        return None
-
-    @property
     def saved_share(self) -> float:
         """The most that could be saved of what is sent, for no less expected AVQ, 0-1."""
-        ways = (self.re_paired, self.trimmed, self.new_audio, self.redesigned, self.switching_cheapest)
+        ways = (self.re_paired, self.trimmed, self.new_audio, self.redesigned, self.cheapest)
         mean = [
             way.mean_kbps
             for way in ways
