@@ -51,6 +51,7 @@ NOT_RUN = {
     "abr-alloc extract AUDIO...": CLIPS,
     "python benchmarks/units.py": "its table is measured on clips that do not ship",
     "python benchmarks/delivery.py": "minutes of timing, on films that do not ship",
+    "python benchmarks/ladder_cost.py": "half a minute to minutes of timing",
     "python benchmarks/report.py": "half a minute to two minutes of timing",
     "abr-alloc train benchmarks/features/clips.parquet": "half a minute to six minutes each",
     "abr-alloc tune benchmarks/features/clips.parquet": "seven trials of minutes each",
