@@ -121,11 +121,12 @@ DOORS = {
 
 # Where modules are tested that have no test file of their own name: through what they are for.
 TESTED_IN = {
+    "formats/test_delivery_record.py": ("formats.orders",),
     "allocation/test_audit.py": ("allocation.advice", "allocation.alternatives", "allocation.audit_results"),
     "allocation/test_matching.py": ("allocation.given_ladder",),
     "allocation/test_plan.py": ("allocation.filters", "allocation.validity"),
     "allocation/test_reference.py": ("allocation.fixed",),
-    "allocation/test_design.py": ("allocation.design_options",),
+    "allocation/test_design.py": ("allocation.design_options", "allocation.shot_rules"),
     "allocation/test_priced_search.py": ("allocation.priced_labels", "allocation.priced_steps"),
     "allocation/test_title_plan.py": ("allocation.title_case",),
     "allocation/test_interpolation.py": ("allocation.surface",),

@@ -9,6 +9,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.cost import Prices
 from abr_alloc.allocation.ladder import MAX_RUNGS
 from abr_alloc.allocation.ladder_rules import LadderRules
+from abr_alloc.allocation.shot_rules import ShotRules
 from abr_alloc.arguments import require_number
 from abr_alloc.errors import ArgumentError
 from abr_alloc.models.checkpoint import Model
@@ -42,6 +43,8 @@ class DesignOptions:
     """Most that a title's ladder may cost, money; then `num_rungs` is the most rungs."""
     min_avq_mos: float | None = None
     """Least expected AVQ, MOS, to be had for as little money as possible; then `num_rungs` is the most rungs."""
+    shots: ShotRules | None = None
+    """How rungs spread their rate over scenes; None where one target serves the whole title."""
 
     def __post_init__(self) -> None:
         if self.num_rungs is not None and not isinstance(self.num_rungs, int):

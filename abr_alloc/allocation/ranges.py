@@ -19,9 +19,11 @@ __all__ = [
     "AvqDifference",
     "Channels",
     "Count",
+    "Instant",
     "Kbps",
     "Money",
     "NumRungs",
+    "Price",
     "Px",
     "RateDifference",
     "Share",
@@ -35,6 +37,8 @@ _AVQ_WIDTH = AVQ_RANGE[1] - AVQ_RANGE[0]
 
 Kbps = Annotated[float, Meta(ge=1e-9, le=MAX_KBPS)]
 TotalKbps = Annotated[float, Meta(ge=1e-9, le=4.0 * MAX_KBPS)]  # two streams and their overhead
+Instant = Annotated[float, Meta(ge=0.0, le=1e9)]
+Price = Annotated[float, Meta(ge=0.0, le=1e12)]
 Money = Annotated[float, Meta(ge=0.0, le=1e30)]
 Px = Annotated[int, Meta(ge=1, le=65_536)]
 Channels = Annotated[int, Meta(ge=1, le=255)]

@@ -17,7 +17,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.allocation.ranges import AudioMos, Channels, Kbps, Px, Vmaf, Word
+from abr_alloc.allocation.ranges import AudioMos, Channels, Instant, Kbps, Px, Vmaf, Word
 
 __all__ = [
     "AUDIO_IDENTITY",
@@ -26,6 +26,7 @@ __all__ = [
     "AudioRendition",
     "LazyVideo",
     "Probe",
+    "Shot",
     "VideoIdentity",
     "VideoRendition",
 ]
@@ -52,6 +53,30 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """One scene of a rendition whose scenes are encoded each with its own parameters."""
+
+    start_s: Instant
+    """First instant, seconds."""
+    end_s: Instant
+    """First instant after it, seconds."""
+    width_px: Px
+    """Width, pixels."""
+    height_px: Px
+    """Height, pixels."""
+    target: Word
+    """What the encoder is asked for in this scene: `crf=24.25`, `b=712k`."""
+    bitrate_kbps: Kbps
+    """Its rate, interpolated between probes of the scene, kbps."""
+    vmaf: Vmaf | None = None
+    """Its VMAF, likewise; None where it is not known."""
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoRendition:
     """One encoded video stream over one scene."""
 
@@ -69,6 +94,13 @@ class VideoRendition:
     """The measured renditions below and above; empty where the rendition was measured itself."""
     vmaf: Vmaf | None = None
     """VMAF (vmaf_v0.6.1), interpolated where the rendition is; None where it is not known."""
+    shots: tuple[Shot, ...] = ()
+    """Scenes of a title that are encoded each with its own parameters, in order; then the target is `b=` the mean rate,
+    which nothing is asked for, and width and height are the largest. Empty where one target serves the whole title."""
+
+    @property
+    def per_shot(self) -> bool:
+        return bool(self.shots)
 
     @property
     def identity(self) -> VideoIdentity:

@@ -23,13 +23,14 @@ from abr_alloc.allocation.ladder_rules import (
     size_allowed,
 )
 from abr_alloc.allocation.preference import preference_probability
-from abr_alloc.allocation.ranges import Avq, Px, Share, TotalKbps, Vmaf
+from abr_alloc.allocation.ranges import Avq, Price, Px, Share, TotalKbps, Vmaf, Word
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 
 __all__ = [
     "FOOT_MOS",
     "Ladder",
     "Rung",
+    "ShotProof",
     "TitleAtRung",
     "dominator",
     "expected_avq_mos",
@@ -63,6 +64,28 @@ class TitleAtRung:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShotProof:
+    """How good a rung's allocation over the title's scenes is, with its proof."""
+
+    pool: Word
+    """How AVQ is pooled over time: one of `pooling.POOLS`."""
+    objective_mos: Avq
+    """Pooled AVQ of the allocation."""
+    upper_bound_mos: Avq
+    """No allocation of the same size, audio and mean rate, within the same limits, pools higher."""
+    price_mos_per_kbps: Price
+    """What another kbps of mean rate is worth, MOS."""
+    peak_kbps: TotalKbps | None = None
+    """Largest rate of the video over a window of a segment's length, as predicted, kbps; None where the table does not
+    tell."""
+
+    @property
+    def gap_mos(self) -> float:
+        """Upper bound - objective: how much better an allocation could at most be."""
+        return self.upper_bound_mos - self.objective_mos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
     """One pair of a ladder."""
 
@@ -85,6 +108,10 @@ class Rung:
     preference_over_below: Share | None = None
     """Probability that people rate it higher than the rung below by `preference.NOTICED_MOS`; None for the lowest rung,
     and where the error of the model is not known."""
+    shots_mos: tuple[Avq, ...] = ()
+    """AVQ of every one of the video's shots beside its audio; empty where it has none."""
+    shot_proof: ShotProof | None = None
+    """How good its allocation over the scenes is; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

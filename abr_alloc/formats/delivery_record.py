@@ -6,7 +6,6 @@ It holds what was asked for and predicted. What came of it is measured on the se
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,12 +15,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from abr_alloc.allocation.ranges import Avq, Channels, Count, Kbps, Px, TotalKbps, Vmaf
+from abr_alloc.allocation.ranges import Count
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.encoder_settings import audio_encoder_of, video_encoder_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.formats.conversion import record_of, refuse_unknown
+from abr_alloc.formats.orders import AudioOrder, PlannedRung, ProbedValue, ShotOrder, VideoOrder
 from abr_alloc.location import read_bytes
 from abr_alloc.targets import Target
 from abr_alloc.writing import replace_file
@@ -32,6 +32,7 @@ __all__ = [
     "Delivery",
     "PlannedRung",
     "ProbedValue",
+    "ShotOrder",
     "VideoOrder",
     "delivery_text",
     "read_delivery",
@@ -61,81 +62,6 @@ _WORDS = {
     "audio_track": "audio track",
     "encoders": "encoder",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbedValue:
-    """A quality that an encoder was asked for, and what came of it."""
-
-    value: float
-    """In the encoder's own scale."""
-    kbps: Kbps
-    """Its rate, kbps."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoOrder:
-    """One video rendition to encode."""
-
-    name: str
-    """Its folder."""
-    codec: str
-    """h264, hevc or av1."""
-    width_px: Px
-    """Width, pixels."""
-    height_px: Px
-    """Height, pixels."""
-    preset: str
-    """The encoder's preset."""
-    planned_kbps: Kbps
-    """The ladder's rate, kbps."""
-    asked_kbps: Kbps
-    """What the encoder is asked for, kbps; another rate than the ladder's once it was refined."""
-    encoder: str = ""
-    """Name of an encoder of `Delivery.encoders`; empty for the codec's usual one."""
-    probes: tuple[ProbedValue, ...] = ()
-    """The renditions that it lies between, or is, where its encoder is asked for a quality and not for a rate."""
-
-    @property
-    def asked_value(self) -> float:
-        """The quality that comes to `asked_kbps`, linear over the logarithm of the rate; `probes` is not empty."""
-        first, last = self.probes[0], self.probes[-1]
-        if len(self.probes) == 1 or first.kbps == last.kbps:
-            return first.value
-        past = math.log(self.asked_kbps / first.kbps) / math.log(last.kbps / first.kbps)
-        return first.value + past * (last.value - first.value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioOrder:
-    """One audio rendition to encode."""
-
-    name: str
-    """Its folder."""
-    codec: str
-    """One of `ENCODED_AUDIO`."""
-    channels: Channels
-    """1 or 2."""
-    target: str
-    """What the encoder is asked for: `b=96k`; `b=96k@mine` of an encoder of `Delivery.encoders`; `lossless`."""
-    planned_kbps: Kbps
-    """The rate that it had when it was probed, kbps."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedRung:
-    """One pair of the ladder, as predicted."""
-
-    video: str
-    """Folder of its video."""
-    audio: str
-    """Folder of its audio."""
-    total_kbps: TotalKbps
-    """Video + audio + container, kbps."""
-    avq_mos: Avq
-    """AVQ, MOS."""
-    vmaf: Vmaf | None = None
-    """VMAF of its video; None where the ladder does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +159,7 @@ def delivery_text(delivery: Delivery) -> str:
     if not delivery.encoders:  # likewise
         del document["encoders"]
     for video in document["videos"]:
-        for name in [name for name in ("encoder", "probes") if not video[name]]:
+        for name in [name for name in ("encoder", "probes", "shots") if not video[name]]:
             del video[name]
     return json_text(document)
 

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from abr_alloc.allocation.cost import LadderCost
 from abr_alloc.allocation.design import TitleLadder
+from abr_alloc.allocation.ranges import Instant
 from abr_alloc.allocation.reference import Comparison, ReferenceLadder, ReferenceRung
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.documents import DamagedDocument, parse_json, shown
@@ -39,7 +40,6 @@ __all__ = [
 SCHEMA_VERSION = 1
 
 _Fps = Annotated[float, Meta(ge=1e-3, le=1000.0)]
-_Instant = Annotated[float, Meta(ge=0.0, le=1e9)]
 _Weight = Annotated[float, Meta(ge=1e-6, le=1e9)]
 
 
@@ -49,7 +49,7 @@ class TitleFacts:
 
     fps: Fraction
     """Frames per second."""
-    scenes_s: tuple[tuple[_Instant, _Instant], ...]
+    scenes_s: tuple[tuple[Instant, Instant], ...]
     """First instant of every scene and first instant after it, seconds."""
     weights_s: tuple[_Weight, ...] = ()
     """Time of the title that every scene stands for, seconds, where it was measured as a digest; else empty."""
@@ -118,6 +118,8 @@ def _rung_object(rung: Rung) -> dict[str, Any]:
     }
     if rung.titles:
         found["titles"] = [dataclasses.asdict(title) for title in rung.titles]
+    if rung.shot_proof is not None:
+        found |= {"shots_mos": list(rung.shots_mos), "shot_proof": dataclasses.asdict(rung.shot_proof)}
     return found
 
 

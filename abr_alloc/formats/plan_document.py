@@ -33,6 +33,8 @@ def video_object(video: VideoRendition) -> dict[str, Any]:
     """A video rendition; where it was interpolated, between which probes."""
     fields = dataclasses.asdict(video)
     probes = fields.pop("nearest_probes")
+    if not video.shots:
+        del fields["shots"]
     if video.interpolated:
         fields |= {"interpolated": True, "nearest_probes": list(probes)}
     return fields

@@ -1,0 +1,105 @@
+"""What a delivery consists of: orders of its renditions, and its pairs as they were predicted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from abr_alloc.allocation.ranges import Avq, Channels, Count, Kbps, Px, TotalKbps, Vmaf, Whole, Word
+
+__all__ = ["AudioOrder", "PlannedRung", "ProbedValue", "ShotOrder", "VideoOrder"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbedValue:
+    """A quality that an encoder was asked for, and what came of it."""
+
+    value: float
+    """In the encoder's own scale."""
+    kbps: Kbps
+    """Its rate, kbps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShotOrder:
+    """One scene of a video rendition whose scenes are encoded each with its own parameters."""
+
+    first_frame: Whole
+    """Index of its first frame in the title."""
+    num_frames: Count
+    """Frames."""
+    width_px: Px
+    """Width, pixels."""
+    height_px: Px
+    """Height, pixels."""
+    target: Word
+    """What the encoder is asked for: `crf=24.25`, `b=712k`."""
+    planned_kbps: Kbps
+    """The rate that the ladder predicts, kbps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoOrder:
+    """One video rendition to encode."""
+
+    name: str
+    """Its folder."""
+    codec: str
+    """h264, hevc or av1."""
+    width_px: Px
+    """Width, pixels."""
+    height_px: Px
+    """Height, pixels."""
+    preset: str
+    """The encoder's preset."""
+    planned_kbps: Kbps
+    """The ladder's rate, kbps."""
+    asked_kbps: Kbps
+    """What the encoder is asked for, kbps; another rate than the ladder's once it was refined."""
+    encoder: str = ""
+    """Name of an encoder of `Delivery.encoders`; empty for the codec's usual one."""
+    probes: tuple[ProbedValue, ...] = ()
+    """The renditions that it lies between, or is, where its encoder is asked for a quality and not for a rate."""
+    shots: tuple[ShotOrder, ...] = ()
+    """Its scenes in order, where each is encoded with its own parameters: together all frames of the title."""
+
+    @property
+    def asked_value(self) -> float:
+        """The quality that comes to `asked_kbps`, linear over the logarithm of the rate; `probes` is not empty."""
+        first, last = self.probes[0], self.probes[-1]
+        if len(self.probes) == 1 or first.kbps == last.kbps:
+            return first.value
+        past = math.log(self.asked_kbps / first.kbps) / math.log(last.kbps / first.kbps)
+        return first.value + past * (last.value - first.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioOrder:
+    """One audio rendition to encode."""
+
+    name: str
+    """Its folder."""
+    codec: str
+    """One of `ENCODED_AUDIO`."""
+    channels: Channels
+    """1 or 2."""
+    target: str
+    """What the encoder is asked for: `b=96k`; `b=96k@mine` of an encoder of `Delivery.encoders`; `lossless`."""
+    planned_kbps: Kbps
+    """The rate that it had when it was probed, kbps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRung:
+    """One pair of the ladder, as predicted."""
+
+    video: str
+    """Folder of its video."""
+    audio: str
+    """Folder of its audio."""
+    total_kbps: TotalKbps
+    """Video + audio + container, kbps."""
+    avq_mos: Avq
+    """AVQ, MOS."""
+    vmaf: Vmaf | None = None
+    """VMAF of its video; None where the ladder does not say."""
