@@ -23,12 +23,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from abr_alloc.allocation.audience import Audience
-from abr_alloc.allocation.candidates import allowed_pairs
+from abr_alloc.allocation.candidates import Candidates, list_candidates
 from abr_alloc.allocation.cost import CostProof, LadderCost, ladder_cost
 from abr_alloc.allocation.design_options import DesignOptions
 from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
-from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders, free_number_rules
-from abr_alloc.allocation.ladder_rules import LadderRules, enough_kbps
+from abr_alloc.allocation.ladder import MAX_RUNGS, best_ladders, choose_number, free_number_rules
+from abr_alloc.allocation.ladder_rules import enough_kbps
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.priced_ladder import PricedLadders
 from abr_alloc.allocation.ranges import Whole
@@ -161,16 +161,7 @@ def _design(
     reference: ReferenceLadder | None,
 ) -> TitleLadder:
     """The best ladder on titles with one video codec, beside the fixed one on the titles as they were measured."""
-    rates = [v.bitrate_kbps for title in titles for v in title.video]
-    offered = offered_rates_kbps(min(rates), max(rates), options.round_kbps)
-    if len(titles) == 1:
-        _check_rounding(size_curves(titles[0]), offered, titles[0].title, options)
-        (own,) = titles
-        surface = interpolate(own, overhead=options.overhead, rates_kbps=offered, keep_probes=False, every_size=True)
-    else:
-        curves = [curve for title in titles for curve in size_curves(title)]
-        _check_rounding(curves, offered, f"{len(titles)} titles", options)
-        surface = share_titles(titles, codec, offered, options.overhead)
+    candidates, num_pairs = _candidates(titles, codec, audience, options)
     rules = options.rules
     if options.num_rungs is None:
         rules = free_number_rules(rules, options.jnd_mos)
@@ -179,9 +170,9 @@ def _design(
     if options.prices is not None and (options.for_money or reference is not None):
         most = options.num_rungs or MAX_RUNGS
         priced = PricedLadders.of(
-            surface, audience, options.prices, duration_s, most, rules, interval_mos=options.interval_mos
+            candidates, options.prices, duration_s, most, rules, interval_mos=options.interval_mos
         )
-    chosen, proof, by_rungs = _chosen(surface, audience, options, reference, priced)
+    chosen, proof, by_rungs = _chosen(candidates, options, reference, priced)
     comparison = None
     if reference is not None:
         comparison = compare_ladders(
@@ -192,7 +183,7 @@ def _design(
             audience,
             rules,
             round_kbps=options.round_kbps,
-            enough_kbps=_enough_kbps(surface, rules),
+            enough_kbps=enough_kbps(candidates.rungs.total_kbps, candidates.rungs.avq_mos, rules),
             offered_audio={a.identity for title in measured for a in drop_wasted_audio(title).audio},
             overhead=options.overhead,
             interval_mos=options.interval_mos,
@@ -208,7 +199,7 @@ def _design(
     chosen = with_preferences(chosen, options.difference_mos)
     return TitleLadder(
         ladder=chosen,
-        num_candidates=surface.avq_mos.size,
+        num_candidates=num_pairs,
         crossovers=crossovers,
         comparison=comparison,
         cost=None if options.prices is None else ladder_cost(options.prices, chosen, duration_s),
@@ -216,12 +207,25 @@ def _design(
     )
 
 
+def _candidates(
+    titles: Sequence[QualitySurface], codec: str, audience: Audience, options: DesignOptions
+) -> tuple[Candidates, int]:
+    """What rungs may be, and how many pairs that was chosen from."""
+    rates = [v.bitrate_kbps for title in titles for v in title.video]
+    offered = offered_rates_kbps(min(rates), max(rates), options.round_kbps)
+    if len(titles) == 1:
+        _check_rounding(size_curves(titles[0]), offered, titles[0].title, options)
+        (own,) = titles
+        surface = interpolate(own, overhead=options.overhead, rates_kbps=offered, keep_probes=False, every_size=True)
+    else:
+        curves = [curve for title in titles for curve in size_curves(title)]
+        _check_rounding(curves, offered, f"{len(titles)} titles", options)
+        surface = share_titles(titles, codec, offered, options.overhead)
+    return list_candidates(surface, audience, options.rules), surface.avq_mos.size
+
+
 def _chosen(
-    surface: QualitySurface,
-    audience: Audience,
-    options: DesignOptions,
-    reference: ReferenceLadder | None,
-    priced: PricedLadders | None,
+    candidates: Candidates, options: DesignOptions, reference: ReferenceLadder | None, priced: PricedLadders | None
 ) -> tuple[Ladder, CostProof | None, list[Ladder]]:
     """The ladder that is asked for; with its proof where it is for money; and the best of every number of rungs."""
     by_rungs: list[Ladder] = []
@@ -229,16 +233,16 @@ def _chosen(
         most = MAX_RUNGS if reference is not None and options.num_rungs is None else (options.num_rungs or 1)
         if reference is not None:
             most = max(most, len(reference.rungs))
-        by_rungs = design_ladders(surface, audience, most, options.rules, interval_mos=options.interval_mos)
+        by_rungs = best_ladders(candidates, most, options.rules, interval_mos=options.interval_mos)
     if priced is not None and options.cost_budget is not None:
         return *priced.within(options.cost_budget), by_rungs
     if priced is not None and options.min_avq_mos is not None:
         return *priced.reaching(options.min_avq_mos), by_rungs
     if options.num_rungs is None:
-        chosen = choose_number(surface, audience, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
+        chosen = choose_number(candidates, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
         return chosen, None, by_rungs
     if len(by_rungs) < options.num_rungs:
-        raise InfeasibleLadderError(_too_many(surface, by_rungs, options))
+        raise InfeasibleLadderError(_too_many(candidates, by_rungs, options))
     return by_rungs[options.num_rungs - 1], None, by_rungs
 
 
@@ -253,12 +257,6 @@ def _with_cost(comparison: Comparison, priced: PricedLadders, options: DesignOpt
     with contextlib.suppress(InfeasibleLadderError):
         cheapest = ladder_cost(options.prices, priced.reaching(fixed.expected_avq_mos)[0], duration_s).total
     return dataclasses.replace(comparison, cost=cost, same_cost_gain_mos=gain_mos, same_avq_cost=cheapest)
-
-
-def _enough_kbps(surface: QualitySurface, rules: LadderRules) -> float:
-    """Total rate of the cheapest candidate that reaches `top_avq_mos`; inf where none does."""
-    allowed = allowed_pairs(surface, rules)
-    return enough_kbps(surface.total_kbps[allowed], surface.avq_mos[allowed], rules)
 
 
 def _check_rounding(curves: Sequence[SizeCurve], offered: Floats, title: str, options: DesignOptions) -> None:
@@ -286,11 +284,10 @@ def _of_codecs(surface: QualitySurface, video: str, audio: Collection[str]) -> Q
     )
 
 
-def _too_many(surface: QualitySurface, by_rungs: Sequence[Ladder], options: DesignOptions) -> str:
-    rules, longest = options.rules, by_rungs[-1].rungs
-    total = surface.total_kbps[allowed_pairs(surface, rules)]
+def _too_many(candidates: Candidates, by_rungs: Sequence[Ladder], options: DesignOptions) -> str:
+    rules, longest, total = options.rules, by_rungs[-1].rungs, candidates.rungs.total_kbps
     return (
-        f"title {surface.title!r} has no ladder of {options.num_rungs} rungs between {total.min():.0f}k and "
+        f"title {candidates.title!r} has no ladder of {options.num_rungs} rungs between {total.min():.0f}k and "
         f"{total.max():.0f}k with ratios of {rules.min_ratio:g} to {rules.max_ratio:g} ({total.size} candidates); "
         f"at most {len(longest)} fit: lower `num_rungs` or `min_ratio`, or probe a wider range"
     )

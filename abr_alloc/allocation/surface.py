@@ -77,6 +77,11 @@ class QualitySurface:
         return np.array([min(v.width_px, v.height_px) for v in self.video], dtype=np.int64)
 
     @property
+    def video_kbps(self) -> npt.NDArray[np.float64]:
+        """Rate of every video rendition, kbps, (V,)."""
+        return self.video.kbps if isinstance(self.video, LazyVideo) else np.array([v.bitrate_kbps for v in self.video])
+
+    @property
     def video_codecs(self) -> npt.NDArray[np.str_]:
         """Codec of every video rendition, (V,)."""
         return self.video.codecs if isinstance(self.video, LazyVideo) else np.array([v.codec for v in self.video])
