@@ -9,7 +9,10 @@ from abr_alloc.allocation.pooling import POOLS
 from abr_alloc.arguments import require_number
 from abr_alloc.errors import ArgumentError
 
-__all__ = ["ShotRules"]
+__all__ = ["LIMITS", "ShotRules"]
+
+LIMITS = ("max_rate_kbps", "peak_kbps", "max_step_mos")
+"""Fields that bound scenes; infinity where they do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,11 @@ class ShotRules:
     """Largest rate of the video over a window of a segment's length, kbps."""
     max_step_mos: float = math.inf
     """Largest difference in AVQ between neighbouring scenes, MOS."""
+
+    def without(self, limit: str) -> ShotRules:
+        """The same without one of its limits, named by its field."""
+        limits = {name: getattr(self, name) for name in LIMITS} | {limit: math.inf}
+        return ShotRules(free_size=self.free_size, pool=self.pool, **limits)
 
     def __post_init__(self) -> None:
         if self.pool not in POOLS:
