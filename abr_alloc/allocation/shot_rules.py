@@ -41,3 +41,8 @@ class ShotRules:
         for name in ("max_rate_kbps", "peak_kbps", "max_step_mos"):
             if getattr(self, name) != math.inf:
                 require_number(name, getattr(self, name), 0.0, above=True)
+        if self.pool == "p5" and self.max_step_mos != math.inf:
+            raise ArgumentError(
+                "`pool` 'p5' lets scenes go that `max_step_mos` holds to their neighbours; give another `pool`, or no "
+                "`max_step_mos`"
+            )
