@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc import defaults
+from abr_alloc.allocation.prediction import AVQ_RANGE
 from abr_alloc.allocation.rendition import AudioIdentity, AudioRendition, VideoRendition
 from abr_alloc.allocation.rung import ShotProof
 from abr_alloc.allocation.shot_case import ShotCase, list_shot_cases
@@ -158,16 +159,20 @@ class TitleShots:
                     found.append(one)
         return found
 
-    def constant(self, audio: AudioIdentity, rules: ShotRules) -> list[ShotAllocation]:
+    def constant(self, audio: AudioIdentity, rules: ShotRules, *, prove: bool = True) -> list[ShotAllocation]:
         """What one value (CRF, rate) for the whole title comes to: for every encoder and size each value that all
         scenes offer and that keeps the rules, by mean rate, rising.
 
         The bound of their proof is that of allocations of the same size and mean rate, so that its gap is what
-        parameters per scene gain. `rules.free_size` is ignored; arguments and errors are those of `allocate`.
+        parameters per scene gain; without `prove`, which takes a search for each, it is the top of the scale and the
+        price 0. `rules.free_size` is ignored; the other arguments and the errors are those of `allocate`.
         """
         found: list[ShotAllocation] = []
         for case in self._cases(audio, rules, free_size=False):
             choices = sorted(case.constant_choices(), key=case.problem.mean_kbps)
+            if not prove:
+                found += [_unproven(case, rules, choice, self._overhead) for choice in choices]
+                continue
             rates = np.array([case.problem.mean_kbps(choice) for choice in choices])
             for choice, best in zip(choices, find_choices(case.problem, rates, choices), strict=True):
                 assert best is not None
@@ -193,6 +198,17 @@ class TitleShots:
             overhead=self._overhead,
             window_s=self._window_s,
         )
+
+
+def _unproven(case: ShotCase, rules: ShotRules, choice: npt.NDArray[np.intp], overhead: float) -> ShotAllocation:
+    own = ShotChoice(
+        choice=choice,
+        pooled_mos=case.problem.pooled_mos(choice),
+        upper_bound_mos=AVQ_RANGE[1],
+        budget_bound_mos=AVQ_RANGE[1],
+        price_mos_per_kbps=0.0,
+    )
+    return _write_out(case, rules, own, AVQ_RANGE[1], overhead, constant=True)
 
 
 def allocate_shots(

@@ -23,7 +23,7 @@ from abr_alloc.allocation.ranges import Avq, AvqDifference, Count, RateDifferenc
 from abr_alloc.allocation.reference import bd_rates_percent
 from abr_alloc.allocation.rendition import AudioIdentity
 from abr_alloc.allocation.rung import FOOT_MOS, Ladder, Rung
-from abr_alloc.allocation.shot_allocation import ShotAllocation, constant_allocations
+from abr_alloc.allocation.shot_allocation import ShotAllocation, TitleShots
 from abr_alloc.allocation.shot_rules import ShotRules
 from abr_alloc.allocation.shot_scenes import Shots
 from abr_alloc.targets import Target
@@ -128,7 +128,8 @@ class _Scenes:
     """What one target for the whole title gives every scene."""
 
     def __init__(self, shots: Shots, codec: str, overhead: float) -> None:
-        self._shots, self._codec, self._overhead = shots, codec, overhead
+        self._shots = shots
+        self._title = TitleShots(shots.scenes, codec, overhead=overhead, encoders=shots.encoders)
         self._constant: dict[AudioIdentity, list[ShotAllocation]] = {}
 
     def worst_mos(self, ladder: Ladder) -> float | None:
@@ -142,24 +143,16 @@ class _Scenes:
         if len(self._shots.scenes) == 1:
             return np.array([rung.avq_mos])
         if rung.audio.identity not in self._constant:
-            self._constant[rung.audio.identity] = constant_allocations(
-                self._shots.scenes,
-                self._codec,
-                rung.audio.identity,
-                ShotRules(),
-                overhead=self._overhead,
-                encoders=self._shots.encoders,
-            )
+            self._constant[rung.audio.identity] = self._title.constant(rung.audio.identity, ShotRules(), prove=False)
         video, encoder = rung.video, Target(rung.video.target).encoder
         own = [
             one
             for one in self._constant[rung.audio.identity]
-            if (one.video.width_px, one.video.height_px) == (video.width_px, video.height_px)
-            and Target(one.video.target).encoder == encoder
+            if (one.encoder, one.width_px, one.height_px) == (encoder, video.width_px, video.height_px)
         ]
         if not own:
             return None
-        log_kbps = np.log([one.video.bitrate_kbps for one in own])
+        log_kbps = np.log([one.video_kbps for one in own])
         mos = np.array([one.shots_mos for one in own])
         at = math.log(video.bitrate_kbps)
         return np.array([np.interp(at, log_kbps, mos[:, s]) for s in range(mos.shape[1])])

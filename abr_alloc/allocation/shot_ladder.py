@@ -28,13 +28,12 @@ from abr_alloc.allocation.candidates import Candidates, allowed_rungs
 from abr_alloc.allocation.design_options import DesignOptions
 from abr_alloc.allocation.ladder_rules import LadderRules, RungArrays
 from abr_alloc.allocation.one_shot import is_exact, one_shot_pairs
-from abr_alloc.allocation.rendition import AudioIdentity, Shot
+from abr_alloc.allocation.rendition import AudioIdentity
 from abr_alloc.allocation.rung import Ladder, make_ladder
-from abr_alloc.allocation.shot_allocation import ShotAllocation, allocate_shots, constant_allocations
+from abr_alloc.allocation.shot_allocation import ShotAllocation, TitleShots
 from abr_alloc.allocation.shot_scenes import Shots
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
-from abr_alloc.targets import Target
 
 __all__ = ["Allocations", "list_allocations", "shot_candidates"]
 
@@ -79,18 +78,19 @@ def list_allocations(
     rungs = RungArrays(
         total_kbps=np.array([a.total_kbps for a in made]),
         avq_mos=np.array([a.pooled_mos for a in made]),
-        video_kbps=np.array([a.video.bitrate_kbps for a in made]),
-        audio_kbps=np.array([a.audio.bitrate_kbps for a in made]),
-        side_px=np.array([min(a.video.width_px, a.video.height_px) for a in made], dtype=np.int64),
+        video_kbps=np.array([a.video_kbps for a in made]),
+        audio_kbps=np.array([a.audio_kbps for a in made]),
+        side_px=np.array([min(a.width_px, a.height_px) for a in made], dtype=np.int64),
         audio=np.array([number[a.audio.identity] for a in made], dtype=np.int64),
     )
     allowed = np.flatnonzero(allowed_rungs(title, rungs, rules))
     kept = allowed[np.lexsort((rungs.audio[allowed], rungs.total_kbps[allowed]))].tolist()
-    videos: dict[tuple[Shot, ...], int] = {}
+    videos: dict[tuple[str, int, int, float], int] = {}  # of one size, no two come to the same rate by chance
+    keys = [(a.encoder, a.width_px, a.height_px, a.video_kbps) for a in (made[i] for i in kept)]
     return Allocations(
         title=title,
         audience=audience,
-        video=np.array([videos.setdefault(made[i].video.shots, len(videos)) for i in kept], dtype=np.intp),
+        video=np.array([videos.setdefault(key, len(videos)) for key in keys], dtype=np.intp),
         rungs=rungs.at(kept),
         num_audio=len(audio),
         made=tuple(made[i] for i in kept),
@@ -117,59 +117,53 @@ def shot_candidates(
 
     Raises:
         InfeasibleLadderError: no allocation keeps the rules.
-        FeatureTableError: `peak_kbps` is asked for and the table does not hold what it takes.
+        FeatureTableError: nothing can be asked for; `peak_kbps` is, and the table does not hold what it takes.
     """
     rules = options.shots
     assert rules is not None
     if len(shots.scenes) == 1 and rules.peak_kbps == math.inf and is_exact(title, shots.encoders):
         pairs = one_shot_pairs(title, offered_kbps, audience, options, shots.encoders)
         return pairs, pairs.surface.avq_mos.size
+    offered = TitleShots(
+        shots.scenes, codec, overhead=options.overhead, encoders=shots.encoders, sides_px=options.rules.sides_px
+    )
     made: list[ShotAllocation] = []
     for audio in title.audio:
-        made += allocate_shots(
-            shots.scenes,
-            codec,
-            audio.identity,
-            rules,
-            offered_kbps,
-            overhead=options.overhead,
-            encoders=shots.encoders,
-            sides_px=options.rules.sides_px,
-        )
-        constant = constant_allocations(
-            shots.scenes,
-            codec,
-            audio.identity,
-            rules,
-            overhead=options.overhead,
-            encoders=shots.encoders,
-            sides_px=options.rules.sides_px,
-        )
-        made += _within(constant, offered_kbps)
+        best = offered.allocate(audio.identity, rules, offered_kbps)
+        made += best + _within(offered.constant(audio.identity, rules, prove=False), best, offered_kbps)
     if not made:
         raise InfeasibleLadderError(
-            f"title {title.title!r} has no size that {codec} was probed at twice and can be asked for in every scene; "
-            "extract it with more probes, or leave the ladder per shot out"
+            f"title {title.title!r} has no mean rate that is a multiple of `round_kbps` {options.round_kbps:g}k and "
+            "that its scenes can come to; lower `round_kbps`"
         )
     audio_renditions = [a.identity for a in title.audio]
     return list_allocations(title.title, made, audio_renditions, audience, options.rules), len(made)
 
 
-def _within(constant: Sequence[ShotAllocation], offered_kbps: Floats) -> list[ShotAllocation]:
-    """The dearest of one size within every rate that is offered, as allocations like the others."""
+def _within(
+    constant: Sequence[ShotAllocation], best: Sequence[ShotAllocation], offered_kbps: Floats
+) -> list[ShotAllocation]:
+    """The dearest of one size within every rate that is offered, where the best allocations leave it any use.
+
+    None of its rate pools higher than the best at a higher one, which is its bound.
+    """
     found: list[ShotAllocation] = []
-    groups: dict[tuple[str, int, int], list[ShotAllocation]] = {}
-    for one in constant:
-        key = Target(one.video.target).encoder, one.video.width_px, one.video.height_px
-        groups.setdefault(key, []).append(one)
-    for group in groups.values():
-        rates = np.array([one.video.bitrate_kbps for one in group])
+    for key in dict.fromkeys(_size(one) for one in constant):
+        own, better = [one for one in constant if _size(one) == key], [one for one in best if _size(one) == key]
+        rates = np.array([one.video_kbps for one in own])
         last = np.unique(np.searchsorted(rates, offered_kbps, side="right") - 1)
-        found += [_by_rate(group[i]) for i in last[last >= 0].tolist()]
+        above = np.searchsorted([one.video_kbps for one in better], rates)
+        for i in last[last >= 0].tolist():
+            if above[i] < len(better) and better[above[i]].video_kbps > rates[i]:
+                proof = better[above[i]].proof
+                bounded = dataclasses.replace(
+                    own[i].proof,
+                    upper_bound_mos=max(proof.upper_bound_mos, own[i].pooled_mos),
+                    price_mos_per_kbps=proof.price_mos_per_kbps,
+                )
+                found.append(dataclasses.replace(own[i], constant=False, proof=bounded))
     return found
 
 
-def _by_rate(one: ShotAllocation) -> ShotAllocation:
-    name = Target(one.video.target).encoder
-    target = str(Target.of_kbps(one.video.bitrate_kbps, name))
-    return dataclasses.replace(one, video=dataclasses.replace(one.video, target=target))
+def _size(one: ShotAllocation) -> tuple[str, int, int]:
+    return one.encoder, one.width_px, one.height_px

@@ -114,5 +114,5 @@ def _growth(kbit: Floats, duration_s: float) -> tuple[Floats, Floats]:
 def _edges(duration_s: float) -> Floats:
     """Instants at which half seconds begin, and the end."""
     whole = int(np.floor(duration_s / _HALF_S + _SAME_S))
-    edges: Floats = np.arange(whole + 1) * _HALF_S
+    edges = np.asarray(np.arange(whole + 1) * _HALF_S, dtype=np.float64)
     return np.append(edges, duration_s) if duration_s - edges[-1] > _SAME_S else edges
