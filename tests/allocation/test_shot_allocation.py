@@ -20,17 +20,19 @@ from abr_alloc.errors import ArgumentError, FeatureTableError, InfeasibleLadderE
 SIDES = (240, 480)
 CRFS = (44, 38, 32, 26, 20)
 AUDIO = ("aac", 2, "b=64k")
-RATES = np.geomspace(60, 6000, 60)
+RATES = np.geomspace(60, 6000, 30)
 
 
-def film(num_scenes: int, seed: int = 3, *, concave: bool = True, sides: Sequence[int] = SIDES) -> list[QualitySurface]:
+def film(
+    num_scenes: int, seed: int = 3, *, concave: bool = True, sides: Sequence[int] = SIDES, crfs: Sequence[int] = CRFS
+) -> list[QualitySurface]:
     """Scenes as different as those of a trailer; where it is not concave, quality jumps between two probes."""
     rng, start, scenes = np.random.default_rng(seed), 0.0, []
     for s in range(num_scenes):
         seconds, hard = float(rng.integers(2, 17)) / 2, rng.lognormal(0.0, 0.8)
         video, mos, halves = [], [], {}
         for side in sides:
-            for crf in CRFS:
+            for crf in crfs:
                 kbps = 60 * hard * (side / 240) ** 1.4 * 2 ** ((44 - crf) / 5.5)
                 need = 240 * hard * (side / 240)
                 shape = 1 / (1 + (need / kbps) ** (1.2 if concave else 4.0))
@@ -92,9 +94,9 @@ def check(one: ShotAllocation, scenes: Sequence[QualitySurface]) -> None:
 @pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize("concave", [True, False])
 def test_no_value_for_the_whole_title_is_better_at_its_rate(pool: str, concave: bool) -> None:
-    scenes, rules = film(9, concave=concave), ShotRules(pool=pool)
+    scenes, rules = film(6, concave=concave, crfs=(40, 37, 34)), ShotRules(pool=pool)
     fixed = constant_allocations(scenes, "h264", AUDIO, rules)
-    assert len(fixed) == len(SIDES) * 97
+    assert len(fixed) == len(SIDES) * 25
     for side in SIDES:
         own = at_size(fixed, side)
         rates = np.array([one.video_kbps for one in own])
@@ -114,7 +116,7 @@ def test_allocations_rise_and_are_within_the_rates_they_were_made_for() -> None:
         kbps, mos = (np.array([getattr(one, name) for one in found]) for name in ("video_kbps", "avq_mos"))
         assert (np.diff(kbps) > 0).all()
         assert (np.diff(mos) > 0).all()
-        reached = RATES[(RATES >= kbps[0]) & (kbps[-1] >= RATES)]
+        reached = RATES[(kbps[0] <= RATES) & (kbps[-1] >= RATES)]
         below = kbps[np.searchsorted(kbps, reached * (1 + 1e-9)) - 1]
         assert (below >= reached * (1 - 2 * UNUSED_SHARE)).all()
         assert len({str(one.video.target) for one in found}) == len(found)
@@ -151,10 +153,9 @@ def test_with_free_sizes_nothing_is_worse_and_a_scene_may_lack_a_size() -> None:
 
 
 @pytest.mark.parametrize("pool", ["mean", "min"])
-def test_steps_rates_and_peaks_are_kept_and_cost_no_less_than_nothing(pool: str) -> None:
+def test_steps_rates_and_peaks_are_kept_and_gain_nothing(pool: str) -> None:
     scenes = film(10)
     title = TitleShots(scenes, "h264")
-    free = title.allocate(AUDIO, ShotRules(pool=pool), RATES)
     for rules in (
         ShotRules(pool=pool, max_step_mos=0.4),
         ShotRules(pool=pool, max_rate_kbps=1200.0),
@@ -163,14 +164,16 @@ def test_steps_rates_and_peaks_are_kept_and_cost_no_less_than_nothing(pool: str)
     ):
         found = title.allocate(AUDIO, rules, RATES)
         assert found
+        a_little_more = np.unique([1.006 * one.video_kbps for one in found])
+        free = title.allocate(AUDIO, ShotRules(pool=pool), a_little_more)
         for one in found:
             assert (np.abs(np.diff(one.shots_mos)) <= rules.max_step_mos + 1e-9).all()
             for s, shot in enumerate(one.video.shots):
                 assert 1.02 * (shot.bitrate_kbps + 64 + s % 3) <= rules.max_rate_kbps * (1 + 1e-9)
             assert one.proof.peak_kbps is not None
             assert one.proof.peak_kbps <= rules.peak_kbps * (1 + 1e-6)
-            better = max(f.pooled_mos for f in at_size(free, one.height_px) if f.video_kbps <= one.video_kbps * 1.01)
-            assert one.pooled_mos <= better + 5e-3
+            better = max(f.pooled_mos for f in at_size(free, one.height_px) if f.video_kbps <= one.video_kbps * 1.007)
+            assert one.pooled_mos <= better + 1e-9
         check(found[-1], scenes)
 
 
