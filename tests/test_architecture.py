@@ -131,6 +131,9 @@ TESTED_IN = {
         *("allocation.one_shot", "allocation.shot_gain", "allocation.shot_scenes", "allocation.shots"),
     ),
     "allocation/test_priced_search.py": ("allocation.priced_labels", "allocation.priced_steps"),
+    "allocation/test_shot_allocation.py": ("allocation.shot_case",),
+    "allocation/test_shot_chain.py": ("allocation.shot_labels",),
+    "allocation/test_shot_search.py": ("allocation.shot_problem", "allocation.shot_steps"),
     "allocation/test_title_plan.py": ("allocation.title_case",),
     "allocation/test_interpolation.py": ("allocation.surface",),
     "robustness/test_examples.py": (
