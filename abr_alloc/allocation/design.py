@@ -88,6 +88,7 @@ def _per_shot(
     assert options.shots is not None
     title = merge_scenes(shots.scenes)
     found = best_codecs([title], audience, options, reference, shots)
+    found = dataclasses.replace(found, ladder=shots.proven(found.ladder, options.shots))
     own = _of_ladder(title, found.ladder, options)
     with contextlib.suppress(InfeasibleLadderError):
         plain = best_codecs([own], audience, dataclasses.replace(options, shots=None), None).ladder

@@ -36,11 +36,15 @@ __all__ = [
     "expected_avq_mos",
     "keeps_rules",
     "make_ladder",
+    "pooled_worth",
     "value_mos",
     "with_preferences",
 ]
 
 Floats = npt.NDArray[np.float64]
+
+_MEAN_PART = 0.01
+"""Part of the mean in what a floor is worth."""
 
 FOOT_MOS = 1.0
 """AVQ of a viewer whom no rung reaches."""
@@ -115,9 +119,10 @@ class Rung:
     """How good its allocation over the scenes is; None where it has none."""
 
     @property
-    def pooled_mos(self) -> float:
-        """AVQ of the title as its design pools it over time: what a ladder is designed for."""
-        return self.avq_mos if self.shot_proof is None else self.shot_proof.objective_mos
+    def worth_mos(self) -> float:
+        """What a ladder is designed for: its AVQ, or that as it is pooled over the title's scenes (`pooled_worth`)."""
+        proof = self.shot_proof
+        return self.avq_mos if proof is None else pooled_worth(proof.pool, proof.objective_mos, self.avq_mos)
 
     @property
     def worst_mos(self) -> float:
@@ -139,6 +144,14 @@ class Ladder:
     """Share of the audience below the lowest rung; counted as `FOOT_MOS`."""
     network: str
     """The audience."""
+
+
+def pooled_worth(pool: str, pooled_mos: float, mean_mos: float) -> float:
+    """What an allocation over scenes is worth to a ladder, MOS: its pooled AVQ; where that is a floor, which may stand
+    still while the scenes above it get better, with a little of the mean."""
+    if pool in ("mean", "harmonic"):
+        return pooled_mos
+    return (1.0 - _MEAN_PART) * pooled_mos + _MEAN_PART * mean_mos
 
 
 def expected_avq_mos(total_kbps: Floats, avq_mos: Floats, audience: Audience) -> float:
@@ -179,10 +192,10 @@ def make_ladder(
 
 
 def value_mos(ladder: Ladder) -> float:
-    """Expected AVQ of the audience by the rungs' pooled AVQ: what a ladder is designed for, MOS."""
+    """Expected AVQ of the audience by what its rungs are designed for, MOS."""
     if all(rung.shot_proof is None for rung in ladder.rungs):
         return ladder.expected_avq_mos
-    return FOOT_MOS * ladder.unreached_share + math.fsum(r.played_share * r.pooled_mos for r in ladder.rungs)
+    return FOOT_MOS * ladder.unreached_share + math.fsum(r.played_share * r.worth_mos for r in ladder.rungs)
 
 
 def with_preferences(ladder: Ladder, difference_mos: float) -> Ladder:
@@ -215,7 +228,7 @@ def keeps_rules(ladder: Ladder, rules: LadderRules, *, most_kbps: float = math.i
     number = {audio: i for i, audio in enumerate(dict.fromkeys(r.audio.identity for r in ladder.rungs))}
     rungs = RungArrays(
         total_kbps=np.array([r.total_kbps for r in ladder.rungs]),
-        avq_mos=np.array([r.pooled_mos for r in ladder.rungs]),
+        avq_mos=np.array([r.worth_mos for r in ladder.rungs]),
         video_kbps=np.array([r.video.bitrate_kbps for r in ladder.rungs]),
         audio_kbps=np.array([r.audio.bitrate_kbps for r in ladder.rungs]),
         side_px=np.array([min(r.video.width_px, r.video.height_px) for r in ladder.rungs]),

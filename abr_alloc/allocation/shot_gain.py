@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc import defaults
+from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.ranges import Avq, AvqDifference, Count, RateDifference, Word
 from abr_alloc.allocation.reference import bd_rate_percent
 from abr_alloc.allocation.rung import FOOT_MOS, Ladder, Rung
@@ -74,15 +75,20 @@ class ShotGain:
     """What the limits on the scenes cost, each beside the same ladder without it."""
 
     @property
+    def lowers_mean(self) -> bool:
+        """Whether the audience can expect less, by more than nobody minds: another pool, or a limit, asks for it."""
+        return self.gain_mos <= -TIE_MOS
+
+    @property
     def pays(self) -> bool:
-        """Whether it saves more rate at equal AVQ, or lifts the worst scene by more, than predictions are off by."""
+        """Whether it saves more rate at equal AVQ, or lifts the worst scene by more, than predictions are off by; not
+        where the audience can expect less."""
+        if self.num_shots == 1 or self.lowers_mean:
+            return False
         saved = -(self.bd_rate_percent or 0.0)
         lifted = 0.0 if self.plain_worst_mos is None else self.worst_mos - self.plain_worst_mos
-        return self.num_shots > 1 and (
-            saved >= LEAST_GAIN_PERCENT
-            or self.gain_mos >= LEAST_GAIN_MOS
-            or (lifted >= LEAST_GAIN_MOS and saved >= 0.0)
-        )
+        lifts = lifted >= LEAST_GAIN_MOS and saved >= 0.0
+        return saved >= LEAST_GAIN_PERCENT or self.gain_mos >= LEAST_GAIN_MOS or lifts
 
 
 def gain_of_shots(ladder: Ladder, plain: Ladder, shots: Shots, rules: ShotRules) -> ShotGain:
@@ -94,11 +100,11 @@ def gain_of_shots(ladder: Ladder, plain: Ladder, shots: Shots, rules: ShotRules)
         shots: the scenes of the title, with the allocations that the ladder was chosen from.
         rules: how its rungs may spread their rates.
     """
-    codec, within = ladder.rungs[0].video.codec, _reached(ladder)
-    audio = {one.audio.identity for one in shots.made(codec, rules)}
-    free = ShotRules(pool=rules.pool)
-    constant = [one for identity in audio for one in shots.constant(codec, identity, free)]
-    at_avq, at_vmaf = _bd_rates_percent(constant, shots.made(codec, rules), within)
+    codec, loose = ladder.rungs[0].video.codec, ShotRules(pool=rules.pool)
+    made = shots.made(codec, rules, _audio_codecs(ladder))
+    audio = dict.fromkeys(one.audio.identity for one in made)
+    constant = [one for identity in audio for one in shots.constant_within(codec, identity, loose)]
+    at_avq, at_vmaf = _bd_rates_percent(constant, made, _reached(ladder))
     return ShotGain(
         num_shots=len(shots.scenes),
         ladder=plain,
@@ -121,7 +127,7 @@ def limit_cost(limit: str, ladder: Ladder, without: Ladder, shots: Shots, rules:
         rules: what the ladder keeps.
     """
     codec = ladder.rungs[0].video.codec
-    loose, tight = shots.made(codec, rules.without(limit)), shots.made(codec, rules)
+    loose, tight = (shots.made(codec, one, _audio_codecs(ladder)) for one in (rules.without(limit), rules))
     return LimitCost(
         limit=limit,
         loss_mos=without.expected_avq_mos - ladder.expected_avq_mos,
@@ -129,9 +135,13 @@ def limit_cost(limit: str, ladder: Ladder, without: Ladder, shots: Shots, rules:
     )
 
 
+def _audio_codecs(ladder: Ladder) -> set[str]:
+    return {rung.audio.codec for rung in ladder.rungs}
+
+
 def _reached(ladder: Ladder) -> tuple[float, float]:
     """Least and highest pooled AVQ of the rungs, MOS."""
-    pooled = [rung.pooled_mos for rung in ladder.rungs]
+    pooled = [rung.avq_mos if rung.shot_proof is None else rung.shot_proof.objective_mos for rung in ladder.rungs]
     return min(pooled), max(pooled)
 
 

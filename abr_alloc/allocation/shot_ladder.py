@@ -1,12 +1,14 @@
 """What rungs may be where every scene of a title has parameters of its own.
 
 A candidate is an allocation over the scenes beside the audio that it was made for: for every encoder, size and audio
-rendition the best one at each mean rate that is offered (`shot_allocation.py`). Beside each stands what one value for
-the whole title comes to within the same rate, on the same curves. So whatever ladder of one value per rung keeps the
-rules is among those that the programme looks through, and none is better than what it finds.
+rendition the best one at each mean rate that is offered (`shot_allocation.py`). The programme also looks through what
+one value for the whole title comes to within the same rates, on the same curves, and the better of the two ladders is
+taken: by the rules on neighbours, one of better rungs is not always there where one of such values is.
 
 The mean rates that are offered are multiples, as of every ladder; a candidate's own rate is what its scenes really come
 to, which is at most that. The programme adds up pooled AVQ; where the pool is the mean, that is the AVQ of every rung.
+Where it is a floor (`min`, `p5`), that stands still once its scene has all that it can get, and a little of the mean
+decides.
 
 A title of one scene has nothing to spread (`one_shot.py`).
 
@@ -29,7 +31,7 @@ from abr_alloc.allocation.design_options import DesignOptions
 from abr_alloc.allocation.ladder_rules import LadderRules, RungArrays
 from abr_alloc.allocation.one_shot import is_exact, one_shot_pairs
 from abr_alloc.allocation.rendition import AudioIdentity
-from abr_alloc.allocation.rung import Ladder, make_ladder
+from abr_alloc.allocation.rung import Ladder, make_ladder, pooled_worth
 from abr_alloc.allocation.shot_allocation import ShotAllocation
 from abr_alloc.allocation.shots import Shots
 from abr_alloc.allocation.surface import QualitySurface
@@ -77,17 +79,13 @@ def list_allocations(
     number = {identity: i for i, identity in enumerate(audio)}
     rungs = RungArrays(
         total_kbps=np.array([a.total_kbps for a in made]),
-        avq_mos=np.array([a.pooled_mos for a in made]),
+        avq_mos=np.array([pooled_worth(a.proof.pool, a.pooled_mos, a.avq_mos) for a in made]),
         video_kbps=np.array([a.video_kbps for a in made]),
         audio_kbps=np.array([a.audio_kbps for a in made]),
         side_px=np.array([min(a.width_px, a.height_px) for a in made], dtype=np.int64),
         audio=np.array([number[a.audio.identity] for a in made], dtype=np.int64),
     )
-    mask = allowed_rungs(title, rungs, rules)
-    constant = np.array([one.constant for one in made])
-    for i in np.flatnonzero(mask & constant).tolist():
-        mask[_as_good(rungs, ~constant, i)] = True
-    allowed = np.flatnonzero(mask)
+    allowed = np.flatnonzero(allowed_rungs(title, rungs, rules))
     kept = allowed[np.lexsort((rungs.audio[allowed], rungs.total_kbps[allowed]))].tolist()
     videos: dict[tuple[str, int, int, float], int] = {}  # of one size, no two come to the same rate by chance
     keys = [(a.encoder, a.width_px, a.height_px, a.video_kbps) for a in (made[i] for i in kept)]
@@ -101,19 +99,6 @@ def list_allocations(
     )
 
 
-def _as_good(rungs: RungArrays, best: npt.NDArray[np.bool_], i: int) -> npt.NDArray[np.intp]:
-    """The best allocation beside the same audio, of the same size and no dearer than one value for the whole title:
-    where that may be a rung, so may this."""
-    own = np.flatnonzero(
-        best
-        & (rungs.audio == rungs.audio[i])
-        & (rungs.side_px == rungs.side_px[i])
-        & (rungs.total_kbps <= rungs.total_kbps[i])
-        & (rungs.avq_mos >= rungs.avq_mos[i])
-    )
-    return own[[int(rungs.avq_mos[own].argmax())]] if len(own) else own
-
-
 def shot_candidates(
     shots: Shots,
     title: QualitySurface,
@@ -121,8 +106,8 @@ def shot_candidates(
     offered_kbps: Floats,
     audience: Audience,
     options: DesignOptions,
-) -> tuple[Candidates, int]:
-    """What rungs may be, and how many allocations that was chosen from.
+) -> tuple[list[Candidates], int]:
+    """What rungs may be: allocations, or one value for the whole title; and how many that was chosen from.
 
     Args:
         shots: the scenes of a title, as they were measured, and who encodes them.
@@ -140,44 +125,49 @@ def shot_candidates(
     assert rules is not None
     if len(shots.scenes) == 1 and rules.peak_kbps == math.inf and is_exact(title, shots.encoders):
         pairs = one_shot_pairs(title, offered_kbps, audience, options, shots.encoders)
-        return pairs, pairs.surface.avq_mos.size
-    made: list[ShotAllocation] = []
+        return [pairs], pairs.surface.avq_mos.size
+    spread: list[ShotAllocation] = []
+    constant: list[ShotAllocation] = []
     for audio in title.audio:
         best = shots.best(codec, audio.identity, rules, offered_kbps)
-        made += best + _within(shots.constant(codec, audio.identity, rules), best, offered_kbps)
-    if not made:
+        spread += best
+        constant += _bounded(shots.constant_within(codec, audio.identity, rules), best, free_size=rules.free_size)
+    if not spread:
         raise InfeasibleLadderError(
             f"title {title.title!r} has no mean rate that is a multiple of `round_kbps` {options.round_kbps:g}k and "
             "that its scenes can come to; lower `round_kbps`"
         )
     audio_renditions = [a.identity for a in title.audio]
-    return list_allocations(title.title, made, audio_renditions, audience, options.rules), len(made)
+    found: list[Candidates] = []
+    refused: list[InfeasibleLadderError] = []
+    for made in filter(None, (spread, constant)):
+        try:
+            found.append(list_allocations(title.title, made, audio_renditions, audience, options.rules))
+        except InfeasibleLadderError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    return found, len(spread) + len(constant)
 
 
-def _within(
-    constant: Sequence[ShotAllocation], best: Sequence[ShotAllocation], offered_kbps: Floats
+def _bounded(
+    constant: Sequence[ShotAllocation], best: Sequence[ShotAllocation], *, free_size: bool
 ) -> list[ShotAllocation]:
-    """The dearest of one size within every rate that is offered, where the best allocations leave it any use.
-
-    None of its rate pools higher than the best at a higher one, which is its bound.
-    """
+    """Single values for the whole title with a proof: nothing at their rate pools higher than the best at a higher
+    rate. Those of a rate above all of the best are left out: they add nothing."""
     found: list[ShotAllocation] = []
-    for key in dict.fromkeys(_size(one) for one in constant):
-        own, better = [one for one in constant if _size(one) == key], [one for one in best if _size(one) == key]
-        rates = np.array([one.video_kbps for one in own])
-        last = np.unique(np.searchsorted(rates, offered_kbps, side="right") - 1)
-        above = np.searchsorted([one.video_kbps for one in better], rates)
-        for i in last[last >= 0].tolist():
-            if above[i] < len(better) and better[above[i]].video_kbps > rates[i]:
-                proof = better[above[i]].proof
-                bounded = dataclasses.replace(
-                    own[i].proof,
-                    upper_bound_mos=max(proof.upper_bound_mos, own[i].pooled_mos),
-                    price_mos_per_kbps=proof.price_mos_per_kbps,
-                )
-                found.append(dataclasses.replace(own[i], proof=bounded))
+    for one in constant:
+        above = next((b for b in best if b.video_kbps >= one.video_kbps and _may_stand_for(b, one, free_size)), None)
+        if above is not None:
+            proof = dataclasses.replace(
+                one.proof,
+                upper_bound_mos=max(above.proof.upper_bound_mos, one.pooled_mos),
+                price_mos_per_kbps=above.proof.price_mos_per_kbps,
+            )
+            found.append(dataclasses.replace(one, proof=proof))
     return found
 
 
-def _size(one: ShotAllocation) -> tuple[str, int, int]:
-    return one.encoder, one.width_px, one.height_px
+def _may_stand_for(best: ShotAllocation, one: ShotAllocation, free_size: bool) -> bool:
+    same_size = (best.width_px, best.height_px) == (one.width_px, one.height_px)
+    return best.encoder == one.encoder and (free_size or same_size)

@@ -147,7 +147,35 @@ def _design(
     shots: Shots | None,
 ) -> TitleLadder:
     """The best ladder on titles with one video codec, beside the fixed one on the titles as they were measured."""
-    candidates, num_pairs = _candidates(titles, codec, audience, options, shots)
+    sets, num_pairs = _candidates(titles, codec, audience, options, shots)
+    found: list[TitleLadder] = []
+    refused: list[InfeasibleLadderError] = []
+    for candidates in sets:
+        try:
+            found.append(_design_from(candidates, titles, measured, codec, options, reference))
+        except InfeasibleLadderError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    best = max(found, key=lambda one: _worth(one, options))
+    return dataclasses.replace(best, num_candidates=num_pairs)
+
+
+def _worth(designed: TitleLadder, options: DesignOptions) -> float:
+    """What ladders of the same codecs are compared by: the more, the better."""
+    if options.min_avq_mos is not None and designed.cost is not None:
+        return -designed.cost.total
+    return value_mos(designed.ladder)
+
+
+def _design_from(
+    candidates: Candidates,
+    titles: Sequence[QualitySurface],
+    measured: Sequence[QualitySurface],
+    codec: str,
+    options: DesignOptions,
+    reference: ReferenceLadder | None,
+) -> TitleLadder:
     rules = options.rules
     if options.num_rungs is None:
         rules = free_number_rules(rules, options.jnd_mos)
@@ -166,7 +194,7 @@ def _design(
             by_rungs,
             reference,
             measured,
-            audience,
+            candidates.audience,
             rules,
             round_kbps=options.round_kbps,
             enough_kbps=enough_kbps(candidates.rungs.total_kbps, candidates.rungs.avq_mos, rules),
@@ -178,14 +206,13 @@ def _design(
         if comparison is not None and priced is not None:
             comparison = _with_cost(comparison, priced, options, duration_s)
     crossovers: tuple[Crossover, ...] = ()
-    if len(titles) == 1 and shots is None:
+    if len(titles) == 1 and options.shots is None:
         crossovers = tuple(find_crossovers(titles[0], titles[0].audio.index(chosen.rungs[-1].audio), codec))
     elif len(titles) > 1:
         chosen = with_titles(chosen, titles)
     chosen = with_preferences(chosen, options.difference_mos)
     return TitleLadder(
         ladder=chosen,
-        num_candidates=num_pairs,
         crossovers=crossovers,
         comparison=comparison,
         cost=None if options.prices is None else ladder_cost(options.prices, chosen, duration_s),
@@ -195,8 +222,8 @@ def _design(
 
 def _candidates(
     titles: Sequence[QualitySurface], codec: str, audience: Audience, options: DesignOptions, shots: Shots | None
-) -> tuple[Candidates, int]:
-    """What rungs may be, and how many pairs that was chosen from."""
+) -> tuple[Sequence[Candidates], int]:
+    """What rungs may be, in one or more ways of which the best is taken, and how many pairs that was chosen from."""
     rates = [v.bitrate_kbps for title in titles for v in title.video]
     offered = offered_rates_kbps(min(rates), max(rates), options.round_kbps)
     if len(titles) == 1:
@@ -209,7 +236,7 @@ def _candidates(
         curves = [curve for title in titles for curve in size_curves(title)]
         _check_rounding(curves, offered, f"{len(titles)} titles", options)
         surface = share_titles(titles, codec, offered, options.overhead)
-    return list_candidates(surface, audience, options.rules), surface.avq_mos.size
+    return [list_candidates(surface, audience, options.rules)], surface.avq_mos.size
 
 
 def _chosen(

@@ -72,7 +72,7 @@ def _one(found: TitleLadder, *, free_number: bool) -> str:
     if ladder.rungs[0].video.per_shot:
         lines.append(wrap(proof_text(ladder)))
     if found.shot_gain is not None:
-        lines += map(wrap, gain_text(found.shot_gain))
+        lines += map(wrap, gain_text(found.shot_gain, ladder))
     if found.cost is not None:
         lines += [f"cost {money(found.cost.total)}:", *cost_lines(found.cost, ladder)]
         if found.cost_proof is not None:

@@ -32,7 +32,7 @@ def proof_text(ladder: Ladder) -> str:
     """How good the allocations are."""
     proofs = [rung.shot_proof for rung in ladder.rungs if rung.shot_proof is not None]
     gap_mos = max(proof.gap_mos for proof in proofs)
-    pooled = "" if proofs[0].pool == "mean" else f" of the {_POOLS[proofs[0].pool]}"
+    pooled = _POOLS[proofs[0].pool]
     if gap_mos <= _PROVEN_MOS:
         return f"no other choice of the scenes at a rung's size and mean rate has a higher AVQ{pooled} (proven)"
     return (
@@ -41,13 +41,14 @@ def proof_text(ladder: Ladder) -> str:
 
 
 _POOLS = {
-    "harmonic": "harmonic mean",
-    "min": "worst scene",
-    "p5": "level that 95 % of the time reaches",
+    "mean": "",
+    "harmonic": " in the harmonic mean",
+    "min": " in the worst scene",
+    "p5": " in 95 % of the time",
 }
 
 
-def gain_text(gain: ShotGain) -> list[str]:
+def gain_text(gain: ShotGain, ladder: Ladder) -> list[str]:
     """What the ladder gains over the title's own of one target per rung, what limits cost, and whether it pays."""
     if gain.num_shots == 1:
         return ["per shot: the title is one scene, so this is its ladder of one target per rung"]
@@ -55,19 +56,25 @@ def gain_text(gain: ShotGain) -> list[str]:
         "not comparable" if percent is None else f"{percent:+.1f} %"
         for percent in (gain.bd_rate_percent, gain.bd_rate_vmaf_percent)
     )
+    proof = ladder.rungs[0].shot_proof
+    pooled = "" if proof is None else _POOLS[proof.pool]
     said = [
         f"per shot, {gain.num_shots} scenes, beside one target per rung: {gain.gain_mos:+.3f} MOS expected",
-        f"rate at equal AVQ (BD-rate) {at_avq}, at equal VMAF {at_vmaf}",
+        f"rate at equal AVQ{pooled} (BD-rate) {at_avq}, at equal VMAF {at_vmaf}",
     ]
     if gain.plain_worst_mos is not None:
         said.append(f"expected worst scene {gain.plain_worst_mos:.2f} -> {gain.worst_mos:.2f}")
-    said.append(
-        "it pays"
-        if gain.pays
-        else f"hardly worth it: under {LEAST_GAIN_PERCENT:g} % of rate, which predictions may be off by"
-    )
+    said.append(_verdict(gain))
     lines = ["; ".join(said)]
     for cost in gain.limits:
         rate = "" if cost.bd_rate_percent is None else f", {cost.bd_rate_percent:+.1f} % rate at equal AVQ"
         lines.append(f"what {OPTIONS[cost.limit]} costs: {max(cost.loss_mos, 0.0):.3f} MOS expected{rate}")
     return lines
+
+
+def _verdict(gain: ShotGain) -> str:
+    if gain.pays:
+        return "it pays"
+    if gain.lowers_mean:
+        return "the audience can expect less on average"
+    return f"hardly worth it: under {LEAST_GAIN_PERCENT:g} % of rate, which predictions may be off by"

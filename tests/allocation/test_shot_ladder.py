@@ -28,7 +28,7 @@ from abr_alloc.allocation.shots import Shots
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.encoders import default_encoder
-from abr_alloc.errors import ArgumentError, InfeasibleLadderError
+from abr_alloc.errors import ArgumentError, FeatureTableError, InfeasibleLadderError
 from abr_alloc.targets import Target
 
 AUDIENCE = lognormal(400, 0.9)
@@ -132,8 +132,8 @@ def constant_ladders(scenes: Sequence[QualitySurface], options: DesignOptions, m
     for audio in title.audio:
         for side in {v.height_px for v in title.video}:
             own = [a for a in shots.constant("h264", audio.identity, options.shots) if a.height_px == side]
-            within = {max((a.video_kbps for a in own if a.video_kbps <= rate), default=0.0) for rate in offered}
-            made += [a for a in own if a.video_kbps in within]
+            kept = {max((a.video_kbps for a in own if a.video_kbps <= rate), default=0.0) for rate in offered}
+            made += [a for a in own if a.video_kbps in kept]
     found = list_allocations("t", made, [a.identity for a in title.audio], AUDIENCE, options.rules)
     return best_ladders(found, max_rungs, options.rules)
 
@@ -207,8 +207,44 @@ def test_the_pool_decides_what_is_maximised_and_avq_stays_the_mean() -> None:
     mean, worst = (design(scenes, options_of(ShotRules(pool=pool))).ladder for pool in ("mean", "min"))
     assert mean.expected_avq_mos > worst.expected_avq_mos and value_mos(worst) < worst.expected_avq_mos
     for rung in worst.rungs:
-        assert rung.pooled_mos == pytest.approx(min(rung.shots_mos)) and rung.pooled_mos < rung.avq_mos
+        assert rung.shot_proof is not None and rung.shot_proof.objective_mos == pytest.approx(min(rung.shots_mos))
+        assert rung.shot_proof.objective_mos <= rung.avq_mos
         assert rung.avq_mos == pytest.approx(np.mean(rung.shots_mos))
+
+
+def test_a_floor_that_stands_still_does_not_end_the_ladder() -> None:
+    """What the worst scene can get at most, it has at a rate far below what the others can use."""
+    hard, easy = unlike()[1], unlike()[0]
+    cut = dataclasses.replace(easy, start_s=0.0, end_s=4.0)
+    scenes = [cut, dataclasses.replace(hard, start_s=4.0, end_s=8.0, avq_mos=np.minimum(hard.avq_mos, 2.0))]
+    ladder = design(scenes, options_of(ShotRules(pool="min"), num_rungs=4)).ladder
+    floors = [rung.shot_proof.objective_mos for rung in ladder.rungs if rung.shot_proof is not None]
+    assert floors[-1] <= 2.0 + 1e-6 and floors[-1] - floors[-2] < 0.05
+    assert ladder.rungs[-1].avq_mos > ladder.rungs[-2].avq_mos + 0.02
+
+
+def test_a_peak_is_kept_and_what_it_costs_is_said() -> None:
+    scenes = [
+        dataclasses.replace(
+            scene,
+            half_second_kbit={v.identity: np.array([3.0, *[1.0] * 7]) / 10 * v.bitrate_kbps * 4 for v in scene.video},
+        )
+        for scene in unlike()
+    ]
+    free = design(scenes, options_of(ShotRules()))
+    peaks = [rung.shot_proof.peak_kbps for rung in free.ladder.rungs if rung.shot_proof is not None]
+    assert len(peaks) == 3 and all(peak is not None for peak in peaks)
+    most = 0.8 * max(peak or 0.0 for peak in peaks)
+    tight = design(scenes, options_of(ShotRules(peak_kbps=most)))
+    for rung in tight.ladder.rungs:
+        assert rung.shot_proof is not None and rung.shot_proof.peak_kbps is not None
+        assert rung.shot_proof.peak_kbps <= most * (1.0 + 1e-9)
+    assert tight.shot_gain is not None
+    (cost,) = tight.shot_gain.limits
+    assert cost.limit == "peak_kbps"
+    assert cost.loss_mos == pytest.approx(free.ladder.expected_avq_mos - tight.ladder.expected_avq_mos)
+    with pytest.raises(FeatureTableError, match="peak_kbps"):
+        design(unlike(), options_of(ShotRules(peak_kbps=most)))
 
 
 def test_free_sizes_are_no_worse_and_differ_within_a_rung() -> None:
