@@ -25,6 +25,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.ranges import Avq, AvqDifference, Count, RateDifference, Word
 from abr_alloc.allocation.reference import bd_rate_percent
+from abr_alloc.allocation.rendition import AudioIdentity
 from abr_alloc.allocation.rung import FOOT_MOS, Ladder, Rung
 from abr_alloc.allocation.shot_allocation import ShotAllocation
 from abr_alloc.allocation.shot_rules import ShotRules
@@ -65,7 +66,7 @@ class ShotGain:
     bd_rate_percent: RateDifference | None = None
     """Mean rate difference at equal AVQ, %; negative is saved; None where the curves do not overlap."""
     bd_rate_vmaf_percent: RateDifference | None = None
-    """The same at equal VMAF; None also where VMAF is not known."""
+    """The same at equal VMAF, beside the top rung's audio; None also where VMAF is not known."""
     plain_worst_mos: Avq | None = None
     """AVQ of the worst scene with one target per rung, expected over the audience, MOS; None where scenes lack what
     a rung is interpolated from."""
@@ -104,13 +105,12 @@ def gain_of_shots(ladder: Ladder, plain: Ladder, shots: Shots, rules: ShotRules)
     made = shots.made(codec, rules, _audio_codecs(ladder))
     audio = dict.fromkeys(one.audio.identity for one in made)
     constant = [one for identity in audio for one in shots.constant_within(codec, identity, loose)]
-    at_avq, at_vmaf = _bd_rates_percent(constant, made, _reached(ladder))
     return ShotGain(
         num_shots=len(shots.scenes),
         ladder=plain,
         gain_mos=ladder.expected_avq_mos - plain.expected_avq_mos,
-        bd_rate_percent=at_avq,
-        bd_rate_vmaf_percent=at_vmaf,
+        bd_rate_percent=_bd_rate_percent(constant, made, _reached(ladder)),
+        bd_rate_vmaf_percent=_bd_rate_vmaf_percent(constant, made, ladder.rungs[-1].audio.identity),
         plain_worst_mos=_plain_worst_mos(plain, shots),
         worst_mos=_expected(ladder, [rung.worst_mos for rung in ladder.rungs]),
     )
@@ -131,7 +131,7 @@ def limit_cost(limit: str, ladder: Ladder, without: Ladder, shots: Shots, rules:
     return LimitCost(
         limit=limit,
         loss_mos=without.expected_avq_mos - ladder.expected_avq_mos,
-        bd_rate_percent=_bd_rates_percent(loose, tight, _reached(ladder))[0],
+        bd_rate_percent=_bd_rate_percent(loose, tight, _reached(ladder)),
     )
 
 
@@ -145,19 +145,31 @@ def _reached(ladder: Ladder) -> tuple[float, float]:
     return min(pooled), max(pooled)
 
 
-def _bd_rates_percent(
+def _bd_rate_percent(
     anchor: Sequence[ShotAllocation], test: Sequence[ShotAllocation], within_mos: tuple[float, float]
-) -> tuple[float | None, float | None]:
-    """Bjontegaard's delta rate at equal AVQ and at equal VMAF between the best that either offers at every total rate,
-    over the range of AVQ that a ladder covers, %."""
+) -> float | None:
+    """Bjontegaard's delta rate at equal AVQ between the best that either offers at every total rate, over the range of
+    AVQ that a ladder covers, %."""
     fronts = [_front(made, within_mos) for made in (anchor, test)]
-    rates = [np.array([one.total_kbps for one in front]) for front in fronts]
-    mos = [np.array([one.pooled_mos for one in front]) for front in fronts]
-    at_avq = bd_rate_percent(rates[0], mos[0], rates[1], mos[1])
-    vmaf = [[score for one in front if (score := one.video.vmaf) is not None] for front in fronts]
-    if any(len(scores) < len(front) for scores, front in zip(vmaf, fronts, strict=True)):
-        return at_avq, None
-    return at_avq, bd_rate_percent(rates[0], np.array(vmaf[0]), rates[1], np.array(vmaf[1]))
+    (kbps, mos), (other_kbps, other_mos) = (
+        (np.array([one.total_kbps for one in front]), np.array([one.pooled_mos for one in front])) for front in fronts
+    )
+    return bd_rate_percent(kbps, mos, other_kbps, other_mos)
+
+
+def _bd_rate_vmaf_percent(
+    anchor: Sequence[ShotAllocation], test: Sequence[ShotAllocation], audio: AudioIdentity
+) -> float | None:
+    """The same at equal VMAF, beside one audio rendition: the picture alone must not gain what the sound loses."""
+    curves = []
+    for made in (anchor, test):
+        front = _front([one for one in made if one.audio.identity == audio], (-math.inf, math.inf))
+        scores = [one.video.vmaf for one in front]
+        known = [score for score in scores if score is not None]
+        if len(known) < len(scores):
+            return None
+        curves += [np.array([one.total_kbps for one in front]), np.array(known)]
+    return bd_rate_percent(*curves)
 
 
 def _front(made: Sequence[ShotAllocation], within_mos: tuple[float, float]) -> list[ShotAllocation]:

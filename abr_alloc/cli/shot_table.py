@@ -33,8 +33,10 @@ def proof_text(ladder: Ladder) -> str:
     proofs = [rung.shot_proof for rung in ladder.rungs if rung.shot_proof is not None]
     gap_mos = max(proof.gap_mos for proof in proofs)
     pooled = _POOLS[proofs[0].pool]
+    mixed = any(len({(s.width_px, s.height_px) for s in rung.video.shots}) > 1 for rung in ladder.rungs)
+    held = "mean rate" if mixed else "size and mean rate"
     if gap_mos <= _PROVEN_MOS:
-        return f"no other choice of the scenes at a rung's size and mean rate has a higher AVQ{pooled} (proven)"
+        return f"no other choice of the scenes at a rung's {held} has a higher AVQ{pooled} (proven)"
     return (
         f"no other choice of the scenes at a rung's mean rate has an AVQ{pooled} higher by more than {gap_mos:.2g} MOS"
     )
