@@ -36,6 +36,18 @@ class ShotOrder:
     """What the encoder is asked for: `crf=24.25`, `b=712k`."""
     planned_kbps: Kbps
     """The rate that the ladder predicts, kbps."""
+    corrected: str = ""
+    """What the encoder is asked for instead, once the ladder's target was found to break a peak or to miss a rate."""
+
+    @property
+    def asked(self) -> str:
+        """What the encoder is asked for."""
+        return self.corrected or self.target
+
+    @property
+    def end_frame(self) -> int:
+        """Index of the first frame after it."""
+        return self.first_frame + self.num_frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,3 +115,5 @@ class PlannedRung:
     """AVQ, MOS."""
     vmaf: Vmaf | None = None
     """VMAF of its video; None where the ladder does not say."""
+    shots_mos: tuple[Avq, ...] = ()
+    """AVQ of every one of its video's shots, MOS; empty where it has none."""
