@@ -109,6 +109,8 @@ def _encode(
     below: Path,
 ) -> Generator[Progress | Encoded, None, None]:
     info, ffmpeg = setup.info, setup.ffmpeg
+    for order in orders:
+        delivery = delivery.with_video(order)
     whole = [
         EncodeVideoTask(
             ffmpeg=ffmpeg,

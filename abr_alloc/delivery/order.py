@@ -196,7 +196,7 @@ def make_order(
             asked_kbps=video.bitrate_kbps,
             encoder="" if encoders[video].is_usual else encoders[video].name,
             probes=() if video.per_shot else probed_values(video, encoders[video]),
-            shots=shot_orders(video, encoders[video], info.fps, num_frames),
+            shots=shot_orders(video, encoders[video], info.fps, num_frames) if video.per_shot else (),
         )
         for video in videos
     )

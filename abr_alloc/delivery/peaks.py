@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.disk import scratch_folder
 from abr_alloc.exporting.presentation import SEGMENT_S
+from abr_alloc.media.cmaf import read_segments
+from abr_alloc.media.probe import read_packets
+from abr_alloc.media.segments import join_segments
 
-__all__ = ["Peak", "find_peak", "lowering_factors"]
+__all__ = ["Peak", "find_peak", "lowering_factors", "stream_peak"]
 
 _MARGIN = 0.005
 """How far below the limit a correction aims, as a share of it: an encoder comes near to what is expected, not onto."""
@@ -51,6 +56,19 @@ def find_peak(size_bytes: npt.NDArray[np.float64], segments: Sequence[int], fps:
     kbps = _rates(size_bytes, first, end, fps)
     worst = int(kbps.argmax())
     return Peak(kbps=float(kbps[worst]), first_frame=int(first[worst]), end_frame=int(end[worst]))
+
+
+def stream_peak(folder: Path, fps: Fraction) -> Peak:
+    """The same of a stream's folder.
+
+    Raises:
+        UnsupportedMediaError: a segment is missing or cannot be read.
+    """
+    segments = [segment.num_frames for segment in read_segments(folder)]
+    with scratch_folder() as scratch:
+        join_segments(folder, scratch / "joined.mp4")
+        size_bytes = read_packets(scratch / "joined.mp4").size_bytes
+    return find_peak(size_bytes, segments, fps)
 
 
 def _windows(

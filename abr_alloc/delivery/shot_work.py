@@ -74,7 +74,7 @@ class ShotWork:
 
     Args:
         delivery: what was ordered.
-        orders: those of its videos, perhaps corrected, that are to be encoded.
+        orders: those of its videos that are to be encoded.
         info: the source.
         ffmpeg: the program.
         folder: where shots lie; it is held.
@@ -103,7 +103,6 @@ class ShotWork:
         self._seeks: dict[int, float | None] = {}
         self._after_seek: dict[int, list[EncodeShotTask]] = {}
         for order in orders:
-            self.delivery = self.delivery.with_video(order)
             self._open[order.name] = _Open(order=order, keys=self._keys(order), waiting=set())
 
     @property

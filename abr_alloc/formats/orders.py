@@ -76,6 +76,11 @@ class VideoOrder:
     """Its scenes in order, where each is encoded with its own parameters: together all frames of the title."""
 
     @property
+    def changes_size(self) -> bool:
+        """Whether its pictures change their size on the way."""
+        return len({(shot.width_px, shot.height_px) for shot in self.shots}) > 1
+
+    @property
     def asked_value(self) -> float:
         """The quality that comes to `asked_kbps`, linear over the logarithm of the rate; `probes` is not empty."""
         first, last = self.probes[0], self.probes[-1]

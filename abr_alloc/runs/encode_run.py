@@ -9,7 +9,7 @@ from pathlib import Path
 
 from abr_alloc import defaults
 from abr_alloc.arguments import require_number
-from abr_alloc.delivery.deviation import LadderDeviation, Tolerance, compare_rungs
+from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
 from abr_alloc.delivery.encode import EncodeSetup, encode_streams, encode_videos
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.hold import hold_rates
@@ -29,7 +29,7 @@ from abr_alloc.runs.encode_result import EncodeResult, Refined, held_text, peak_
 from abr_alloc.runs.feedback import Feedback, follow
 from abr_alloc.runs.ladder_run import Ladders, ladder_path
 from abr_alloc.runs.languages import standard_language
-from abr_alloc.runs.verify_run import find_model, measure_delivery
+from abr_alloc.runs.verify_run import compare_delivery, find_model, measure_delivery
 
 __all__ = ["EncodeResult", "Refined", "encode", "refine_delivery"]
 
@@ -186,7 +186,7 @@ def refine_delivery(encoded: EncodeResult, tolerance: Tolerance, feedback: Feedb
         scores = measure_delivery(
             delivery, places, info, ffmpeg, encoded.cache, model, jobs=encoded.jobs, feedback=feedback
         )
-        return compare_rungs(delivery, variants, scores.avq_mos, scores.vmaf)
+        return compare_delivery(delivery, variants, places, scores)
 
     variants: Sequence[Variant] = encoded.variants
     places = {name: folder.root / name for name in delivery.stream_names}

@@ -51,7 +51,7 @@ class OfOneMachine(Folder):
 
     @property
     def share_hint(self) -> str:
-        return f"the cache {self.root} of this machine"
+        return f"the cache {self.root}; give one that all machines share with `cache`"
 
     def leave_mark(self, word: str) -> None:
         self.log("marks", f"left {word}")
