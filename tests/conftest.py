@@ -468,8 +468,8 @@ def write_shot_ladder(tmp_path_factory) -> WriteShotLadder:
     """A maker of ladder files: `write_shot_ladder(source, "160x90 28 28 30 26 + aac 32", ...)`: per rung a size, or one
     per scene before its CRF (`96x54:28`), the CRF of every scene of `cut_film`, and an audio rendition.
 
-    Rates of scenes are invented: 100 kbps at CRF 28, half of it six steps up. `peak_kbps` is promised. Scenes of another
-    source begin at its `cuts`, frames at 24 frames/s, and end with the last.
+    Rates of scenes are invented: 100 kbps at CRF 28, half of it six steps up. `peak_kbps` is promised. Scenes of
+    another source begin at its `cuts`, frames at 24 frames/s, and end with the last.
     """
 
     def write(
