@@ -546,6 +546,21 @@ def delivered(film, film_ladder, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def free_size(cut_film, write_shot_ladder, tmp_path_factory) -> Path:
+    """`cut_film` as a ladder of which one rung has another size in every scene: only to be read."""
+    folder = tmp_path_factory.mktemp("free") / "out"
+    rungs = ("96x54 34 34 34 34 + aac 32", "160x90 96x54:30 30 96x54:30.5 32 + aac 64")
+    words = ["encode", str(cut_film), "--ladder", str(write_shot_ladder(cut_film, *rungs)), "-o", str(folder)]
+    with pytest.MonkeyPatch.context() as patch:
+        work_in_threads(patch)
+        patch.setattr(sys, "argv", ["abr-alloc", *words, "--preset", "superfast", "--jobs", "2"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
+    return folder
+
+
 def work_in_threads(patch: pytest.MonkeyPatch) -> None:
     """Have what works for the command be threads of this process: no start of workers, and ViSQOL is compiled once."""
     patch.setattr("abr_alloc.workers.local.LocalWorkers._start", staticmethod(ThreadPoolExecutor))
