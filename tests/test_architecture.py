@@ -165,6 +165,7 @@ TESTED_IN = {
     "formats/test_conversion.py": ("allocation.ranges",),
     "formats/test_ladder_file.py": ("formats.ladder_fields",),
     "delivery/test_encode.py": ("delivery.rendition_tasks",),
+    "delivery/test_shot_work.py": ("delivery.shot_tasks", "delivery.source_scan", "runs.encode_result"),
     "learning/test_cross_validation.py": ("learning.dataset", "learning.registry", "learning.systems"),
     "learning/test_ratings.py": ("learning.rated_columns",),
     "learning/test_fusionnet.py": ("models.folded", "models.predictor"),
