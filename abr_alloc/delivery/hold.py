@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from abr_alloc.delivery.deviation import LadderDeviation, Tolerance, compare_rungs
-from abr_alloc.delivery.encode import encode_videos
+from abr_alloc.delivery.encode import Encoded, EncodeSetup, encode_videos
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.publish import read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
 from abr_alloc.exporting.presentation import SEGMENT_S
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 from abr_alloc.measure.extract import Progress
-from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.probe import MediaInfo
 
 __all__ = ["SHORT_TITLE_S", "HeldRates", "hold_rates"]
 
@@ -47,23 +45,22 @@ class HeldRates:
 
 def hold_rates(
     delivery: Delivery,
-    info: MediaInfo,
-    ffmpeg: FFmpeg,
+    setup: EncodeSetup,
     folder: DeliveryFolder,
     *,
-    jobs: int,
     tolerance: Tolerance = Tolerance(),  # noqa: B008  frozen
 ) -> Generator[Progress | HeldRates, None, None]:
     """Encode video of a short title once more where a rung's rate is beyond the tolerance, and keep what is nearer.
 
     The folder is held, all its streams are there, and nothing is published yet. Yields progress and, last, what came
-    of it; nothing for titles of `SHORT_TITLE_S` and more. AVQ is not looked at: it takes longer than the encode.
+    of it; nothing for titles of `SHORT_TITLE_S` and more, and where scenes are encoded each by itself: they are mostly
+    asked for a quality, and no rate is held. AVQ is not looked at: it takes longer than the encode.
 
     Raises:
         MediaError: an encode failed, or a stream cannot be read.
         OutputError: the disk takes no more.
     """
-    if delivery.num_frames / Fraction(delivery.fps) >= SHORT_TITLE_S:
+    if delivery.per_shot or delivery.num_frames / Fraction(delivery.fps) >= SHORT_TITLE_S:
         return
     before = compare_rungs(delivery, read_variants(delivery, folder.root), {})
     asked_kbps = {order.name: order.asked_kbps for order in delivery.videos}
@@ -75,7 +72,11 @@ def hold_rates(
     after = before
     if orders:
         folder.forget_refined()
-        yield from encode_videos(orders, delivery, info, ffmpeg, folder, below=folder.refined, jobs=jobs)
+        for step in encode_videos(orders, delivery, setup, folder, below=folder.refined):
+            if isinstance(step, Encoded):
+                orders = [step.delivery.video(order.name) for order in orders]
+            else:
+                yield step
         places = {order.name: folder.refined / order.name for order in orders}
         second = compare_rungs(delivery, read_variants(delivery, folder.root, places), {})
         for order in better_orders(orders, before, second, tolerance):

@@ -12,6 +12,7 @@ from abr_alloc.disk import disk_errors
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import MediaError
 from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
+from abr_alloc.media.audio_cutting import cut_audio
 from abr_alloc.media.audio_encoding import encode_audio
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
 from abr_alloc.media.coding import gop_frames
@@ -22,7 +23,7 @@ from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.sound import decode_audio
 from abr_alloc.targets import Target
 
-__all__ = ["EncodeAudioTask", "EncodeVideoTask", "delivery_ask"]
+__all__ = ["EncodeAudioTask", "EncodeVideoTask", "delivery_ask", "frames_told"]
 
 _FIRST_PASS_SHARE = 0.35  # of the time of both, x264 and x265 at their faster presets
 
@@ -58,7 +59,7 @@ class EncodeVideoTask:
         two_passes = num_passes(delivery_ask(self.encoder, self.order)) == 2
         passes = (_FIRST_PASS_SHARE, 1.0 - _FIRST_PASS_SHARE) if two_passes else (1.0,)
         return sum(
-            share * min(1.0, _frames_told(folder.progress_path(self.order.name, number)) / self.num_frames)
+            share * min(1.0, frames_told(folder.progress_path(self.order.name, number)) / self.num_frames)
             for number, share in enumerate(passes)
         )
 
@@ -121,6 +122,8 @@ class EncodeAudioTask:
     """Those that its targets name."""
     duration_s: float
     segment_s: Fraction
+    starts_s: tuple[Fraction, ...] = ()
+    """When segments begin, seconds, where those of video are of unequal length."""
 
     @property
     def label(self) -> str:
@@ -149,7 +152,10 @@ class EncodeAudioTask:
                     encoder=self.encoders.get(Target(order.target).encoder),
                 )
                 encode_audio(self.ffmpeg, pcm, target, encode)
-                package(self.ffmpeg, encode, self.segment_s, cut)
+                if self.starts_s:
+                    cut_audio(self.ffmpeg, encode, self.starts_s, cut)
+                else:
+                    package(self.ffmpeg, encode, self.segment_s, cut)
                 folder.accept(cut, order.name)
 
 
@@ -163,7 +169,7 @@ def delivery_ask(encoder: VideoEncoder, order: VideoOrder) -> Ask:
     return Ask(mode=mode, number=encoder.nearest_value(mode, order.asked_value))
 
 
-def _frames_told(path: Path) -> int:
+def frames_told(path: Path) -> int:
     """Frames that ffmpeg's progress report says are done; 0 where it says nothing yet."""
     try:
         with path.open("rb") as file:
