@@ -9,6 +9,7 @@ from .allocation.ladder_rules import LadderRules as LadderRules
 from .allocation.results import Allocation as Allocation
 from .allocation.results import Certificate as Certificate
 from .allocation.results import Plan as Plan
+from .allocation.shot_rules import ShotRules as ShotRules
 from .allocation.title_plan import Limits as Limits
 from .delivery.deviation import Tolerance as Tolerance
 from .errors import AbrAllocError as AbrAllocError

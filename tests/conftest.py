@@ -520,7 +520,7 @@ def write_shot_ladder(tmp_path_factory) -> WriteShotLadder:
                 "source_hashes": {"cut_film": content_hash(source)},
                 "titles": {"cut_film": {"fps": 24.0, "scenes_s": spans}},
             },
-            "options": {"overhead": 0.02} | ({"per_shot": {"peak_kbps": peak_kbps}} if peak_kbps else {}),
+            "options": {"overhead": 0.02} | ({"shots": {"peak_kbps": peak_kbps}} if peak_kbps else {}),
         }
         path = tmp_path_factory.mktemp("ladder") / "shots.json"
         path.write_text(json.dumps(ladder_document([found], about)))

@@ -24,10 +24,11 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.candidates import list_candidates
 from abr_alloc.allocation.cost import Prices
 from abr_alloc.allocation.interpolation import interpolate
-from abr_alloc.allocation.ladder import design_ladders, list_candidates
-from abr_alloc.allocation.ladder_rules import LadderRules, most_audio
+from abr_alloc.allocation.ladder import design_ladders
+from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.matching import MatchedRung
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.priced_search import BestLadder, Limit, search
@@ -250,12 +251,12 @@ def cheapest(family: Family, rules: LadderRules, round_kbps: float) -> Alternati
         candidates = list_candidates(surface, family.audience, rules)
     except InfeasibleLadderError:
         return None
-    audio = most_audio(rules, len(surface.audio))
+    audio = candidates.most_audio(rules)
     steps = PricedSteps.of(candidates, _BY_RATE, _BY_RATE_S, rules, len(family.rungs), audio)
     found = search(steps, Limit(least_avq_mos=family.as_it_is().expected_avq_mos - _ROUNDING_MOS))
     if not isinstance(found, BestLadder):
         return None
-    ladder = candidates.ladder_of(surface, found.found.path, family.audience, family.interval_mos)
+    ladder = candidates.ladder_of(found.found.path, family.interval_mos)
     if len(ladder.rungs) == 1 < len(family.rungs):
         return None
     return family.alternative(with_preferences(ladder, family.difference_mos))

@@ -14,65 +14,179 @@ Axes: n pairs, by total rate; A audio renditions, S sizes.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.allocation.ladder_rules import RATIO_ROUNDING, LadderRules, enough_kbps, rate_allowed, size_allowed
+from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.ladder_rules import (
+    RATIO_ROUNDING,
+    LadderRules,
+    RungArrays,
+    enough_kbps,
+    is_played,
+    may_follow,
+    most_audio,
+    rate_allowed,
+    size_allowed,
+)
+from abr_alloc.allocation.rung import Ladder, make_ladder
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
-__all__ = ["allowed_pairs"]
+__all__ = ["Candidates", "SurfacePairs", "allowed_pairs", "allowed_rungs", "list_candidates"]
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
-def allowed_pairs(surface: QualitySurface, rules: LadderRules) -> npt.NDArray[np.bool_]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates(ABC):
+    """Pairs that a rung may be, by total rate."""
+
+    title: str
+    """The title, for messages."""
+    audience: Audience
+    """Who plays it."""
+    video: npt.NDArray[np.intp]
+    """Which video rendition it is: equal numbers for equal renditions, (n,)."""
+    rungs: RungArrays
+    """What the rules look at, (n,)."""
+    num_audio: int
+    """Audio renditions of the title."""
+
+    @property
+    def share(self) -> Floats:
+        """Share of the audience with the bandwidth for it, (n,)."""
+        return self.audience.share_with(self.rungs.total_kbps)
+
+    def may_follow(self, share: Floats, rows: slice, columns: slice, rules: LadderRules) -> tuple[Bools, Bools]:
+        """Whether candidate j (column) may come right after i (row): with i's audio, and with a better one, (I, J)."""
+        below, above = self.rungs.at((rows, None)), self.rungs.at(columns)
+        allowed = may_follow(below, above, rules)
+        allowed &= is_played(share[rows, None] - share[columns], rules)
+        same = above.audio == below.audio
+        return allowed & same, allowed & ~same
+
+    def most_audio(self, rules: LadderRules) -> int:
+        """The most audio renditions of a ladder."""
+        return most_audio(rules, self.num_audio)
+
+    @abstractmethod
+    def ladder_of(self, chosen: Sequence[int], interval_mos: tuple[float, float]) -> Ladder:
+        """The ladder of some candidates, by rising total rate; `interval_mos` is added to their AVQ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfacePairs(Candidates):
+    """Pairs of a surface."""
+
+    surface: QualitySurface
+    """Of the whole title; `video` and `rungs.audio` are places in it."""
+
+    def ladder_of(self, chosen: Sequence[int], interval_mos: tuple[float, float]) -> Ladder:
+        rungs = [
+            (
+                self.surface.video[self.video[j]],
+                self.surface.audio[self.rungs.audio[j]],
+                float(self.rungs.total_kbps[j]),
+                float(self.rungs.avq_mos[j]),
+                "",
+            )
+            for j in chosen
+        ]
+        return make_ladder(self.surface.title, rungs, self.audience, interval_mos)
+
+
+def list_candidates(surface: QualitySurface, audience: Audience, rules: LadderRules) -> SurfacePairs:
+    """The pairs of a title that may be rungs.
+
+    Raises:
+        InfeasibleLadderError: none may.
+    """
+    total, allowed = surface.total_kbps, allowed_pairs(surface, rules)
+    video, audio = np.nonzero(allowed)
+    order = np.lexsort((audio, video, total[video, audio]))
+    places = video[order] * len(surface.audio) + audio[order]
+    return SurfacePairs(
+        title=surface.title,
+        audience=audience,
+        video=video[order],
+        rungs=_pairs(surface).at(places),
+        num_audio=len(surface.audio),
+        surface=surface,
+    )
+
+
+def allowed_pairs(surface: QualitySurface, rules: LadderRules) -> Bools:
     """Which pairs of a surface may be rungs, (V, A).
 
     Raises:
         InfeasibleLadderError: none may.
     """
-    side = surface.video_side_px
-    sized = size_allowed(side, rules)
+    return allowed_rungs(surface.title, _pairs(surface), rules).reshape(surface.total_kbps.shape)
+
+
+def _pairs(surface: QualitySurface) -> RungArrays:
+    """All pairs of a surface, (V A,)."""
+    num_video, num_audio = surface.total_kbps.shape
+    return RungArrays(
+        total_kbps=surface.total_kbps.ravel(),
+        avq_mos=surface.avq_mos.ravel().astype(np.float64),
+        video_kbps=np.repeat(surface.video_kbps, num_audio),
+        audio_kbps=np.tile([a.bitrate_kbps for a in surface.audio], num_video),
+        side_px=np.repeat(surface.video_side_px, num_audio),
+        audio=np.tile(np.arange(num_audio), num_video),
+    )
+
+
+def allowed_rungs(title: str, rungs: RungArrays, rules: LadderRules) -> Bools:
+    """Which of all that a title offers may be rungs, (N,), in any order.
+
+    Raises:
+        InfeasibleLadderError: none may.
+    """
+    sized = size_allowed(rungs.side_px, rules)
     if not sized.any():
-        have = ", ".join(f"{s}p" for s in sorted(set(side.tolist())))
-        raise InfeasibleLadderError(
-            f"title {surface.title!r} has none of the sizes asked for with `sides_px`, only {have}"
-        )
-    total = surface.total_kbps
-    allowed = sized[:, None] & rate_allowed(total, rules)
+        have = ", ".join(f"{s}p" for s in np.unique(rungs.side_px).tolist())
+        raise InfeasibleLadderError(f"title {title!r} has none of the sizes asked for with `sides_px`, only {have}")
+    total = rungs.total_kbps
+    allowed = sized & rate_allowed(total, rules)
     if not allowed.any():
         asked = [f"`min_kbps` {rules.min_kbps:g}k"] if rules.min_kbps > 0.0 else []
         asked += [f"`max_kbps` {rules.max_kbps:g}k"] if rules.max_kbps < math.inf else []
         raise InfeasibleLadderError(
-            f"title {surface.title!r} has no pair within {' and '.join(asked)}; its pairs take "
+            f"title {title!r} has no pair within {' and '.join(asked)}; its pairs take "
             f"{total[sized].min():.0f}k to {total[sized].max():.0f}k"
         )
     if rules.tie_mos > 0.0:
-        allowed &= _worth_their_rate(surface, allowed, rules.tie_mos)
-    allowed &= total <= enough_kbps(total[allowed], surface.avq_mos[allowed], rules)
+        allowed[allowed] = _worth_their_rate(rungs.at(allowed), rules.tie_mos)
+    allowed &= total <= enough_kbps(total[allowed], rungs.avq_mos[allowed], rules)
     return allowed
 
 
-def _worth_their_rate(surface: QualitySurface, allowed: npt.NDArray[np.bool_], tie_mos: float) -> npt.NDArray[np.bool_]:
-    """Allowed pairs (V, A) but those whose money buys as much with cheaper audio, or with a larger picture."""
-    rate = np.array([a.bitrate_kbps for a in surface.audio])
-    sizes, size = np.unique(surface.video_side_px, return_inverse=True)
-    video, audio = np.nonzero(allowed)
-    total = surface.total_kbps[video, audio]
-    order = np.lexsort((-size[video], rate[audio], total))
-    video, audio, total = video[order], audio[order], total[order]
-    avq = surface.avq_mos[video, audio].astype(np.float64)
-    # What the money for a pair buys at best, (n,).
+def _worth_their_rate(rungs: RungArrays, tie_mos: float) -> Bools:
+    """All but those whose money buys as much with cheaper audio, or with a larger picture, (N,)."""
+    numbers, audio = np.unique(rungs.audio, return_inverse=True)
+    rate = np.zeros(len(numbers))
+    rate[audio] = rungs.audio_kbps
+    sizes, size = np.unique(rungs.side_px, return_inverse=True)
+    order = np.lexsort((-size, rungs.audio_kbps, rungs.total_kbps))
+    total, avq = rungs.total_kbps[order], rungs.avq_mos[order]
+    # What the money for a pair buys at best, (N,).
     last = np.searchsorted(total, total * (1.0 + RATIO_ROUNDING), side="right") - 1
     wanted = np.maximum.accumulate(avq)[last] - tie_mos
 
     cheaper = rate < rate[:, None]  # (A, A): which audio is cheaper than each
     best = np.full((len(rate), len(sizes)), -np.inf)  # of the candidates so far, (A, S)
-    found = np.zeros_like(allowed)
-    for v, a, q, enough in zip(video.tolist(), audio.tolist(), avq.tolist(), wanted.tolist(), strict=True):
-        s = size[v]
+    found = np.zeros(len(order), dtype=np.bool_)
+    for place, q, enough in zip(order.tolist(), avq.tolist(), wanted.tolist(), strict=True):
+        a, s = audio[place], size[place]
         if (best[cheaper[a]] >= enough).any() or (best[a, s + 1 :] >= enough).any():
             continue
         best[a, s] = max(best[a, s], q)
-        found[v, a] = True
+        found[place] = True
     return found

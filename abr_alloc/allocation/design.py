@@ -1,69 +1,31 @@
-"""From surfaces to ladders: one per title, or one for all of them, and how each compares with a fixed ladder.
+"""From surfaces to ladders: one per title, or one for all of them (`title_ladder.py`).
 
-A ladder has one video codec and one audio codec: players switch rungs within a codec, and each codec more is another
-set of streams to encode, store and test. So every pair of codecs is designed for by itself, and the ladder with the
-highest expected AVQ is kept; of those within `TIE_MOS` of it, the one whose codecs more players play.
-
-With prices, the ladder may be the best within a budget of money, or the cheapest with a least expected AVQ
-(`priced_ladder.py`); then the codecs are those with which that comes out best.
-
-Ladders are designed without the audio that is dearer than transparent (`drop_wasted_audio`); a fixed ladder plays
-what it names.
+Where scenes have parameters of their own, the ladder also stands beside the title's ladder of one target per rung, and
+beside the one that a limit on the scenes would allow if it were not there.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import math
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Iterable, Mapping
 
 from abr_alloc.allocation.audience import Audience
-from abr_alloc.allocation.candidates import allowed_pairs
-from abr_alloc.allocation.cost import CostProof, LadderCost, ladder_cost
 from abr_alloc.allocation.design_options import DesignOptions
-from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
-from abr_alloc.allocation.ladder import MAX_RUNGS, choose_number, design_ladders, free_number_rules
-from abr_alloc.allocation.ladder_rules import LadderRules, enough_kbps
-from abr_alloc.allocation.path import TIE_MOS
-from abr_alloc.allocation.priced_ladder import PricedLadders
-from abr_alloc.allocation.ranges import Whole
-from abr_alloc.allocation.reference import (
-    Comparison,
-    ReferenceLadder,
-    compare_ladders,
-    offered_rates_kbps,
-)
-from abr_alloc.allocation.rung import Ladder, with_preferences
-from abr_alloc.allocation.shared_ladder import no_shared_audio, share_titles, with_titles
-from abr_alloc.allocation.surface import QualitySurface, by_title, drop_wasted_audio
+from abr_alloc.allocation.reference import ReferenceLadder
+from abr_alloc.allocation.rung import Ladder
+from abr_alloc.allocation.shot_gain import LimitCost, gain_of_shots, limit_cost
+from abr_alloc.allocation.shot_rules import LIMITS
+from abr_alloc.allocation.shot_scenes import shot_scenes
+from abr_alloc.allocation.shots import Shots
+from abr_alloc.allocation.surface import QualitySurface, by_title
+from abr_alloc.allocation.title_ladder import TitleLadder, best_codecs, of_codecs
 from abr_alloc.allocation.title_surface import merge_scenes
-from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
-from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
+from abr_alloc.encoders import VideoEncoder
+from abr_alloc.errors import ArgumentError, InfeasibleLadderError
 
 __all__ = ["DesignOptions", "TitleLadder", "design_catalogue", "design_titles"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TitleLadder:
-    """A ladder with what it was chosen from and held against."""
-
-    ladder: Ladder
-    """The rungs and what the audience can expect of them."""
-    num_candidates: Whole = 0
-    """Pairs that its rungs were chosen from."""
-    crossovers: tuple[Crossover, ...] = ()
-    """Where the best size changes, with the top rung's audio; empty for a shared ladder."""
-    comparison: Comparison | None = None
-    """Beside the fixed ladder, where one was given and the title can play some of it."""
-    cost: LadderCost | None = None
-    """What it costs; None where no prices were given."""
-    cost_proof: CostProof | None = None
-    """How good it is, where it was designed for money."""
 
 
 def design_titles(
@@ -71,18 +33,31 @@ def design_titles(
     audience: Audience,
     options: DesignOptions | None = None,
     reference: ReferenceLadder | None = None,
+    *,
+    encoders: Mapping[str, VideoEncoder] | None = None,
 ) -> list[TitleLadder]:
     """A ladder per title. Surfaces of one title come one after the other.
 
     With a reference, its video codec is taken.
 
+    Args:
+        surfaces: of all scenes.
+        audience: who plays them.
+        options: what is asked of the ladders.
+        reference: a fixed ladder to hold them against.
+        encoders: encoders by the names that targets have for them, a codec's usual one by the codec's name; where
+            scenes have parameters of their own they say which values may be asked for.
+
     Raises:
-        InfeasibleLadderError: a title has no ladder that keeps the rules.
+        InfeasibleLadderError: a title has no ladder that keeps the rules; or one per shot is asked of a digest.
         FeatureTableError: the scenes of a title share no rendition, or none of the reference's codec.
     """
+    options = options or DesignOptions()
+    if options.shots is None:
+        return [best_codecs([merge_scenes(own)], audience, options, reference) for own in by_title(surfaces)]
     return [
-        _best_codecs([merge_scenes(scenes)], audience, options or DesignOptions(), reference)
-        for scenes in by_title(surfaces)
+        _per_shot(Shots(shot_scenes(own), encoders or {}, options), audience, options, reference)
+        for own in by_title(surfaces)
     ]
 
 
@@ -95,202 +70,47 @@ def design_catalogue(
     """One ladder for all titles, each with the same weight. Surfaces of one title come one after the other.
 
     Raises:
+        ArgumentError: a ladder per shot is asked for, which is of one title.
         InfeasibleLadderError: no ladder keeps the rules.
         FeatureTableError: the titles share no codec, audio rendition, or size and rate.
     """
+    options = options or DesignOptions()
+    if options.shots is not None:
+        raise ArgumentError("`shared` and `shots` exclude each other: scenes are those of one title; give one of them")
     titles = [merge_scenes(scenes) for scenes in by_title(surfaces)]
-    return _best_codecs(titles, audience, options or DesignOptions(), reference)
+    return best_codecs(titles, audience, options, reference)
 
 
-_MOST_PLAYED = (*VIDEO_CODECS, *AUDIO_CODECS)
-"""Codecs of each kind, those that most players play first."""
-
-
-def _best_codecs(
-    titles: Sequence[QualitySurface], audience: Audience, options: DesignOptions, reference: ReferenceLadder | None
+def _per_shot(
+    shots: Shots, audience: Audience, options: DesignOptions, reference: ReferenceLadder | None
 ) -> TitleLadder:
-    """The ladder of the codecs that serve the audience best; nearly as well, and in more players, is better."""
-    lean = [drop_wasted_audio(title) for title in titles]
-    found: list[TitleLadder] = []
-    refused: list[InfeasibleLadderError] = []
-    for video, audio in itertools.product(_video_codecs(titles, reference), _audio_codecs(lean, options)):
-        own = [_of_codecs(title, video, audio) for title in lean]
-        try:
-            found.append(_design(own, titles, video, audience, options, reference))
-        except InfeasibleLadderError as error:
-            refused.append(error)
-    if not found:
-        raise min(refused, key=lambda error: math.inf if error.missing is None else error.missing)
-    if options.min_avq_mos is not None:
-        return min(found, key=lambda designed: math.inf if designed.cost is None else designed.cost.total)
-    best = max(designed.ladder.expected_avq_mos for designed in found)
-    return next(designed for designed in found if designed.ladder.expected_avq_mos >= best - TIE_MOS)
-
-
-def _video_codecs(titles: Sequence[QualitySurface], reference: ReferenceLadder | None) -> list[str]:
-    """Codecs to design for, the most widely played first."""
-    common = set.intersection(*({v.codec for v in title.video} for title in titles))
-    if reference is not None:
-        if reference.codec not in common:
-            have = ", ".join(sorted(common)) or "no codec in common"
-            raise FeatureTableError(
-                f"the reference ladder {reference.name!r} is for {reference.codec}, but title {titles[0].title!r} has "
-                f"{have}; choose another `compare`, or extract it with `video_codecs` {reference.codec}"
-            )
-        return [reference.codec]
-    if not common:
-        raise FeatureTableError("the titles share no video codec; design them one by one, or extract them with one")
-    return sorted(common, key=_MOST_PLAYED.index)
-
-
-def _audio_codecs(titles: Sequence[QualitySurface], options: DesignOptions) -> list[tuple[str, ...]]:
-    """Sets of codecs to design for, the most widely played first."""
-    common = set.intersection(*({a.identity for a in title.audio} for title in titles))
-    codecs = sorted({codec for codec, *_ in common}, key=_MOST_PLAYED.index)
-    if not codecs:
-        raise FeatureTableError(no_shared_audio(titles))
-    return [tuple(codecs)] if options.mix_audio else [(codec,) for codec in codecs]
-
-
-def _design(
-    titles: Sequence[QualitySurface],
-    measured: Sequence[QualitySurface],
-    codec: str,
-    audience: Audience,
-    options: DesignOptions,
-    reference: ReferenceLadder | None,
-) -> TitleLadder:
-    """The best ladder on titles with one video codec, beside the fixed one on the titles as they were measured."""
-    rates = [v.bitrate_kbps for title in titles for v in title.video]
-    offered = offered_rates_kbps(min(rates), max(rates), options.round_kbps)
-    if len(titles) == 1:
-        _check_rounding(size_curves(titles[0]), offered, titles[0].title, options)
-        (own,) = titles
-        surface = interpolate(own, overhead=options.overhead, rates_kbps=offered, keep_probes=False, every_size=True)
-    else:
-        curves = [curve for title in titles for curve in size_curves(title)]
-        _check_rounding(curves, offered, f"{len(titles)} titles", options)
-        surface = share_titles(titles, codec, offered, options.overhead)
-    rules = options.rules
-    if options.num_rungs is None:
-        rules = free_number_rules(rules, options.jnd_mos)
-    priced: PricedLadders | None = None
-    duration_s = float(np.mean([title.weight_s for title in titles]))
-    if options.prices is not None and (options.for_money or reference is not None):
-        most = options.num_rungs or MAX_RUNGS
-        priced = PricedLadders.of(
-            surface, audience, options.prices, duration_s, most, rules, interval_mos=options.interval_mos
-        )
-    chosen, proof, by_rungs = _chosen(surface, audience, options, reference, priced)
-    comparison = None
-    if reference is not None:
-        comparison = compare_ladders(
-            chosen,
-            by_rungs,
-            reference,
-            measured,
-            audience,
-            rules,
-            round_kbps=options.round_kbps,
-            enough_kbps=_enough_kbps(surface, rules),
-            offered_audio={a.identity for title in measured for a in drop_wasted_audio(title).audio},
-            overhead=options.overhead,
-            interval_mos=options.interval_mos,
-            difference_mos=options.difference_mos,
-        )
-        if comparison is not None and priced is not None:
-            comparison = _with_cost(comparison, priced, options, duration_s)
-    crossovers: tuple[Crossover, ...] = ()
-    if len(titles) == 1:
-        crossovers = tuple(find_crossovers(titles[0], titles[0].audio.index(chosen.rungs[-1].audio), codec))
-    else:
-        chosen = with_titles(chosen, titles)
-    chosen = with_preferences(chosen, options.difference_mos)
-    return TitleLadder(
-        ladder=chosen,
-        num_candidates=surface.avq_mos.size,
-        crossovers=crossovers,
-        comparison=comparison,
-        cost=None if options.prices is None else ladder_cost(options.prices, chosen, duration_s),
-        cost_proof=proof,
-    )
-
-
-def _chosen(
-    surface: QualitySurface,
-    audience: Audience,
-    options: DesignOptions,
-    reference: ReferenceLadder | None,
-    priced: PricedLadders | None,
-) -> tuple[Ladder, CostProof | None, list[Ladder]]:
-    """The ladder that is asked for; with its proof where it is for money; and the best of every number of rungs."""
-    by_rungs: list[Ladder] = []
-    if reference is not None or not options.for_money:
-        most = MAX_RUNGS if reference is not None and options.num_rungs is None else (options.num_rungs or 1)
-        if reference is not None:
-            most = max(most, len(reference.rungs))
-        by_rungs = design_ladders(surface, audience, most, options.rules, interval_mos=options.interval_mos)
-    if priced is not None and options.cost_budget is not None:
-        return *priced.within(options.cost_budget), by_rungs
-    if priced is not None and options.min_avq_mos is not None:
-        return *priced.reaching(options.min_avq_mos), by_rungs
-    if options.num_rungs is None:
-        chosen = choose_number(surface, audience, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
-        return chosen, None, by_rungs
-    if len(by_rungs) < options.num_rungs:
-        raise InfeasibleLadderError(_too_many(surface, by_rungs, options))
-    return by_rungs[options.num_rungs - 1], None, by_rungs
-
-
-def _with_cost(comparison: Comparison, priced: PricedLadders, options: DesignOptions, duration_s: float) -> Comparison:
-    """A comparison with the fixed ladder's cost, and what that money, or that AVQ for money, could be instead."""
-    assert options.prices is not None
-    fixed = comparison.ladder
-    cost = ladder_cost(options.prices, fixed, duration_s)
-    gain_mos, cheapest = None, None
+    """The ladder of a title whose scenes have parameters of their own, and what that is good for."""
+    assert options.shots is not None
+    title = merge_scenes(shots.scenes)
+    found = best_codecs([title], audience, options, reference, shots)
+    own = _of_ladder(title, found.ladder, options)
     with contextlib.suppress(InfeasibleLadderError):
-        gain_mos = priced.within(cost.total)[0].expected_avq_mos - fixed.expected_avq_mos
-    with contextlib.suppress(InfeasibleLadderError):
-        cheapest = ladder_cost(options.prices, priced.reaching(fixed.expected_avq_mos)[0], duration_s).total
-    return dataclasses.replace(comparison, cost=cost, same_cost_gain_mos=gain_mos, same_avq_cost=cheapest)
+        plain = best_codecs([own], audience, dataclasses.replace(options, shots=None), None).ladder
+        gain = gain_of_shots(found.ladder, plain, shots, options.shots)
+        limits = [_cost_of(name, found.ladder, own, shots, audience, options) for name in LIMITS]
+        gain = dataclasses.replace(gain, limits=tuple(cost for cost in limits if cost is not None))
+        found = dataclasses.replace(found, shot_gain=gain)
+    return found
 
 
-def _enough_kbps(surface: QualitySurface, rules: LadderRules) -> float:
-    """Total rate of the cheapest candidate that reaches `top_avq_mos`; inf where none does."""
-    allowed = allowed_pairs(surface, rules)
-    return enough_kbps(surface.total_kbps[allowed], surface.avq_mos[allowed], rules)
+def _of_ladder(title: QualitySurface, ladder: Ladder, options: DesignOptions) -> QualitySurface:
+    """The title with the codecs of a ladder."""
+    audio = {a.codec for a in title.audio} if options.mix_audio else {r.audio.codec for r in ladder.rungs}
+    return of_codecs(title, ladder.rungs[0].video.codec, audio)
 
 
-def _check_rounding(curves: Sequence[SizeCurve], offered: Floats, title: str, options: DesignOptions) -> None:
-    """Refuse a rounding so coarse that no rate is left between any two probes."""
-    ranges = [(curve.kbps[0], curve.kbps[-1]) for curve in curves if len(curve.kbps) > 1]
-    if ranges and not any(((offered >= low) & (offered <= high)).any() for low, high in ranges):
-        low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
-        raise InfeasibleLadderError(
-            f"title {title!r} has no multiple of `round_kbps` {options.round_kbps:g}k between its probes, {low:.0f}k "
-            f"to {high:.0f}k; lower `round_kbps`"
-        )
-
-
-def _of_codecs(surface: QualitySurface, video: str, audio: Collection[str]) -> QualitySurface:
-    rows = [i for i, v in enumerate(surface.video) if v.codec == video]
-    columns = [i for i, a in enumerate(surface.audio) if a.codec in audio]
-    return dataclasses.replace(
-        surface,
-        video=tuple(surface.video[i] for i in rows),
-        audio=tuple(surface.audio[i] for i in columns),
-        avq_mos=surface.avq_mos[np.ix_(rows, columns)],
-        total_kbps=surface.total_kbps[np.ix_(rows, columns)],
-        x_v=surface.x_v[rows],
-        x_a=surface.x_a[columns],
-    )
-
-
-def _too_many(surface: QualitySurface, by_rungs: Sequence[Ladder], options: DesignOptions) -> str:
-    rules, longest = options.rules, by_rungs[-1].rungs
-    total = surface.total_kbps[allowed_pairs(surface, rules)]
-    return (
-        f"title {surface.title!r} has no ladder of {options.num_rungs} rungs between {total.min():.0f}k and "
-        f"{total.max():.0f}k with ratios of {rules.min_ratio:g} to {rules.max_ratio:g} ({total.size} candidates); "
-        f"at most {len(longest)} fit: lower `num_rungs` or `min_ratio`, or probe a wider range"
-    )
+def _cost_of(
+    name: str, ladder: Ladder, title: QualitySurface, shots: Shots, audience: Audience, options: DesignOptions
+) -> LimitCost | None:
+    """What one limit on the scenes costs; None where it is not asked for."""
+    assert options.shots is not None
+    if getattr(options.shots, name) == math.inf:
+        return None
+    without = dataclasses.replace(options, shots=options.shots.without(name))
+    loosened = best_codecs([title], audience, without, None, shots).ladder
+    return limit_cost(name, ladder, loosened, shots, options.shots)

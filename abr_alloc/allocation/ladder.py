@@ -17,26 +17,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
-from abr_alloc.allocation.candidates import allowed_pairs
-from abr_alloc.allocation.ladder_rules import LadderRules, RungArrays, is_played, may_follow, most_audio, rates_below
-from abr_alloc.allocation.rung import FOOT_MOS, Ladder, make_ladder
+from abr_alloc.allocation.candidates import Candidates, list_candidates
+from abr_alloc.allocation.ladder_rules import LadderRules, is_played, rates_below
+from abr_alloc.allocation.rung import FOOT_MOS, Ladder, value_mos
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
 __all__ = [
     "MAX_RUNGS",
     "PLAYED_SHARE",
-    "Candidates",
+    "best_ladders",
     "choose_number",
     "design_ladders",
     "free_number_rules",
-    "list_candidates",
 ]
 
 MAX_RUNGS = 24
@@ -50,69 +48,6 @@ _BLOCK = 256
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Pairs that a rung may be, by total rate."""
-
-    video: npt.NDArray[np.intp]
-    """Index in the surface."""
-    rungs: RungArrays
-    """`audio` is the index in the surface."""
-    share: Floats
-    """Of the audience, with the bandwidth for it."""
-
-    def may_follow(
-        self, rows: slice, columns: slice, rules: LadderRules
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Whether candidate j (column) may come right after i (row): with i's audio, and with a better one, (I, J)."""
-        below, above = self.rungs.at((rows, None)), self.rungs.at(columns)
-        allowed = may_follow(below, above, rules)
-        allowed &= is_played(self.share[rows, None] - self.share[columns], rules)
-        same = above.audio == below.audio
-        return allowed & same, allowed & ~same
-
-    def ladder_of(
-        self,
-        surface: QualitySurface,
-        chosen: Sequence[int],
-        audience: Audience,
-        interval_mos: tuple[float, float],
-    ) -> Ladder:
-        """The ladder of some candidates, by rising total rate."""
-        rungs = [
-            (
-                surface.video[self.video[j]],
-                surface.audio[self.rungs.audio[j]],
-                float(self.rungs.total_kbps[j]),
-                float(self.rungs.avq_mos[j]),
-                "",
-            )
-            for j in chosen
-        ]
-        return make_ladder(surface.title, rungs, audience, interval_mos)
-
-
-def list_candidates(surface: QualitySurface, audience: Audience, rules: LadderRules) -> Candidates:
-    """The pairs of a title that may be rungs.
-
-    Raises:
-        InfeasibleLadderError: none may.
-    """
-    total, allowed = surface.total_kbps, allowed_pairs(surface, rules)
-    video, audio = np.nonzero(allowed)
-    order = np.lexsort((audio, video, total[video, audio]))
-    video, audio = video[order], audio[order]
-    rungs = RungArrays(
-        total_kbps=total[video, audio],
-        avq_mos=surface.avq_mos[video, audio].astype(np.float64),
-        video_kbps=np.array([v.bitrate_kbps for v in surface.video])[video],
-        audio_kbps=np.array([a.bitrate_kbps for a in surface.audio])[audio],
-        side_px=surface.video_side_px[video],
-        audio=audio,
-    )
-    return Candidates(video=video, rungs=rungs, share=audience.share_with(rungs.total_kbps))
-
-
 def design_ladders(
     surface: QualitySurface,
     audience: Audience,
@@ -121,7 +56,7 @@ def design_ladders(
     *,
     interval_mos: tuple[float, float] = (0.0, 0.0),
 ) -> list[Ladder]:
-    """The best ladder of 1, 2, ... rungs, as far as the rules and the candidates allow, at most `max_rungs`.
+    """The best ladder of 1, 2, ... rungs of a title's pairs (`best_ladders`).
 
     Args:
         surface: of a whole title: its pairs are the candidates.
@@ -134,42 +69,52 @@ def design_ladders(
         InfeasibleLadderError: not even one rung keeps the rules; the message names the conflict.
     """
     rules = rules or LadderRules()
-    c = list_candidates(surface, audience, rules)
-    n, num_audio = len(c.video), most_audio(rules, len(surface.audio))
+    return best_ladders(list_candidates(surface, audience, rules), max_rungs, rules, interval_mos=interval_mos)
+
+
+def best_ladders(
+    c: Candidates, max_rungs: int, rules: LadderRules, *, interval_mos: tuple[float, float] = (0.0, 0.0)
+) -> list[Ladder]:
+    """The best ladder of 1, 2, ... rungs, as far as the rules and the candidates allow, at most `max_rungs`.
+
+    Args:
+        c: what rungs may be.
+        max_rungs: most rungs.
+        rules: what every ladder must keep.
+        interval_mos: what to add to a prediction for its interval, MOS.
+
+    Raises:
+        InfeasibleLadderError: not even one rung keeps the rules; the message names the conflict.
+    """
+    n, num_audio, share = len(c.video), c.most_audio(rules), c.share
     # value[m, j]: best sum of steps so far with m + 1 audio renditions and j as the last rung.
     value = np.full((num_audio, n), -np.inf)
-    value[0] = (c.rungs.avq_mos - FOOT_MOS) * c.share
+    value[0] = (c.rungs.avq_mos - FOOT_MOS) * share
     parents: list[npt.NDArray[np.int32]] = []  # per rung: (m, j) -> parent's m * n + its index
     ladders: list[Ladder] = []
     while np.isfinite(value).any():
         # The top rung is played by all who have the bandwidth for it.
-        ended = np.where(is_played(c.share, rules), value, -np.inf)
+        ended = np.where(is_played(share, rules), value, -np.inf)
         if np.isfinite(ended).any():
-            ladders.append(_trace(surface, c, audience, interval_mos, ended, parents))
+            ladders.append(c.ladder_of(_trace(ended, parents), interval_mos))
         if len(parents) + 1 >= max_rungs:
             break
-        value, parent = _extend(c, value, rules)
+        value, parent = _extend(c, share, value, rules)
         parents.append(parent)
     if not ladders:
         raise InfeasibleLadderError(
-            f"no rung of title {surface.title!r} is played by {100 * rules.min_played_share:g} % of the audience; "
+            f"no rung of title {c.title!r} is played by {100 * rules.min_played_share:g} % of the audience; "
             "lower `min_kbps`, or choose another `network`"
         )
     return ladders
 
 
 def choose_number(
-    surface: QualitySurface,
-    audience: Audience,
-    rules: LadderRules,
-    jnd_mos: float,
-    *,
-    interval_mos: tuple[float, float] = (0.0, 0.0),
+    c: Candidates, rules: LadderRules, jnd_mos: float, *, interval_mos: tuple[float, float] = (0.0, 0.0)
 ) -> Ladder:
     """The best ladder of any number of rungs each of which is worth having (`free_number_rules`)."""
-    strict = free_number_rules(rules, jnd_mos)
-    ladders = design_ladders(surface, audience, MAX_RUNGS, strict, interval_mos=interval_mos)
-    return max(ladders, key=lambda ladder: (ladder.expected_avq_mos, -len(ladder.rungs)))
+    ladders = best_ladders(c, MAX_RUNGS, free_number_rules(rules, jnd_mos), interval_mos=interval_mos)
+    return max(ladders, key=lambda ladder: (value_mos(ladder), -len(ladder.rungs)))
 
 
 def free_number_rules(rules: LadderRules, jnd_mos: float) -> LadderRules:
@@ -178,7 +123,7 @@ def free_number_rules(rules: LadderRules, jnd_mos: float) -> LadderRules:
     return dataclasses.replace(rules, min_step_mos=jnd_mos, min_played_share=PLAYED_SHARE)
 
 
-def _extend(c: Candidates, value: Floats, rules: LadderRules) -> tuple[Floats, npt.NDArray[np.int32]]:
+def _extend(c: Candidates, share: Floats, value: Floats, rules: LadderRules) -> tuple[Floats, npt.NDArray[np.int32]]:
     """One rung more: the best predecessor of every candidate."""
     num_audio, n = value.shape
     total_kbps, avq_mos = c.rungs.total_kbps, c.rungs.avq_mos
@@ -191,11 +136,11 @@ def _extend(c: Candidates, value: Floats, rules: LadderRules) -> tuple[Floats, n
         rows = slice(int(start), int(stop))
         if start == stop:
             continue
-        same, better = c.may_follow(rows, columns, rules)
+        same, better = c.may_follow(share, rows, columns, rules)
         # (q_j - q_i) S_j: the part that depends on both.
-        lost = avq_mos[rows, None] * c.share[columns]
+        lost = avq_mos[rows, None] * share[columns]
         stay, change = np.where(same, -lost, -np.inf), np.where(better, -lost, -np.inf)
-        gained = avq_mos[columns] * c.share[columns]
+        gained = avq_mos[columns] * share[columns]
         for m in range(num_audio):
             for previous, step in ((m, stay), (m - 1, change)):
                 if previous < 0 or not np.isfinite(value[previous, rows]).any():
@@ -209,18 +154,12 @@ def _extend(c: Candidates, value: Floats, rules: LadderRules) -> tuple[Floats, n
     return longer, parent
 
 
-def _trace(
-    surface: QualitySurface,
-    c: Candidates,
-    audience: Audience,
-    interval_mos: tuple[float, float],
-    value: Floats,
-    parents: Sequence[npt.NDArray[np.int32]],
-) -> Ladder:
+def _trace(value: Floats, parents: Sequence[npt.NDArray[np.int32]]) -> list[int]:
+    """The candidates of the best ladder, from the lowest rung on."""
     n = value.shape[1]
     state = int(value.argmax())
     chosen = [state % n]
     for parent in reversed(parents):
         state = int(parent[state // n, state % n])
         chosen.append(state % n)
-    return c.ladder_of(surface, chosen[::-1], audience, interval_mos)
+    return chosen[::-1]

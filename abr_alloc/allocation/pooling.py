@@ -33,6 +33,7 @@ __all__ = [
     "POOLS",
     "Candidates",
     "Optimum",
+    "held_level",
     "highest_pooled",
     "is_additive",
     "optimise",
@@ -198,7 +199,7 @@ def _highest_floor(
         found = _cheapest(under)
     # What the choice holds: the level, or more where the bisection was cut short.
     avq = under.avq_mos[np.arange(len(found.choice)), found.choice]
-    level = _held_level(avq, under.time_share, low_share)
+    level = held_level(avq, under.time_share, low_share)
     more = level
     if time.monotonic() <= deadline:
         more = float(levels[floors.highest(budget_kbps * (1.0 + _PRICE_STEP), at_least=level)[0]])
@@ -206,7 +207,7 @@ def _highest_floor(
     return _optimum(candidates, found, level, float(levels[ruled_out - 1]), price, complete=ruled_out == reached + 1)
 
 
-def _held_level(avq_mos: Floats, time_share: Floats, low_share: float) -> float:
+def held_level(avq_mos: Floats, time_share: Floats, low_share: float) -> float:
     """The highest AVQ that all but `low_share` of the time reaches."""
     order = np.argsort(avq_mos, kind="stable")
     below = np.append(0.0, np.cumsum(time_share[order])[:-1])

@@ -10,14 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from abr_alloc.allocation.audience import Audience
+from abr_alloc.allocation.candidates import Candidates
 from abr_alloc.allocation.cost import CostProof, Prices
-from abr_alloc.allocation.ladder import Candidates, list_candidates
-from abr_alloc.allocation.ladder_rules import LadderRules, most_audio
+from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.priced_search import BestLadder, Limit, search
 from abr_alloc.allocation.priced_steps import Path, PricedSteps
 from abr_alloc.allocation.rung import Ladder
-from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
 __all__ = ["PricedLadders"]
@@ -27,10 +25,6 @@ __all__ = ["PricedLadders"]
 class PricedLadders:
     """All ladders of a title, at given prices."""
 
-    surface: QualitySurface
-    """Of the whole title."""
-    audience: Audience
-    """Who plays it."""
     candidates: Candidates
     """What rungs may be."""
     steps: PricedSteps
@@ -43,8 +37,7 @@ class PricedLadders:
     @classmethod
     def of(
         cls,
-        surface: QualitySurface,
-        audience: Audience,
+        candidates: Candidates,
         prices: Prices,
         duration_s: float,
         max_rungs: int,
@@ -55,22 +48,15 @@ class PricedLadders:
         """Look through the candidates of a title.
 
         Args:
-            surface: of a whole title: its pairs are the candidates.
-            audience: who plays it.
+            candidates: what rungs may be.
             prices: of storage and delivery.
             duration_s: length of the title, seconds.
             max_rungs: most rungs.
             rules: what every ladder must keep.
             interval_mos: what to add to a prediction for its interval, MOS.
-
-        Raises:
-            InfeasibleLadderError: no pair may be a rung.
         """
-        candidates = list_candidates(surface, audience, rules)
-        audio = most_audio(rules, len(surface.audio))
+        audio = candidates.most_audio(rules)
         return cls(
-            surface=surface,
-            audience=audience,
             candidates=candidates,
             steps=PricedSteps.of(candidates, prices, duration_s, rules, max_rungs, audio),
             rules=rules,
@@ -86,8 +72,8 @@ class PricedLadders:
         found = self._found(Limit(budget=cost_budget))
         if isinstance(found, Path):
             raise InfeasibleLadderError(
-                f"no ladder of title {self.surface.title!r} costs at most `cost_budget` {cost_budget:g}; the cheapest "
-                f"costs {_rounded_up(found.cost)} (expected AVQ {found.avq_mos:.3f}): raise `cost_budget`",
+                f"no ladder of title {self.candidates.title!r} costs at most `cost_budget` {cost_budget:g}; the "
+                f"cheapest costs {_rounded_up(found.cost)} (expected AVQ {found.avq_mos:.3f}): raise `cost_budget`",
                 missing=found.cost - cost_budget,
             )
         return self._ladder(found.found), CostProof(
@@ -108,8 +94,8 @@ class PricedLadders:
         if isinstance(found, Path):
             most = math.floor(found.avq_mos * 1000.0) / 1000.0
             raise InfeasibleLadderError(
-                f"no ladder of title {self.surface.title!r} has an expected AVQ of `min_avq_mos` {min_avq_mos:g}; the "
-                f"most is {most:.3f}, for {_rounded_up(found.cost)}: lower `min_avq_mos`, or allow more rungs "
+                f"no ladder of title {self.candidates.title!r} has an expected AVQ of `min_avq_mos` {min_avq_mos:g}; "
+                f"the most is {most:.3f}, for {_rounded_up(found.cost)}: lower `min_avq_mos`, or allow more rungs "
                 "with `num_rungs`",
                 missing=min_avq_mos - found.avq_mos,
             )
@@ -125,13 +111,13 @@ class PricedLadders:
         found = search(self.steps, limit)
         if found is None:
             raise InfeasibleLadderError(
-                f"no rung of title {self.surface.title!r} is played by {100 * self.rules.min_played_share:g} % of the "
-                "audience; lower `min_kbps`, or choose another `network`"
+                f"no rung of title {self.candidates.title!r} is played by {100 * self.rules.min_played_share:g} % of "
+                "the audience; lower `min_kbps`, or choose another `network`"
             )
         return found
 
     def _ladder(self, one: Path) -> Ladder:
-        return self.candidates.ladder_of(self.surface, one.path, self.audience, self.interval_mos)
+        return self.candidates.ladder_of(one.path, self.interval_mos)
 
 
 def _rounded_up(cost: float) -> str:

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.allocation.candidates import Candidates
 from abr_alloc.allocation.cost import Prices
-from abr_alloc.allocation.ladder import Candidates
 from abr_alloc.allocation.ladder_rules import LadderRules, is_played, rates_below
 from abr_alloc.allocation.rung import FOOT_MOS
 
@@ -146,7 +146,7 @@ class PricedSteps:
             max_rungs: most rungs.
             max_audio: most audio renditions.
         """
-        rungs = c.rungs
+        rungs, share = c.rungs, c.share
         overhead = rungs.total_kbps / (rungs.video_kbps + rungs.audio_kbps)
         storage, delivery = prices.storage(1.0, duration_s), prices.delivery(1.0, duration_s)
         video, audio = storage * overhead * rungs.video_kbps, storage * overhead * rungs.audio_kbps
@@ -155,19 +155,19 @@ class PricedSteps:
         def steps(below: Indices, above: Indices, *, new_audio: bool) -> Steps:
             new_video = c.video[below] != c.video[above]
             stored = np.where(new_video, video[above], 0.0) + (audio[above] if new_audio else 0.0)
-            sent = delivery * (rungs.total_kbps[above] - rungs.total_kbps[below]) * c.share[above]
+            sent = delivery * (rungs.total_kbps[above] - rungs.total_kbps[below]) * share[above]
             return Steps(
                 leaving=np.searchsorted(above, np.arange(len(c.video) + 1)),
                 above=above,
                 to=below,
-                avq_mos=(rungs.avq_mos[above] - rungs.avq_mos[below]) * c.share[above],
+                avq_mos=(rungs.avq_mos[above] - rungs.avq_mos[below]) * share[above],
                 cost=stored + sent,
             )
 
         return cls(
-            avq_mos=FOOT_MOS + (rungs.avq_mos - FOOT_MOS) * c.share,
-            cost=video + audio + delivery * rungs.total_kbps * c.share,
-            may_end=is_played(c.share, rules),
+            avq_mos=FOOT_MOS + (rungs.avq_mos - FOOT_MOS) * share,
+            cost=video + audio + delivery * rungs.total_kbps * share,
+            may_end=is_played(share, rules),
             same_audio=steps(*same, new_audio=False),
             other_audio=steps(*other, new_audio=True),
             max_rungs=max_rungs,
@@ -215,12 +215,13 @@ class PricedSteps:
 def _pairs(c: Candidates, rules: LadderRules) -> tuple[tuple[Indices, Indices], tuple[Indices, Indices]]:
     """Candidates that may follow each other, (below, above), by the one above: with its audio, and with another."""
     found: tuple[list[tuple[Indices, Indices]], ...] = ([], [])
-    total_kbps, n = c.rungs.total_kbps, len(c.video)
+    total_kbps, share, n = c.rungs.total_kbps, c.share, len(c.video)
     for first in range(0, n, _BLOCK):
         columns = slice(first, min(first + _BLOCK, n))
         window = rates_below(total_kbps[columns.start], total_kbps[columns.stop - 1], rules)
         start, stop = np.searchsorted(total_kbps, window)
-        for kind, allowed in zip(found, c.may_follow(slice(int(start), int(stop)), columns, rules), strict=True):
+        rows = slice(int(start), int(stop))
+        for kind, allowed in zip(found, c.may_follow(share, rows, columns, rules), strict=True):
             below, above = np.nonzero(allowed)
             kind.append((below + start, above + first))
     return _sorted(c, found[0]), _sorted(c, found[1])

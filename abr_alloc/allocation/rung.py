@@ -36,6 +36,7 @@ __all__ = [
     "expected_avq_mos",
     "keeps_rules",
     "make_ladder",
+    "value_mos",
     "with_preferences",
 ]
 
@@ -113,6 +114,16 @@ class Rung:
     shot_proof: ShotProof | None = None
     """How good its allocation over the scenes is; None where it has none."""
 
+    @property
+    def pooled_mos(self) -> float:
+        """AVQ of the title as its design pools it over time: what a ladder is designed for."""
+        return self.avq_mos if self.shot_proof is None else self.shot_proof.objective_mos
+
+    @property
+    def worst_mos(self) -> float:
+        """AVQ of its worst scene, where it has shots; else its AVQ."""
+        return min(self.shots_mos, default=self.avq_mos)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
@@ -167,6 +178,13 @@ def make_ladder(
     )
 
 
+def value_mos(ladder: Ladder) -> float:
+    """Expected AVQ of the audience by the rungs' pooled AVQ: what a ladder is designed for, MOS."""
+    if all(rung.shot_proof is None for rung in ladder.rungs):
+        return ladder.expected_avq_mos
+    return FOOT_MOS * ladder.unreached_share + math.fsum(r.played_share * r.pooled_mos for r in ladder.rungs)
+
+
 def with_preferences(ladder: Ladder, difference_mos: float) -> Ladder:
     """A ladder whose rungs say how likely people are to rate them higher than the one below.
 
@@ -197,7 +215,7 @@ def keeps_rules(ladder: Ladder, rules: LadderRules, *, most_kbps: float = math.i
     number = {audio: i for i, audio in enumerate(dict.fromkeys(r.audio.identity for r in ladder.rungs))}
     rungs = RungArrays(
         total_kbps=np.array([r.total_kbps for r in ladder.rungs]),
-        avq_mos=np.array([r.avq_mos for r in ladder.rungs]),
+        avq_mos=np.array([r.pooled_mos for r in ladder.rungs]),
         video_kbps=np.array([r.video.bitrate_kbps for r in ladder.rungs]),
         audio_kbps=np.array([r.audio.bitrate_kbps for r in ladder.rungs]),
         side_px=np.array([min(r.video.width_px, r.video.height_px) for r in ladder.rungs]),

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from abr_alloc import defaults
 from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
-from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoRendition
+from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoIdentity, VideoRendition
 from abr_alloc.arguments import require_number
 from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, is_transparent, quality_of_rows
@@ -68,6 +69,9 @@ class QualitySurface:
     """Time of the title that it stands for where the title was measured as a digest, seconds."""
     shares: SceneShares | None = None
     """Audio's share of the scene, over all its measured pairs; None where it has not been worked out."""
+    half_second_kbit: Mapping[VideoIdentity, npt.NDArray[np.float64]] | None = None
+    """Sizes of measured video renditions, kbit of every half second from the scene's first frame on, (B,) each; None
+    where the table does not hold them."""
 
     @property
     def video_side_px(self) -> npt.NDArray[np.int64]:
@@ -75,6 +79,11 @@ class QualitySurface:
         if isinstance(self.video, LazyVideo):
             return self.video.side_px
         return np.array([min(v.width_px, v.height_px) for v in self.video], dtype=np.int64)
+
+    @property
+    def video_kbps(self) -> npt.NDArray[np.float64]:
+        """Rate of every video rendition, kbps, (V,)."""
+        return self.video.kbps if isinstance(self.video, LazyVideo) else np.array([v.bitrate_kbps for v in self.video])
 
     @property
     def video_codecs(self) -> npt.NDArray[np.str_]:
@@ -183,6 +192,8 @@ class _Rows:
     """Video features, (n_v, d_v)."""
     x_a: npt.NDArray[np.float32]
     """Audio features, (n_a, d_a)."""
+    half_second_kbit: list[npt.NDArray[np.float64] | None]
+    """Sizes of every half second of the video rows, kbit, (n_v,); None where a row does not say."""
 
     @classmethod
     def of(cls, table: FeatureTable, model: Model) -> _Rows:
@@ -219,6 +230,7 @@ class _Rows:
             ],
             x_v=model.video_inputs(video),
             x_a=model.audio_inputs(audio.assign(**{AUDIO_QUALITY: quality_mos})),
+            half_second_kbit=_half_seconds(video),
         )
 
     def title_starts(self) -> list[int]:
@@ -261,4 +273,18 @@ def _title_surfaces(
             x_a=x_a[a],
             stands_for_s=weights_s.get(title, {}).get(str(int(rows.scene[row]))),
             shares=shares_of(avq, found.without_audio_mos[v], found.without_video_mos[a]),
+            half_second_kbit=_sizes_of(video, rows.half_second_kbit[before_v + v.start : before_v + v.stop]),
         )
+
+
+def _half_seconds(video: pd.DataFrame) -> list[npt.NDArray[np.float64] | None]:
+    """The column of sizes over time, which older tables lack and other rows leave empty."""
+    if "half_second_kbit" not in video:
+        return [None] * len(video)
+    return [np.asarray(kbit, dtype=np.float64) if np.ndim(kbit) else None for kbit in video["half_second_kbit"]]
+
+
+def _sizes_of(
+    video: Sequence[VideoRendition], kbit: Sequence[npt.NDArray[np.float64] | None]
+) -> Mapping[VideoIdentity, npt.NDArray[np.float64]] | None:
+    return {v.identity: sizes for v, sizes in zip(video, kbit, strict=True) if sizes is not None} or None

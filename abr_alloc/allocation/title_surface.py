@@ -93,6 +93,7 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
         x_v=mean([s.x_v[r] for s, r in zip(scenes, rows, strict=True)]).astype(np.float32),
         x_a=mean([s.x_a[c] for s, c in zip(scenes, columns, strict=True)]).astype(np.float32),
         stands_for_s=float(seconds.sum()),
+        half_second_kbit=None,
     )
 
 

@@ -50,10 +50,18 @@ def options_object(options: DesignOptions, network: str, reference: str | None, 
     """What was asked for."""
     fields = dataclasses.asdict(options)
     rules = fields.pop("rules")
+    if fields["shots"] is None:  # as files of before there were any
+        del fields["shots"]
+    else:
+        fields["shots"] = _finite(fields["shots"])
     for name in ("interval_mos", "difference_mos"):  # the model's
         fields.pop(name)
     for name in ("min_step_mos", "min_played_share", "tie_mos"):  # nobody asks for them
         rules.pop(name)
     flat = {**fields, **rules, "network": network, "compare": reference, "shared": shared}
-    # JSON has no infinity: what is not limited is null.
-    return {name: None if value == math.inf else value for name, value in flat.items()}
+    return _finite(flat)
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity: what is not limited is null."""
+    return {name: None if value == math.inf else value for name, value in values.items()}

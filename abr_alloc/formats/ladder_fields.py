@@ -13,9 +13,11 @@ from abr_alloc.allocation.cost import LadderCost
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.prediction import AVQ_RANGE
 from abr_alloc.allocation.rung import Ladder
+from abr_alloc.allocation.shot_gain import ShotGain
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.documents import shown
 from abr_alloc.formats.conversion import record_of, refuse_unknown
+from abr_alloc.formats.shot_fields import check_shots
 
 __all__ = ["designed_of"]
 
@@ -39,6 +41,9 @@ def designed_of(value: Any, place: str) -> TitleLadder:
     if designed.comparison is not None:
         _check_cost(designed.comparison.cost, designed.comparison.ladder, f"{place}.comparison")
         _check(designed.comparison.ladder, value["comparison"]["ladder"], f"{place}.comparison.ladder")
+    if designed.shot_gain is not None:
+        _check(designed.shot_gain.ladder, value["shot_gain"]["ladder"], f"{place}.shot_gain.ladder")
+        refuse_unknown(value["shot_gain"], ShotGain, f"{place}.shot_gain", "pays")
     return designed
 
 
@@ -60,3 +65,4 @@ def _check(ladder: Ladder, value: dict[str, Any], place: str) -> None:
             )
         refuse_unknown(item["video"], VideoRendition, f"{place}.rungs[{i}].video", "interpolated")
         refuse_unknown(item["audio"], AudioRendition, f"{place}.rungs[{i}].audio")
+    check_shots(ladder, value["rungs"], place)

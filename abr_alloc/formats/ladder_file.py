@@ -23,6 +23,7 @@ from abr_alloc.errors import LadderFormatError
 from abr_alloc.formats.conversion import record_of
 from abr_alloc.formats.ladder_fields import designed_of
 from abr_alloc.formats.plan_document import video_object
+from abr_alloc.formats.shot_fields import check_cover
 from abr_alloc.location import read_bytes
 
 __all__ = [
@@ -76,7 +77,7 @@ def ladder_document(ladders: Sequence[TitleLadder], provenance: Mapping[str, Any
 
 
 def _title_object(found: TitleLadder) -> dict[str, Any]:
-    return {
+    own = {
         **ladder_object(found.ladder),
         "num_candidates": found.num_candidates,
         "crossovers": [
@@ -86,6 +87,12 @@ def _title_object(found: TitleLadder) -> dict[str, Any]:
         "cost": _cost_object(found.cost),
         "cost_proof": None if found.cost_proof is None else dataclasses.asdict(found.cost_proof),
     }
+    gain = found.shot_gain
+    if gain is not None:
+        fields = {f.name: getattr(gain, f.name) for f in dataclasses.fields(gain)}
+        limits = [dataclasses.asdict(cost) for cost in gain.limits]
+        own["shot_gain"] = fields | {"ladder": ladder_object(gain.ladder), "limits": limits, "pays": gain.pays}
+    return own
 
 
 def _cost_object(cost: LadderCost | None) -> dict[str, Any] | None:
@@ -153,6 +160,11 @@ def read_designed(path: Path) -> list[TitleLadder]:
         ladders = [designed_of(item, f"ladders[{i}]") for i, item in enumerate(items)]
         if not ladders:
             raise ValueError("it has no ladders")
+        if any(found.ladder.rungs[0].video.per_shot for found in ladders):
+            facts = _facts_of(document)
+            for i, found in enumerate(ladders):
+                about = facts.get(found.ladder.title)
+                check_cover(found.ladder, about.scenes_s if about else (), f"ladders[{i}]")
     except ValueError as error:
         raise LadderFormatError(f"{path} is damaged ({error}); design it again") from None
     return ladders
@@ -180,10 +192,10 @@ def read_provenance(path: Path) -> dict[str, Any]:
     options = document.get("options")
     if isinstance(options, dict):
         found["overhead"] = options.get("overhead")
-        shots = options.get("per_shot")
+        shots = options.get("shots")
         if isinstance(shots, dict) and shots.get("peak_kbps") is not None:
             try:
-                found["peak_kbps"] = record_of(shots["peak_kbps"], Kbps, "options.per_shot.peak_kbps")
+                found["peak_kbps"] = record_of(shots["peak_kbps"], Kbps, "options.shots.peak_kbps")
             except ValueError as error:
                 raise LadderFormatError(f"{path} is damaged ({error}); design it again") from None
     return found
@@ -197,11 +209,15 @@ def read_title_facts(path: Path) -> dict[str, TitleFacts]:
     """
     document = _read_document(path)
     try:
-        features = record_of(document.get("features"), dict[str, Any] | None, "features") or {}
-        titles = record_of(features.get("titles", {}), dict[str, dict[str, Any]], "features.titles")
-        facts = {title: _facts(item, f"features.titles[{shown(title)}]") for title, item in titles.items()}
+        return _facts_of(document)
     except ValueError as error:
         raise LadderFormatError(f"{path} is damaged ({error}); design it again") from None
+
+
+def _facts_of(document: Mapping[str, Any]) -> dict[str, TitleFacts]:
+    features = record_of(document.get("features"), dict[str, Any] | None, "features") or {}
+    titles = record_of(features.get("titles", {}), dict[str, dict[str, Any]], "features.titles")
+    facts = {title: _facts(item, f"features.titles[{shown(title)}]") for title, item in titles.items()}
     return {title: found for title, found in facts.items() if found.scenes_s}
 
 

@@ -31,8 +31,12 @@ _LADDER: dict[str, tuple[str, Callable[[str, int, Rung], Any]]] = {
     "avq_low_mos": ("float", lambda title, number, rung: rung.interval_mos[0]),
     "avq_high_mos": ("float", lambda title, number, rung: rung.interval_mos[1]),
     "played_share": ("float", lambda title, number, rung: rung.played_share),
-    "interpolated": ("bool", lambda title, number, rung: rung.video.interpolated),
+    "interpolated": ("bool", lambda title, number, rung: rung.video.interpolated or rung.video.per_shot),
     "vmaf": ("float", lambda title, number, rung: rung.video.vmaf),
+    "num_shots": ("int", lambda title, number, rung: len(rung.video.shots)),
+    "worst_mos": ("float", lambda title, number, rung: min(rung.shots_mos, default=None)),
+    "peak_kbps": ("float", lambda title, number, rung: None if rung.shot_proof is None else rung.shot_proof.peak_kbps),
+    "gap_mos": ("float", lambda title, number, rung: None if rung.shot_proof is None else rung.shot_proof.gap_mos),
 }
 _COST: dict[str, tuple[str, Callable[[RungCost], Any]]] = {
     "storage_cost": ("float", lambda cost: cost.storage),

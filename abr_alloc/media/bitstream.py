@@ -157,6 +157,8 @@ def read_fragment(
             codec = context.codec.canonical_name
             keys = [not video or (bool(p.is_keyframe) and _is_idr(codec, p, extradata)) for p in packets]
             pictures = [p for p, key in zip(packets, keys, strict=True) if key and video]
+            if video and stream.average_rate:  # of the first frames of VP9, libav does not tell how long they last
+                times = [(pts, ticks or round(1 / (stream.average_rate * base))) for pts, ticks in times]
             return Fragment(
                 kind=str(stream.type),
                 codec=codec,

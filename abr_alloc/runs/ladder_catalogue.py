@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,14 @@ from abr_alloc.allocation.filters import NO_ROWS, Filters
 from abr_alloc.allocation.reference import ReferenceLadder
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title
 from abr_alloc.documents import json_text
+from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.formats.ladder_basis import features_object
 from abr_alloc.formats.ladder_file import ladder_document
 from abr_alloc.formats.result_rows import LADDER_COLUMNS, ladder_frame
 from abr_alloc.runs.catalogue_run import Results, check_filters, chunks_of, read_chunk, results_of
 from abr_alloc.runs.file_names import FileNames
+from abr_alloc.runs.ladder_run import encoders_in
 from abr_alloc.runs.shared_model import sent_model, shared_model
 from abr_alloc.table.catalogue import Catalogue, Chunk
 from abr_alloc.table.row_writer import RowWriter
@@ -87,12 +89,15 @@ class LadderTask:
         if table is None:
             return []
         surfaces = build_surfaces(table, model, overhead=self.options.overhead)
-        return [self._design(table, scenes) for scenes in by_title(surfaces)]
+        encoders = encoders_in(table)
+        return [self._design(table, scenes, encoders) for scenes in by_title(surfaces)]
 
-    def _design(self, table: FeatureTable, scenes: Sequence[QualitySurface]) -> DesignedTitle:
+    def _design(
+        self, table: FeatureTable, scenes: Sequence[QualitySurface], encoders: Mapping[str, VideoEncoder]
+    ) -> DesignedTitle:
         title = scenes[0].title
         try:
-            (designed,) = design_titles(scenes, self.audience, self.options, self.reference)
+            (designed,) = design_titles(scenes, self.audience, self.options, self.reference, encoders=encoders)
         except InfeasibleLadderError as error:
             return DesignedTitle(title=title, reason=str(error))
         return DesignedTitle(

@@ -16,8 +16,11 @@ from abr_alloc.allocation.audience import Audience, read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_catalogue, design_titles
 from abr_alloc.allocation.reference import ReferenceLadder, load_reference
 from abr_alloc.allocation.surface import build_surfaces
+from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.disk import scratch_folder
 from abr_alloc.documents import json_text
+from abr_alloc.encoder_settings import encoders_of
+from abr_alloc.encoders import VideoEncoder, default_encoder
 from abr_alloc.errors import LadderFormatError
 from abr_alloc.formats.ladder_basis import features_object, options_object
 from abr_alloc.formats.ladder_file import as_reference, ladder_document, read_ladders
@@ -35,6 +38,7 @@ from abr_alloc.writing import replace_file
 __all__ = [
     "Ladders",
     "described_network",
+    "encoders_in",
     "find_reference",
     "ladder",
     "ladder_path",
@@ -118,10 +122,11 @@ def ladder(
         network: bandwidth of the audience, as `read_audience` reads it.
         model: a model, its name, or its folder; None for the default.
         options: what a ladder should be like; the model's intervals are filled in.
-        shared: one ladder for all titles.
+        shared: one ladder for all titles; not with `options.shots`.
         compare: a fixed ladder to hold it against: one that ships, by name, or a ladder file.
 
     Raises:
+        ArgumentError: `shared` and `options.shots`, which is of one title.
         AudienceError: the network cannot be read.
         CheckpointError: there is no such model, or it was trained on other features.
         FeatureTableError: the table breaks the schema, a scene lacks audio or video rows, or scenes or titles share no
@@ -138,12 +143,18 @@ def ladder(
     if shared:
         designed = [design_catalogue(surfaces, audience, options, reference)]
     else:
-        designed = design_titles(surfaces, audience, options, reference)
+        designed = design_titles(surfaces, audience, options, reference, encoders=encoders_in(table))
     described = described_network(network) if isinstance(network, str) else network.network
     provenance = ladder_provenance(model, options, described, name, shared=shared)
     return Ladders(
         designed=tuple(designed), provenance=provenance | {"features": features_object(table)}, features=table
     )
+
+
+def encoders_in(table: FeatureTable) -> dict[str, VideoEncoder]:
+    """Video encoders by the names that a table's targets have for them, and every codec's usual one by the codec's."""
+    known = {name: e for name, e in encoders_of(table.metadata.encoders).items() if isinstance(e, VideoEncoder)}
+    return {codec: default_encoder(codec) for codec in VIDEO_CODECS} | known
 
 
 def described_network(text: str) -> str:

@@ -13,6 +13,7 @@ from scipy import stats
 
 from abr_alloc.allocation import ladder
 from abr_alloc.allocation.audience import Audience, lognormal, weighted
+from abr_alloc.allocation.candidates import list_candidates
 from abr_alloc.allocation.ladder import PLAYED_SHARE, choose_number, design_ladders
 from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.rung import Ladder
@@ -276,9 +277,9 @@ def test_the_free_number_is_the_best_of_all_ladders_whose_every_rung_is_worth_ha
     best = max(best_by_trying_all(surface, share, strict, size) for size in lengths)
     if best == -math.inf:
         with pytest.raises(InfeasibleLadderError, match="played by 1 % of the audience"):
-            choose_number(surface, audience, rules, jnd_mos)
+            choose_number(list_candidates(surface, audience, rules), rules, jnd_mos)
         return
-    found = choose_number(surface, audience, rules, jnd_mos)
+    found = choose_number(list_candidates(surface, audience, rules), rules, jnd_mos)
     assert all(rung.played_share >= PLAYED_SHARE for rung in found.rungs)
     assert all(b.avq_mos - a.avq_mos >= jnd_mos for a, b in itertools.pairwise(found.rungs))
     assert is_lawful(pairs_of(found, surface), strict, share)
@@ -290,7 +291,7 @@ def test_the_free_number_is_the_best_of_all_ladders_whose_every_rung_is_worth_ha
 def test_of_two_lengths_that_expect_the_same_the_shorter_is_taken(make_surface) -> None:
     surface = make_surface([[3.0], [3.0]], [100.0, 300.0], [50.0])
     audience = weighted(np.array([200.0, 500.0]), np.ones(2), "n")
-    assert len(choose_number(surface, audience, LOOSE, 0.0).rungs) == 1
+    assert len(choose_number(list_candidates(surface, audience, LOOSE), LOOSE, 0.0).rungs) == 1
 
 
 # What cannot be had.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from abr_alloc.allocation.audience import lognormal, weighted
+from abr_alloc.allocation.candidates import list_candidates
 from abr_alloc.allocation.ladder import choose_number, design_ladders, free_number_rules
 from abr_alloc.allocation.ladder_rules import (
     LadderRules,
@@ -99,7 +100,7 @@ def test_neither_check_nor_programme_allows_that(fault: str, make_surface) -> No
 
 
 def test_of_a_free_number_the_check_holds_rungs_to_being_worth_having(surface: QualitySurface) -> None:
-    found, rules = choose_number(surface, AUDIENCE, LOOSE, 0.3), free_number_rules(LOOSE, 0.3)
+    found, rules = choose_number(list_candidates(surface, AUDIENCE, LOOSE), LOOSE, 0.3), free_number_rules(LOOSE, 0.3)
     assert keeps_rules(found, rules)
     crowded = design_ladders(surface, AUDIENCE, len(found.rungs) + 2, LOOSE)[-1]
     assert keeps_rules(crowded, LOOSE) and not keeps_rules(crowded, rules)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from abr_alloc.allocation import priced_search
 from abr_alloc.allocation.audience import Audience, lognormal, weighted
+from abr_alloc.allocation.candidates import list_candidates
 from abr_alloc.allocation.cost import Prices, ladder_cost
-from abr_alloc.allocation.ladder import list_candidates
 from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.priced_search import BestLadder, Limit, search
 from abr_alloc.allocation.priced_steps import Path, PricedSteps
@@ -44,7 +44,7 @@ def try_all(
     c = list_candidates(surface, audience, rules)
     for size in range(1, max_rungs + 1):
         for chosen in itertools.combinations(range(len(c.video)), size):
-            found = c.ladder_of(surface, chosen, audience, (0.0, 0.0))
+            found = c.ladder_of(chosen, (0.0, 0.0))
             twins = any(
                 a.video != b.video
                 and a.video.bitrate_kbps == b.video.bitrate_kbps

@@ -1,0 +1,1 @@
+"""Allocations over scenes: against all there are."""
