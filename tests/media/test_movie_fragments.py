@@ -7,7 +7,7 @@ import struct
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abr_alloc.media.boxes import Box, box_heads, parse_boxes, write_boxes
@@ -30,6 +30,7 @@ def moov() -> Box:
     return Box(kind=b"moov", boxes=[Box(kind=b"trak", boxes=[Box(kind=b"tkhd", data=bytes(84)), media])])
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     gops=st.lists(st.integers(1, 6).flatmap(lambda n: st.permutations(range(n))), min_size=1, max_size=4),
     signed=st.booleans(),
