@@ -113,12 +113,16 @@ class VideoEncoder:
             return _HARDWARE_VALUES
         return self.software.values["crf" if mode == "capped-crf" else mode]
 
+    def step_of(self, mode: str) -> float:
+        """Distance of the values that it takes."""
+        if self.command:
+            return self.value_step or 0.001
+        return 1.0 if self.software is None or self.software.whole_values or mode == "qp" else 0.01
+
     def nearest_value(self, mode: str, value: float) -> float:
         """The nearest value that it takes."""
         low, high = self.value_range(mode)
-        step = self.value_step or (1.0 if self.software is None or self.software.whole_values or mode == "qp" else 0.01)
-        if self.command and not self.value_step:
-            step = 0.001
+        step = self.step_of(mode)
         return min(high, max(low, round(round(value / step) * step, 6)))
 
 

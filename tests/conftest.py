@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -11,7 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,7 +28,8 @@ import vl_convert
 
 from abr_alloc.allocation.audience import lognormal
 from abr_alloc.allocation.design import TitleLadder
-from abr_alloc.allocation.rung import make_ladder
+from abr_alloc.allocation.rendition import Shot
+from abr_alloc.allocation.rung import ShotProof, make_ladder
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.cli import main
 from abr_alloc.delivery.publish import timeline_of
@@ -46,6 +48,7 @@ from abr_alloc.location import parse_location
 from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.cmaf import read_segments
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
+from abr_alloc.media.probe import content_hash
 from abr_alloc.media.segments import INIT_NAME
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
@@ -429,6 +432,94 @@ def film(make_media) -> Path:
 def film_ladder(write_ladder) -> Path:
     """Three pairs of three video and two audio renditions."""
     return write_ladder("64x36 40 + aac 32", "128x72 100 + aac 32", "128x72 160 + aac 64")
+
+
+# Ladders whose scenes are encoded each with its own parameters.
+
+CUTS = (0, 40, 41, 118, 150)
+"""Frames at which the scenes of `cut_film` begin, and its end."""
+
+
+@pytest.fixture(scope="session")
+def cut_film(make_media) -> Path:
+    """6.25 s at 24 frames/s of four scenes: a moving picture, a flash of one frame, a zoom, colour bars with noise."""
+    size = "size=160x90:rate=24"
+    cut = "".join(
+        f"[{n}:v]trim=end_frame={b - a},setpts=N/24/TB,format=yuv420p[v{n}];"
+        for n, (a, b) in enumerate(itertools.pairwise(CUTS))
+    )
+    return make_media(
+        "cut_film.mkv",
+        f"lavfi:testsrc2={size}:duration=4",
+        "lavfi:color=white:size=160x90:rate=24:duration=4",
+        f"lavfi:mandelbrot={size}:maxiter=300,trim=duration=4",
+        f"lavfi:smptebars={size}:duration=4,noise=alls=30:allf=t",
+        f"lavfi:aevalsrc=0.3*sin(2*PI*440*t)|0.2*sin(2*PI*660*t)+0.05*random(0):s=48000:d={CUTS[-1] / 24}",
+        *("-filter_complex", f"{cut}[v0][v1][v2][v3]concat=n=4[v]", "-map", "[v]", "-map", "4:a"),
+        *(*FAST_H264, "-g", "24", "-c:a", "pcm_s16le"),
+    )
+
+
+WriteShotLadder = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def write_shot_ladder(tmp_path_factory) -> WriteShotLadder:
+    """A maker of ladder files: `write_shot_ladder(source, "160x90 28 28 30 26 + aac 32", ...)`: per rung a size, or one
+    per scene before its CRF (`96x54:28`), the CRF of every scene of `cut_film`, and an audio rendition.
+
+    Rates of scenes are invented: 100 kbps at CRF 28, half of it six steps up. `peak_kbps` is promised.
+    """
+
+    def write(source: Path, *pairs: str, codec: str = "h264", peak_kbps: float | None = None) -> Path:
+        spans = [(a / 24, b / 24) for a, b in itertools.pairwise(CUTS)]
+        rungs, mos = [], []
+        for number, pair in enumerate(pairs):
+            (usual, *scenes), (audio, kbps) = (half.split() for half in pair.split("+"))
+            shots = []
+            for (start_s, end_s), scene in zip(spans, scenes, strict=True):
+                size, _, crf = scene.rpartition(":")
+                width, height = map(int, (size or usual).split("x"))
+                rate = 100.0 * 2.0 ** ((28.0 - float(crf)) / 6.0) * height / 90
+                target = f"crf={crf}"
+                shots.append(
+                    Shot(
+                        **{"start_s": start_s, "end_s": end_s, "width_px": width, "height_px": height},
+                        **{"target": target, "bitrate_kbps": rate, "vmaf": 80.0},
+                    )
+                )
+            mean = sum(shot.bitrate_kbps * shot.duration_s for shot in shots) / spans[-1][1]
+            video = VideoRendition(
+                codec=codec,
+                width_px=max(shot.width_px for shot in shots),
+                height_px=max(shot.height_px for shot in shots),
+                target=f"b={mean:.6g}k",
+                bitrate_kbps=mean,
+                shots=tuple(shots),
+            )
+            played = AudioRendition(codec=audio, channels=2, target=f"b={kbps}k", bitrate_kbps=float(kbps))
+            mos.append(tuple(3.0 + 0.2 * number + 0.1 * n for n in range(len(shots))))
+            rungs.append((video, played, 1.02 * (mean + played.bitrate_kbps), float(np.mean(mos[-1])), ""))
+        made = make_ladder("cut_film", rungs, lognormal(800, 0.9, "lognormal"), (-0.3, 0.3))
+        proof = ShotProof(pool="mean", objective_mos=3.0, upper_bound_mos=3.0, price_mos_per_kbps=0.0)
+        ladder = replace(
+            made,
+            rungs=tuple(replace(r, shots_mos=m, shot_proof=proof) for r, m in zip(made.rungs, mos, strict=True)),
+        )
+        found = TitleLadder(ladder=ladder, num_candidates=0, crossovers=(), comparison=None)
+        about = {
+            "model": {"name": "attentive", "weights_sha256": ""},
+            "features": {
+                "source_hashes": {"cut_film": content_hash(source)},
+                "titles": {"cut_film": {"fps": 24.0, "scenes_s": spans}},
+            },
+            "options": {"overhead": 0.02} | ({"per_shot": {"peak_kbps": peak_kbps}} if peak_kbps else {}),
+        }
+        path = tmp_path_factory.mktemp("ladder") / "shots.json"
+        path.write_text(json.dumps(ladder_document([found], about)))
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
-from abr_alloc.exporting.presentation import MANIFEST_NAME, MASTER_NAME, Variant
+from abr_alloc.exporting.presentation import MANIFEST_NAME, MASTER_NAME, SEGMENT_S, Variant
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 
 __all__ = ["delivered_text", "refined_text", "verified_text"]
@@ -74,7 +74,35 @@ def verified_text(delivery: Delivery, found: LadderDeviation, tolerance: Toleran
         if outside
         else f"Within the tolerance ({limits})."
     )
-    return "\n".join([short_title(delivery.title), render_table(table), "", wrap(f"{largest}."), wrap(told)]) + "\n"
+    lines = [short_title(delivery.title), render_table(table), "", wrap(f"{largest}."), wrap(told)]
+    return "\n".join([*lines, *_scene_lines(found)]) + "\n"
+
+
+def _scene_lines(found: LadderDeviation) -> list[str]:
+    """The worst scene of every rung, and its peak beside the promised one, where scenes are encoded each by itself."""
+    rungs = [rung for rung in found.rungs if rung.predicted_scenes_mos]
+    if not rungs:
+        return []
+    table = new_table("rung", "worst\nscene", "planned\nAVQ", "AVQ", f"peak of\n{SEGMENT_S:g} s, kbps", "")
+    limit_kbps = found.promised_peak_kbps
+    for rung in rungs:
+        scene = rung.worst_scene
+        assert scene is not None and rung.window_peak_kbps is not None
+        table.add_row(
+            str(rung.number),
+            str(scene),
+            f"{rung.predicted_scenes_mos[scene - 1]:.2f}",
+            f"{rung.measured_scenes_mos[scene - 1]:.2f}" if rung.measured_scenes_mos else "-",
+            f"{rung.window_peak_kbps:.0f}",
+            "!" if limit_kbps is not None and rung.window_peak_kbps > limit_kbps else "",
+        )
+    promised = [] if limit_kbps is None else [wrap(_peak_text(found, limit_kbps))]
+    return ["", render_table(table), *promised]
+
+
+def _peak_text(found: LadderDeviation, limit_kbps: float) -> str:
+    state = "kept" if found.keeps_peak else "broken"
+    return f"The promised peak of {limit_kbps:g} kbps over {SEGMENT_S:g} s of a video's pictures is {state}."
 
 
 def refined_text(

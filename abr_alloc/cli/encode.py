@@ -58,6 +58,7 @@ class _Language(click.ParamType):
 )  # fmt: skip
 @options.tolerance_option
 @options.jobs_option
+@options.cluster_option
 @options.cache_option
 @options.audio_track_option
 @options.max_megapixels_option
@@ -75,6 +76,7 @@ def command(
     refine: bool,
     tolerance: Tolerance,
     jobs: int,
+    scheduler: str | None,
     cache_dir: Path | None,
     audio_track: int | None,
     max_megapixels: float,
@@ -84,7 +86,8 @@ def command(
     """Encode every video and audio rendition of a ladder once and write HLS and DASH over the same CMAF segments.
 
     DIR/master.m3u8 lists the ladder's pairs and is written last, so a folder with one is whole. An encode that was
-    interrupted goes on where it stopped when the same command is run again.
+    interrupted goes on where it stopped when the same command is run again. A ladder that gives every scene its own
+    parameters is encoded scene by scene.
 
     Exit code 1 when a rung is beyond the tolerance after --refine.
     """
@@ -111,6 +114,7 @@ def command(
         language=language,
         audio_name=audio_name,
         jobs=jobs,
+        scheduler=scheduler,
         cache=cache_dir,
         audio_track=audio_track,
         max_megapixels=max_megapixels,

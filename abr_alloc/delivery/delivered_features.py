@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from abr_alloc.allocation.surface import build_surfaces
+from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import DeliveryError, MediaError, ToolFailedError
 from abr_alloc.formats.delivery_record import AudioOrder, Delivery
@@ -48,6 +48,8 @@ class Scores:
     """AVQ by names of video and audio, MOS."""
     vmaf: Mapping[str, float] = field(default_factory=dict)
     """VMAF by name of the video, mean over the title's time."""
+    scenes_mos: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+    """AVQ of every scene by names of video and audio, MOS."""
 
 
 def _stream_hash(folder: Path) -> str:
@@ -69,6 +71,7 @@ class _VideoScoreTask:
     folder: Path
     stream_hash: str
     num_frames: int
+    changes_size: bool
 
     @property
     def key(self) -> str:
@@ -100,7 +103,14 @@ class _VideoScoreTask:
                     "encode the ladder again"
                 )
             try:
-                scores = measure_video(self.ffmpeg, self.info, joined, Part.whole(self.num_frames), work_dir)
+                scores = measure_video(
+                    self.ffmpeg,
+                    self.info,
+                    joined,
+                    Part.whole(self.num_frames),
+                    work_dir,
+                    changes_size=self.changes_size,
+                )
             except ToolFailedError:
                 raise  # told with this task's label
             except MediaError as error:
@@ -208,6 +218,7 @@ def measure_pairs(
             folder=folders[order.name],
             stream_hash=_stream_hash(folders[order.name]),
             num_frames=delivery.num_frames,
+            changes_size=order.changes_size,
         )
         for order in delivery.videos
     ]
@@ -274,12 +285,19 @@ def _predict(rows: list[dict[str, Any]], weights_s: Mapping[str, Mapping[str, fl
     versions = TableMetadata(
         video_feature_version=VIDEO_FEATURE_VERSION, audio_feature_version=AUDIO_FEATURE_VERSION, weights_s=weights_s
     )
-    surface = merge_scenes(list(build_surfaces(FeatureTable(to_frame(rows), versions), model)))
+    scenes = list(build_surfaces(FeatureTable(to_frame(rows), versions), model))
+    surface = merge_scenes(scenes)
+    by_scene = [_pairs_mos(scene) for scene in sorted(scenes, key=lambda scene: scene.scene)]
     return Scores(
-        avq_mos={
-            (video.target, audio.target): float(surface.avq_mos[i, j])
-            for i, video in enumerate(surface.video)
-            for j, audio in enumerate(surface.audio)
-        },
+        avq_mos=_pairs_mos(surface),
         vmaf={video.target: video.vmaf for video in surface.video if video.vmaf is not None},
+        scenes_mos={pair: tuple(mos[pair] for mos in by_scene) for pair in by_scene[0]},
     )
+
+
+def _pairs_mos(surface: QualitySurface) -> dict[tuple[str, str], float]:
+    return {
+        (video.target, audio.target): float(surface.avq_mos[i, j])
+        for i, video in enumerate(surface.video)
+        for j, audio in enumerate(surface.audio)
+    }

@@ -55,6 +55,18 @@ class RungDeviation:
     """VMAF of the ladder's video; None where the ladder does not say."""
     measured_vmaf: float | None = None
     """VMAF of the video that was delivered; None as for AVQ."""
+    predicted_scenes_mos: tuple[float, ...] = ()
+    """AVQ of every scene of the ladder, where each is encoded with its own parameters; else empty."""
+    measured_scenes_mos: tuple[float, ...] = ()
+    """The same of what was delivered; empty as AVQ is None."""
+    window_peak_kbps: float | None = None
+    """Largest mean rate of its video's pictures over a window of a segment's length, kbps; None where nobody looked."""
+
+    @property
+    def worst_scene(self) -> int | None:
+        """Number of the scene with the lowest AVQ, from 1: as measured, else as predicted."""
+        found = self.measured_scenes_mos or self.predicted_scenes_mos
+        return min(range(len(found)), key=found.__getitem__) + 1 if found else None
 
     @property
     def rate_deviation(self) -> float:
@@ -77,6 +89,14 @@ class LadderDeviation:
 
     rungs: tuple[RungDeviation, ...]
     """By rising rate."""
+    promised_peak_kbps: float | None = None
+    """Largest mean rate of a video over a window of a segment's length, kbps; None where nothing is promised."""
+
+    @property
+    def keeps_peak(self) -> bool:
+        """Whether no video is above the promised peak, as far as was looked."""
+        limit_kbps = self.promised_peak_kbps
+        return limit_kbps is None or all((rung.window_peak_kbps or 0.0) <= limit_kbps for rung in self.rungs)
 
     @property
     def largest_rate_deviation(self) -> float:
@@ -90,8 +110,8 @@ class LadderDeviation:
         return max(found, key=abs) if found else None
 
     def keeps(self, tolerance: Tolerance) -> bool:
-        """Whether every rung is within a tolerance."""
-        return all(rung.misses(tolerance) <= 1.0 for rung in self.rungs)
+        """Whether every rung is within a tolerance, and no video above the promised peak."""
+        return self.keeps_peak and all(rung.misses(tolerance) <= 1.0 for rung in self.rungs)
 
 
 def compare_rungs(
@@ -99,6 +119,8 @@ def compare_rungs(
     variants: Sequence[Variant],
     avq_mos: Mapping[tuple[str, str], float],
     vmaf: Mapping[str, float] | None = None,
+    scenes_mos: Mapping[tuple[str, str], tuple[float, ...]] | None = None,
+    window_peaks_kbps: Mapping[str, float] | None = None,
 ) -> LadderDeviation:
     """Set side by side.
 
@@ -107,6 +129,8 @@ def compare_rungs(
         variants: what its segments are.
         avq_mos: measured AVQ by names of video and audio; empty where it was not measured.
         vmaf: measured VMAF by name of the video; None where it was not measured.
+        scenes_mos: measured AVQ of every scene by names of video and audio; None where it was not measured.
+        window_peaks_kbps: largest mean rate over a window of a segment's length by name of the video.
     """
     return LadderDeviation(
         rungs=tuple(
@@ -123,7 +147,11 @@ def compare_rungs(
                 measured_mos=avq_mos.get((rung.video, rung.audio)),
                 predicted_vmaf=rung.vmaf,
                 measured_vmaf=(vmaf or {}).get(rung.video),
+                predicted_scenes_mos=rung.shots_mos,
+                measured_scenes_mos=(scenes_mos or {}).get((rung.video, rung.audio), ()),
+                window_peak_kbps=(window_peaks_kbps or {}).get(rung.video),
             )
             for number, (rung, variant) in enumerate(zip(delivery.rungs, variants, strict=True), start=1)
-        )
+        ),
+        promised_peak_kbps=delivery.peak_kbps,
     )

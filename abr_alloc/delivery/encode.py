@@ -1,26 +1,31 @@
-"""Encode a ladder: every rendition once, side by side, then the playlists."""
+"""Encode a ladder: every rendition once, side by side, on this machine or on a cluster, then the playlists.
+
+What is encoded whole is one task, what is encoded shot by shot many; either is encoded where there is room for it.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.rendition_tasks import EncodeAudioTask, EncodeVideoTask
+from abr_alloc.delivery.shot_work import KeptPeak, ShotWork
+from abr_alloc.delivery.source_scan import cached_scan
 from abr_alloc.exporting.presentation import SEGMENT_S
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.extract import Progress
-from abr_alloc.measure.looks import ScanTask
 from abr_alloc.media.coding import segment_duration_s
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.workers.local import LocalWorkers, run_all
+from abr_alloc.workers.open import open_workers
 
-__all__ = ["CachedScan", "cached_scan", "encode_streams", "encode_videos"]
+__all__ = ["EncodeSetup", "Encoded", "encode_streams", "encode_videos"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,89 +33,85 @@ _TICK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CachedScan:
-    """What a look at every frame of a source finds."""
+class EncodeSetup:
+    """What encodes, and from what."""
 
-    num_frames: int
-    """Frames at its constant rate."""
-    cuts: tuple[int, ...]
-    """Frames that begin a new scene."""
-    notes: tuple[str, ...]
-    """What a user should be told of it."""
+    info: MediaInfo
+    """The source."""
+    ffmpeg: FFmpeg
+    """The program."""
+    cache: Cache
+    """Where it is kept what is known of the source."""
+    jobs: int
+    """Processes of this machine."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler whose workers encode instead."""
 
 
-def cached_scan(ffmpeg: FFmpeg, info: MediaInfo, source_hash: str, cache: Cache) -> CachedScan:
-    """Count a source's frames and find its cuts; extraction has mostly done so before.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """What became of an order."""
 
-    Raises:
-        UnsupportedMediaError: under a second of it can be decoded, or it is truncated.
-        MediaError: it cannot be decoded.
-    """
-    task = ScanTask(ffmpeg=ffmpeg, info=info, source_hash=source_hash)
-    found = cache.get(task.key)
-    if found is None:
-        with LocalWorkers(1) as workers:
-            for _ in run_all(workers, cache, [task]):
-                pass
-        found = cache.require(task.key)
-    return CachedScan(
-        num_frames=int(found["num_frames"]), cuts=tuple(map(int, found["cuts"])), notes=tuple(map(str, found["notes"]))
-    )
+    delivery: Delivery
+    """As it is now: what was asked of shots may have been corrected."""
+    peaks: Mapping[str, KeptPeak] = field(default_factory=dict)
+    """By the names of videos, where the ladder promises a peak."""
 
 
 def encode_streams(
-    delivery: Delivery, info: MediaInfo, ffmpeg: FFmpeg, folder: DeliveryFolder, *, jobs: int
-) -> Generator[Progress, None, None]:
-    """Encode what is missing of a delivery, whose folder is held.
+    delivery: Delivery, setup: EncodeSetup, folder: DeliveryFolder
+) -> Generator[Progress | Encoded, None, None]:
+    """Encode what is missing of a delivery, whose folder is held; yields progress and, last, what became of it.
 
     Raises:
         MediaError: an encode failed; what had finished stays.
+        ClusterError: the cluster cannot be reached or used.
         OutputError: the disk takes no more.
     """
-    tasks: list[EncodeVideoTask | EncodeAudioTask] = list(
-        _video_tasks([v for v in delivery.videos if not folder.has(v.name)], delivery, info, ffmpeg, folder.root)
-    )
     fps = Fraction(delivery.fps)
     missing = tuple(audio for audio in delivery.audios if not folder.has(audio.name))
-    if missing:
-        tasks.append(
-            EncodeAudioTask(
-                ffmpeg=ffmpeg,
-                info=info,
-                orders=missing,
-                encoders={e.name: e for e in map(delivery.audio_encoder_of, missing) if e is not None},
-                duration_s=float(delivery.num_frames / fps),
-                segment_s=segment_duration_s(fps, SEGMENT_S, delivery.gop_s),
-            )
+    audio = [
+        EncodeAudioTask(
+            ffmpeg=setup.ffmpeg,
+            info=setup.info,
+            orders=missing,
+            encoders={e.name: e for e in map(delivery.audio_encoder_of, missing) if e is not None},
+            duration_s=float(delivery.num_frames / fps),
+            segment_s=segment_duration_s(fps, SEGMENT_S, delivery.gop_s),
         )
+        for _ in missing[:1]
+    ]
     num_missing = sum(not folder.has(name) for name in delivery.stream_names)
     logger.info("%d of %d streams are missing", num_missing, len(delivery.stream_names))
-    yield from _run(tasks, folder, jobs)
+    orders = [order for order in delivery.videos if not folder.has(order.name)]
+    yield from _encode(orders, audio, delivery, setup, folder, folder.root)
 
 
 def encode_videos(
-    orders: Sequence[VideoOrder],
-    delivery: Delivery,
-    info: MediaInfo,
-    ffmpeg: FFmpeg,
-    folder: DeliveryFolder,
-    *,
-    below: Path,
-    jobs: int,
-) -> Generator[Progress, None, None]:
-    """Encode video renditions below another folder than the delivery's own.
+    orders: Sequence[VideoOrder], delivery: Delivery, setup: EncodeSetup, folder: DeliveryFolder, *, below: Path
+) -> Generator[Progress | Encoded, None, None]:
+    """Encode video renditions below another folder than the delivery's own; yields as `encode_streams`.
 
     Raises:
         MediaError: an encode failed.
+        ClusterError: the cluster cannot be reached or used.
         OutputError: the disk takes no more.
     """
-    yield from _run(list(_video_tasks(orders, delivery, info, ffmpeg, below)), folder, jobs)
+    yield from _encode(orders, [], delivery, setup, folder, below)
 
 
-def _video_tasks(
-    orders: Sequence[VideoOrder], delivery: Delivery, info: MediaInfo, ffmpeg: FFmpeg, below: Path
-) -> list[EncodeVideoTask]:
-    return [
+def _encode(
+    orders: Sequence[VideoOrder],
+    audio: Sequence[EncodeAudioTask],
+    delivery: Delivery,
+    setup: EncodeSetup,
+    folder: DeliveryFolder,
+    below: Path,
+) -> Generator[Progress | Encoded, None, None]:
+    info, ffmpeg = setup.info, setup.ffmpeg
+    for order in orders:
+        delivery = delivery.with_video(order)
+    whole = [
         EncodeVideoTask(
             ffmpeg=ffmpeg,
             info=info,
@@ -122,22 +123,44 @@ def _video_tasks(
             below=below,
         )
         for order in orders
+        if not order.shots
     ]
+    shots = [order for order in orders if order.shots]
+    work = None
+    if shots:
+        scan = cached_scan(ffmpeg, info, delivery.source_hash, setup.cache)
+        work = ShotWork(delivery, shots, info, ffmpeg, folder, setup.cache, scan, below)
+    # Long ones first: an even end.
+    tasks: list[Any] = sorted([*whole, *audio], key=lambda task: task.work, reverse=True)
+    tasks += work.begin() if work is not None else []
+    if tasks:
+        yield from _run(tasks, work, setup, folder)
+    if work is None:
+        yield Encoded(delivery=delivery)
+    else:
+        yield Encoded(delivery=work.delivery, peaks=work.peaks)
 
 
 def _run(
-    tasks: Sequence[EncodeVideoTask | EncodeAudioTask], folder: DeliveryFolder, jobs: int
+    tasks: list[Any], work: ShotWork | None, setup: EncodeSetup, folder: DeliveryFolder
 ) -> Generator[Progress, None, None]:
-    if not tasks:
-        return
-    tasks = sorted(tasks, key=lambda task: task.work, reverse=True)  # long ones first: an even end
-    total = sum(task.work for task in tasks)
-    waiting, label = list(tasks), tasks[0].label
-    with LocalWorkers(min(jobs, len(tasks))) as workers:
-        for task in run_all(workers, folder, tasks, tick_s=_TICK_S):
-            if task is not None:
-                waiting.remove(task)
-                label = task.label
-                logger.info("finished %s", task.label)
-            left = sum(task.work * (1.0 - task.done_share(folder)) for task in waiting)
-            yield Progress(done=total - left, total=total, label=label)
+    """Run tasks and those that follow from them."""
+    jobs = setup.jobs if work is not None else min(setup.jobs, len(tasks))
+    waiting, finished_work, label = {id(task): task for task in tasks}, 0.0, tasks[0].label
+    with open_workers(jobs, setup.scheduler, ffmpeg=setup.ffmpeg) as workers:
+        for task in tasks:
+            workers.submit(task, folder)
+        for told in workers.finished(tick_s=_TICK_S):
+            if told is not None:
+                if told.error is not None:
+                    raise told.error
+                del waiting[id(told.task)]
+                finished_work += told.task.work
+                label = told.task.label
+                logger.info("finished %s", label)
+                for task in work.after(told.task, told.result) if work is not None else ():
+                    waiting[id(task)] = task
+                    workers.submit(task, folder)
+            todo = sum(task.work for task in waiting.values()) + (work.later if work is not None else 0.0)
+            done = finished_work + sum(task.work * task.done_share(folder) for task in waiting.values())
+            yield Progress(done=done, total=finished_work + todo, label=label)

@@ -1,7 +1,8 @@
 """The folder of a delivery: finished streams stand in it whole, and a master playlist only when all of them do.
 
 Half-done work lies in `.abr-alloc` below it, on the same disk, so that what is finished moves into place at once. What
-is left there after an interruption says which order it belongs to; another order is refused.
+is left there after an interruption says which order it belongs to; another order is refused. Shots of a rendition whose
+scenes are encoded each by itself are whole, too, where they are; their names say all that they depend on.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import contextlib
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,9 +123,22 @@ class DeliveryFolder:
 
     def accept(self, finished: Path, name: str, *, below: Path | None = None) -> None:
         """Move a whole stream to its place."""
-        place = (below or self.root) / name
+        _move(finished, (below or self.root) / name)
+
+    def shot_path(self, key: str) -> Path:
+        """Where a shot lies, if it is there, and so whole."""
+        return self._state / "shots" / f"{key}.mp4"
+
+    def accept_shot(self, finished: Path, key: str) -> None:
+        """Move a whole shot to its place."""
+        place = self.shot_path(key)
         place.parent.mkdir(parents=True, exist_ok=True)
-        finished.rename(place)
+        finished.replace(place)
+
+    def drop_shots(self, keys: Iterable[str]) -> None:
+        """Remove shots that no rendition needs any more."""
+        for key in keys:
+            self.shot_path(key).unlink(missing_ok=True)
 
     def forget_refined(self) -> None:
         """Remove second attempts that an interruption left."""
@@ -140,6 +154,11 @@ class DeliveryFolder:
             write_delivery(order, self._state / RECORD_NAME)
             (self.refined / name).rename(self.root / name)
 
+    def note(self, order: Delivery) -> None:
+        """Note down the order as it stands now, for whoever goes on."""
+        with disk_errors(self.root):
+            write_delivery(order, self._state / RECORD_NAME)
+
     def unpublish(self) -> None:
         """Take away what says that the delivery is finished."""
         for name in (MASTER_NAME, MANIFEST_NAME):
@@ -152,3 +171,37 @@ class DeliveryFolder:
     def finish(self) -> None:
         """Remove everything but the delivery itself."""
         shutil.rmtree(self._state, ignore_errors=True)
+
+    # How a cluster sees whether its workers share this folder.
+
+    @property
+    def share_hint(self) -> str:
+        """What is told after "does not see"."""
+        return f"the folder {self.root} of this machine; give one on a disk that all machines share, with `output`"
+
+    def leave_mark(self, word: str) -> None:
+        """Leave a mark that whoever shares this folder sees; it is held.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        with disk_errors(self.root):
+            (self._state / f"mark-{word}").touch()
+
+    def sees_mark(self, word: str) -> bool:
+        """Whether a mark is there."""
+        return (self._state / f"mark-{word}").exists()
+
+    def remove_mark(self, word: str) -> None:
+        """Remove a mark."""
+        (self._state / f"mark-{word}").unlink(missing_ok=True)
+
+
+def _move(finished: Path, place: Path) -> None:
+    """Move a whole folder to its place; on a cluster, a worker that was given up may have been first."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        finished.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise

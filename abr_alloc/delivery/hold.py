@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from abr_alloc.delivery.deviation import LadderDeviation, Tolerance, compare_rungs
-from abr_alloc.delivery.encode import encode_videos
+from abr_alloc.delivery.encode import Encoded, EncodeSetup, encode_videos
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.publish import read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
 from abr_alloc.exporting.presentation import SEGMENT_S
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 from abr_alloc.measure.extract import Progress
-from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.probe import MediaInfo
 
 __all__ = ["SHORT_TITLE_S", "HeldRates", "hold_rates"]
 
@@ -47,11 +45,9 @@ class HeldRates:
 
 def hold_rates(
     delivery: Delivery,
-    info: MediaInfo,
-    ffmpeg: FFmpeg,
+    setup: EncodeSetup,
     folder: DeliveryFolder,
     *,
-    jobs: int,
     tolerance: Tolerance = Tolerance(),  # noqa: B008  frozen
 ) -> Generator[Progress | HeldRates, None, None]:
     """Encode video of a short title once more where a rung's rate is beyond the tolerance, and keep what is nearer.
@@ -75,7 +71,11 @@ def hold_rates(
     after = before
     if orders:
         folder.forget_refined()
-        yield from encode_videos(orders, delivery, info, ffmpeg, folder, below=folder.refined, jobs=jobs)
+        for step in encode_videos(orders, delivery, setup, folder, below=folder.refined):
+            if isinstance(step, Encoded):
+                orders = [step.delivery.video(order.name) for order in orders]
+            else:
+                yield step
         places = {order.name: folder.refined / order.name for order in orders}
         second = compare_rungs(delivery, read_variants(delivery, folder.root, places), {})
         for order in better_orders(orders, before, second, tolerance):

@@ -13,6 +13,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.codecs import ENCODED_AUDIO, VIDEO_CODECS
 from abr_alloc.delivery.ordered_encoders import audio_encoder, check_gops, probed_values, video_encoder
+from abr_alloc.delivery.shot_orders import check_same_shots, shot_encoder, shot_orders
 from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import DeliveryError
@@ -49,6 +50,8 @@ class ChosenLadder:
     encoders: Mapping[str, VideoEncoder | AudioEncoder] = field(default_factory=dict)
     """Encoders that its renditions were probed with, by the names of their targets; a codec's usual one by the codec's
     name. Files of before this was written say nothing."""
+    peak_kbps: float | None = None
+    """Largest rate of a video over a window of a segment's length that was asked for, kbps; None for any."""
 
 
 def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None = None) -> ChosenLadder:
@@ -73,6 +76,12 @@ def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None 
         raise DeliveryError(f"{path} has {what}; choose one with `titles`: {listed}")
     facts = read_title_facts(path)
     measured = next((name for name, value in hashes.items() if value == source_hash), None)
+    per_shot = any(rung.video.per_shot for rung in ladders[chosen].rungs)
+    if per_shot and measured != chosen:
+        raise DeliveryError(
+            f"{path} gives every scene of {chosen!r} its own parameters, and {source} is not the file that it was "
+            "designed from; extract this source and design its own"
+        )
     if hashes and measured is None:
         logger.warning(
             "%s was designed from another file than %s: rates are kept, but predicted AVQ is that file's", path, source
@@ -83,6 +92,7 @@ def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None 
         weights_sha256=about.get("weights_sha256") or "",
         facts=None if measured is None else facts.get(measured),
         encoders=about.get("encoders", {}),
+        peak_kbps=about.get("peak_kbps") if per_shot else None,
     )
 
 
@@ -118,7 +128,8 @@ def check_source(info: MediaInfo, ladder: Ladder) -> None:
                 f"rung {number} of {ladder.title!r} is {size}, of another shape than {info.path} ({own}), and would "
                 "stretch its picture; design the ladder from this source"
             )
-        if video.width_px > info.width_px or video.height_px > info.height_px:
+        sizes = [(video.width_px, video.height_px), *((shot.width_px, shot.height_px) for shot in video.shots)]
+        if any(width > info.width_px or height > info.height_px for width, height in sizes):
             raise DeliveryError(
                 f"rung {number} of {ladder.title!r} is {size}, larger than {info.path} ({own}); design the ladder from "
                 "this source, or leave larger rungs out with `ladder(max_height_px)`"
@@ -168,7 +179,10 @@ def make_order(
     rungs = chosen.ladder.rungs
     names = rendition_names(rungs)
     videos, audios = distinct_renditions(rungs)
-    encoders = {video: video_encoder(video, chosen.encoders, preset) for video in videos}
+    check_same_shots(videos)
+    encoders = {
+        video: (shot_encoder if video.per_shot else video_encoder)(video, chosen.encoders, preset) for video in videos
+    }
     sounds = {audio: audio_encoder(audio, chosen.encoders) for audio in audios}
     check_gops(encoders.values())
     video_orders = tuple(
@@ -181,7 +195,8 @@ def make_order(
             planned_kbps=video.bitrate_kbps,
             asked_kbps=video.bitrate_kbps,
             encoder="" if encoders[video].is_usual else encoders[video].name,
-            probes=probed_values(video, encoders[video]),
+            probes=() if video.per_shot else probed_values(video, encoders[video]),
+            shots=shot_orders(video, encoders[video], info.fps, num_frames) if video.per_shot else (),
         )
         for video in videos
     )
@@ -226,7 +241,9 @@ def make_order(
                 total_kbps=rung.total_kbps,
                 avq_mos=rung.avq_mos,
                 vmaf=rung.video.vmaf,
+                shots_mos=rung.shots_mos,
             )
             for rung in rungs
         ),
+        peak_kbps=chosen.peak_kbps,
     )

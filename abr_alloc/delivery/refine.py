@@ -3,7 +3,8 @@
 A rung promises a rate to players and an AVQ to nobody but its designer. So a rate that is beyond the tolerance is put
 right first, by asking for as much less or more as it was off. An AVQ that is beyond it moves the rate along the
 ladder's own slope of AVQ over the logarithm of the rate, but never out of the rate's tolerance. Audio is not encoded
-again: what is delivered is what was probed, by the same encoder to the same target.
+again: what is delivered is what was probed, by the same encoder to the same target. Of a rendition whose shots are
+encoded each by itself, every shot is asked for the same factor.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 from collections.abc import Sequence
 
 from abr_alloc.delivery.deviation import LadderDeviation, RungDeviation, Tolerance
+from abr_alloc.delivery.shot_correction import asked_for
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 
 __all__ = ["better_orders", "corrected_orders"]
@@ -38,9 +40,12 @@ def corrected_orders(delivery: Delivery, found: LadderDeviation, tolerance: Tole
         worst = max(rungs, key=lambda rung: rung.misses(tolerance))
         if worst.misses(tolerance) <= 1.0:
             continue
-        kbps = order.asked_kbps * _factor(worst, found.rungs, tolerance)
-        if abs(kbps / order.asked_kbps - 1.0) > _LEAST_CHANGE:
-            orders.append(dataclasses.replace(order, asked_kbps=kbps))
+        factor = _factor(worst, found.rungs, tolerance)
+        if abs(factor - 1.0) <= _LEAST_CHANGE:
+            continue
+        moved = asked_for(delivery, order, [factor] * len(order.shots))
+        if moved != order or not order.shots:  # an encoder may have no number that comes nearer
+            orders.append(dataclasses.replace(moved, asked_kbps=order.asked_kbps * factor))
     return orders
 
 

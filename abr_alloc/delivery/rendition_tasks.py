@@ -22,7 +22,7 @@ from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.sound import decode_audio
 from abr_alloc.targets import Target
 
-__all__ = ["EncodeAudioTask", "EncodeVideoTask", "delivery_ask"]
+__all__ = ["EncodeAudioTask", "EncodeVideoTask", "delivery_ask", "frames_told"]
 
 _FIRST_PASS_SHARE = 0.35  # of the time of both, x264 and x265 at their faster presets
 
@@ -58,7 +58,7 @@ class EncodeVideoTask:
         two_passes = num_passes(delivery_ask(self.encoder, self.order)) == 2
         passes = (_FIRST_PASS_SHARE, 1.0 - _FIRST_PASS_SHARE) if two_passes else (1.0,)
         return sum(
-            share * min(1.0, _frames_told(folder.progress_path(self.order.name, number)) / self.num_frames)
+            share * min(1.0, frames_told(folder.progress_path(self.order.name, number)) / self.num_frames)
             for number, share in enumerate(passes)
         )
 
@@ -163,7 +163,7 @@ def delivery_ask(encoder: VideoEncoder, order: VideoOrder) -> Ask:
     return Ask(mode=mode, number=encoder.nearest_value(mode, order.asked_value))
 
 
-def _frames_told(path: Path) -> int:
+def frames_told(path: Path) -> int:
     """Frames that ffmpeg's progress report says are done; 0 where it says nothing yet."""
     try:
         with path.open("rb") as file:

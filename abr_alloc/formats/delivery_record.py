@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from abr_alloc.allocation.ranges import Count
+from abr_alloc.allocation.ranges import Count, Kbps
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.encoder_settings import audio_encoder_of, video_encoder_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
@@ -61,6 +61,7 @@ _WORDS = {
     "label": "audio name",
     "audio_track": "audio track",
     "encoders": "encoder",
+    "peak_kbps": "peak",
 }
 
 
@@ -104,6 +105,13 @@ class Delivery:
     """The ladder."""
     encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings of the encoders that are not their codec's usual one, by name."""
+    peak_kbps: Kbps | None = None
+    """Largest rate of a video over a window of a segment's length that the ladder promises, kbps; None for any."""
+
+    @property
+    def per_shot(self) -> bool:
+        """Whether its scenes are encoded each with its own parameters."""
+        return any(video.shots for video in self.videos)
 
     def encoder_of(self, order: VideoOrder) -> VideoEncoder:
         """The encoder of one of its videos.
@@ -130,13 +138,17 @@ class Delivery:
         """Folders of all its streams."""
         return [video.name for video in self.videos] + [audio.name for audio in self.audios]
 
+    def video(self, name: str) -> VideoOrder:
+        """One of its videos."""
+        return next(video for video in self.videos if video.name == name)
+
     def with_video(self, order: VideoOrder) -> Delivery:
         """The same with another order for one of its videos."""
         videos = tuple(order if video.name == order.name else video for video in self.videos)
         return dataclasses.replace(self, videos=videos)
 
     def differences(self, other: Delivery) -> list[str]:
-        """In what another order asks for something else; places, threads, refined rates and VMAF do not count."""
+        """In what another order asks for something else; places, threads, what was corrected and VMAF do not count."""
         mine, theirs = (
             dataclasses.replace(order, rungs=tuple(dataclasses.replace(rung, vmaf=None) for rung in order.rungs))
             for order in (self, other)
@@ -144,7 +156,15 @@ class Delivery:
         found = [word for name, word in _WORDS.items() if getattr(mine, name) != getattr(theirs, name)]
         presets = [[video.preset for video in order.videos] for order in (self, other)]
         ladders = [
-            [dataclasses.replace(video, asked_kbps=video.planned_kbps, preset="") for video in order.videos]
+            [
+                dataclasses.replace(
+                    video,
+                    asked_kbps=video.planned_kbps,
+                    preset="",
+                    shots=tuple(dataclasses.replace(shot, corrected="") for shot in video.shots),
+                )
+                for video in order.videos
+            ]
             for order in (self, other)
         ]
         found += ["ladder"] if ladders[0] != ladders[1] else ["preset"] if presets[0] != presets[1] else []
@@ -156,11 +176,17 @@ def delivery_text(delivery: Delivery) -> str:
     document = {"schema_version": SCHEMA_VERSION, "command": "encode", **dataclasses.asdict(delivery)}
     if delivery.audio_track is None:  # so that folders of any source are read by earlier versions too
         del document["audio_track"]
-    if not delivery.encoders:  # likewise
-        del document["encoders"]
+    for name in [name for name in ("encoders", "peak_kbps") if not document[name]]:  # likewise
+        del document[name]
     for video in document["videos"]:
         for name in [name for name in ("encoder", "probes", "shots") if not video[name]]:
             del video[name]
+        for shot in video.get("shots", ()):
+            if not shot["corrected"]:
+                del shot["corrected"]
+    for rung in document["rungs"]:
+        if not rung["shots_mos"]:
+            del rung["shots_mos"]
     return json_text(document)
 
 
@@ -208,6 +234,8 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
     for name, kind in (("videos", VideoOrder), ("audios", AudioOrder), ("rungs", PlannedRung)):
         for i, item in enumerate(document[name]):
             refuse_unknown(item, kind, f"{name}[{i}]")
+            for k, shot in enumerate(item.get("shots", ())):
+                refuse_unknown(shot, ShotOrder, f"{name}[{i}].shots[{k}]")
     fps = Fraction(found.fps)
     if fps <= 0:
         raise ValueError(f"fps is {found.fps!r}")
@@ -224,13 +252,14 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
         encoder = found.encoder_of(video)
         if encoder.codec != video.codec:
             raise ValueError(f"the encoder of {video.name} is not one of {video.codec}")
-        if encoder.needs_values and not video.probes:
+        if encoder.needs_values and not video.probes and not video.shots:
             raise ValueError(f"{video.name} has no probes to take a value from")
     for audio in found.audios:
         name = Target(audio.target).encoder
         if name and (name not in found.encoders or found.encoders[name].get("codec") != audio.codec):
             raise ValueError(f"the encoder of {audio.name} is {name!r}, and encoders holds none for {audio.codec}")
         found.audio_encoder_of(audio)
+    _check_shots(found)
     videos, audios = ({order.name for order in orders} for orders in (found.videos, found.audios))
     if len(videos) + len(audios) != len(found.stream_names):
         raise ValueError("two streams have one name")
@@ -238,3 +267,25 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
     if {rung.video for rung in found.rungs} != videos or {rung.audio for rung in found.rungs} != audios or not videos:
         raise ValueError("its rungs are not of its streams")
     return found
+
+
+def _check_shots(found: Delivery) -> None:
+    """Shots tile the title, the same in all videos, and are asked for what can be asked.
+
+    Raises:
+        ValueError: they do not.
+    """
+    spans = [[(shot.first_frame, shot.end_frame) for shot in video.shots] for video in found.videos]
+    for video, its in zip(found.videos, spans, strict=True):
+        if its != spans[0]:
+            raise ValueError(f"the shots of {video.name} are not those of {found.videos[0].name}")
+        ends = [0, *(end for _, end in its)]
+        if its and ([start for start, _ in its] != ends[:-1] or ends[-1] != found.num_frames):
+            raise ValueError(f"the shots of {video.name} are not all frames of the title, one after the other")
+        for shot in video.shots:
+            if any(Target(word).is_label for word in (shot.target, shot.asked)):
+                raise ValueError(f"{shown(shot.asked)} of a shot of {video.name} is nothing to ask an encoder for")
+    counts = {video.name: len(video.shots) for video in found.videos}
+    for rung in found.rungs:
+        if rung.shots_mos and len(rung.shots_mos) != counts.get(rung.video, 0):
+            raise ValueError(f"a rung of {rung.video} has {len(rung.shots_mos)} shots_mos for its shots")

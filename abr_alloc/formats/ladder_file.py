@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from abr_alloc.allocation.cost import LadderCost
 from abr_alloc.allocation.design import TitleLadder
-from abr_alloc.allocation.ranges import Instant
+from abr_alloc.allocation.ranges import Instant, Kbps
 from abr_alloc.allocation.reference import Comparison, ReferenceLadder, ReferenceRung
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.documents import DamagedDocument, parse_json, shown
@@ -172,7 +172,7 @@ def read_designed(path: Path) -> list[TitleLadder]:
 
 def read_provenance(path: Path) -> dict[str, Any]:
     """What a ladder file says it rests on: `model` (name), `weights_sha256`, `source_hashes`, `encoders` (settings by
-    name) and `overhead`, where it says so.
+    name), `overhead` and `peak_kbps` (of per-shot ladders), where it says so.
 
     Raises:
         LadderFormatError: it cannot be read, is of another version, or has encoders that are none.
@@ -189,8 +189,15 @@ def read_provenance(path: Path) -> dict[str, Any]:
             found["encoders"] = encoders_of(features["encoders"])
         except ValueError as error:
             raise LadderFormatError(f"{path} is damaged (features.encoders: {error}); design it again") from None
-    if isinstance(document.get("options"), dict):
-        found["overhead"] = document["options"].get("overhead")
+    options = document.get("options")
+    if isinstance(options, dict):
+        found["overhead"] = options.get("overhead")
+        shots = options.get("per_shot")
+        if isinstance(shots, dict) and shots.get("peak_kbps") is not None:
+            try:
+                found["peak_kbps"] = record_of(shots["peak_kbps"], Kbps, "options.per_shot.peak_kbps")
+            except ValueError as error:
+                raise LadderFormatError(f"{path} is damaged ({error}); design it again") from None
     return found
 
 

@@ -36,6 +36,18 @@ class ShotOrder:
     """What the encoder is asked for: `crf=24.25`, `b=712k`."""
     planned_kbps: Kbps
     """The rate that the ladder predicts, kbps."""
+    corrected: str = ""
+    """What the encoder is asked for instead, once the ladder's target was found to break a peak or to miss a rate."""
+
+    @property
+    def asked(self) -> str:
+        """What the encoder is asked for."""
+        return self.corrected or self.target
+
+    @property
+    def end_frame(self) -> int:
+        """Index of the first frame after it."""
+        return self.first_frame + self.num_frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +74,11 @@ class VideoOrder:
     """The renditions that it lies between, or is, where its encoder is asked for a quality and not for a rate."""
     shots: tuple[ShotOrder, ...] = ()
     """Its scenes in order, where each is encoded with its own parameters: together all frames of the title."""
+
+    @property
+    def changes_size(self) -> bool:
+        """Whether its pictures change their size on the way."""
+        return len({(shot.width_px, shot.height_px) for shot in self.shots}) > 1
 
     @property
     def asked_value(self) -> float:
@@ -103,3 +120,5 @@ class PlannedRung:
     """AVQ, MOS."""
     vmaf: Vmaf | None = None
     """VMAF of its video; None where the ladder does not say."""
+    shots_mos: tuple[Avq, ...] = ()
+    """AVQ of every one of its video's shots, MOS; empty where it has none."""

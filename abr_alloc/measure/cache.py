@@ -265,6 +265,14 @@ class Cache:
 
     # How a cluster sees whether its workers share this cache.
 
+    @property
+    def share_hint(self) -> str:
+        """What is told after "does not see"."""
+        return (
+            f"the cache {self.root} of this machine; give one that all machines share, a folder or an s3:// URL, with "
+            "`cache`"
+        )
+
     def leave_mark(self, word: str) -> None:
         """Leave a mark that whoever shares this cache sees.
 

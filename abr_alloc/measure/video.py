@@ -152,7 +152,9 @@ def libvmaf_version(ffmpeg: FFmpeg) -> str:
             raise cut_off(folder / "vmaf.json") from error
 
 
-def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, work_dir: Path) -> FrameScores:
+def measure_video(
+    ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, work_dir: Path, *, changes_size: bool = False
+) -> FrameScores:
     """Score a rendition of a part of a source against it, frame by frame.
 
     Args:
@@ -161,6 +163,7 @@ def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, 
         rendition: an encode of it, as `media.encoding.encode_video` makes it.
         part: which part of the normalised source; the rendition must have as many frames.
         work_dir: an empty folder for the log.
+        changes_size: whether its pictures change their size on the way; each is scaled to the source's.
 
     Raises:
         ToolFailedError: ffmpeg failed.
@@ -173,8 +176,10 @@ def measure_video(ffmpeg: FFmpeg, info: MediaInfo, rendition: Path, part: Part, 
     )
     if part.tail_frames:
         distorted = f"trim=end_frame={part.num_frames},{distorted}"
+    # ffmpeg would begin its filters, and so the scores and the pairs of frames, anew; `scale` itself takes any size.
+    one_graph = ["-reinit_filter", "0"] if changes_size else []
     inputs: list[list[str | Path]] = [
-        [*ONE_THREAD, *INPUT_GUARD, "-i", rendition],
+        [*ONE_THREAD, *INPUT_GUARD, *one_graph, "-i", rendition],
         [*ONE_THREAD, *source_input(info, seek_s=part.seek_s)],
     ]
     pad = f"1:{info.video_index}"

@@ -55,7 +55,7 @@ def _avc(extradata: bytes, tag: str, profile: str) -> str:
         if len(sps) < 4:
             raise ValueError("no sequence parameter set")
         profile_level = sps[1:4]
-    return f"avc1.{profile_level.hex()}"
+    return f"{'avc3' if tag == 'avc3' else 'avc1'}.{profile_level.hex()}"
 
 
 def _hevc(hvcc: bytes, tag: str, profile: str) -> str:

@@ -17,7 +17,7 @@ from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.hardware import hardware_arguments
 from abr_alloc.software_encoders import SoftwareEncoder, Words
 
-__all__ = ["Ask", "VideoArguments", "delivery_arguments", "num_passes", "probe_arguments"]
+__all__ = ["Ask", "VideoArguments", "delivery_arguments", "num_passes", "probe_arguments", "shot_arguments"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,35 @@ def delivery_arguments(
     """Words of an encode with closed GOPs of one length; arguments and errors as of `probe_arguments`."""
     software = encoder.software
     own = Words() if software is None else software.delivery(gop_frames(fps, encoder.gop_s), threads, number)
+    return _arguments(ffmpeg, encoder, ask, own, fps, samples)
+
+
+def shot_arguments(
+    ffmpeg: FFmpeg,
+    encoder: VideoEncoder,
+    ask: Ask,
+    *,
+    fps: Fraction,
+    samples: str,
+    threads: int,
+    number: int = 0,
+    lead_frames: int = 0,
+) -> VideoArguments:
+    """Words of an encode of one shot of a title, as `delivery_arguments` says.
+
+    Args:
+        lead_frames: frames before the shot, which are encoded and thrown away; the shot begins with a key frame.
+    """
+    software = encoder.software
+    own = Words() if software is None else software.delivery(gop_frames(fps, encoder.gop_s), threads, number)
+    if software is not None:
+        params = ":".join(filter(None, (own.params, software.shot.params)))
+        own = Words(options=(*own.options, *software.shot.options), params=params)
+    if lead_frames:
+        own = Words(
+            options=(*own.options, "-force_key_frames", f"expr:eq(n,{lead_frames})", "-forced-idr", "1"),
+            params=own.params,
+        )
     return _arguments(ffmpeg, encoder, ask, own, fps, samples)
 
 

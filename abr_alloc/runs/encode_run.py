@@ -4,104 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
-
-import pandas as pd
 
 from abr_alloc import defaults
 from abr_alloc.arguments import require_number
-from abr_alloc.delivery.deviation import LadderDeviation, Tolerance, compare_rungs
-from abr_alloc.delivery.encode import CachedScan, cached_scan, encode_streams, encode_videos
+from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
+from abr_alloc.delivery.encode import EncodeSetup, encode_streams, encode_videos
 from abr_alloc.delivery.folder import DeliveryFolder
-from abr_alloc.delivery.hold import HeldRates, hold_rates
+from abr_alloc.delivery.hold import hold_rates
 from abr_alloc.delivery.order import ChosenLadder, check_source, choose_ladder, make_order
 from abr_alloc.delivery.ordered_encoders import refuse_strange_commands, told_encoders
 from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
+from abr_alloc.delivery.shot_orders import shot_spans_s
+from abr_alloc.delivery.source_scan import CachedScan, cached_scan
 from abr_alloc.errors import ArgumentError
 from abr_alloc.exporting.presentation import Variant
-from abr_alloc.formats.delivery_record import Delivery, VideoOrder, delivery_text
-from abr_alloc.measure.cache import Cache, open_cache
-from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, look_at_ffmpeg
+from abr_alloc.measure.cache import open_cache
+from abr_alloc.media.ffmpeg import find_ffmpeg, look_at_ffmpeg
 from abr_alloc.media.probe import MediaInfo, content_hash, mark_of, probe
 from abr_alloc.media.scenes import split_scenes
+from abr_alloc.runs.encode_result import EncodeResult, Refined, held_text, peak_notes
 from abr_alloc.runs.feedback import Feedback, follow
 from abr_alloc.runs.ladder_run import Ladders, ladder_path
 from abr_alloc.runs.languages import standard_language
-from abr_alloc.runs.notebook import TableView
-from abr_alloc.runs.verify_run import find_model, measure_delivery
+from abr_alloc.runs.verify_run import compare_delivery, find_model, measure_delivery
 
 __all__ = ["EncodeResult", "Refined", "encode", "refine_delivery"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class EncodeResult(TableView):
-    """A ladder as it was encoded and packaged."""
-
-    folder: Path
-    """Where it lies."""
-    delivery: Delivery
-    """What was asked for and predicted."""
-    variants: tuple[Variant, ...]
-    """Its pairs, by rising rate, as their segments are."""
-    info: MediaInfo
-    """The source."""
-    ffmpeg: FFmpeg
-    """The program that encoded."""
-    cache: Cache
-    """Where measurements are kept."""
-    jobs: int
-    """Processes."""
-    refined: Refined | None = None
-    """What encoding again came to, where it was asked for."""
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per rung; rates are of the segments, container included, kbps."""
-        return pd.DataFrame(
-            [
-                {
-                    "rung": number,
-                    "video": rung.video,
-                    "audio": rung.audio,
-                    "avq_mos": rung.avq_mos,
-                    "predicted_kbps": rung.total_kbps,
-                    "mean_kbps": variant.average_bits_per_s / 1000.0,
-                    "peak_kbps": variant.peak_bits_per_s / 1000.0,
-                }
-                for number, (rung, variant) in enumerate(zip(self.delivery.rungs, self.variants, strict=True), start=1)
-            ]
-        )
-
-    def to_json(self) -> str:
-        """The record of the folder, `delivery.json` (docs/formats.md)."""
-        return delivery_text(self.delivery)
-
-    def _view(self) -> tuple[pd.DataFrame, str, dict[str, str]]:
-        rates = dict.fromkeys(("predicted_kbps", "mean_kbps", "peak_kbps"), ".0f")
-        shown = {"rung": "", "video": "", "audio": "", "avq_mos": ".2f", **rates}
-        return self.to_frame(), f"{self.delivery.title} in {self.folder}", shown
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refined:
-    """What encoding again came to."""
-
-    first: Delivery
-    """The order before."""
-    orders: tuple[VideoOrder, ...]
-    """Videos that were encoded again; none where every rung was within the tolerance."""
-    better: tuple[VideoOrder, ...]
-    """Those that came nearer, and were kept."""
-    before: LadderDeviation
-    """Predicted beside measured, before."""
-    after: LadderDeviation
-    """The same with all of `orders`."""
-    kept: LadderDeviation
-    """The same as the folder is now."""
-    delivery: Delivery
-    """The order now."""
 
 
 def encode(
@@ -117,6 +47,7 @@ def encode(
     refine: bool = False,
     tolerance: Tolerance | None = None,
     jobs: int | None = None,
+    scheduler: str | None = None,
     cache: str | os.PathLike[str] | None = None,
     audio_track: int | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
@@ -141,6 +72,7 @@ def encode(
         refine: verify, and encode video that missed its rate or AVQ once more.
         tolerance: what `refine` keeps.
         jobs: processes; one per core when None.
+        scheduler: address of a Dask scheduler whose workers encode instead; they must see `source` and `output`.
         cache: where measurements are kept; the user's cache folder when None.
         audio_track: of the source, from 1; None for its own choice.
         max_megapixels: refuse a larger picture.
@@ -150,6 +82,7 @@ def encode(
 
     Raises:
         ArgumentError: the language is none, or there are no jobs.
+        ClusterError: the cluster cannot be reached or used.
         DeliveryError: no ladder fits the source, or the folder holds something else.
         LadderFormatError: the ladder file cannot be read.
         MediaError: the source cannot be decoded, or an encode failed; what had finished stays.
@@ -165,7 +98,7 @@ def encode(
     program = replace(look(ffmpeg), stall_s=stall_s)
     mark = mark_of(source)
     info = probe(source, program, audio_track=audio_track, max_pixels=round(max_megapixels * 1e6))
-    info = replace(info, mark=mark)
+    info = replace(info, mark=mark, path=info.path if scheduler is None else info.path.absolute())
     source_hash = content_hash(source)
     with ladder_path(ladder) as path:
         chosen = choose_ladder(path, source, source_hash, title)
@@ -184,7 +117,7 @@ def encode(
         ffmpeg=program,
         root=folder.root,
         preset=preset,
-        threads=max(1, jobs // len({rung.video for rung in chosen.ladder.rungs})),
+        threads=_threads(chosen, 1 if scheduler is not None else jobs),
         language=standard_language(language or info.language or "und") or "und",
         label=audio_name,
         audio_track=audio_track,
@@ -193,6 +126,7 @@ def encode(
         refuse_strange_commands(order, store)
     for note in told_encoders(order, chosen.encoders, preset):
         feedback.note(note)
+    setup = EncodeSetup(info=info, ffmpeg=program, cache=store, jobs=jobs, scheduler=scheduler)
     delivery, finished = folder.open(order)
     damaged = damaged_streams(delivery, folder)
     for name, reason in damaged.items():
@@ -204,14 +138,15 @@ def encode(
         with folder.begun(delivery):
             for name in damaged:
                 folder.discard(name)
-            steps = encode_streams(delivery, info, program, folder, jobs=jobs)
-            for _ in follow(steps, f"{source.name}: encoding", feedback):
-                pass
-            held = hold_rates(delivery, info, program, folder, jobs=jobs)
+            for step in follow(encode_streams(delivery, setup, folder), f"{source.name}: encoding", feedback):
+                delivery = step.delivery
+                for note in peak_notes(step):
+                    feedback.note(f"{source.name}: {note}")
+            held = hold_rates(delivery, setup, folder)
             for step in follow(held, f"{source.name}: correcting rates", feedback):
                 delivery = step.delivery
                 if step.orders:
-                    feedback.note(f"{source.name}: {_held_text(step)}")
+                    feedback.note(f"{source.name}: {held_text(step)}")
             variants = publish(delivery, folder)
             folder.finish()
     result = EncodeResult(
@@ -222,19 +157,16 @@ def encode(
         ffmpeg=program,
         cache=store,
         jobs=jobs,
+        scheduler=scheduler,
     )
     return refine_delivery(result, tolerance or Tolerance(), feedback) if refine else result
 
 
-def _held_text(held: HeldRates) -> str:
-    """What was done about the rates of a short title, in a line."""
-    seconds = float(held.delivery.num_frames / Fraction(held.delivery.fps))
-    count = f"{len(held.orders)} of {len(held.delivery.videos)} videos"
-    before, after = (f"{100 * rungs.largest_rate_deviation:+.1f} %" for rungs in (held.before, held.after))
-    return (
-        f"{seconds:.1f} s are too short for an encoder to hold its rates, so {count} were encoded again at corrected "
-        f"ones (largest miss {before}, now {after})"
-    )
+def _threads(chosen: ChosenLadder, jobs: int) -> int:
+    """Threads of every video encode: one where shots are encoded by themselves, which keep all cores busy, so that what
+    comes of them does not depend on the number of cores."""
+    videos = {rung.video for rung in chosen.ladder.rungs}
+    return 1 if any(video.per_shot for video in videos) else max(1, jobs // len(videos))
 
 
 def refine_delivery(encoded: EncodeResult, tolerance: Tolerance, feedback: Feedback | None = None) -> EncodeResult:
@@ -246,6 +178,7 @@ def refine_delivery(encoded: EncodeResult, tolerance: Tolerance, feedback: Feedb
     """
     feedback = feedback or Feedback()
     delivery, info, ffmpeg = encoded.delivery, encoded.info, encoded.ffmpeg
+    setup = EncodeSetup(info=info, ffmpeg=ffmpeg, cache=encoded.cache, jobs=encoded.jobs, scheduler=encoded.scheduler)
     folder = DeliveryFolder(encoded.folder.absolute())
     model = find_model(delivery, None, feedback)
 
@@ -253,7 +186,7 @@ def refine_delivery(encoded: EncodeResult, tolerance: Tolerance, feedback: Feedb
         scores = measure_delivery(
             delivery, places, info, ffmpeg, encoded.cache, model, jobs=encoded.jobs, feedback=feedback
         )
-        return compare_rungs(delivery, variants, scores.avq_mos, scores.vmaf)
+        return compare_delivery(delivery, variants, places, scores)
 
     variants: Sequence[Variant] = encoded.variants
     places = {name: folder.root / name for name in delivery.stream_names}
@@ -266,9 +199,9 @@ def refine_delivery(encoded: EncodeResult, tolerance: Tolerance, feedback: Feedb
         return replace(encoded, refined=refined)
     with folder.begun(delivery):
         folder.forget_refined()
-        steps = encode_videos(orders, delivery, info, ffmpeg, folder, below=folder.refined, jobs=encoded.jobs)
-        for _ in follow(steps, f"{info.path.name}: encoding again", feedback):
-            pass
+        steps = encode_videos(orders, delivery, setup, folder, below=folder.refined)
+        for step in follow(steps, f"{info.path.name}: encoding again", feedback):
+            orders = [step.delivery.video(order.name) for order in orders]
         places |= {order.name: folder.refined / order.name for order in orders}
         after = compare(places, read_variants(delivery, folder.root, places))
         better = better_orders(orders, before, after, tolerance)
@@ -294,6 +227,9 @@ def refine_delivery(encoded: EncodeResult, tolerance: Tolerance, feedback: Feedb
 
 def _scenes_s(chosen: ChosenLadder, scan: CachedScan, info: MediaInfo) -> list[tuple[float, float]]:
     """The scenes over which the ladder's AVQ was predicted; the source's own where it was made from another file."""
+    shots_s = shot_spans_s([rung.video for rung in chosen.ladder.rungs])
+    if shots_s:
+        return shots_s
     if chosen.facts is not None:
         return list(chosen.facts.scenes_s)
     scenes = split_scenes(chosen.ladder.title, scan.num_frames, scan.cuts, info.fps)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pandas as pd
 from abr_alloc import defaults
 from abr_alloc.delivery.delivered_features import Scores, measure_pairs
 from abr_alloc.delivery.deviation import LadderDeviation, RungDeviation, Tolerance, compare_rungs
+from abr_alloc.delivery.peaks import stream_peak
 from abr_alloc.delivery.publish import read_variants
 from abr_alloc.documents import json_text
 from abr_alloc.errors import CheckpointError, DeliveryError
+from abr_alloc.exporting.presentation import Variant
 from abr_alloc.formats.delivery_record import RECORD_NAME, Delivery, read_delivery
 from abr_alloc.measure.cache import Cache, open_cache
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, look_at_ffmpeg
@@ -24,7 +27,7 @@ from abr_alloc.models.checkpoint import Model, load_model
 from abr_alloc.runs.feedback import Feedback, follow
 from abr_alloc.runs.notebook import TableView
 
-__all__ = ["VerifyResult", "find_model", "find_source", "measure_delivery", "verify"]
+__all__ = ["VerifyResult", "compare_delivery", "find_model", "find_source", "measure_delivery", "verify"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -62,6 +65,7 @@ class VerifyResult(TableView):
                 "ok": self.ok,
                 "largest_rate_deviation": self.comparison.largest_rate_deviation,
                 "largest_avq_deviation_mos": self.comparison.largest_avq_deviation_mos,
+                **({"promised_peak_kbps": self.delivery.peak_kbps} if self.delivery.peak_kbps is not None else {}),
                 "rungs": [self._rung(rung) for rung in self.comparison.rungs],
             }
         )
@@ -83,6 +87,17 @@ class VerifyResult(TableView):
             "predicted_vmaf": rung.predicted_vmaf,
             "measured_vmaf": rung.measured_vmaf,
             "ok": rung.misses(self.tolerance) <= 1.0,
+            **self._scenes(rung),
+        }
+
+    def _scenes(self, rung: RungDeviation) -> dict[str, Any]:
+        """What is known of a rung whose scenes are encoded each with its own parameters."""
+        if not rung.predicted_scenes_mos:
+            return {}
+        return {
+            "window_peak_kbps": rung.window_peak_kbps,
+            "predicted_scenes_mos": list(rung.predicted_scenes_mos),
+            "measured_scenes_mos": list(rung.measured_scenes_mos) or None,
         }
 
     def _view(self) -> tuple[pd.DataFrame, str, dict[str, str]]:
@@ -145,8 +160,34 @@ def verify(
             jobs=jobs or os.cpu_count() or 1,
             feedback=feedback,
         )
-    comparison = compare_rungs(delivery, variants, scores.avq_mos, scores.vmaf)
+    places = {name: folder / name for name in delivery.stream_names}
+    comparison = compare_delivery(delivery, variants, places, scores)
     return VerifyResult(folder=folder, delivery=delivery, comparison=comparison, tolerance=tolerance or Tolerance())
+
+
+def compare_delivery(
+    delivery: Delivery, variants: Sequence[Variant], folders: Mapping[str, Path], scores: Scores
+) -> LadderDeviation:
+    """What was predicted beside what was measured, with the peaks of videos whose scenes are encoded each by itself.
+
+    Args:
+        delivery: what was ordered.
+        variants: its rungs, as their segments are.
+        folders: where each stream lies, by its name.
+        scores: what they come to; empty where there was no source.
+
+    Raises:
+        UnsupportedMediaError: a segment is missing or cannot be read.
+    """
+    fps = Fraction(delivery.fps)
+    return compare_rungs(
+        delivery,
+        variants,
+        scores.avq_mos,
+        scores.vmaf,
+        scores.scenes_mos,
+        {order.name: stream_peak(folders[order.name], fps).kbps for order in delivery.videos if order.shots},
+    )
 
 
 def find_source(folder: Path, delivery: Delivery, given: Path | None, ffmpeg: str | None = None) -> MediaInfo | None:

@@ -48,6 +48,9 @@ _NO_WORKER_S = 120.0
 class _Shared(Protocol):
     """A place that can tell whether others see it."""
 
+    @property
+    def share_hint(self) -> str: ...
+
     def leave_mark(self, word: str) -> None: ...
 
     def remove_mark(self, word: str) -> None: ...
@@ -121,11 +124,7 @@ class ClusterWorkers:
             place.remove_mark(word)
         for worker, sees in sorted(found.items()):
             if sees is not True:
-                raise self._error(
-                    f"worker {worker} does not see the cache {getattr(place, 'root', place)} of this machine; give one "
-                    "that all machines share, a folder or an s3:// URL, with `cache`",
-                    worker,
-                )
+                raise self._error(f"worker {worker} does not see {place.share_hint}", worker)
 
     @property
     def num_workers(self) -> int:

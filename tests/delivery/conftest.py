@@ -8,7 +8,7 @@ import pytest
 
 
 class Spy:
-    """An ffmpeg that writes down every call and, where it is armed, stalls in the second pass of a rate."""
+    """An ffmpeg that writes down every call and, where it is armed, stalls where certain words stand in one."""
 
     def __init__(self, folder: Path, program: str) -> None:
         self.path, self._calls, self._armed = folder / "ffmpeg", folder / "calls", folder / "armed"
@@ -17,14 +17,19 @@ class Spy:
             "#!/bin/sh\n"
             f"echo \"$*\" >> '{self._calls}'\n"
             f"if [ -e '{self._armed}' ]; then case \"$*\" in\n"
-            f"*\"-b:v $(cat '{self._armed}')k\"*'-pass 2'*) touch '{self.stalled}'; exec sleep 300;;\n"
+            f"*\"$(sed -n 1p '{self._armed}')\"*\"$(sed -n 2p '{self._armed}')\"*) touch '{self.stalled}'; exec sleep 300;;\n"
             "esac; fi\n"
             f"exec '{program}' \"$@\"\n"
         )
         self.path.chmod(0o755)
 
     def arm(self, kbps: float) -> None:
-        self._armed.write_text(f"{kbps:.3f}")
+        """Stall in the second pass of a rate."""
+        self._armed.write_text(f"-b:v {kbps:.3f}k\n-pass 2\n")
+
+    def hang(self, words: str) -> None:
+        """Stall where these words stand."""
+        self._armed.write_text(f"{words}\n")
 
     def disarm(self) -> None:
         self._armed.unlink()

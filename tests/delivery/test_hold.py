@@ -74,4 +74,4 @@ def test_a_picture_that_needs_less_than_it_is_given_is_not_encoded_again(encode,
 def test_longer_titles_are_not_looked_at(order, ffmpeg, tmp_path):
     assert order.num_frames / 24 >= SHORT_TITLE_S
     absent = DeliveryFolder(tmp_path / "absent")  # would be missed if it were read
-    assert list(hold_rates(order, None, ffmpeg, absent, jobs=1)) == []
+    assert list(hold_rates(order, None, absent)) == []

@@ -49,6 +49,10 @@ class OfOneMachine(Folder):
 
     made_by: int
 
+    @property
+    def share_hint(self) -> str:
+        return f"the cache {self.root}; give one that all machines share with `cache`"
+
     def leave_mark(self, word: str) -> None:
         self.log("marks", f"left {word}")
 

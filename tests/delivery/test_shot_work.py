@@ -1,0 +1,198 @@
+"""A ladder of shots becomes streams: every frame once, cut at scenes, the same bytes whoever encodes it and however often
+it is cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from abr_alloc.media.cmaf import read_segments
+from abr_alloc.media.segments import join_segments
+
+from ..conftest import CUTS
+
+ENTRY_POINT = "from abr_alloc.cli import main; main()"
+RUNGS = ("96x54 34 34 34 34 + aac 32", "160x90 30 30 30.5 32 + aac 32", "160x90 26 30 27.25 28 + aac 64")
+VIDEOS = ("video/96x54-30k", "video/160x90-74k", "video/160x90-114k")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder, but for where the source lay."""
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    record = json.loads(found.pop("delivery.json"))
+    record.pop("source")
+    return found | {"delivery.json": json.dumps(record).encode()}
+
+
+@pytest.fixture(scope="module")
+def ladder(cut_film, write_shot_ladder) -> Path:
+    return write_shot_ladder(cut_film, *RUNGS)
+
+
+@pytest.fixture(scope="module")
+def delivered(cut_film, ladder, tmp_path_factory) -> Path:
+    """Encoded by one process: only to be read."""
+    folder = tmp_path_factory.mktemp("shots") / "out"
+    words = ["encode", str(cut_film), "--ladder", str(ladder), "-o", str(folder), "--jobs", "1"]
+    done = subprocess.run([sys.executable, "-c", ENTRY_POINT, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def luma(path: Path, size: tuple[int, int] = (160, 90)) -> np.ndarray:
+    """Luma of every frame, (F, H, W)."""
+    with av.open(str(path)) as container:
+        return np.array([f.reformat(*size, "gray").to_ndarray() for f in container.decode(video=0)], dtype=np.float32)
+
+
+def test_every_frame_of_the_source_is_there_once_in_its_place(cut_film, delivered, tmp_path):
+    source = luma(cut_film)
+    for name in VIDEOS:
+        join_segments(delivered / name, tmp_path / "joined.mp4")
+        frames = luma(tmp_path / "joined.mp4")
+        assert len(frames) == len(source) == CUTS[-1]
+        for n in range(CUTS[-1]):
+            near = range(max(0, n - 2), min(CUTS[-1], n + 3))
+            errors = [float(np.abs(frames[n] - source[m]).mean()) for m in near]
+            assert errors[n - near.start] == min(errors), f"frame {n} of {name}"
+
+
+def test_all_renditions_are_cut_at_scenes_and_begin_with_an_idr_picture_there(delivered):
+    bounds = set()
+    for name in VIDEOS:
+        fragments = read_segments(delivered / name)
+        assert all(fragment.starts_with_idr for fragment in fragments)
+        ticks = fragments[0].timescale / 24
+        starts = [round(fragment.start / ticks) for fragment in fragments]
+        assert [fragment.end for fragment in fragments[:-1]] == [fragment.start for fragment in fragments[1:]]
+        assert starts[0] == 0 and set(CUTS[:-1]) <= set(starts)
+        bounds.add(tuple(starts))
+    assert len(bounds) == 1
+
+
+def test_bytes_do_not_depend_on_the_number_of_workers(cut_film, ladder, delivered, run_command, tmp_path):
+    assert run_command("encode", cut_film, "--ladder", ladder, "-o", tmp_path / "out", "--jobs", "3").code == 0
+    assert contents(tmp_path / "out") == contents(delivered)
+
+
+def test_what_two_renditions_have_in_common_is_encoded_once(spy, cut_film, ladder, run_command, in_threads, tmp_path):
+    """The flash of the two larger rungs is one encode; nothing is encoded in two passes."""
+    words = ("--ladder", ladder, "-o", tmp_path / "out", "--ffmpeg", spy.path, "--jobs", "2")
+    assert run_command("encode", cut_film, *words).code == 0
+    assert len(spy.calls("libx264")) == 11
+    assert not spy.calls("-pass")
+
+
+# Cut off and gone on with.
+
+
+def test_an_encode_that_is_killed_goes_on_with_the_shots_that_are_there(
+    spy, cut_film, ladder, delivered, run_command, in_threads, tmp_path
+):
+    """One shot of the dearest rendition hangs; all the others are finished before the kill."""
+    folder = tmp_path / "out"
+    words = (cut_film, "--ladder", ladder, "-o", folder, "--ffmpeg", spy.path, "--jobs", "2")
+    spy.hang("-crf 27.25")
+    command = [sys.executable, "-c", ENTRY_POINT, "encode", *map(str, words)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    until_s = time.monotonic() + 60
+    shots = folder / ".abr-alloc" / "shots"
+    while not (
+        spy.stalled.exists() and all((folder / name).is_dir() for name in VIDEOS[:2]) and len(os.listdir(shots)) == 3
+    ):
+        assert child.poll() is None and time.monotonic() < until_s, child.communicate()
+        time.sleep(0.02)
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate(timeout=30)
+    before = {path: path.stat().st_mtime_ns for path in [*shots.iterdir(), *folder.glob("video/*/*.m4s")]}
+    assert not (folder / "master.m3u8").exists()
+    spy.disarm()
+    outcome = run_command("encode", *words)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert len(spy.calls("libx264")) == 1, "the one that hung"
+    assert {path: path.stat().st_mtime_ns for path in before if path.exists()}.items() <= before.items()
+    assert contents(folder) == contents(delivered)
+    assert not (folder / ".abr-alloc").exists()
+
+
+def test_another_order_takes_no_shot_of_the_one_that_was_cut_off(
+    spy, cut_film, write_shot_ladder, ladder, run_command, in_threads, tmp_path
+):
+    folder = tmp_path / "out"
+    (folder / ".abr-alloc" / "shots").mkdir(parents=True)
+    words = (cut_film, "--ladder", ladder, "-o", folder, "--jobs", "2", "--ffmpeg", spy.path)
+    assert run_command("encode", *words, "--preset", "veryfast").code == 0
+    outcome = run_command("encode", *words)
+    assert outcome.code == 1
+    assert outcome.error_line().endswith(
+        "holds a delivery with another preset; choose another `output`, or empty it".replace("`output`", "--output")
+    )
+
+
+def test_a_damaged_stream_is_encoded_again(cut_film, ladder, delivered, run_command, in_threads, tmp_path):
+    folder = Path(shutil.copytree(delivered, tmp_path / "out"))
+    (folder / VIDEOS[1] / "00003.m4s").write_bytes(b"")
+    outcome = run_command("encode", cut_film, "--ladder", ladder, "-o", folder)
+    assert outcome.code == 0
+    assert f"{VIDEOS[1]} is not whole and is encoded again" in outcome.stderr
+    assert contents(folder) == contents(delivered)
+
+
+# What is refused.
+
+
+def test_another_file_than_the_ladders_is_refused(clip, cut_film, ladder, run_command, tmp_path):
+    copy = tmp_path / "cut_film.mkv"
+    copy.write_bytes(cut_film.read_bytes() + b"\0")
+    for source, title in ((copy, ()), (clip, ("--title", "cut_film"))):
+        outcome = run_command("encode", source, "--ladder", ladder, "-o", tmp_path / "out", *title)
+        assert outcome.code == 1
+        assert re.search(
+            r"gives every scene of 'cut_film' its own parameters, and \S+ is not the file", outcome.error_line()
+        )
+    assert not (tmp_path / "out").exists()
+
+
+# The promise of a peak.
+
+
+def test_a_peak_is_kept_by_asking_some_scenes_for_less(cut_film, write_shot_ladder, run_command, in_threads, tmp_path):
+    rungs = ("160x90 30 30 30 30 + aac 32", "160x90 22 30 22 26 + aac 32")
+    free, held = tmp_path / "free", tmp_path / "held"
+    assert run_command("encode", cut_film, "--ladder", write_shot_ladder(cut_film, *rungs), "-o", free).code == 0
+    peaks = [rung["window_peak_kbps"] for rung in verified(run_command, free)["rungs"]]
+    limit = round(0.8 * peaks[1])
+    ladder = write_shot_ladder(cut_film, *rungs, peak_kbps=limit)
+    outcome = run_command("encode", cut_film, "--ladder", ladder, "-o", held)
+    assert re.search(
+        rf"were asked for less to keep the peak of {limit} kbps \({peaks[1]:.0f} kbps, now", outcome.stderr
+    )
+    found = verified(run_command, held)
+    assert found["promised_peak_kbps"] == limit
+    kept = [rung["window_peak_kbps"] for rung in found["rungs"]]
+    assert kept[0] == peaks[0] and 0.85 * limit < kept[1] <= limit
+    asked = [[shot.get("corrected", "") for shot in video["shots"]] for video in record(held)["videos"]]
+    assert not any(asked[0]) and any(asked[1])
+    assert f"{held} is finished already" in run_command("encode", cut_film, "--ladder", ladder, "-o", held).stderr
+
+
+def record(folder: Path) -> dict:
+    return json.loads((folder / "delivery.json").read_text())
+
+
+def verified(run_command, folder: Path) -> dict:
+    """What `verify` says without its source."""
+    path = folder / "delivery.json"
+    path.write_text(json.dumps(record(folder) | {"source": "absent.mkv"}))
+    return json.loads(run_command("verify", folder, "--json", "--tolerance", "rate=500%,avq=9").stdout)
