@@ -18,7 +18,9 @@ def table() -> str:
     lines = ["| column | type | video | audio | range | meaning |", "|---|---|---|---|---|---|"]
     for column in SCHEMA:
         filled = ["x" if kind in column.kinds else "" for kind in ("video", "audio")]
-        kind = f"fixed-size list of {AUDIO_DIM} float" if column.type == "vector" else column.type
+        kind = {"vector": f"fixed-size list of {AUDIO_DIM} float", "list": "list of float"}.get(
+            column.type, column.type
+        )
         since = f" (since version {column.since})" if column.since > 1 else ""
         optional = "optional: " if column.optional else ""
         cells = [f"`{column.name}`", kind, *filled, range_text(column), f"{optional}{column.meaning}{since}"]

@@ -66,7 +66,8 @@ def video_rows(cache: Cache, task: ScoreVideoTask, parts: Sequence[Sequence[Scen
         for scene in scenes:
             found = trimmed(scene, float(first / fps), float(last / fps), task.path)
             row = video_row(task.info, target, found, part, first_frame=first)
-            rows.append(row | {"start_s": scene.start_s, "end_s": scene.end_s})
+            whole = {} if found is scene else {"half_second_kbit": None}  # its half seconds are not the scene's
+            rows.append(row | {"start_s": scene.start_s, "end_s": scene.end_s} | whole)
     return rows
 
 

@@ -12,7 +12,8 @@ from abr_alloc.measure.video import frame_kbps, pool_scene
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
-from abr_alloc.table.table import COLUMNS, OPTIONAL, WHOLE_NUMBERS
+from abr_alloc.table.half_seconds import half_second_kbit
+from abr_alloc.table.table import MEASURED, WHOLE_NUMBERS
 from abr_alloc.units import mean_kbps
 
 __all__ = ["audio_row", "to_frame", "video_row"]
@@ -34,6 +35,7 @@ def video_row(
         "target": target.target,
         "bitrate_kbps": frame_kbps(entry["size_bytes"], frames, info.fps),
         **pool_scene(entry["values"], frames),
+        "half_second_kbit": half_second_kbit(entry["size_bytes"][frames], float(info.fps)),
     }
 
 
@@ -69,10 +71,11 @@ def _scene_columns(scene: Scene) -> dict[str, Any]:
 
 def to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """All rows as a table's frame, in the order in which tables are written."""
-    frame = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in OPTIONAL])
+    frame = pd.DataFrame(rows, columns=list(MEASURED))
     for column in WHOLE_NUMBERS:
         frame[column] = frame[column].astype("Int32")
-    vectors = frame["audio_features"]
-    frame["audio_features"] = vectors.astype(object).where(vectors.notna(), None)  # null, not NaN, on video rows
+    for column in ("audio_features", "half_second_kbit"):
+        vectors = frame[column]
+        frame[column] = vectors.astype(object).where(vectors.notna(), None)  # null, not NaN, on rows of the other kind
     order = ["title", "scene", "kind", "codec", "height_px", "bitrate_kbps", "target"]
     return frame.sort_values(order, kind="stable", ignore_index=True)

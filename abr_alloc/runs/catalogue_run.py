@@ -80,9 +80,9 @@ def read_whole(catalogue: Catalogue) -> FeatureTable:
     return join_tables([read_features(path) for path in catalogue.paths])
 
 
-def read_chunk(chunk: Chunk, filters: Filters) -> FeatureTable | None:
-    """The rows of a chunk that pass; None where no row does."""
-    return narrow(read_table(chunk), filters)
+def read_chunk(chunk: Chunk, filters: Filters, *, half_seconds: bool = False) -> FeatureTable | None:
+    """The rows of a chunk that pass; None where no row does. With `half_second_kbit` only where it is asked for."""
+    return narrow(read_table(chunk, half_seconds=half_seconds), filters)
 
 
 def chunks_of(catalogue: Catalogue, filters: Filters, scheduler: str | None = None) -> list[Chunk]:

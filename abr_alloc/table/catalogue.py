@@ -294,11 +294,17 @@ def read_metadata(chunk: Chunk) -> TableMetadata:
         return check_schema(file.schema_arrow, chunk.path)
 
 
-def read_table(chunk: Chunk) -> FeatureTable:
+def read_table(chunk: Chunk, *, half_seconds: bool = False) -> FeatureTable:
     """The checked rows of a chunk as a table.
+
+    Args:
+        chunk: which rows.
+        half_seconds: read `half_second_kbit` too, where the file has it: most of the numbers of a long scene's video
+            rows, which only limits on peaks need.
 
     Raises:
         FeatureTableError: a row breaks the schema; the message names file, column and row.
     """
     metadata = read_metadata(chunk)
-    return FeatureTable.checked(frame_of(_read(chunk), chunk.path, first_row=chunk.first_row), metadata)
+    columns = [name for name in COLUMNS if half_seconds or name != "half_second_kbit"]
+    return FeatureTable.checked(frame_of(_read(chunk, columns), chunk.path, first_row=chunk.first_row), metadata)

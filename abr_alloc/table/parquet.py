@@ -42,6 +42,7 @@ _ARROW_TYPES = {
     "int32": pa.int32(),
     "double": pa.float64(),
     "vector": pa.list_(pa.float32(), AUDIO_DIM),
+    "list": pa.list_(pa.float32()),
 }
 COLUMNS: dict[str, pa.DataType] = {column.name: _ARROW_TYPES[column.type] for column in SCHEMA}
 """Every column with its type, in order; those of `schema.OPTIONAL` need not be there."""

@@ -13,12 +13,15 @@ import pandas as pd
 
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.errors import FeatureTableError
+from abr_alloc.table.half_seconds import check_half_seconds
 
 __all__ = [
     "AUDIO_DIM",
     "AUDIO_FEATURES",
     "CODECS",
     "KEY",
+    "MEASURED",
+    "NULLABLE",
     "NUMBERS",
     "OPTIONAL",
     "SCHEMA",
@@ -50,8 +53,8 @@ class Column:
 
     name: str
     """Its name."""
-    type: Literal["string", "int32", "double", "vector"]
-    """What its cells hold; a vector is `AUDIO_DIM` numbers."""
+    type: Literal["string", "int32", "double", "vector", "list"]
+    """What its cells hold; a vector is `AUDIO_DIM` numbers, a list a number for every half second of the scene."""
     kinds: tuple[str, ...] = ("video", "audio")
     """Kinds of rows that fill it; a row of another kind holds null."""
     unit: str = ""
@@ -59,7 +62,11 @@ class Column:
     range: tuple[float, float] = _EVERY
     """Least and largest number."""
     optional: bool = False
-    """Whether a table may be without it; one that is there is filled like any other."""
+    """Whether a table may be without it; one that is there is filled like any other, unless it is nullable."""
+    nullable: bool = False
+    """Whether a row of its kinds may hold null: tables with and without it are joined, and keep what there is."""
+    measured: bool = True
+    """Whether `extract` and `measure` fill it."""
     is_feature: bool = False
     """Whether it is a number of the video vector X_v, which has the order of the columns."""
     since: int = 1
@@ -116,11 +123,25 @@ SCHEMA = (
         unit="8-bit steps",
         range=(0, 255),
         optional=True,
+        measured=False,
         meaning="only in tables of earlier versions, mean absolute luma difference of successive frames of the "
         "rendition. `extract` no longer measures it; tables with and without it are read alike, and joined where all "
         "have it",
     ),
     Column(name="vmaf", type="double", kinds=_VIDEO, range=(0, 100), meaning="`vmaf_v0.6.1`, mean over the scene"),
+    Column(
+        name="half_second_kbit",
+        type="list",
+        kinds=_VIDEO,
+        unit="kbit",
+        range=(0, math.inf),
+        optional=True,
+        nullable=True,
+        meaning="size of every half second of the scene, from its first frame on: the k-th, from 0, holds frames "
+        "round(k fps / 2) to round((k + 1) fps / 2), and the last may be shorter; together all bits of the scene. Null "
+        "where a rendition that was there before has not the whole scene. Tables of earlier versions do not have it; "
+        "extracting again fills it from the cache, without encoding",
+    ),
     Column(name="visqol_mos", type="double", kinds=_AUDIO, unit="MOS", range=(1, 5), meaning="ViSQOL v3 MOS-LQO"),
     Column(
         name="audio_mos",
@@ -148,6 +169,10 @@ WHOLE_NUMBERS = tuple(column.name for column in SCHEMA if column.type == "int32"
 """Columns of whole numbers."""
 OPTIONAL = frozenset(column.name for column in SCHEMA if column.optional)
 """Columns that a table need not have."""
+NULLABLE = frozenset(column.name for column in SCHEMA if column.nullable)
+"""Columns of which a table may have some cells only."""
+MEASURED = tuple(column.name for column in SCHEMA if column.measured)
+"""Columns that are filled today."""
 SCHEMA_VERSION = max(column.since for column in SCHEMA)
 """Version of the columns."""
 KEY = ("title", "scene", "kind", "codec", "width_px", "height_px", "target")
@@ -250,6 +275,8 @@ def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
     if (kind == "audio").any():
         finite[kind == "audio"] = np.isfinite(stack_audio(frame[kind == "audio"])).all(axis=1)
     refuse(~finite, "audio_features", "holds NaN or infinite numbers")
+    if "half_second_kbit" in frame.columns:
+        check_half_seconds(frame, "half_second_kbit", refuse)
     refuse(frame.duplicated(list(KEY)).to_numpy(), "target", "repeats an earlier row")
     spans = frame.groupby(["title", "scene"], sort=False)[["start_s", "end_s"]].nunique()
     if (spans > 1).to_numpy().any():

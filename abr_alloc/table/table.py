@@ -37,6 +37,8 @@ from abr_alloc.table.parquet import (
 from abr_alloc.table.schema import (
     AUDIO_DIM,
     AUDIO_FEATURES,
+    MEASURED,
+    NULLABLE,
     OPTIONAL,
     VIDEO_FEATURES,
     WHOLE_NUMBERS,
@@ -52,6 +54,7 @@ __all__ = [
     "AUDIO_DIM",
     "AUDIO_FEATURES",
     "COLUMNS",
+    "MEASURED",
     "OPTIONAL",
     "SCHEMA_VERSION",
     "VIDEO_FEATURES",
@@ -158,11 +161,14 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
 def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
     """Checked tables of different titles, with features of one version, as one, sorted by title.
 
-    An optional column stays where all of them have it.
+    An optional column stays where all of them have it; a nullable one where any has it.
     """
     if len(tables) == 1:
         return tables[0]
-    frame = pd.concat([table.frame for table in tables], ignore_index=True, join="inner")
+    some = {name for name in NULLABLE if any(name in table.frame for table in tables)}
+    frames = [table.frame.assign(**dict.fromkeys(some - {*table.frame})) for table in tables]
+    frame = pd.concat(frames, ignore_index=True, join="inner")
+    frame = frame[columns_in(frame.columns)]
     frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
     return FeatureTable.checked(frame, functools.reduce(TableMetadata.joined, (table.metadata for table in tables)))
 
@@ -215,8 +221,8 @@ def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:
     """
     schema = file_schema(table.metadata, table.frame.columns)
     arrays = [
-        pa.array([None if v is None else v for v in table.frame[column.name]], type=column.type)
-        if column.name == "audio_features"
+        pa.array(table.frame[column.name].astype(object).where(table.frame[column.name].notna(), None), column.type)
+        if pa.types.is_nested(column.type)
         else pa.Array.from_pandas(table.frame[column.name], type=column.type)
         for column in schema
     ]

@@ -216,6 +216,13 @@ def test_whole_titles_reuse_the_measured_video(corpus, corpus_sources, ffmpeg, c
     assert whole.to_dict() == pytest.approx(parts.to_dict(), rel=1e-9)  # two scenes of equal length: bits add up
 
 
+def test_half_seconds_are_all_bits_of_a_scene(corpus):
+    rows = corpus[0].of_kind("video")
+    bits = [float(kbit.sum(dtype=float)) for kbit in rows["half_second_kbit"]]
+    assert bits == pytest.approx((rows["bitrate_kbps"] * (rows["end_s"] - rows["start_s"])).tolist(), rel=1e-6)
+    assert corpus[0].of_kind("audio")["half_second_kbit"].isna().all()
+
+
 def test_max_scene_cuts_a_title_evenly(corpus, corpus_sources, ffmpeg, corpus_cache, corpus_options):
     options = replace(corpus_options, detect_scenes=False, max_scene_s=1.5)
     table, _ = run_extract([corpus_sources[0]], ffmpeg, corpus_cache, options)

@@ -156,6 +156,16 @@ def test_a_trimmed_start_is_found_and_told(measured):
     assert abs(measured.rows("trimmed")["vmaf"].iloc[0] - measured.rows("base")["vmaf"].iloc[0]) < 3
 
 
+def test_half_seconds_are_those_of_scenes_that_are_there_whole(measured):
+    def kbit(label):
+        return measured.rows(label)["half_second_kbit"]
+
+    rows = measured.rows("base")
+    bits = [float(numbers.sum(dtype=float)) for numbers in kbit("base")]
+    assert bits == pytest.approx((rows["bitrate_kbps"] * (rows["end_s"] - rows["start_s"])).tolist(), rel=1e-6)
+    assert kbit("trimmed").iloc[0] is None, "its first half second is not the scene's"
+
+
 def test_half_the_frames_are_scored_as_they_are_held(measured):
     """Coded as half the rate, or as every frame twice: a viewer sees the same."""
     half, twice, plain = (measured.rows(label)["vmaf"].iloc[0] for label in ("half", "twice", "base"))
@@ -225,9 +235,11 @@ def test_own_encodes_measure_as_they_were_extracted(film, ffmpeg, tiny_grid, tmp
         own.frame.sort_values(keys).iterrows(), again.table.frame.sort_values(keys).iterrows(), strict=True
     ):
         for column in own.frame.columns.drop(["title", "target", "kind", "codec"]):
-            if column == "audio_features" and one[column] is not None:
-                np.testing.assert_allclose(one[column], other[column], rtol=0, atol=1e-6)
-            elif column != "audio_features" and not pd.isna(one[column]):
+            if column in ("audio_features", "half_second_kbit"):
+                assert (one[column] is None) == (other[column] is None)
+                if one[column] is not None:
+                    np.testing.assert_allclose(one[column], other[column], rtol=0, atol=1e-6)
+            elif not pd.isna(one[column]):
                 assert float(one[column]) == pytest.approx(float(other[column]), abs=1e-6), column
 
 

@@ -64,8 +64,8 @@ def frame_of(*rows) -> pd.DataFrame:
     frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
     for column in ("scene", "width_px", "height_px", "channels"):
         frame[column] = frame[column].astype("Int32")
-    vectors = frame["audio_features"]
-    frame["audio_features"] = vectors.astype(object).where(vectors.notna(), None)
+    for column in ("audio_features", "half_second_kbit"):
+        frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
     return frame
 
 
