@@ -174,7 +174,8 @@ def head_bytes(moov: Box, entry: Box, delay_ticks: int) -> bytes:
     Args:
         moov: the head of a movie with one track, from which everything else is taken.
         entry: the track's sample entry.
-        delay_ticks: where in its media the track begins to be shown: what decoding is ahead of showing.
+        delay_ticks: where in its media the track begins to be shown: what decoding is ahead of showing. Without any, it
+            has no edit list.
     """
     moov = copy.deepcopy(moov)
     moov.boxes = [box for box in moov.boxes if box.kind != b"udta"]  # who wrote it
@@ -184,8 +185,8 @@ def head_bytes(moov: Box, entry: Box, delay_ticks: int) -> bytes:
     if delay_ticks:
         edit = struct.pack(">IIIiI", 0, 1, 0, delay_ticks, 0x0001_0000)  # to the end, at the usual speed
         track.boxes.insert(1, Box(kind=b"edts", boxes=[Box(kind=b"elst", data=edit)]))
-    brands = b"iso5\0\0\2\0iso5iso6mp41cmfc" + (b"av01" if entry.kind == b"av01" else b"")
-    return write_boxes([Box(kind=b"ftyp", data=brands), moov])
+    brands = b"iso5iso6mp41cmfc" + (b"" if delay_ticks else b"cmf2") + (b"av01" if entry.kind == b"av01" else b"")
+    return write_boxes([Box(kind=b"ftyp", data=b"iso5\0\0\2\0" + brands), moov])
 
 
 def fragment_bytes(
@@ -199,34 +200,23 @@ def fragment_bytes(
         number: of the fragment in its stream, from 1.
         first_frame: frames of the stream before it.
         frame_ticks: ticks of a frame.
-        delay_frames: by how many frames the stream's edit list puts its pictures earlier: no frame may be decoded later
-            than so many frames after its place in that order.
+        delay_frames: by how many frames the stream's edit list puts its pictures earlier; offsets of the frames are
+            below 0 where it is less than decoding is ahead of showing.
     """
     offsets = [(delay_frames + place - index) * frame_ticks for index, place in enumerate(shown)]
-    fields = _SIZES | (_OFFSETS if delay_frames else 0)
-    flags = _DATA_OFFSET | _FIRST_FLAGS | fields
+    version = 1 if min(offsets) < 0 else 0
+    flags = _DATA_OFFSET | _FIRST_FLAGS | _SIZES | (_OFFSETS if any(offsets) else 0)
     table = b"".join(
-        struct.pack(">II", len(frame), offset) if delay_frames else struct.pack(">I", len(frame))
+        struct.pack(">Ii" if any(offsets) else ">I", len(frame), *([offset] if any(offsets) else []))
         for frame, offset in zip(frames, offsets, strict=True)
     )
-    header = struct.pack(
-        ">IIIII", _BASE_IS_MOOF | _DESCRIPTION | _DURATION | _FLAGS, 1, 1, frame_ticks, _NO_KEY
-    )  # of track 1, described by its sample entry 1
-    run = Box(kind=b"trun", data=struct.pack(">IIII", flags, len(frames), 0, _KEY) + table)
-    moof = Box(
-        kind=b"moof",
-        boxes=[
-            Box(kind=b"mfhd", data=struct.pack(">II", 0, number & 0xFFFF_FFFF)),
-            Box(
-                kind=b"traf",
-                boxes=[
-                    Box(kind=b"tfhd", data=header),
-                    Box(kind=b"tfdt", data=struct.pack(">IQ", 0x0100_0000, first_frame * frame_ticks)),
-                    run,
-                ],
-            ),
-        ],
-    )
+    run = Box(kind=b"trun", data=bytes(16) + table)
+    # Of track 1, described by its sample entry 1.
+    header = struct.pack(">IIIII", _BASE_IS_MOOF | _DESCRIPTION | _DURATION | _FLAGS, 1, 1, frame_ticks, _NO_KEY)
+    clock = struct.pack(">IQ", 0x0100_0000, first_frame * frame_ticks)
+    track = [Box(kind=b"tfhd", data=header), Box(kind=b"tfdt", data=clock), run]
+    counted = Box(kind=b"mfhd", data=struct.pack(">II", 0, number))
+    moof = Box(kind=b"moof", boxes=[counted, Box(kind=b"traf", boxes=track)])
     data_offset = len(write_boxes([moof])) + 8
-    run.data = struct.pack(">IIII", flags, len(frames), data_offset, _KEY) + table
+    run.data = struct.pack(">IIII", version << 24 | flags, len(frames), data_offset, _KEY) + table
     return write_boxes([moof, Box(kind=b"mdat", data=b"".join(frames))])

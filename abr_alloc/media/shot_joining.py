@@ -46,16 +46,26 @@ class JoinedStream:
     their sequence headers there always."""
 
 
-def join_shots(shots: Sequence[Path], segments: Sequence[Sequence[int]], folder: Path, fps: Fraction) -> JoinedStream:
+def join_shots(
+    shots: Sequence[Path],
+    segments: Sequence[Sequence[int]],
+    folder: Path,
+    fps: Fraction,
+    *,
+    discontinuous: bool = False,
+) -> JoinedStream:
     """Write shots as one stream into an existing empty folder: `init.mp4`, `00001.m4s` and so on.
 
-    All initialisation segments have one timescale, track and edit list, so that times run on over them.
+    All initialisation segments have one timescale and track, so that times run on over them. What decoding is ahead of
+    showing stands in an edit list, as in any other rendition; but a stream of several sizes, and what is played beside
+    one, has composition offsets below 0 instead: at a discontinuity players add an edit list's shift once more.
 
     Args:
         shots: files of `encode_shot`, in order.
         segments: per shot the frames of its segments, from `segment_plan.shot_segments`.
         folder: where to write.
         fps: frames per second.
+        discontinuous: whether playlists break at shots, though this stream may have one size.
 
     Raises:
         MediaError: a file is no shot; shots differ in codec, samples or timescale; or a segment would not begin with a
@@ -74,7 +84,8 @@ def join_shots(shots: Sequence[Path], segments: Sequence[Sequence[int]], folder:
     for entry in entries:
         by_size.setdefault(entry.data[_SIZE], []).append(entry)
     in_band = any(entry != entries[0] for entry in entries)
-    delay_frames = max(track.delay_frames for track in tracks)
+    discontinuous |= len(by_size) > 1
+    delay_frames = 0 if discontinuous else max(track.delay_frames for track in tracks)
     names = [INIT_NAME if number == 1 else f"init-{number}.mp4" for number in range(1, len(by_size) + 1)]
     for name, group in zip(names, by_size.values(), strict=True):
         entry = max(group, key=level_of)
