@@ -17,7 +17,8 @@ from abr_alloc.allocation.reference import ReferenceLadder
 from abr_alloc.allocation.rung import Ladder
 from abr_alloc.allocation.shot_gain import LimitCost, gain_of_shots, limit_cost
 from abr_alloc.allocation.shot_rules import LIMITS
-from abr_alloc.allocation.shot_scenes import Shots, shot_scenes
+from abr_alloc.allocation.shot_scenes import shot_scenes
+from abr_alloc.allocation.shots import Shots
 from abr_alloc.allocation.surface import QualitySurface, by_title
 from abr_alloc.allocation.title_ladder import TitleLadder, best_codecs, of_codecs
 from abr_alloc.allocation.title_surface import merge_scenes
@@ -55,7 +56,7 @@ def design_titles(
     if options.shots is None:
         return [best_codecs([merge_scenes(own)], audience, options, reference) for own in by_title(surfaces)]
     return [
-        _per_shot(Shots(scenes=tuple(shot_scenes(own)), encoders=encoders or {}), audience, options, reference)
+        _per_shot(Shots(shot_scenes(own), encoders or {}, options), audience, options, reference)
         for own in by_title(surfaces)
     ]
 
@@ -84,13 +85,15 @@ def _per_shot(
     shots: Shots, audience: Audience, options: DesignOptions, reference: ReferenceLadder | None
 ) -> TitleLadder:
     """The ladder of a title whose scenes have parameters of their own, and what that is good for."""
+    assert options.shots is not None
     title = merge_scenes(shots.scenes)
     found = best_codecs([title], audience, options, reference, shots)
     own = _of_ladder(title, found.ladder, options)
     with contextlib.suppress(InfeasibleLadderError):
         plain = best_codecs([own], audience, dataclasses.replace(options, shots=None), None).ladder
+        gain = gain_of_shots(found.ladder, plain, shots, options.shots)
         limits = [_cost_of(name, found.ladder, own, shots, audience, options) for name in LIMITS]
-        gain = gain_of_shots(found.ladder, plain, shots, options, tuple(cost for cost in limits if cost is not None))
+        gain = dataclasses.replace(gain, limits=tuple(cost for cost in limits if cost is not None))
         found = dataclasses.replace(found, shot_gain=gain)
     return found
 
@@ -109,4 +112,5 @@ def _cost_of(
     if getattr(options.shots, name) == math.inf:
         return None
     without = dataclasses.replace(options, shots=options.shots.without(name))
-    return limit_cost(name, ladder, best_codecs([title], audience, without, None, shots).ladder)
+    loosened = best_codecs([title], audience, without, None, shots).ladder
+    return limit_cost(name, ladder, loosened, shots, options.shots)

@@ -40,7 +40,6 @@ __all__ = [
     "ReferenceRung",
     "apply_reference",
     "bd_rate_percent",
-    "bd_rates_percent",
     "compare_ladders",
     "load_reference",
     "offered_rates_kbps",
@@ -210,7 +209,6 @@ def compare_ladders(
     count = len(fixed.rungs)
     same = by_rungs[count - 1] if len(by_rungs) >= count else None
     enough = [len(ladder.rungs) for ladder in by_rungs if ladder.expected_avq_mos >= fixed.expected_avq_mos - _MIN_STEP]
-    at_avq, at_vmaf = bd_rates_percent(fixed, designed)
     return Comparison(
         reference=reference.name,
         ladder=with_preferences(fixed, difference_mos),
@@ -218,19 +216,14 @@ def compare_ladders(
         gain_mos=designed.expected_avq_mos - fixed.expected_avq_mos,
         same_rungs_gain_mos=None if same is None else same.expected_avq_mos - fixed.expected_avq_mos,
         rungs_needed=min(enough, default=None),
-        bd_rate_percent=at_avq,
-        bd_rate_vmaf_percent=at_vmaf,
+        bd_rate_percent=bd_rate_percent(*_curve(fixed), *_curve(designed)),
+        bd_rate_vmaf_percent=_bd_rate_vmaf_percent(fixed, designed),
         breaks_rules=not (
             keeps_rules(fixed, rules, most_kbps=enough_kbps)
             and all(r.audio.identity in offered_audio for r in fixed.rungs)
             and all(_is_multiple(r.video.bitrate_kbps, round_kbps) for r in fixed.rungs)
         ),
     )
-
-
-def bd_rates_percent(anchor: Ladder, test: Ladder) -> tuple[float | None, float | None]:
-    """Bjontegaard's delta rate of a ladder against another at equal AVQ and at equal VMAF, %; negative is saved."""
-    return bd_rate_percent(*_curve(anchor), *_curve(test)), _bd_rate_vmaf_percent(anchor, test)
 
 
 def _curve(ladder: Ladder) -> tuple[Floats, Floats]:

@@ -30,8 +30,8 @@ from abr_alloc.allocation.ladder_rules import LadderRules, RungArrays
 from abr_alloc.allocation.one_shot import is_exact, one_shot_pairs
 from abr_alloc.allocation.rendition import AudioIdentity
 from abr_alloc.allocation.rung import Ladder, make_ladder
-from abr_alloc.allocation.shot_allocation import ShotAllocation, TitleShots
-from abr_alloc.allocation.shot_scenes import Shots
+from abr_alloc.allocation.shot_allocation import ShotAllocation
+from abr_alloc.allocation.shots import Shots
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
@@ -48,7 +48,7 @@ class Allocations(Candidates):
     """One for every candidate, (n,)."""
 
     def ladder_of(self, chosen: Sequence[int], interval_mos: tuple[float, float]) -> Ladder:
-        own = [self.made[j] for j in chosen]
+        own = [dataclasses.replace(self.made[j], constant=False) for j in chosen]
         ladder = make_ladder(
             self.title, [(a.video, a.audio, a.total_kbps, a.avq_mos, "") for a in own], self.audience, interval_mos
         )
@@ -83,7 +83,11 @@ def list_allocations(
         side_px=np.array([min(a.width_px, a.height_px) for a in made], dtype=np.int64),
         audio=np.array([number[a.audio.identity] for a in made], dtype=np.int64),
     )
-    allowed = np.flatnonzero(allowed_rungs(title, rungs, rules))
+    mask = allowed_rungs(title, rungs, rules)
+    constant = np.array([one.constant for one in made])
+    for i in np.flatnonzero(mask & constant).tolist():
+        mask[_as_good(rungs, ~constant, i)] = True
+    allowed = np.flatnonzero(mask)
     kept = allowed[np.lexsort((rungs.audio[allowed], rungs.total_kbps[allowed]))].tolist()
     videos: dict[tuple[str, int, int, float], int] = {}  # of one size, no two come to the same rate by chance
     keys = [(a.encoder, a.width_px, a.height_px, a.video_kbps) for a in (made[i] for i in kept)]
@@ -95,6 +99,19 @@ def list_allocations(
         num_audio=len(audio),
         made=tuple(made[i] for i in kept),
     )
+
+
+def _as_good(rungs: RungArrays, best: npt.NDArray[np.bool_], i: int) -> npt.NDArray[np.intp]:
+    """The best allocation beside the same audio, of the same size and no dearer than one value for the whole title:
+    where that may be a rung, so may this."""
+    own = np.flatnonzero(
+        best
+        & (rungs.audio == rungs.audio[i])
+        & (rungs.side_px == rungs.side_px[i])
+        & (rungs.total_kbps <= rungs.total_kbps[i])
+        & (rungs.avq_mos >= rungs.avq_mos[i])
+    )
+    return own[rungs.avq_mos[own].argmax(keepdims=True)] if len(own) else own
 
 
 def shot_candidates(
@@ -124,13 +141,10 @@ def shot_candidates(
     if len(shots.scenes) == 1 and rules.peak_kbps == math.inf and is_exact(title, shots.encoders):
         pairs = one_shot_pairs(title, offered_kbps, audience, options, shots.encoders)
         return pairs, pairs.surface.avq_mos.size
-    offered = TitleShots(
-        shots.scenes, codec, overhead=options.overhead, encoders=shots.encoders, sides_px=options.rules.sides_px
-    )
     made: list[ShotAllocation] = []
     for audio in title.audio:
-        best = offered.allocate(audio.identity, rules, offered_kbps)
-        made += best + _within(offered.constant(audio.identity, rules, prove=False), best, offered_kbps)
+        best = shots.best(codec, audio.identity, rules, offered_kbps)
+        made += best + _within(shots.constant(codec, audio.identity, rules), best, offered_kbps)
     if not made:
         raise InfeasibleLadderError(
             f"title {title.title!r} has no mean rate that is a multiple of `round_kbps` {options.round_kbps:g}k and "
@@ -161,7 +175,7 @@ def _within(
                     upper_bound_mos=max(proof.upper_bound_mos, own[i].pooled_mos),
                     price_mos_per_kbps=proof.price_mos_per_kbps,
                 )
-                found.append(dataclasses.replace(own[i], constant=False, proof=bounded))
+                found.append(dataclasses.replace(own[i], proof=bounded))
     return found
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +19,9 @@ import numpy.typing as npt
 from abr_alloc.allocation.rendition import VideoIdentity
 from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.allocation.title_surface import merge_scenes
-from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import InfeasibleLadderError
 
-__all__ = ["LEAST_SHOT_S", "Shots", "shot_scenes"]
+__all__ = ["LEAST_SHOT_S", "shot_scenes"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,16 +30,6 @@ LEAST_SHOT_S = 1.0
 
 _HALF_S = 0.5
 _SAME_S = 1e-3  # instants of a table that are one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shots:
-    """The scenes of a title that are encoded each by itself, and by what."""
-
-    scenes: tuple[QualitySurface, ...]
-    """As they were measured, in order, (S,)."""
-    encoders: Mapping[str, VideoEncoder]
-    """Encoders by the names that targets have for them, a codec's usual one by the codec's name."""
 
 
 def shot_scenes(scenes: Sequence[QualitySurface]) -> list[QualitySurface]:

@@ -42,7 +42,7 @@ from abr_alloc.allocation.rung import Ladder, value_mos, with_preferences
 from abr_alloc.allocation.shared_ladder import no_shared_audio, share_titles, with_titles
 from abr_alloc.allocation.shot_gain import ShotGain
 from abr_alloc.allocation.shot_ladder import shot_candidates
-from abr_alloc.allocation.shot_scenes import Shots
+from abr_alloc.allocation.shots import Shots
 from abr_alloc.allocation.surface import QualitySurface, drop_wasted_audio
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError

@@ -14,6 +14,7 @@ from abr_alloc.cli import options, places, streaming
 from abr_alloc.cli.completion import complete_reference
 from abr_alloc.cli.cost_options import prices_of, pricing_and_limits
 from abr_alloc.cli.printing import echo
+from abr_alloc.cli.shot_options import per_shot_options, shots_of
 from abr_alloc.documents import shown
 from abr_alloc.parameters import with_options
 
@@ -117,6 +118,7 @@ class _Sizes(click.ParamType):
     shell_complete=complete_reference,
     help="Hold it against a fixed ladder: apple-hls-avc, apple-hls-hevc, or a ladder file.",
 )
+@per_shot_options
 @pricing_and_limits
 @options.planning
 @options.catalogue_jobs_option
@@ -139,6 +141,12 @@ def command(
     round_kbps: float,
     shared: bool,
     reference_name: str | None,
+    per_shot: bool,
+    free_size: bool,
+    pool: str | None,
+    max_rate_kbps: float | None,
+    peak_kbps: float | None,
+    max_step_mos: float | None,
     cost: dict[str, float] | None,
     views: float | None,
     months: float,
@@ -155,6 +163,9 @@ def command(
     """Design, for every title of FEATURES, the ladder of audio/video pairs with the highest expected AVQ over an
     audience whose players take the highest rung that their bandwidth allows. Rates between the measured ones are
     interpolated. The answer is exact over the candidate pairs.
+
+    With --per-shot every scene is encoded by itself, with its own CRF (or rate): the same mean rate, spent where the
+    title needs it, found exactly. What that gains over one target per rung is said before anything is encoded.
 
     A ladder has one video and one audio codec, those with which it comes out best; several --audio-codec may be mixed.
 
@@ -176,6 +187,16 @@ def command(
         raise click.UsageError(f"--csv does not fit the folder {output}: ladder files are JSON; name a .csv file")
 
     prices = prices_of(cost, views, months, cost_budget, min_avq_mos)
+    shots = shots_of(
+        per_shot=per_shot,
+        free_size=free_size,
+        pool=pool,
+        max_rate_kbps=max_rate_kbps,
+        peak_kbps=peak_kbps,
+        max_step_mos=max_step_mos,
+    )
+    if shots is not None and shared:
+        raise click.UsageError("--per-shot is of one title's scenes, and --shared of many titles; give one of them")
     streaming.one_blas_thread()
 
     from abr_alloc.allocation.audience import read_audience
@@ -219,6 +240,7 @@ def command(
         prices=prices,
         cost_budget=cost_budget,
         min_avq_mos=min_avq_mos,
+        shots=shots,
     ).known_to(model)
     described = described_network(network)
     if not shared and _comes_in_rows(catalogue, output, folder, as_csv=as_csv, as_json=as_json):

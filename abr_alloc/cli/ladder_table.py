@@ -8,9 +8,11 @@ from abr_alloc.allocation.cost import Prices
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.ladder import PLAYED_SHARE
 from abr_alloc.allocation.reference import Comparison
-from abr_alloc.allocation.rung import Ladder
-from abr_alloc.cli.cost_table import compared_cost, cost_lines, money, prices_text, proof_text
+from abr_alloc.allocation.rung import Ladder, Rung
+from abr_alloc.cli import cost_table
+from abr_alloc.cli.cost_table import compared_cost, cost_lines, money, prices_text
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
+from abr_alloc.cli.shot_table import gain_text, proof_text, shots_note
 from abr_alloc.cli.tables import audio_text, only_audio_codec, only_video_maker, video_text
 from abr_alloc.cli.verbosity import notes
 from abr_alloc.targets import Target
@@ -33,6 +35,7 @@ def ladder_text(
         f"1-5 (model {model_name}) with an estimated 90 % interval. VMAF: of the video alone, 0-100. ~: a rate between "
         "the two probes named, where both are interpolated (docs/ladders.md)."
     )
+    told += shots_note([found.ladder for found in ladders])
     if any(has_strong_upscaling(found.ladder) for found in ladders):
         told += UPSCALING_NOTE
     if prices is not None:
@@ -66,10 +69,14 @@ def _one(found: TitleLadder, *, free_number: bool) -> str:
             "--rungs auto leaves out what nobody would miss."
         )
         lines += filter(None, [notes(wrap(told))])
+    if ladder.rungs[0].video.per_shot:
+        lines.append(wrap(proof_text(ladder)))
+    if found.shot_gain is not None:
+        lines += map(wrap, gain_text(found.shot_gain))
     if found.cost is not None:
         lines += [f"cost {money(found.cost.total)}:", *cost_lines(found.cost, ladder)]
         if found.cost_proof is not None:
-            lines.append(wrap(proof_text(found.cost_proof, ladder, found.cost)))
+            lines.append(wrap(cost_table.proof_text(found.cost_proof, ladder, found.cost)))
     if found.comparison is not None:
         where = "these titles" if ladder.rungs[0].titles else "this title"
         lines += _comparison(found.comparison, where, for_money=found.cost_proof is not None)
@@ -82,7 +89,11 @@ def _rungs(ladder: Ladder) -> list[str]:
     """The table, and below it what is special about a rung."""
     only_maker = only_video_maker([r.video for r in ladder.rungs])
     audio_codec = only_audio_codec(r.audio for r in ladder.rungs)
-    table = new_table("rung", "video", "audio", "kbps", "AVQ", "90 %", "VMAF", "played", left=["video"])
+    with_shots = any(r.video.per_shot for r in ladder.rungs)
+    with_peak = any(r.shot_proof is not None and r.shot_proof.peak_kbps is not None for r in ladder.rungs)
+    worst, peak = ["worst"] if with_shots else [], ["peak"] if with_peak else []
+    names = ["rung", "video", "audio", "kbps", *peak, "AVQ", *worst, "90 %", "VMAF", "played"]
+    table = new_table(*names, left=["video"])
     said: dict[str, list[str]] = {}
     for i, r in enumerate(ladder.rungs, 1):
         table.add_row(
@@ -90,7 +101,9 @@ def _rungs(ladder: Ladder) -> list[str]:
             video_text(r.video, with_maker=not only_maker),
             audio_text(r.audio, with_codec=not audio_codec),
             f"{r.total_kbps:.0f}",
+            *([_peak(r)] if with_peak else []),
             f"{r.avq_mos:.2f}",
+            *([f"{r.worst_mos:.2f}"] if with_shots else []),
             f"{r.interval_mos[0]:.1f}-{r.interval_mos[1]:.1f}",
             "-" if r.video.vmaf is None else f"{r.video.vmaf:.0f}",
             f"{100 * r.played_share:.1f} %",
@@ -101,6 +114,11 @@ def _rungs(ladder: Ladder) -> list[str]:
         render_table(table),
         *(wrap(f"rung{'s' if len(rungs) > 1 else ''} {', '.join(rungs)}: {note}") for note, rungs in said.items()),
     ]
+
+
+def _peak(rung: Rung) -> str:
+    peak_kbps = None if rung.shot_proof is None else rung.shot_proof.peak_kbps
+    return "-" if peak_kbps is None else f"{peak_kbps:.0f}"
 
 
 def _comparison(c: Comparison, where: str, *, for_money: bool) -> list[str]:

@@ -221,11 +221,26 @@ def video_text(v: VideoRendition, *, with_maker: bool, with_probes: bool = True)
         with_probes: whether the two probes are named.
     """
     maker = f"{Target(v.target).encoder or v.codec} " if with_maker else ""
+    if v.per_shot:
+        return f"{maker}{_over_shots(v)} ~{v.bitrate_kbps:.0f}k"
     size = f"{maker}{v.width_px}x{v.height_px}"
     if v.interpolated:
         return f"{size} {f'{_between(v)} ' if with_probes else ''}~{v.bitrate_kbps:.0f}k"
     target = "" if Target(v.target).is_rate else f"{Target(v.target).plain} "
     return f"{size} {target}{v.bitrate_kbps:.0f}k"
+
+
+def _over_shots(v: VideoRendition) -> str:
+    """Size and what is asked for from scene to scene: `640x360 crf=24-31.5`, `240p..360p crf=24-31.5`."""
+    sides = sorted({min(shot.width_px, shot.height_px) for shot in v.shots})
+    size = f"{v.width_px}x{v.height_px}" if len(sides) == 1 else f"{sides[0]}p..{sides[-1]}p"
+    targets = [Target(shot.target).plain for shot in v.shots]
+    if targets[0].is_rate:
+        rates = [target.kbps for target in targets]
+        return f"{size} {min(rates):.0f}k-{max(rates):.0f}k"
+    values = [target.number for target in targets]
+    asked = f"{min(values):g}" if min(values) == max(values) else f"{min(values):g}-{max(values):g}"
+    return f"{size} {targets[0].kind}={asked}"
 
 
 def _between(v: VideoRendition) -> str:

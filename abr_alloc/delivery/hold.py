@@ -53,13 +53,14 @@ def hold_rates(
     """Encode video of a short title once more where a rung's rate is beyond the tolerance, and keep what is nearer.
 
     The folder is held, all its streams are there, and nothing is published yet. Yields progress and, last, what came
-    of it; nothing for titles of `SHORT_TITLE_S` and more. AVQ is not looked at: it takes longer than the encode.
+    of it; nothing for titles of `SHORT_TITLE_S` and more, and where scenes are encoded each by itself: they are mostly
+    asked for a quality, and no rate is held. AVQ is not looked at: it takes longer than the encode.
 
     Raises:
         MediaError: an encode failed, or a stream cannot be read.
         OutputError: the disk takes no more.
     """
-    if delivery.num_frames / Fraction(delivery.fps) >= SHORT_TITLE_S:
+    if delivery.per_shot or delivery.num_frames / Fraction(delivery.fps) >= SHORT_TITLE_S:
         return
     before = compare_rungs(delivery, read_variants(delivery, folder.root), {})
     asked_kbps = {order.name: order.asked_kbps for order in delivery.videos}

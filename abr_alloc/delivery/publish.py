@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.disk import disk_errors
@@ -24,18 +26,24 @@ from abr_alloc.exporting.presentation import (
     VideoStream,
     distinct_audio,
     distinct_video,
+    with_discontinuities,
 )
 from abr_alloc.formats.delivery_record import Delivery, write_delivery
 from abr_alloc.media.bitstream import Fragment
-from abr_alloc.media.cmaf import read_segments
+from abr_alloc.media.cmaf import read_segments, segment_inits
+from abr_alloc.media.codecs_parameters import most_demanding
 from abr_alloc.media.segments import INIT_NAME, segment_paths
 from abr_alloc.writing import replace_file
 
 __all__ = ["damaged_streams", "publish", "read_variants", "timeline_of"]
 
+_Stream = TypeVar("_Stream", VideoStream, AudioStream)
+
 _AGAIN = "encode the ladder again"
 _MOST_MISSING_S = 0.1
 """How much earlier than the title its audio may end: about a coder's longest frame."""
+_LONGEST_AUDIO_FRAME_S = Fraction(12, 100)
+"""Of any coder: Opus has frames of up to 120 ms."""
 
 
 def damaged_streams(delivery: Delivery, folder: DeliveryFolder) -> dict[str, str]:
@@ -65,9 +73,27 @@ def read_variants(delivery: Delivery, root: Path, places: Mapping[str, Path] | N
     folders = {name: root / name for name in delivery.stream_names} | dict(places or {})
     videos = {order.name: _video(order.name, folders[order.name], delivery) for order in delivery.videos}
     audios = {order.name: _audio(order.name, folders[order.name], delivery) for order in delivery.audios}
+    cuts_s = sorted({cut for video in videos.values() if video.timeline for cut in video.timeline.size_changes_s})
+    if cuts_s:
+        videos = {name: _discontinuous(video, cuts_s, folders[name]) for name, video in videos.items()}
+        audios = {name: _discontinuous(audio, cuts_s, folders[name]) for name, audio in audios.items()}
     return [
         Variant(video=videos[rung.video], audio=audios[rung.audio], avq_mos=rung.avq_mos) for rung in delivery.rungs
     ]
+
+
+def _discontinuous(stream: _Stream, cuts_s: Sequence[Fraction], folder: Path) -> _Stream:
+    """A stream of a ladder in which pictures change in size: all of them tell where those of any do.
+
+    Raises:
+        UnsupportedMediaError: it is not cut there.
+    """
+    assert stream.timeline is not None  # read from its segments
+    frame_s = Fraction(0) if isinstance(stream, VideoStream) else _LONGEST_AUDIO_FRAME_S
+    try:
+        return replace(stream, timeline=with_discontinuities(stream.timeline, cuts_s, frame_s))
+    except ValueError as error:
+        raise UnsupportedMediaError(f"{folder}: {error}; {_AGAIN}", path=str(folder)) from error
 
 
 def _fragments(folder: Path, kind: str, delivery: Delivery) -> list[Fragment]:
@@ -96,7 +122,8 @@ def timeline_of(folder: Path, fragments: Sequence[Fragment]) -> Timeline:
     return Timeline(
         timescale=fragments[0].timescale,
         segments=tuple(
-            Segment(duration=end - start, size_bytes=size) for start, end, size in zip(starts, ends, sizes, strict=True)
+            Segment(duration=end - start, size_bytes=size, init=init)
+            for start, end, size, init in zip(starts, ends, sizes, segment_inits(folder), strict=True)
         ),
         init_bytes=(folder / INIT_NAME).stat().st_size,
         lead_in=max(0, -fragments[0].start),
@@ -119,11 +146,12 @@ def _i_frames(fragments: Sequence[Fragment]) -> tuple[IFrame, ...]:
 def _video(name: str, folder: Path, delivery: Delivery) -> VideoStream:
     fragments = _fragments(folder, "video", delivery)
     timeline = timeline_of(folder, fragments)
+    largest = max(fragments, key=lambda fragment: (fragment.width_px * fragment.height_px, fragment.width_px))
     return VideoStream(
         name=name,
-        codecs=fragments[0].codecs,
-        width_px=fragments[0].width_px,
-        height_px=fragments[0].height_px,
+        codecs=most_demanding({fragment.codecs for fragment in fragments}),
+        width_px=largest.width_px,
+        height_px=largest.height_px,
         fps=Fraction(delivery.fps),
         peak_bits_per_s=timeline.peak_bits_per_s,
         average_bits_per_s=timeline.average_bits_per_s,

@@ -180,6 +180,8 @@ class JoinShotsTask:
     """Of its shots, in order."""
     segments: tuple[tuple[int, ...], ...]
     """Per shot the frames of its segments."""
+    sizes_change: bool
+    """Whether pictures of some rendition of the ladder change in size."""
     below: Path
     """Where its folder goes."""
 
@@ -199,7 +201,8 @@ class JoinShotsTask:
         with disk_errors(folder.root), folder.work_dir() as work_dir:
             cut = work_dir / "cut"
             cut.mkdir()
-            join_shots([folder.shot_path(key) for key in self.keys], self.segments, cut, self.info.fps)
+            shots = [folder.shot_path(key) for key in self.keys]
+            join_shots(shots, self.segments, cut, self.info.fps, sizes_change=self.sizes_change)
             self._check(cut)
             folder.accept(cut, self.order.name, below=self.below)
 

@@ -232,7 +232,12 @@ class ShotWork:
             )
         return [
             JoinShotsTask(
-                info=self._info, order=open_.order, keys=open_.keys, segments=tuple(segments), below=self._below
+                info=self._info,
+                order=open_.order,
+                keys=open_.keys,
+                segments=tuple(segments),
+                sizes_change=self.delivery.sizes_change,
+                below=self._below,
             )
         ]
 

@@ -21,7 +21,7 @@ from abr_alloc.exporting.presentation import (
     distinct_video,
     sort_variants,
 )
-from abr_alloc.media.segments import INIT_NAME, SEGMENT_PATTERN
+from abr_alloc.media.segments import SEGMENT_PATTERN
 
 __all__ = ["i_frame_playlist", "master_playlist", "media_playlist"]
 
@@ -107,10 +107,9 @@ def media_playlist(timeline: Timeline) -> str:
         f"#EXT-X-TARGETDURATION:{timeline.target_duration_s}",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-INDEPENDENT-SEGMENTS",
-        f'#EXT-X-MAP:URI="{INIT_NAME}"',
     ]
     for number, seconds in enumerate(timeline.media_durations_s, start=1):
-        lines += [f"#EXTINF:{seconds:.6f},", SEGMENT_PATTERN.format(number)]
+        lines += [*_seam(timeline, number - 1, number), f"#EXTINF:{seconds:.6f},", SEGMENT_PATTERN.format(number)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
@@ -122,9 +121,22 @@ def i_frame_playlist(timeline: Timeline) -> str:
         f"#EXT-X-TARGETDURATION:{timeline.target_duration_s}",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-I-FRAMES-ONLY",
-        f'#EXT-X-MAP:URI="{INIT_NAME}"',
     ]
+    before = 0
     for frame, seconds in zip(timeline.i_frames, timeline.i_frame_durations_s, strict=True):
+        lines += _seam(timeline, before, frame.segment)
+        before = frame.segment
         lines += [f"#EXTINF:{seconds:.6f},", f"#EXT-X-BYTERANGE:{frame.size_bytes}@{frame.offset_bytes}"]
         lines.append(SEGMENT_PATTERN.format(frame.segment))
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
+
+
+def _seam(timeline: Timeline, before: int, number: int) -> list[str]:
+    """Tags where a segment follows another, by their numbers; 0 is before the first.
+
+    A new initialisation segment comes with a discontinuity (RFC 8216, 4.3.2.3), which stands in all playlists at the
+    same places (6.2.4), whether theirs changes or not.
+    """
+    first, last = timeline.segments[max(0, before - 1)], timeline.segments[number - 1]
+    tags = ["#EXT-X-DISCONTINUITY"] if last.discontinuity and before < number else []
+    return [*tags, f'#EXT-X-MAP:URI="{last.init}"'] if not before or last.init != first.init else tags

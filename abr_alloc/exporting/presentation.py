@@ -6,9 +6,13 @@ are there, and planned where a template is written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import bisect
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+
+from abr_alloc.media.segments import INIT_NAME
 
 __all__ = [
     "I_FRAME_PLAYLIST_NAME",
@@ -26,6 +30,7 @@ __all__ = [
     "distinct_video",
     "peak_bits_per_s",
     "sort_variants",
+    "with_discontinuities",
 ]
 
 SEGMENT_S = 6.0
@@ -49,6 +54,10 @@ class Segment:
     """Length, ticks of its timeline."""
     size_bytes: int
     """Size of its file, bytes."""
+    init: str = INIT_NAME
+    """The initialisation segment that it plays with: where pictures change in size, each size has one."""
+    discontinuity: bool = False
+    """Whether pictures of some stream of the presentation change in size where it begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +83,24 @@ class Timeline:
     segments: tuple[Segment, ...]
     """In order."""
     init_bytes: int
-    """Size of the initialisation segment, bytes."""
+    """Size of the first initialisation segment, bytes."""
     lead_in: int = 0
     """What the first segment holds before time 0, ticks: an audio coder's lead-in, which an edit list hides."""
     i_frames: tuple[IFrame, ...] = ()
     """Key frames that can be read alone; empty for audio."""
+
+    @property
+    def starts_s(self) -> list[Fraction]:
+        """When every segment begins, seconds."""
+        ends = itertools.accumulate(segment.duration for segment in self.segments)
+        return [Fraction(ticks, self.timescale) for ticks in (0, *ends)][:-1]
+
+    @property
+    def size_changes_s(self) -> list[Fraction]:
+        """When pictures of another size than before begin, seconds."""
+        inits = [segment.init for segment in self.segments]
+        changed = [False, *(after != before for before, after in itertools.pairwise(inits))]
+        return list(itertools.compress(self.starts_s, changed))
 
     @property
     def durations_s(self) -> list[float]:
@@ -122,6 +144,29 @@ class Timeline:
         return peak_bits_per_s(sizes, durations_s, self.target_duration_s), 8.0 * sum(sizes) / sum(durations_s)
 
 
+def with_discontinuities(timeline: Timeline, cuts_s: Iterable[Fraction], tolerance_s: Fraction) -> Timeline:
+    """A timeline of which the segments at some times are told to be discontinuities.
+
+    Args:
+        timeline: a stream's.
+        cuts_s: when pictures of some stream change in size, seconds, rising.
+        tolerance_s: how much after it a segment may begin, seconds: for audio less than a frame of its own.
+
+    Raises:
+        ValueError: no segment begins at one of these times.
+    """
+    starts_s, marked = timeline.starts_s, set()
+    for cut_s in cuts_s:
+        at = bisect.bisect_left(starts_s, cut_s)
+        if at == len(starts_s) or starts_s[at] > cut_s + tolerance_s or at in marked:
+            raise ValueError(f"no segment begins at {float(cut_s):.3f} s, where pictures change in size")
+        marked.add(at)
+    return replace(
+        timeline,
+        segments=tuple(replace(s, discontinuity=at in marked) for at, s in enumerate(timeline.segments)),
+    )
+
+
 def peak_bits_per_s(size_bytes: Sequence[float], durations_s: Sequence[float], target_duration_s: float) -> float:
     """The peak segment bit rate of a media playlist: the largest rate of any run of successive segments that lasts
     between 0.5 and 1.5 target durations (RFC 8216, section 4.1); of all of them where none is as long.
@@ -150,11 +195,11 @@ class VideoStream:
     name: str
     """Its folder below the master playlist, e.g. video/640x360-900k."""
     codecs: str
-    """RFC 6381."""
+    """RFC 6381; where sizes change, of the one that asks most of a decoder."""
     width_px: int
-    """Width, pixels."""
+    """Width of the largest pictures, pixels."""
     height_px: int
-    """Height, pixels."""
+    """Height of the largest pictures, pixels."""
     fps: Fraction
     """Frames per second."""
     peak_bits_per_s: float

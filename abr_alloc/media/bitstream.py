@@ -24,8 +24,9 @@ from abr_alloc.media.codecs_parameters import (
     nal_units,
     vp_configuration,
 )
+from abr_alloc.media.composition_offsets import without_negative_offsets
 
-__all__ = ["CODECS_PARAMETERS", "Fragment", "read_fragment"]
+__all__ = ["CODECS_PARAMETERS", "Fragment", "picture_size", "read_fragment"]
 
 # Segments come from memory, so a demuxer has nothing else to open.
 _OPTIONS = {"protocol_whitelist": "", "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,mpegts,aac,mp3,ac3,eac3"}
@@ -134,8 +135,9 @@ def read_fragment(
     Raises:
         UnsupportedMediaError: it cannot be read, or holds no frame.
     """
+    shown, late = without_negative_offsets(data) if init else (data, 0)
     try:
-        with av.open(io.BytesIO(init + data), mode="r", options=_OPTIONS) as container:
+        with av.open(io.BytesIO(init + shown), mode="r", options=_OPTIONS) as container:
             stream = next((s for s in container.streams if s.type in ("video", "audio")), None)
             found = iter(()) if stream is None else (p for p in container.demux(stream) if p.size and p.pts is not None)
             packets = list(itertools.islice(found, 1 if first_frame_only else None))
@@ -150,11 +152,13 @@ def read_fragment(
             base = Fraction(stream.time_base or 1)
             if base.numerator != 1:
                 raise UnsupportedMediaError(f"{name} has a time base of {base} s, not of 1/n", path=name)
-            times = [(p.pts or 0, p.duration or (0 if video else _sounding(p, base))) for p in packets]
+            times = [((p.pts or 0) - late, p.duration or (0 if video else _sounding(p, base))) for p in packets]
             extradata = context.extradata or vp_configuration(init)
             codec = context.codec.canonical_name
             keys = [not video or (bool(p.is_keyframe) and _is_idr(codec, p, extradata)) for p in packets]
             pictures = [p for p, key in zip(packets, keys, strict=True) if key and video]
+            if video and stream.average_rate:  # of the first frames of VP9, libav does not tell how long they last
+                times = [(pts, ticks or round(1 / (stream.average_rate * base))) for pts, ticks in times]
             return Fragment(
                 kind=str(stream.type),
                 codec=codec,
@@ -179,6 +183,23 @@ def read_fragment(
     except (av.error.FFmpegError, ValueError, IndexError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UnsupportedMediaError(f"{name} cannot be read ({reason}); is it whole?", path=name) from error
+
+
+def picture_size(data: bytes, init: bytes, *, name: str = "the segment") -> tuple[int, int]:
+    """Width and height of the first picture of a segment, pixels, as it is decoded: what is said in-band counts.
+
+    Raises:
+        UnsupportedMediaError: it cannot be decoded, or holds no picture.
+    """
+    try:
+        with av.open(io.BytesIO(init + data), mode="r", options=_OPTIONS) as container:
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            picture = next(container.decode(stream))
+            return int(picture.width), int(picture.height)
+    except (av.error.FFmpegError, ValueError, IndexError, StopIteration) as error:
+        reason = getattr(error, "strerror", None) or "no picture"
+        raise UnsupportedMediaError(f"{name} cannot be decoded ({reason}); is it whole?", path=name) from error
 
 
 def _idr_ranges(data: bytes, init_bytes: int, pictures: Sequence[Any]) -> tuple[tuple[int, int], ...]:

@@ -12,19 +12,23 @@ from fractions import Fraction
 from pathlib import Path
 
 from abr_alloc.codecs import VIDEO_CODECS
-from abr_alloc.media.bitstream import Fragment, read_fragment
+from abr_alloc.errors import UnsupportedMediaError
+from abr_alloc.media.bitstream import Fragment, picture_size, read_fragment
+from abr_alloc.media.boxes import parse_boxes
 from abr_alloc.media.command_encoder import Frames, encode_by_command
 from abr_alloc.media.encoder_arguments import Ask, delivery_arguments, num_passes
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.media.segments import INIT_NAME, segment_paths
+from abr_alloc.media.sample_entries import entry_of
+from abr_alloc.media.segments import INIT_NAME, init_paths, segment_paths
 
 __all__ = [
     "encode_rendition",
     "package",
     "read_segments",
+    "segment_inits",
 ]
 
 
@@ -132,6 +136,42 @@ def read_segments(folder: Path) -> list[Fragment]:
     Raises:
         UnsupportedMediaError: one is missing or cannot be read.
     """
-    paths = segment_paths(folder)
-    init = (folder / INIT_NAME).read_bytes()
-    return [read_fragment(path.read_bytes(), init, name=str(path)) for path in paths]
+    inits = {path.name: path.read_bytes() for path in init_paths(folder)}
+    return [
+        read_fragment(path.read_bytes(), inits[init], name=str(path))
+        for path, init in zip(segment_paths(folder), segment_inits(folder), strict=True)
+    ]
+
+
+def segment_inits(folder: Path) -> list[str]:
+    """For every media segment in a stream's folder the name of the initialisation segment that it plays with: the one
+    of its pictures' size.
+
+    Raises:
+        UnsupportedMediaError: a segment is missing, or has pictures of a size that no initialisation segment has.
+    """
+    segments, inits = segment_paths(folder), init_paths(folder)
+    if len(inits) == 1:
+        return [inits[0].name] * len(segments)
+    first, found = inits[0].read_bytes(), []
+    names = {_told_size(path): path.name for path in inits}
+    for path in segments:
+        size = picture_size(path.read_bytes(), first, name=str(path))
+        if size not in names:
+            raise UnsupportedMediaError(
+                f"{path} has pictures of {size[0]}x{size[1]}, which no initialisation segment beside it has; encode "
+                "the ladder again",
+                path=str(path),
+            )
+        found.append(names[size])
+    return found
+
+
+def _told_size(init: Path) -> tuple[int, int]:
+    """Width and height that an initialisation segment tells, pixels."""
+    try:
+        moov = next(box for box in parse_boxes(init.read_bytes()) if box.kind == b"moov")
+        entry = entry_of(moov).data
+    except (ValueError, StopIteration) as error:
+        raise UnsupportedMediaError(f"{init} cannot be read; encode the ladder again", path=str(init)) from error
+    return int.from_bytes(entry[24:26], "big"), int.from_bytes(entry[26:28], "big")

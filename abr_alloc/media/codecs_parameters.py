@@ -4,13 +4,39 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from abr_alloc.codecs import AUDIO_CODECS
 
-__all__ = ["CODECS_PARAMETERS", "codecs_parameter", "dolby_vision", "nal_units", "vp_configuration"]
+__all__ = [
+    "CODECS_PARAMETERS",
+    "codecs_parameter",
+    "dolby_vision",
+    "most_demanding",
+    "nal_units",
+    "vp_configuration",
+    "without_level",
+]
 
 _DOLBY_VISION = ("dvh1", "dvhe", "dav1")
+
+
+def without_level(codecs: str) -> tuple[str, int]:
+    """A `codecs` parameter of one video without its level, and the level as its codec counts (0 where none is known)."""
+    entry, *fields = codecs.split(".")
+    try:
+        if entry in ("avc1", "avc3") and len(fields) == 1:
+            return f"{entry}.{fields[0][:-2]}", int(fields[0][-2:], 16)
+        at = {"hvc1": 2, "hev1": 2, "vvc1": 1, "vvi1": 1, "av01": 1, "vp09": 1}[entry]
+        digits = "".join(filter(str.isdigit, fields[at]))
+        return ".".join([entry, *fields[:at], fields[at].replace(digits, ""), *fields[at + 1 :]]), int(digits)
+    except (KeyError, IndexError, ValueError):
+        return codecs, 0
+
+
+def most_demanding(codecs: Iterable[str]) -> str:
+    """Of `codecs` parameters of one stream the one whose level is the highest: a decoder for it takes all."""
+    return max(codecs, key=lambda one: (without_level(one)[1], one))
 
 
 def nal_units(data: bytes, length_bytes: int) -> Iterator[bytes]:

@@ -168,24 +168,24 @@ def _samples(run: bytes, duration: int, default_size: int) -> list[tuple[int, in
     return samples
 
 
-def head_bytes(moov: Box, entry: Box, delay_ticks: int) -> bytes:
+def head_bytes(moov: Box, entry: Box, delay_ticks: int | None) -> bytes:
     """An initialisation segment.
 
     Args:
         moov: the head of a movie with one track, from which everything else is taken.
         entry: the track's sample entry.
-        delay_ticks: where in its media the track begins to be shown: what decoding is ahead of showing. Without any, it
-            has no edit list.
+        delay_ticks: what decoding is ahead of showing, for the track's edit list; None for no edit list.
     """
     moov = copy.deepcopy(moov)
     moov.boxes = [box for box in moov.boxes if box.kind != b"udta"]  # who wrote it
     track = moov.find(b"trak")
     track.find(b"mdia", b"minf", b"stbl", b"stsd").boxes = [entry]
     track.boxes = [box for box in track.boxes if box.kind != b"edts"]
-    if delay_ticks:
+    if delay_ticks is not None:
         edit = struct.pack(">IIIiI", 0, 1, 0, delay_ticks, 0x0001_0000)  # to the end, at the usual speed
         track.boxes.insert(1, Box(kind=b"edts", boxes=[Box(kind=b"elst", data=edit)]))
-    brands = b"iso5iso6mp41cmfc" + (b"" if delay_ticks else b"cmf2") + (b"av01" if entry.kind == b"av01" else b"")
+    brands = b"iso5iso6mp41cmfc" + (b"cmf2" if delay_ticks is None else b"")  # ISO/IEC 23000-19, 7.3.2.3
+    brands += b"av01" if entry.kind == b"av01" else b""
     return write_boxes([Box(kind=b"ftyp", data=b"iso5\0\0\2\0" + brands), moov])
 
 

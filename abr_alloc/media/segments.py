@@ -1,4 +1,7 @@
-"""How a stream lies in its folder: an initialisation segment and media segments that count from 1."""
+"""How a stream lies in its folder: an initialisation segment and media segments that count from 1.
+
+Where pictures change in size on the way, every further size has an initialisation segment of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,28 @@ from pathlib import Path
 
 from abr_alloc.errors import UnsupportedMediaError
 
-__all__ = ["INIT_NAME", "SEGMENT_PATTERN", "join_segments", "segment_paths"]
+__all__ = ["INIT_NAME", "SEGMENT_PATTERN", "init_name", "init_paths", "join_segments", "segment_paths"]
 
 INIT_NAME = "init.mp4"
 """The initialisation segment."""
 
 SEGMENT_PATTERN = "{:05d}.m4s"
 """The media segments, by number."""
+
+
+def init_name(number: int) -> str:
+    """Name of the initialisation segment of the n-th size, counting from 1."""
+    return INIT_NAME if number == 1 else f"init-{number}.mp4"
+
+
+def init_paths(folder: Path) -> list[Path]:
+    """The initialisation segments in a stream's folder: one for every size of its pictures, in the order in which they
+    first come."""
+    paths, number = [folder / INIT_NAME], 2
+    while (folder / init_name(number)).is_file():
+        paths.append(folder / init_name(number))
+        number += 1
+    return paths
 
 
 def segment_paths(folder: Path) -> list[Path]:
@@ -33,7 +51,8 @@ def segment_paths(folder: Path) -> list[Path]:
 
 
 def join_segments(folder: Path, path: Path) -> None:
-    """Write a stream's segments into one file, which plays as the stream does.
+    """Write a stream's segments into one file, which plays as the stream does: where pictures change in size, segments
+    hold their parameter sets themselves.
 
     Raises:
         UnsupportedMediaError: a segment is missing.

@@ -84,15 +84,16 @@ def join_shots(
     for entry in entries:
         by_size.setdefault(entry.data[_SIZE], []).append(entry)
     in_band = any(entry != entries[0] for entry in entries)
-    discontinuous |= len(by_size) > 1
-    delay_frames = 0 if discontinuous else max(track.delay_frames for track in tracks)
+    delay_frames = max(track.delay_frames for track in tracks)
+    no_edits = delay_frames > 0 and (discontinuous or len(by_size) > 1)
+    delay_frames = 0 if no_edits else delay_frames
     names = [INIT_NAME if number == 1 else f"init-{number}.mp4" for number in range(1, len(by_size) + 1)]
     for name, group in zip(names, by_size.values(), strict=True):
         entry = max(group, key=level_of)
         moov = tracks[entries.index(entry)].moov
         if in_band:
             entry = _in_band(entry, group, tracks[0])
-        (folder / name).write_bytes(head_bytes(moov, entry, delay_frames * tracks[0].frame_ticks))
+        (folder / name).write_bytes(head_bytes(moov, entry, None if no_edits else delay_frames * tracks[0].frame_ticks))
     timeline = _Timeline(folder=folder, delay_frames=delay_frames)
     for track, entry, lengths in zip(tracks, entries, segments, strict=True):
         timeline.add(track, lengths, entry if in_band else None)
@@ -143,16 +144,14 @@ class _Timeline:
                 path, end = self.folder / SEGMENT_PATTERN.format(self.num_segments), self.num_frames + length
                 with path.open("wb") as segment:
                     segment.write(_STYP)
-                    while self.num_frames < end:
-                        segment.write(self._fragment(shot, next(gops, None), track, entry))
+                    while self.num_frames < end and (gop := next(gops, None)) is not None:
+                        segment.write(self._fragment(shot, gop, track, entry))
                 if self.num_frames != end:
-                    raise self._unlike(track, lengths)
+                    raise _unlike(track, lengths)
         if next(gops, None) is not None:
-            raise self._unlike(track, lengths)
+            raise _unlike(track, lengths)
 
-    def _fragment(self, shot: BinaryIO, gop: Gop | None, track: FragmentedTrack, entry: Box | None) -> bytes:
-        if gop is None:
-            raise MediaError(f"{track.path} ends early; encode the shot again", path=str(track.path))
+    def _fragment(self, shot: BinaryIO, gop: Gop, track: FragmentedTrack, entry: Box | None) -> bytes:
         frames = read_gop(shot, gop)
         if entry is not None:
             frames[0] = with_parameter_sets(frames[0], entry)
@@ -167,9 +166,10 @@ class _Timeline:
             delay_frames=self.delay_frames,
         )
 
-    def _unlike(self, track: FragmentedTrack, lengths: Sequence[int]) -> MediaError:
-        gops = " ".join(str(gop.num_frames) for gop in track.gops)
-        return MediaError(
-            f"{track.path}: GOPs of {gops} frames make no segments of {' '.join(map(str, lengths))}; encode it again",
-            path=str(track.path),
-        )
+
+def _unlike(track: FragmentedTrack, lengths: Sequence[int]) -> MediaError:
+    gops = " ".join(str(gop.num_frames) for gop in track.gops)
+    return MediaError(
+        f"{track.path}: GOPs of {gops} frames make no segments of {' '.join(map(str, lengths))}; encode it again",
+        path=str(track.path),
+    )

@@ -13,11 +13,12 @@ class Spy:
     def __init__(self, folder: Path, program: str) -> None:
         self.path, self._calls, self._armed = folder / "ffmpeg", folder / "calls", folder / "armed"
         self.stalled = folder / "stalled"
+        words = [f"$(sed -n {line}p '{self._armed}')" for line in (1, 2)]
         self.path.write_text(
             "#!/bin/sh\n"
             f"echo \"$*\" >> '{self._calls}'\n"
             f"if [ -e '{self._armed}' ]; then case \"$*\" in\n"
-            f"*\"$(sed -n 1p '{self._armed}')\"*\"$(sed -n 2p '{self._armed}')\"*) touch '{self.stalled}'; exec sleep 300;;\n"
+            f'*"{words[0]}"*"{words[1]}"*) touch \'{self.stalled}\'; exec sleep 300;;\n'
             "esac; fi\n"
             f"exec '{program}' \"$@\"\n"
         )

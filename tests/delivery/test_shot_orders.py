@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from fractions import Fraction
 
 import pytest
@@ -37,7 +38,7 @@ def video(*shots: tuple[float, float, str], **changes) -> VideoRendition:
 def test_times_become_the_frames_that_a_scan_cut_at():
     """Scenes of a table end where their last frame does, to the last digit that JSON keeps."""
     cuts = [0, 1, 37, 200]
-    spans = [(float(a / FPS), float(b / FPS), "crf=28") for a, b in zip(cuts, cuts[1:], strict=False)]
+    spans = [(float(a / FPS), float(b / FPS), "crf=28") for a, b in itertools.pairwise(cuts)]
     orders = shot_orders(video(*spans), H264, FPS, 200)
     assert [(order.first_frame, order.num_frames) for order in orders] == [(0, 1), (1, 36), (37, 163)]
     assert [order.end_frame for order in orders] == cuts[1:]
@@ -65,7 +66,7 @@ def test_what_is_not_all_frames_once_or_asks_for_nothing_is_refused(shots, frame
 
 
 def test_odd_sides_are_refused():
-    with pytest.raises(DeliveryError, match="scene 1 .* is 63x36, but pictures are coded with even sides"):
+    with pytest.raises(DeliveryError, match=r"scene 1 .* is 63x36, but pictures are coded with even sides"):
         shot_orders(video((0.0, 2.0, "crf=28"), width_px=63), H264, Fraction(24), 48)
 
 
