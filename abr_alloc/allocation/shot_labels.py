@@ -12,6 +12,7 @@ Axes: S scenes, P options by rising AVQ, K prices, N labels.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -23,8 +24,10 @@ from abr_alloc.allocation.solver import FIT, TOLERANCE
 
 __all__ = ["ChainSolution", "search_chain"]
 
-MAX_LABELS = 1 << 15
+MAX_LABELS = 1 << 12
 """Labels of one scene; beyond that the least promising are dropped, and the bound says so."""
+
+_FEW_LABELS = (64, 512)
 
 _PRICES = (0.5, 0.8, 1.0, 1.25, 2.0)
 """Prices whose bounds are looked at, as multiples of the bracket's."""
@@ -68,54 +71,73 @@ def search_chain(
     usable = np.isfinite(weights) if allowed is None else allowed & np.isfinite(weights)
     v, w = np.where(usable, values, -np.inf), np.where(usable, weights, np.inf)
     choice = _fill(chain, v, w, capacity, bracket.within)
-    value = _sum(values, choice)
     highest = bracket.bound(capacity)
-    if highest <= value + TOLERANCE:
-        return ChainSolution(choice=choice, value=value, bound=max(highest, value), complete=True)
-    # Values at every price; last, what is to be light alone.
-    prices = bracket.price * np.array(_PRICES)
-    factor, price = np.append(np.ones(len(prices)), 0.0), np.append(prices, 1.0)
-    scores = np.where(usable, values, 0.0)[..., None] * factor - np.where(usable, weights, 0.0)[..., None] * price
-    # What the scenes after each option come to at best, and a whole chain through it, (S, P, K + 1).
-    after = chain.completions(np.where(usable[..., None], scores, -np.inf)) - scores
-    through = chain.prefixes(np.where(usable[..., None], scores, -np.inf)) + after
-    most = (through[..., :-1] + prices * capacity).min(axis=2)
-    fits = -through[..., -1] <= capacity
-    hopeful = usable & fits & (most > value + TOLERANCE)
-    left_out = float(most[usable & fits & ~hopeful].max(initial=-math.inf))
-    complete = True
-    layers: list[tuple[Choice, Choice]] = []  # per scene: parent label and option of every label
-    parent = np.zeros(1, dtype=np.intp)
-    weight, worth = np.zeros(1), np.zeros(1)
-    for s in range(len(values)):
-        if s == 0:
-            option = np.flatnonzero(hopeful[0])
-            parent = np.zeros(len(option), dtype=np.intp)
-        else:
-            parent, option = _follow(chain.after[s - 1], layers[-1][1], hopeful[s])
-        weight, worth = weight[parent] + w[s, option], worth[parent] + v[s, option]
-        bound = (worth[:, None] - prices * (weight[:, None] - capacity) + after[s, option, :-1]).min(axis=1)
-        fit = weight - after[s, option, -1] <= capacity
-        good = fit & (bound > value + TOLERANCE)
-        left_out = max(left_out, float(bound[fit & ~good].max(initial=-math.inf)))
-        kept = np.flatnonzero(good)
-        kept = kept[_undominated(option[kept], weight[kept], worth[kept])]
-        if len(kept) > max_labels:
-            best = np.argpartition(-bound[kept], max_labels)
-            left_out = max(left_out, float(bound[kept[best[max_labels:]]].max()))
-            kept, complete = kept[best[:max_labels]], False
-        parent, option, weight, worth = parent[kept], option[kept], weight[kept], worth[kept]
-        layers.append((parent, option))
-        if not len(kept):
+    found = ChainSolution(choice=choice, value=_sum(values, choice), bound=highest, complete=True)
+    search = _LabelSearch(chain, v, w, capacity, bracket.price * np.array(_PRICES))
+    # A search with few labels finds what lets the next one drop most of its own.
+    for limit in sorted({min(few, max_labels) for few in _FEW_LABELS} | {max_labels}):
+        if found.bound <= found.value + TOLERANCE:
             break
-    if len(layers) == len(values) and len(worth):
-        label = int(worth.argmax())
-        choice = np.zeros(len(values), dtype=np.intp)
-        for s in range(len(values) - 1, -1, -1):
-            choice[s], label = layers[s][1][label], layers[s][0][label]
-        value = _sum(values, choice)
-    bound = min(max(left_out, value), highest)
-    return ChainSolution(choice=choice, value=value, bound=max(bound, value), complete=complete)
+        again = search.run(found.choice, found.value, limit)
+        found = dataclasses.replace(again, bound=max(min(again.bound, found.bound), again.value))
+        if found.complete:
+            break
+    return dataclasses.replace(found, bound=max(found.bound, found.value))
+
+
+class _LabelSearch:
+    """A search of one problem; may be run again with a better chain known."""
+
+    def __init__(self, chain: StepChain, values: Floats, weights: Floats, capacity: float, prices: Floats) -> None:
+        """`values`, `weights`: (S, P), -inf and inf where an option may not be used; `prices`: (K,)."""
+        self._chain, self._values, self._weights = chain, values, weights
+        self._capacity, self._prices = capacity, prices
+        usable = np.isfinite(weights)
+        # Values at every price; last, what is to be light alone.
+        factor, price = np.append(np.ones(len(prices)), 0.0), np.append(prices, 1.0)
+        scores = np.where(usable, values, 0.0)[..., None] * factor - np.where(usable, weights, 0.0)[..., None] * price
+        # What the scenes after each option come to at best, and a whole chain through it, (S, P, K + 1).
+        masked = np.where(usable[..., None], scores, -np.inf)
+        self._after: Floats = chain.completions(masked) - scores
+        through = chain.prefixes(masked) + self._after
+        self._most: Floats = (through[..., :-1] + prices * capacity).min(axis=2)
+        self._usable: Bools = usable & (-through[..., -1] <= capacity)
+
+    def run(self, choice: Choice, value: float, max_labels: int) -> ChainSolution:
+        """Look for what is worth more than a known choice."""
+        hopeful = self._usable & (self._most > value + TOLERANCE)
+        left_out = float(self._most[self._usable & ~hopeful].max(initial=-math.inf))
+        complete = True
+        layers: list[tuple[Choice, Choice]] = []  # per scene: parent label and option of every label
+        weight, worth = np.zeros(1), np.zeros(1)
+        for s in range(len(hopeful)):
+            if s == 0:
+                option = np.flatnonzero(hopeful[0])
+                parent = np.zeros(len(option), dtype=np.intp)
+            else:
+                parent, option = _follow(self._chain.after[s - 1], layers[-1][1], hopeful[s])
+            weight, worth = weight[parent] + self._weights[s, option], worth[parent] + self._values[s, option]
+            after, left = self._after[s, option], self._capacity - weight
+            bound = (worth[:, None] + self._prices * left[:, None] + after[:, :-1]).min(axis=1)
+            fits = -after[:, -1] <= left
+            good = fits & (bound > value + TOLERANCE)
+            left_out = max(left_out, float(bound[fits & ~good].max(initial=-math.inf)))
+            kept = np.flatnonzero(good)
+            kept = kept[_undominated(option[kept], weight[kept], worth[kept])]
+            if len(kept) > max_labels:
+                best = np.argpartition(-bound[kept], max_labels)
+                left_out = max(left_out, float(bound[kept[best[max_labels:]]].max()))
+                kept, complete = kept[best[:max_labels]], False
+            weight, worth = weight[kept], worth[kept]
+            layers.append((parent[kept], option[kept]))
+            if not len(kept):
+                break
+        else:
+            choice, label = np.zeros(len(layers), dtype=np.intp), int(worth.argmax())
+            for s in range(len(layers) - 1, -1, -1):
+                choice[s], label = layers[s][1][label], layers[s][0][label]
+            value = _sum(self._values, choice)
+        return ChainSolution(choice=choice, value=value, bound=max(left_out, value), complete=complete)
 
 
 def _sum(table: Floats, choice: Choice) -> float:

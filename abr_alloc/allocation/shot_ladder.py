@@ -111,7 +111,7 @@ def _as_good(rungs: RungArrays, best: npt.NDArray[np.bool_], i: int) -> npt.NDAr
         & (rungs.total_kbps <= rungs.total_kbps[i])
         & (rungs.avq_mos >= rungs.avq_mos[i])
     )
-    return own[rungs.avq_mos[own].argmax(keepdims=True)] if len(own) else own
+    return own[[int(rungs.avq_mos[own].argmax())]] if len(own) else own
 
 
 def shot_candidates(
