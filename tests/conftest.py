@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -468,11 +468,18 @@ def write_shot_ladder(tmp_path_factory) -> WriteShotLadder:
     """A maker of ladder files: `write_shot_ladder(source, "160x90 28 28 30 26 + aac 32", ...)`: per rung a size, or one
     per scene before its CRF (`96x54:28`), the CRF of every scene of `cut_film`, and an audio rendition.
 
-    Rates of scenes are invented: 100 kbps at CRF 28, half of it six steps up. `peak_kbps` is promised.
+    Rates of scenes are invented: 100 kbps at CRF 28, half of it six steps up. `peak_kbps` is promised. Scenes of another
+    source begin at its `cuts`, frames at 24 frames/s, and end with the last.
     """
 
-    def write(source: Path, *pairs: str, codec: str = "h264", peak_kbps: float | None = None) -> Path:
-        spans = [(a / 24, b / 24) for a, b in itertools.pairwise(CUTS)]
+    def write(
+        source: Path,
+        *pairs: str,
+        codec: str = "h264",
+        peak_kbps: float | None = None,
+        cuts: Sequence[int] = CUTS,
+    ) -> Path:
+        spans = [(a / 24, b / 24) for a, b in itertools.pairwise(cuts)]
         rungs, mos = [], []
         for number, pair in enumerate(pairs):
             (usual, *scenes), (audio, kbps) = (half.split() for half in pair.split("+"))

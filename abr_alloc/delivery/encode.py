@@ -5,6 +5,7 @@ What is encoded whole is one task, what is encoded shot by shot many; either is 
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.rendition_tasks import EncodeAudioTask, EncodeVideoTask
+from abr_alloc.delivery.shot_tasks import title_segments
 from abr_alloc.delivery.shot_work import KeptPeak, ShotWork
 from abr_alloc.delivery.source_scan import cached_scan
 from abr_alloc.exporting.presentation import SEGMENT_S
@@ -78,6 +80,7 @@ def encode_streams(
             encoders={e.name: e for e in map(delivery.audio_encoder_of, missing) if e is not None},
             duration_s=float(delivery.num_frames / fps),
             segment_s=segment_duration_s(fps, SEGMENT_S, delivery.gop_s),
+            starts_s=_segment_starts_s(delivery),
         )
         for _ in missing[:1]
     ]
@@ -85,6 +88,15 @@ def encode_streams(
     logger.info("%d of %d streams are missing", num_missing, len(delivery.stream_names))
     orders = [order for order in delivery.videos if not folder.has(order.name)]
     yield from _encode(orders, audio, delivery, setup, folder, folder.root)
+
+
+def _segment_starts_s(delivery: Delivery) -> tuple[Fraction, ...]:
+    """When segments of video that are of unequal length begin, seconds; of all renditions alike."""
+    shots = next((order for order in delivery.videos if order.shots), None)
+    if shots is None:
+        return ()
+    lengths = list(itertools.chain.from_iterable(title_segments(delivery, shots)))
+    return tuple(frames / Fraction(delivery.fps) for frames in itertools.accumulate(lengths[:-1], initial=0))
 
 
 def encode_videos(

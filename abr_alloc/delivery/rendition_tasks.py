@@ -12,6 +12,7 @@ from abr_alloc.disk import disk_errors
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import MediaError
 from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
+from abr_alloc.media.audio_cutting import cut_audio
 from abr_alloc.media.audio_encoding import encode_audio
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
 from abr_alloc.media.coding import gop_frames
@@ -121,6 +122,8 @@ class EncodeAudioTask:
     """Those that its targets name."""
     duration_s: float
     segment_s: Fraction
+    starts_s: tuple[Fraction, ...] = ()
+    """When segments begin, seconds, where those of video are of unequal length."""
 
     @property
     def label(self) -> str:
@@ -149,7 +152,10 @@ class EncodeAudioTask:
                     encoder=self.encoders.get(Target(order.target).encoder),
                 )
                 encode_audio(self.ffmpeg, pcm, target, encode)
-                package(self.ffmpeg, encode, self.segment_s, cut)
+                if self.starts_s:
+                    cut_audio(self.ffmpeg, encode, self.starts_s, cut)
+                else:
+                    package(self.ffmpeg, encode, self.segment_s, cut)
                 folder.accept(cut, order.name)
 
 

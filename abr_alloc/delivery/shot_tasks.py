@@ -202,7 +202,7 @@ class JoinShotsTask:
             cut = work_dir / "cut"
             cut.mkdir()
             shots = [folder.shot_path(key) for key in self.keys]
-            join_shots(shots, self.segments, cut, self.info.fps, sizes_change=self.sizes_change)
+            join_shots(shots, self.segments, cut, self.info.fps, discontinuous=self.sizes_change)
             self._check(cut)
             folder.accept(cut, self.order.name, below=self.below)
 

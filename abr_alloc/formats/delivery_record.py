@@ -113,6 +113,11 @@ class Delivery:
         """Whether its scenes are encoded each with its own parameters."""
         return any(video.shots for video in self.videos)
 
+    @property
+    def sizes_change(self) -> bool:
+        """Whether pictures of some video change in size on the way."""
+        return any(len({(shot.width_px, shot.height_px) for shot in video.shots}) > 1 for video in self.videos)
+
     def encoder_of(self, order: VideoOrder) -> VideoEncoder:
         """The encoder of one of its videos.
 

@@ -1,4 +1,4 @@
-"""Cut an encode of audio into CMAF segments at times of one's own: where segments of video begin that are of unequal length.
+"""Cut an encode of audio into CMAF segments at given times: where segments of video begin that are of unequal length.
 
 Frames of audio end where they like, so a segment begins with the first frame at or after its time. Times run on through
 all cuts: nothing is lost and nothing is said twice.

@@ -22,7 +22,7 @@ _DOLBY_VISION = ("dvh1", "dvhe", "dav1")
 
 
 def without_level(codecs: str) -> tuple[str, int]:
-    """A `codecs` parameter of one video without its level, and the level as its codec counts (0 where none is known)."""
+    """A `codecs` parameter of video without its level, and the level as its codec counts; 0 where none is known."""
     entry, *fields = codecs.split(".")
     try:
         if entry in ("avc1", "avc3") and len(fields) == 1:

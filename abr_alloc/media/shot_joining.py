@@ -24,7 +24,7 @@ from abr_alloc.media.sample_entries import (
     same_samples,
     with_parameter_sets,
 )
-from abr_alloc.media.segments import INIT_NAME, SEGMENT_PATTERN
+from abr_alloc.media.segments import SEGMENT_PATTERN, init_name
 
 __all__ = ["JoinedStream", "join_shots"]
 
@@ -83,11 +83,13 @@ def join_shots(
     by_size: dict[bytes, list[Box]] = {}
     for entry in entries:
         by_size.setdefault(entry.data[_SIZE], []).append(entry)
-    in_band = any(entry != entries[0] for entry in entries)
+    discontinuous |= len(by_size) > 1
+    # Players switch between streams of one sample entry, so what is played beside one of several sizes has its entry.
+    in_band = discontinuous or any(entry != entries[0] for entry in entries)
     delay_frames = max(track.delay_frames for track in tracks)
-    no_edits = delay_frames > 0 and (discontinuous or len(by_size) > 1)
+    no_edits = delay_frames > 0 and discontinuous
     delay_frames = 0 if no_edits else delay_frames
-    names = [INIT_NAME if number == 1 else f"init-{number}.mp4" for number in range(1, len(by_size) + 1)]
+    names = [init_name(number) for number in range(1, len(by_size) + 1)]
     for name, group in zip(names, by_size.values(), strict=True):
         entry = max(group, key=level_of)
         moov = tracks[entries.index(entry)].moov

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
+import itertools
 import json
 import sys
 import threading
@@ -99,15 +101,19 @@ def _deliver(
 ) -> Delivered:
     folder.mkdir()
     (folder / "ladder.json").write_text(json.dumps(_ladder(film, codec, video_codec)))
-    words = ["encode", film, "--ladder", folder / "ladder.json", "-o", folder / "out", "--preset", preset, "-q"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["abr-alloc", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert not ended.value.code
+    _encode(film, folder / "ladder.json", folder / "out", "--preset", preset)
     prefix = "" if video_codec == "h264" else f"{video_codec}-"
     pairs = tuple((f"video/{prefix}{w}x{h}-{kbps}k", f"audio/{codec}-{rate}") for w, h, kbps, rate in RUNGS[codec])
     return Delivered(folder / "out", pairs)
+
+
+def _encode(source: Path, ladder: Path, folder: Path, *words: str) -> None:
+    words = ("encode", str(source), "--ladder", str(ladder), "-o", str(folder), *words, "-q")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["abr-alloc", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
 
 
 @pytest.fixture(scope="session")
@@ -126,6 +132,79 @@ def av1_delivered(film, tmp_path_factory) -> Delivered:
     if find_program("fdkaac") is None and "libfdk_aac" not in find_ffmpeg().encoders:
         pytest.skip("the fdkaac program is not installed")
     return _deliver(film, "heaac", tmp_path_factory.mktemp("delivered") / "av1", video_codec="av1", preset="12")
+
+
+SHOT_CUTS = (0, 77, 137, 228, 288)
+"""Frames at which the scenes of `shot_film` begin, at 24 frames/s, and its end: no multiples of a GOP."""
+
+SCENE_COLOURS = ("red", "lime", "blue", "yellow")
+
+
+@pytest.fixture(scope="session")
+def shot_film(make_media) -> Path:
+    """Four scenes, each of its own colour with a little noise. Its foot tells the number of every frame: ten squares,
+    white for 1 and black for 0, the lowest digit first."""
+    lengths = [b - a for a, b in itertools.pairwise(SHOT_CUTS)]
+    scenes = [
+        f"color={colour}:size=320x180:rate=24,trim=end_frame={length},noise=alls=12:allf=t[{n}]"
+        for n, (colour, length) in enumerate(zip(SCENE_COLOURS, lengths, strict=True))
+    ]
+    digits = [
+        f"drawbox=x={32 * bit}:y=148:w=32:h=32:color=white:t=fill:enable='mod(floor(n/{2**bit}),2)'" for bit in range(10)
+    ]
+    joined = f"{''.join(f'[{n}]' for n in range(len(scenes)))}concat=n={len(scenes)}"
+    foot = "drawbox=x=0:y=148:w=320:h=32:color=black:t=fill"
+    return make_media(
+        "shot_film.mkv",
+        f"lavfi:{';'.join(scenes)};{joined},{foot},{','.join(digits)}",
+        f"lavfi:aevalsrc=0.3*sin(2*PI*440*t)|0.3*sin(2*PI*660*t):s=48000:d={SHOT_CUTS[-1] / 24}",
+        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "8", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le"),
+    )
+
+
+@dataclass(frozen=True)
+class Shots(Delivered):
+    """A delivery whose scenes are encoded each by itself."""
+
+    @property
+    def duration_s(self) -> float:
+        return SHOT_CUTS[-1] / 24
+
+    def heights_px(self, pair: Pair) -> tuple[int, ...]:
+        """Height of the pictures in every scene."""
+        videos = json.loads((self.folder / "delivery.json").read_text())["videos"]
+        (order,) = (video for video in videos if video["name"] == pair[0])
+        return tuple(shot["height_px"] for shot in order["shots"])
+
+
+SHOT_RUNGS = {
+    "one size": (
+        "160x90 34 30 34 32 + aac 48",
+        "320x180 32 29 32 29 + aac 48",
+        "320x180 26 25 27 24 + aac 96",
+    ),
+    "free size": (
+        "160x90 34 30 34 32 + aac 48",
+        "320x180 160x90:28 320x180:30 160x90:27 320x180:29 + aac 48",
+        "320x180 24 160x90:24 24 22 + aac 96",
+    ),
+}
+"""Per rung the sizes and CRF of the scenes. Of free size, one rung changes where another does not."""
+
+
+@pytest.fixture(scope="session")
+def deliver_shots(shot_film, write_shot_ladder, tmp_path_factory) -> Callable[[str], Shots]:
+    """A maker of deliveries of `SHOT_RUNGS`, each made once."""
+
+    @functools.cache
+    def deliver(name: str) -> Shots:
+        ladder = write_shot_ladder(shot_film, *SHOT_RUNGS[name], cuts=SHOT_CUTS)
+        folder = tmp_path_factory.mktemp("shots") / "out"
+        _encode(shot_film, ladder, folder, "--preset", "superfast")
+        rungs = json.loads((folder / "delivery.json").read_text())["rungs"]
+        return Shots(folder, tuple((rung["video"], rung["audio"]) for rung in rungs))
+
+    return deliver
 
 
 MIME_TYPES = {
