@@ -11,15 +11,15 @@ from typing import Any
 
 import altair as alt
 
-__all__ = ["VEGA_LITE_VERSION", "chart_specs"]
+__all__ = ["CHOSEN", "INK", "MUTED", "RATE_TICKS", "VEGA_LITE_VERSION", "VIDEO_LINE", "chart_specs", "finished", "tip"]
 
 VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 """Version of Vega-Lite that the specifications are written for, e.g. 6.1."""
 
 
-_INK, _MUTED, _AUDIO, _CHOSEN = (f"var(--{name})" for name in ("ink", "muted", "audio", "chosen"))
-_VIDEO_LINE = "var(--video-line)"
-_RATE_TICKS = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000]
+INK, MUTED, _AUDIO, CHOSEN = (f"var(--{name})" for name in ("ink", "muted", "audio", "chosen"))
+VIDEO_LINE = "var(--video-line)"
+RATE_TICKS = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000]
 
 
 def _rate(field: str, title: str, *, padding_px: int = 0) -> alt.X:
@@ -29,7 +29,7 @@ def _rate(field: str, title: str, *, padding_px: int = 0) -> alt.X:
         type="quantitative",
         title=title,
         scale=scale,
-        axis=alt.Axis(values=_RATE_TICKS, format="d", labelOverlap="greedy"),
+        axis=alt.Axis(values=RATE_TICKS, format="d", labelOverlap="greedy"),
     )
 
 
@@ -37,7 +37,7 @@ def _mos(field: str, title: str = "AVQ (MOS)", *, padding_px: int = 0) -> alt.Y:
     return alt.Y(field, type="quantitative", title=title, scale=alt.Scale(zero=False, padding=padding_px))
 
 
-def _tip(*fields: tuple[str, str, str | None]) -> list[alt.Tooltip]:
+def tip(*fields: tuple[str, str, str | None]) -> list[alt.Tooltip]:
     return [
         alt.Tooltip(
             field, type="quantitative" if form else "nominal", title=title, **({"format": form} if form else {})
@@ -46,7 +46,7 @@ def _tip(*fields: tuple[str, str, str | None]) -> list[alt.Tooltip]:
     ]
 
 
-def _now(name: str, colour: str = _INK) -> alt.LayerChart:
+def _now(name: str, colour: str = INK) -> alt.LayerChart:
     """A rule at the slider's budget; its name stands to the left of it where it is `late`."""
     rule = alt.Chart(alt.NamedData("now")).mark_rule(color=colour, strokeDash=[5, 4]).encode(x="budget:Q")
     names = [
@@ -66,7 +66,7 @@ def _surface() -> alt.LayerChart:
         "audio_kbps:Q",
         title="audio (kbps)",
         scale=alt.Scale(type="log", nice=False),
-        axis=alt.Axis(values=_RATE_TICKS, format="d"),
+        axis=alt.Axis(values=RATE_TICKS, format="d"),
     )
     frame = alt.Chart(alt.NamedData("frame")).mark_point(opacity=0).encode(x=x, y=y)
     regions = (
@@ -82,16 +82,16 @@ def _surface() -> alt.LayerChart:
     )
     levels = (
         alt.Chart(alt.NamedData("iso_labels"))
-        .mark_text(align="left", baseline="top", dx=3, dy=3, color=_INK)
+        .mark_text(align="left", baseline="top", dx=3, dy=3, color=INK)
         .encode(x=x, y=y, text=alt.Text("level:Q", format=".4~g"))
     )
     probes = (
         alt.Chart(alt.NamedData("probes"))
-        .mark_point(filled=True, size=9, color=_MUTED, opacity=0.7)
+        .mark_point(filled=True, size=9, color=MUTED, opacity=0.7)
         .encode(
             x=x,
             y=y,
-            tooltip=_tip(
+            tooltip=tip(
                 ("pair", "pair", None),
                 ("total_kbps", "total (kbps)", ".0f"),
                 ("avq_mos", "AVQ (MOS)", ".2f"),
@@ -101,18 +101,18 @@ def _surface() -> alt.LayerChart:
     )
     line = (
         alt.Chart(alt.NamedData("budget_line"))
-        .mark_line(color=_INK, strokeDash=[6, 4], strokeWidth=1.5, clip=True)
+        .mark_line(color=INK, strokeDash=[6, 4], strokeWidth=1.5, clip=True)
         .encode(x=x, y=y, order="corner:Q")
     )
     path = (
         alt.Chart(alt.NamedData("path"))
-        .mark_line(color=_CHOSEN, strokeWidth=1.5, opacity=0.8, point={"color": _CHOSEN, "size": 14})
+        .mark_line(color=CHOSEN, strokeWidth=1.5, opacity=0.8, point={"color": CHOSEN, "size": 14})
         .encode(x=x, y=y, order="budget:Q")
     )
     chosen = (
         alt.Chart(alt.NamedData("chosen"))
-        .mark_point(shape="diamond", size=260, filled=True, color=_CHOSEN, stroke="var(--page)", strokeWidth=2)
-        .encode(x=x, y=y, tooltip=_tip(("pair", "chosen", None), ("avq_mos", "AVQ (MOS)", ".2f")))
+        .mark_point(shape="diamond", size=260, filled=True, color=CHOSEN, stroke="var(--page)", strokeWidth=2)
+        .encode(x=x, y=y, tooltip=tip(("pair", "chosen", None), ("avq_mos", "AVQ (MOS)", ".2f")))
     )
     return alt.layer(frame, regions, lines, levels, probes, line, path, chosen)
 
@@ -123,17 +123,17 @@ def _quality(between: str) -> alt.LayerChart:
     x = _rate("budget", "budget (kbps)")
     band = (
         alt.Chart(data)
-        .mark_area(color=_MUTED, opacity=0.18, interpolate=between)
+        .mark_area(color=MUTED, opacity=0.18, interpolate=between)
         .encode(x=x, y=_mos("low_mos"), y2="high_mos:Q")
     )
-    line = alt.Chart(data).mark_line(color=_INK, interpolate=between).encode(x=x, y=_mos("avq_mos"))
+    line = alt.Chart(data).mark_line(color=INK, interpolate=between).encode(x=x, y=_mos("avq_mos"))
     hover = (
         alt.Chart(data)
         .mark_point(opacity=0, size=80)
         .encode(
             x=x,
             y=_mos("avq_mos"),
-            tooltip=_tip(
+            tooltip=tip(
                 ("budget", "budget (kbps)", ".0f"),
                 ("avq_mos", "AVQ (MOS)", ".2f"),
                 ("price", "MOS per 100 kbps", ".3f"),
@@ -142,7 +142,7 @@ def _quality(between: str) -> alt.LayerChart:
     )
     chosen = (
         alt.Chart(alt.NamedData("now"))
-        .mark_point(shape="diamond", size=180, filled=True, color=_CHOSEN)
+        .mark_point(shape="diamond", size=180, filled=True, color=CHOSEN)
         .encode(x="budget:Q", y="avq_mos:Q")
     )
     return alt.layer(band, line, hover, _now("budget"), chosen)
@@ -156,10 +156,10 @@ def _split(between: str) -> alt.LayerChart:
         "kbps:Q",
         title="stream (kbps)",
         scale=alt.Scale(type="log", nice=False, padding=14),
-        axis=alt.Axis(values=_RATE_TICKS, format="d", labelOverlap="greedy"),
+        axis=alt.Axis(values=RATE_TICKS, format="d", labelOverlap="greedy"),
     )
     x = _rate("budget", "budget (kbps)")
-    colour = alt.Color("stream:N", scale=alt.Scale(domain=["audio", "video"], range=[_AUDIO, _VIDEO_LINE]), legend=None)
+    colour = alt.Color("stream:N", scale=alt.Scale(domain=["audio", "video"], range=[_AUDIO, VIDEO_LINE]), legend=None)
     lines = [
         alt.Chart(data)
         .transform_filter(f"datum.stream == '{stream}'")
@@ -173,7 +173,7 @@ def _split(between: str) -> alt.LayerChart:
         .encode(
             x=x,
             y=y,
-            tooltip=_tip(
+            tooltip=tip(
                 ("budget", "budget (kbps)", ".0f"),
                 ("stream", "stream", None),
                 ("kbps", "kbps", ".0f"),
@@ -201,7 +201,7 @@ def _ladder(field: str, title: str, *, zero: bool) -> alt.LayerChart:
         .encode(
             x=x,
             y=y,
-            color=alt.Color("ladder:N", scale=alt.Scale(range=[_CHOSEN, _MUTED], **names), legend=None),
+            color=alt.Color("ladder:N", scale=alt.Scale(range=[CHOSEN, MUTED], **names), legend=None),
             strokeDash=alt.StrokeDash("ladder:N", scale=alt.Scale(range=[[1, 0], [5, 3]], **names), legend=None),
         )
     )
@@ -212,9 +212,9 @@ def _ladder(field: str, title: str, *, zero: bool) -> alt.LayerChart:
         .encode(
             x=x,
             y=y,
-            color=alt.Color("ladder:N", scale=alt.Scale(range=[_CHOSEN, _MUTED], **names), legend=None),
+            color=alt.Color("ladder:N", scale=alt.Scale(range=[CHOSEN, MUTED], **names), legend=None),
             shape=alt.Shape("ladder:N", scale=alt.Scale(range=["circle", "square"], **names), legend=None),
-            tooltip=_tip(
+            tooltip=tip(
                 ("name", "ladder", None),
                 ("pair", "rung", None),
                 ("kbps", "total (kbps)", ".0f"),
@@ -226,7 +226,7 @@ def _ladder(field: str, title: str, *, zero: bool) -> alt.LayerChart:
     numbers = (
         alt.Chart(data)
         .transform_filter("datum.rung > 0 && datum.ladder == 'designed'")
-        .mark_text(dy=-11, color=_INK)
+        .mark_text(dy=-11, color=INK)
         .encode(x=x, y=y, text="rung:Q")
     )
     return alt.layer(steps, rungs, numbers, _now("budget"))
@@ -245,7 +245,7 @@ def _fronts() -> alt.LayerChart:
             y=y,
             color=sizes,
             shape=alt.Shape("size:N", sort=None, legend=None),
-            tooltip=_tip(
+            tooltip=tip(
                 ("size", "size", None),
                 ("target", "target", None),
                 ("video_kbps", "video (kbps)", ".0f"),
@@ -260,7 +260,7 @@ def _fronts() -> alt.LayerChart:
         .encode(x=x, y=y, text="size:N", color=sizes)
     )
     crossovers = (
-        alt.Chart(alt.NamedData("crossovers")).mark_rule(color=_MUTED, strokeDash=[2, 3]).encode(x="video_kbps:Q")
+        alt.Chart(alt.NamedData("crossovers")).mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x="video_kbps:Q")
     )
     return alt.layer(crossovers, lines, probes, names)
 
@@ -284,24 +284,29 @@ def chart_specs(*, measured_only: bool) -> dict[str, dict[str, Any]]:
         ),
         "fronts": (_fronts(), 280, "AVQ over the video rate, a front per size"),
     }
+    return {name: finished(*chart) for name, chart in charts.items()}
+
+
+def finished(chart: alt.LayerChart, height_px: int, description: str) -> dict[str, Any]:
+    """A chart as Vega-Lite: as wide as its place, in the page's colours."""
     text = {
-        "labelColor": _INK,
-        "titleColor": _INK,
+        "labelColor": INK,
+        "titleColor": INK,
         "labelFontSize": 11,
         "titleFontSize": 11,
         "titleFontWeight": "normal",
     }
-    return {
-        name: chart.properties(width="container", height=height, description=description)
+    found: dict[str, Any] = (
+        chart.properties(width="container", height=height_px, description=description)
         .configure(
             background="transparent",
             font="system-ui, sans-serif",
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         )
-        .configure_axis(gridColor="var(--grid)", domainColor=_MUTED, tickColor=_MUTED, **text)
-        .configure_legend(labelColor=_INK, titleColor=_INK)
+        .configure_axis(gridColor="var(--grid)", domainColor=MUTED, tickColor=MUTED, **text)
+        .configure_legend(labelColor=INK, titleColor=INK)
         .configure_view(stroke=None)
         .configure_text(fontSize=11)
         .to_dict(format="vega-lite", validate=True)
-        for name, (chart, height, description) in charts.items()
-    }
+    )
+    return found

@@ -19,11 +19,12 @@ from markupsafe import Markup
 
 from abr_alloc.documents import json_text
 from abr_alloc.reporting.charts import VEGA_LITE_VERSION, chart_specs
+from abr_alloc.reporting.shot_charts import shot_chart_specs
 
 __all__ = ["render_page"]
 
 _FILES = ("style.css", "template.html", "notice.txt")
-_SCRIPTS = ("lookup.js", "charts.js", "title.js", "ladder.js", "audit.js", "catalogue.js", "page.js")
+_SCRIPTS = ("lookup.js", "charts.js", "title.js", "ladder.js", "shots.js", "audit.js", "catalogue.js", "page.js")
 """In the order of their use; together one script."""
 
 _LIBRARY = "window.drawChart = vegaEmbed;"  # what the page's script calls it
@@ -54,7 +55,7 @@ def render_page(about: dict[str, Any], titles: Sequence[dict[str, Any]]) -> byte
             script=Markup(script),
             script_hashes=[_hash(library), _hash(script)],
             about=_json(about),
-            specs=_json(chart_specs(measured_only=about["measured_only"])),
+            specs=_json(chart_specs(measured_only=about["measured_only"]) | shot_chart_specs()),
             titles=[_json(title) for title in titles],
         )
         .encode()

@@ -104,7 +104,7 @@ async function draw(name, data) {
 // What stands still while the slider moves.
 function standing(title) {
   const { stops, split } = stopData(title), ladder = ladderRows(title);
-  return { surface: surfaceData(title), quality: { stops }, split: { split }, ladder: { ladder }, audio_steps: { ladder }, fronts: frontData(title) };
+  return { surface: surfaceData(title), quality: { stops }, split: { split }, ladder: { ladder }, audio_steps: { ladder }, fronts: frontData(title), ...shotData(title) };
 }
 
 // What the slider moves.

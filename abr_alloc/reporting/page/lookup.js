@@ -5,7 +5,7 @@ const about = JSON.parse(byId("about").textContent);
 const specs = JSON.parse(byId("specs").textContent);
 const titles = [...document.querySelectorAll("script.title")].map((element) => JSON.parse(element.textContent));
 const catalogue = titles.length > 1;
-const state = { title: catalogue ? null : 0, focus: null, mode: "title", stop: about.start };
+const state = { title: catalogue ? null : 0, focus: null, mode: "title", stop: about.start, rung: null };
 // The two modes plan a title of one scene alike.
 const modeOf = (title) => (title.scenes.length === 1 ? "title" : state.mode);
 

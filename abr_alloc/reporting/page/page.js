@@ -82,6 +82,7 @@ byId("mode").addEventListener("change", (event) => {
   remember();
   show();
 });
+byId("shot-rung").addEventListener("change", (event) => chooseRung(event.target.value));
 byId("controls").addEventListener("submit", (event) => event.preventDefault());
 byId("titles").addEventListener("click", () => { listed = window.scrollY; });
 // What hovering or focus shows can be sent away, until the next scene.

@@ -174,6 +174,7 @@ function showTitle(title) {
   byId("surface-caption").textContent = `Lines: the cheapest ${about.measured_only ? "measured " : ""}pairs that reach an AVQ. Dots: what was measured. Dashed: the budget pays for all that lies below. `
     + `◆ ${whole ? "the plan's mean rates (the lines are those of one rendition throughout)" : "the chosen pair"}; the line through it: the same at every budget.`
     + (several && !whole && modeOf(title) === "title" ? " The budget is the title's: a scene may spend more or less." : "");
+  showShots(title);
   showFronts(title);
   showAudit(title);
 }
