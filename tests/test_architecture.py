@@ -128,6 +128,9 @@ TESTED_IN = {
     "allocation/test_reference.py": ("allocation.fixed",),
     "allocation/test_design.py": ("allocation.design_options", "allocation.shot_rules"),
     "allocation/test_priced_search.py": ("allocation.priced_labels", "allocation.priced_steps"),
+    "allocation/test_shot_allocation.py": ("allocation.shot_case",),
+    "allocation/test_shot_chain.py": ("allocation.shot_labels",),
+    "allocation/test_shot_search.py": ("allocation.shot_problem", "allocation.shot_steps"),
     "allocation/test_title_plan.py": ("allocation.title_case",),
     "allocation/test_interpolation.py": ("allocation.surface",),
     "robustness/test_examples.py": (
