@@ -59,8 +59,9 @@ class SoftwareEncoder:
     encoder's own, no log."""
     delivery: Callable[[int, int, int], Words]
     """Closed GOPs of one length, from its frames, the threads, and the number of the pass (0: the only)."""
-    shot: Words = Words()
-    """What the encode of one shot is told beside: what it says once per stream may not depend on its quality."""
+    shot_params: str = ""
+    """Parameters of the encoder itself for one shot of a title: what it says once per stream may not depend on the
+    quality."""
     finds_its_level: bool = False
     """Whether the first key frame of an encode gets another quality than those within: the quantisers of the frames
     before are not known yet."""
@@ -141,7 +142,7 @@ _ENCODERS = (
         two_passes=True,
         probe=_two_passes,
         delivery=_x264_delivery,
-        shot=Words(params="stitchable=1"),
+        shot_params="stitchable=1",
         finds_its_level=True,
         options=frozenset(_X264_OPTIONS.split()),
     ),
@@ -156,7 +157,7 @@ _ENCODERS = (
         two_passes=True,
         probe=_x265_probe,
         delivery=_x265_delivery,
-        shot=Words(params="info=0"),
+        shot_params="info=0",
         finds_its_level=True,
     ),
     SoftwareEncoder(

@@ -185,6 +185,7 @@ TESTED_IN = {
     "test_codecs.py": ("software_encoders",),
     "media/test_command_encoder.py": ("media.elementary",),
     "media/test_encoding.py": ("media.encoder_arguments",),
+    "media/test_movie_fragments.py": ("media.boxes", "media.sample_entries"),
     "media/test_grid.py": ("media.grid_encoders",),
     "media/test_bitstream.py": ("media.codecs_parameters",),
     "delivery/test_order.py": ("delivery.ordered_encoders",),

@@ -6,7 +6,7 @@ A mode and a number say what is asked: `crf`, `cq` or `qp` a quality; `capped-cr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from abr_alloc.codecs import VIDEO_CODECS
@@ -81,31 +81,13 @@ def delivery_arguments(
 
 
 def shot_arguments(
-    ffmpeg: FFmpeg,
-    encoder: VideoEncoder,
-    ask: Ask,
-    *,
-    fps: Fraction,
-    samples: str,
-    threads: int,
-    number: int = 0,
-    lead_frames: int = 0,
+    ffmpeg: FFmpeg, encoder: VideoEncoder, ask: Ask, *, fps: Fraction, samples: str, threads: int, number: int = 0
 ) -> VideoArguments:
-    """Words of an encode of one shot of a title, as `delivery_arguments` says.
-
-    Args:
-        lead_frames: frames before the shot, which are encoded and thrown away; the shot begins with a key frame.
-    """
+    """Words of an encode of one shot of a title, to be joined with others; else as `delivery_arguments`."""
     software = encoder.software
     own = Words() if software is None else software.delivery(gop_frames(fps, encoder.gop_s), threads, number)
     if software is not None:
-        params = ":".join(filter(None, (own.params, software.shot.params)))
-        own = Words(options=(*own.options, *software.shot.options), params=params)
-    if lead_frames:
-        own = Words(
-            options=(*own.options, "-force_key_frames", f"expr:eq(n,{lead_frames})", "-forced-idr", "1"),
-            params=own.params,
-        )
+        own = replace(own, params=":".join(filter(None, (own.params, software.shot_params))))
     return _arguments(ffmpeg, encoder, ask, own, fps, samples)
 
 

@@ -5,13 +5,14 @@ the quality that it is asked for, where the encoder allows.
 
 Asked for a quality, x264 and x265 derive the quantiser of a key frame from those of the frames before it, and that of
 the first one from the quality alone: it comes out a seventh smaller than where the same shot is encoded within its
-title, as probes are. So a shot is led in by a still second of its first frame, which costs next to nothing and is
-thrown away; its rate is then the one that was probed.
+title, as probes are. So a shot is led in by a GOP or more of its first frame standing still, which is thrown away; its
+rate is then the one that was probed. Whole GOPs, because x265 makes less of a key frame that is forced elsewhere.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import struct
 import tempfile
 from collections.abc import Sequence
@@ -35,8 +36,9 @@ from abr_alloc.writing import written_whole
 
 __all__ = ["encode_shot"]
 
-LEAD_FRAMES = 24
-"""Frames of a lead-in: both encoders weigh the quantiser of a frame by 0.95 to the power of its distance."""
+LEAD_FRAMES = 48
+"""Least length of a lead-in: both encoders weigh quantisers by 0.95 to the power of their distance in frames (x265: in
+frames that are no B-frames)."""
 
 _FRAGMENTED = ("-movflags", "+cmaf+frag_keyframe+skip_sidx+skip_trailer", "-f", "mp4")
 
@@ -72,7 +74,7 @@ def encode_shot(
     """
     encoder = target.encoder
     assert encoder is not None  # what was there before is not encoded
-    lead = _lead_frames(encoder, ask, part)
+    lead = _lead_frames(info, encoder, ask, part)
     chain = f"{part.chain(info)},scale={target.width_px}:{target.height_px}:flags=bicubic,setsar=1"
     chain += f",tpad=start={lead}:start_mode=clone,setpts=N" if lead else ""
     source = [*ONE_THREAD, *source_input(info, seek_s=part.seek_s)]
@@ -101,7 +103,6 @@ def encode_shot(
                 samples=info.pixel_format,
                 threads=threads,
                 number=number,
-                lead_frames=lead,
             )
             ffmpeg.run(
                 [*asked.before, *source, "-vf", f"{chain}{asked.filters}", "-fps_mode", "passthrough"]
@@ -124,11 +125,11 @@ def _named(info: MediaInfo, part: Part) -> str:
     return f"{info.path}: the shot of {part.num_frames} frames from frame {part.first_frame} on"
 
 
-def _lead_frames(encoder: VideoEncoder, ask: Ask, part: Part) -> int:
-    """The title's first shot begins as its probe did."""
-    software = encoder.software
+def _lead_frames(info: MediaInfo, encoder: VideoEncoder, ask: Ask, part: Part) -> int:
+    """Frames that are encoded before a shot; none before the title's first, whose probe began as it does."""
+    software, gop = encoder.software, gop_frames(info.fps, encoder.gop_s)
     finds = software is not None and software.finds_its_level and ask.mode in ("crf", "capped-crf")
-    return LEAD_FRAMES if finds and part.first_frame else 0
+    return gop * math.ceil(LEAD_FRAMES / gop) if finds and part.first_frame else 0
 
 
 def _write(track: FragmentedTrack, lead: int, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abr_alloc.errors import ArgumentError
@@ -34,6 +34,7 @@ def test_segments_are_few_and_even(frames, fps, segments):
     assert shot_segments([frames], gop_frames(fps), fps, 6.0) == [segments]
 
 
+@settings(deadline=None, max_examples=100)
 @given(
     shots=st.lists(st.integers(1, 3000), max_size=8),
     fps=st.sampled_from(RATES),
