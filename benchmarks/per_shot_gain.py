@@ -35,12 +35,13 @@ from abr_alloc.delivery.publish import read_variants
 from abr_alloc.measure.cache import open_cache
 from abr_alloc.media.ffmpeg import find_ffmpeg
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.runs.catalogue_run import table_of
 from abr_alloc.runs.encode_run import encode
 from abr_alloc.runs.feedback import Feedback
 from abr_alloc.runs.ladder_run import Ladders, ladder
 from abr_alloc.runs.shared_model import as_model
 from abr_alloc.runs.verify_run import find_source, measure_delivery
-from abr_alloc.table.table import FeatureTable, read_table
+from abr_alloc.table.table import FeatureTable
 
 KINDS = ("constant rate", "constant CRF", "per shot")
 
@@ -132,7 +133,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="all figures, JSON")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    model, table = as_model(None), read_table(args.features)
+    model, table = as_model(None), table_of(args.features)
     ordinary = ladder(table, options=DesignOptions(num_rungs=args.rungs))
     per_shot = ladder(table, options=DesignOptions(num_rungs=args.rungs, shots=ShotRules(free_size=args.free_size)))
     ladders = dict(zip(KINDS, (ordinary, constant_crf(per_shot, table, model), per_shot), strict=True))

@@ -468,8 +468,8 @@ def write_shot_ladder(tmp_path_factory) -> WriteShotLadder:
     """A maker of ladder files: `write_shot_ladder(source, "160x90 28 28 30 26 + aac 32", ...)`: per rung a size, or one
     per scene before its CRF (`96x54:28`), the CRF of every scene of `cut_film`, and an audio rendition.
 
-    Rates of scenes are invented: 100 kbps at CRF 28, half of it six steps up. `peak_kbps` is promised. Scenes of another
-    source begin at its `cuts`, frames at 24 frames/s, and end with the last.
+    Rates of scenes are invented: 100 kbps at CRF 28, half of it six steps up. `peak_kbps` is promised. Scenes of
+    another source begin at its `cuts`, frames at 24 frames/s, and end with the last.
     """
 
     def write(
@@ -520,7 +520,7 @@ def write_shot_ladder(tmp_path_factory) -> WriteShotLadder:
                 "source_hashes": {"cut_film": content_hash(source)},
                 "titles": {"cut_film": {"fps": 24.0, "scenes_s": spans}},
             },
-            "options": {"overhead": 0.02} | ({"per_shot": {"peak_kbps": peak_kbps}} if peak_kbps else {}),
+            "options": {"overhead": 0.02} | ({"shots": {"peak_kbps": peak_kbps}} if peak_kbps else {}),
         }
         path = tmp_path_factory.mktemp("ladder") / "shots.json"
         path.write_text(json.dumps(ladder_document([found], about)))
@@ -540,6 +540,21 @@ def delivered(film, film_ladder, tmp_path_factory) -> Path:
             "argv",
             ["abr-alloc", "encode", str(film), "--ladder", str(film_ladder), "-o", str(folder), "--jobs", "2"],
         )
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
+    return folder
+
+
+@pytest.fixture(scope="session")
+def free_size(cut_film, write_shot_ladder, tmp_path_factory) -> Path:
+    """`cut_film` as a ladder of which one rung has another size in every scene: only to be read."""
+    folder = tmp_path_factory.mktemp("free") / "out"
+    rungs = ("96x54 34 34 34 34 + aac 32", "160x90 96x54:30 30 96x54:30.5 32 + aac 64")
+    words = ["encode", str(cut_film), "--ladder", str(write_shot_ladder(cut_film, *rungs)), "-o", str(folder)]
+    with pytest.MonkeyPatch.context() as patch:
+        work_in_threads(patch)
+        patch.setattr(sys, "argv", ["abr-alloc", *words, "--preset", "superfast", "--jobs", "2"])
         with pytest.raises(SystemExit) as ended:
             main()
     assert not ended.value.code

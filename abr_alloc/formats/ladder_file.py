@@ -192,10 +192,10 @@ def read_provenance(path: Path) -> dict[str, Any]:
     options = document.get("options")
     if isinstance(options, dict):
         found["overhead"] = options.get("overhead")
-        shots = options.get("per_shot")
+        shots = options.get("shots")
         if isinstance(shots, dict) and shots.get("peak_kbps") is not None:
             try:
-                found["peak_kbps"] = record_of(shots["peak_kbps"], Kbps, "options.per_shot.peak_kbps")
+                found["peak_kbps"] = record_of(shots["peak_kbps"], Kbps, "options.shots.peak_kbps")
             except ValueError as error:
                 raise LadderFormatError(f"{path} is damaged ({error}); design it again") from None
     return found

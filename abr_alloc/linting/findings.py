@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 # Their import registers the rules, in the order of the report.
-from abr_alloc.linting import authoring_rules, hdr_rules, master_rules, protocol_rules  # noqa: F401
+from abr_alloc.linting import (  # noqa: F401
+    authoring_rules,
+    discontinuity_rules,
+    hdr_rules,
+    master_rules,
+    protocol_rules,
+)
 from abr_alloc.linting.reading import read_stream
 from abr_alloc.linting.rules import RULES, Finding, Rule
 from abr_alloc.linting.stream import Stream

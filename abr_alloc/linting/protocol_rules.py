@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 
 from abr_alloc.linting.rules import Breach, by_reader, flaws_of, rule
-from abr_alloc.linting.stream import Stream, Variant
+from abr_alloc.linting.stream import Stream, Track, Variant
 from abr_alloc.linting.values import resolution
+from abr_alloc.media.codecs_parameters import without_level
 
 __all__ = ["FPS_TOLERANCE_SHARE", "declared_codecs"]
 
@@ -81,7 +83,7 @@ by_reader("HLS 4.4.4.1", "every segment has one EXTINF, above 0 and with a comma
 by_reader("HLS 4.4.4.2", "byte ranges can be read, one of a segment", "media")
 by_reader("HLS 4.4.4.3", "EXT-X-DISCONTINUITY has no value", "media")
 by_reader("HLS 4.4.4.4", "EXT-X-KEY has a METHOD and what it needs, and nothing else", "media")
-by_reader("HLS 4.4.4.5", "EXT-X-MAP names an initialisation segment", "media")
+by_reader("HLS 4.4.4.5", "EXT-X-MAP names an initialisation segment, and that of the pictures' size", "media")
 by_reader("HLS 4.4.4.6", "EXT-X-PROGRAM-DATE-TIME is a date and time", "media")
 by_reader("HLS 4.4.4.7", "EXT-X-GAP has no value", "media")
 by_reader("HLS 4.4.4.8", "EXT-X-BITRATE is a number", "media")
@@ -162,14 +164,23 @@ def codecs_are_true(stream: Stream) -> Iterator[Breach]:
         said = declared_codecs(variant)
         played = [track for track in (variant.video, *variant.audio) if track]
         held = {f.codecs.lower() for track in played for f in track.fragments if "." in f.codecs or f.kind == "audio"}
-        absent = sorted(held - said.keys())
+        wanted = set(itertools.chain.from_iterable(map(_asked, played)))
+        absent = sorted(wanted - said.keys())
         whole = variant.video is not None and not variant.muxed and all(variant.audio)
         kinds = whole and all(track.measured for track in played)
         extra = [text for key, text in said.items() if key not in held and not key.startswith(("wvtt", "stpp"))]
         if absent or (kinds and extra):
             parts = [f"names {', '.join(extra)}"] if extra else []
             parts += [f"lacks {', '.join(absent)}"] if absent else []
-            yield variant.where, f"CODECS {' and '.join(parts)}", f'write CODECS="{",".join(sorted(held))}"'
+            yield variant.where, f"CODECS {' and '.join(parts)}", f'write CODECS="{",".join(sorted(wanted))}"'
+
+
+def _asked(track: Track) -> set[str]:
+    """What a decoder of a track has to be told: of codecs that differ in level alone, as where pictures change in size,
+    the highest."""
+    codecs = {f.codecs.lower() for f in track.fragments if "." in f.codecs or f.kind == "audio"}
+    by_kind = itertools.groupby(sorted(codecs, key=without_level), key=lambda one: without_level(one)[0])
+    return {list(ones)[-1] for _, ones in by_kind}
 
 
 def declared_codecs(variant: Variant) -> dict[str, str]:

@@ -16,7 +16,7 @@ from abr_alloc.errors import MediaError
 from abr_alloc.linting.playlist import MAX_SEGMENTS, read_playlist
 from abr_alloc.linting.stream import MeasuredSegment, Stream, Track, Variant
 from abr_alloc.linting.tags import ByteRange, Flaw, Playlist, Rendition, SegmentTag
-from abr_alloc.media.bitstream import Fragment, read_fragment
+from abr_alloc.media.bitstream import Fragment, picture_size, read_fragment
 
 __all__ = ["read_stream"]
 
@@ -117,7 +117,9 @@ class _Reader:
             return Track(where=path, playlist=playlist, segments=())
         if not playlist.segments:
             self.flaw(path, "HLS 3", 0, "names no segment", "add its segments")
-        segments = tuple(self.segment(path, tag, i_frames) for tag in playlist.segments)
+        maps = {tag.map and (tag.map.uri, tag.map.byte_range) for tag in playlist.segments}
+        several = len(maps) > 1 and not i_frames
+        segments = tuple(self.segment(path, tag, i_frames, several) for tag in playlist.segments)
         return Track(where=path, playlist=playlist, segments=segments)
 
     def i_frames(self, tags: tuple[Rendition, ...], base: str) -> tuple[Track, ...]:
@@ -132,19 +134,19 @@ class _Reader:
             found[path] = None if playlist is None else self.measure(path, playlist, i_frames=True)
         return tuple(track for track in found.values() if track)
 
-    def segment(self, base: str, tag: SegmentTag, i_frames: bool) -> MeasuredSegment:
+    def segment(self, base: str, tag: SegmentTag, i_frames: bool, several_maps: bool) -> MeasuredSegment:
         path = self.resolve(tag.uri, base)
         init_path = self.resolve(tag.map.uri, base) if tag.map else None
         if path is None or (tag.map and init_path is None):
             return MeasuredSegment(tag=tag, size_bytes=0, fragment=None)
         key = (path, tag.byte_range, init_path, tag.map and tag.map.byte_range, tag.encrypted, i_frames)
         if key not in self.fragments:
-            self.fragments[key] = self.fragment(base, tag, path, init_path, i_frames)
+            self.fragments[key] = self.fragment(base, tag, path, init_path, i_frames, several_maps)
         size, fragment = self.fragments[key]
         return MeasuredSegment(tag=tag, size_bytes=size, fragment=fragment)
 
     def fragment(
-        self, base: str, tag: SegmentTag, path: str, init_path: str | None, i_frames: bool
+        self, base: str, tag: SegmentTag, path: str, init_path: str | None, i_frames: bool, several_maps: bool
     ) -> tuple[int, Fragment | None]:
         data, fault = self.read(path, tag.byte_range)
         if fault:
@@ -165,12 +167,24 @@ class _Reader:
             return len(data), None
         try:
             name = f"the segment {_short(tag.uri)}"
-            return len(data), read_fragment(data, init, name=name, first_frame_only=i_frames)
+            fragment = read_fragment(data, init, name=name, first_frame_only=i_frames)
+            if several_maps and tag.map and fragment.kind == "video":
+                self.compare_size(base, tag, fragment, picture_size(data, init, name=name))
+            return len(data), fragment
         except MediaError as error:
             message = str(error).partition("; ")[0]
             then = "write it again" if tag.map else "add EXT-X-MAP if it is fragmented MP4, or write it again"
             self.flaw(base, "HLS 3", tag.line, message, then)
             return len(data), None
+
+    def compare_size(self, base: str, tag: SegmentTag, told: Fragment, shown: tuple[int, int]) -> None:
+        """Where initialisation segments change, note one that is not of a segment's pictures."""
+        if shown != (told.width_px, told.height_px) and tag.map:
+            message = (
+                f"the segment {_short(tag.uri)} has pictures of {shown[0]}x{shown[1]}, and its EXT-X-MAP, "
+                f"{_short(tag.map.uri)}, is of {told.width_px}x{told.height_px}"
+            )
+            self.flaw(base, "HLS 4.4.4.5", tag.line, message, "name the initialisation segment of its size before it")
 
 
 def read_stream(path: Path) -> Stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -68,17 +69,30 @@ class Track:
 
     @cached_property
     def boundaries_s(self) -> list[float]:
-        """Where the segments begin, and the last ends, seconds of presentation time; empty if not all were read.
+        """Where the segments begin, and the last ends, seconds of presentation time; empty if not all were read, or if
+        a discontinuity lies between that is one of the clock.
 
         Audio may begin before 0 with what only prepares its decoder; that is not presented.
         """
-        if not self.measured or any(segment.tag.discontinuity for segment in self.segments):
+        if not self.measured or not self._clock_runs_on:
             return []
         starts = [fragment.start / fragment.timescale for fragment in self.fragments]
         if self.kind == "audio":
             starts[0] = max(starts[0], min(0.0, *starts[1:])) if len(starts) > 1 else max(starts[0], 0.0)
         last = self.fragments[-1]
         return [*starts, last.end / last.timescale]
+
+    @property
+    def _clock_runs_on(self) -> bool:
+        """Whether time stamps go on through every discontinuity, to within a frame."""
+        seams = itertools.pairwise(self.segments)
+        return not any(
+            after.tag.discontinuity
+            and abs(after.fragment.start / after.fragment.timescale - before.fragment.end / before.fragment.timescale)
+            > after.fragment.duration_s / after.fragment.num_frames
+            for before, after in seams
+            if before.fragment and after.fragment
+        )
 
     @property
     def lead_in_s(self) -> float:

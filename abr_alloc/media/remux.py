@@ -120,6 +120,15 @@ class PartClock:
     """A usual frame, seconds."""
     has_lead_in: bool
     """Whether it begins with samples that are decoded and not presented."""
+    decodes_from_s: Fraction
+    """When the first frame is decoded, seconds. libav is exact about it where composition offsets are negative too."""
+    decodes_to_s: Fraction
+    """When one after the last would be."""
+
+    @property
+    def codec(self) -> tuple[object, object, object]:
+        """Kind, codec and clock rate: what must not change where a decoder is told of the rest in-band."""
+        return self.setup[0], self.setup[1], self.setup[-2]
 
 
 def read_clock(path: Path) -> tuple[PartClock, ...]:
@@ -132,10 +141,12 @@ def read_clock(path: Path) -> tuple[PartClock, ...]:
     with open_media(path) as container:
         streams: list[Any] = [s for s in container.streams if s.type in ("video", "audio")]
         times: dict[int, list[tuple[int, int]]] = {stream.index: [] for stream in streams}
+        decoded: dict[int, list[int]] = {stream.index: [] for stream in streams}
         skips: set[int] = set()
         for packet in container.demux(streams):
             if packet.size and packet.pts is not None:
                 times[packet.stream.index].append((packet.pts, packet.duration or 0))
+                decoded[packet.stream.index].append(packet.pts if packet.dts is None else packet.dts)
                 if len(times[packet.stream.index]) == 1 and packet.has_sidedata("skip_samples"):
                     skips.add(packet.stream.index)
         for stream in streams:
@@ -146,7 +157,7 @@ def read_clock(path: Path) -> tuple[PartClock, ...]:
             # A transport stream tells no lengths of its pictures.
             steps = [after - before for (before, _), (after, _) in itertools.pairwise(found)]
             step = int(median(steps)) if steps else found[0][1]
-            last = found[-1][1] or step
+            last, decodes = found[-1][1] or step, decoded[stream.index]
             video = stream.type == "video"
             sizes = (context.width, context.height) if video else (context.sample_rate, context.channels)
             clocks.append(
@@ -156,6 +167,8 @@ def read_clock(path: Path) -> tuple[PartClock, ...]:
                     end_s=(found[-1][0] + last) * base,
                     frame_s=step * base,
                     has_lead_in=not video and (found[0][0] < 0 or stream.index in skips),
+                    decodes_from_s=decodes[0] * base,
+                    decodes_to_s=(decodes[-1] + last) * base,
                 )
             )
     return tuple(clocks)

@@ -87,7 +87,7 @@ def join_shots(
     # Players switch between streams of one sample entry, so what is played beside one of several sizes has its entry.
     in_band = discontinuous or any(entry != entries[0] for entry in entries)
     delay_frames = max(track.delay_frames for track in tracks)
-    no_edits = delay_frames > 0 and discontinuous
+    no_edits = discontinuous and delay_frames > 0
     delay_frames = 0 if no_edits else delay_frames
     names = [init_name(number) for number in range(1, len(by_size) + 1)]
     for name, group in zip(names, by_size.values(), strict=True):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from abr_alloc.errors import PackageError
+from abr_alloc.linting.values import decimal_integer
 from abr_alloc.markup import DamagedMarkup, Element, parse_xml
 from abr_alloc.packages.dash_addressing import Address, addresses, number_in, whole_in
 from abr_alloc.packages.extents import Extent, Segment
@@ -40,6 +41,8 @@ class _Found:
     is_main: bool
     kbps: float | None
     fps: float | None
+    size_px: tuple[int, int] | None
+    """@width and @height, where both are given: of the largest pictures, where sizes change."""
     segments: tuple[Segment, ...]
     whole: Extent | None
     period_s: float | None
@@ -197,11 +200,18 @@ def _representation(
         language=has.get("lang", ""),
         is_main="main" in roles,
         kbps=kbps or None,
+        size_px=_size_px(has),
         fps=float(number_in(has["frameRate"], "frameRate", where)) or None if "frameRate" in has else None,
         segments=segments,
         whole=whole,
         period_s=None if length_s is None else float(length_s),
     )
+
+
+def _size_px(has: Mapping[str, str]) -> tuple[int, int] | None:
+    """@width and @height; None where they are not there or no sizes."""
+    width, height = (decimal_integer(has.get(name, "")) for name in ("width", "height"))
+    return (width, height) if width and height else None
 
 
 def _through_periods(reader: _Reader, first: _Found, periods: Sequence[Sequence[_Found]]) -> _Found:
@@ -240,7 +250,8 @@ def _variants(made: Sequence[tuple[_Found, PackagedStream]]) -> tuple[PackagedVa
         stream for found, stream in spoken if main and (found.language, found.is_main) == (main.language, main.is_main)
     ]
     variants = []
-    for _, stream in made:
+    for found, stream in made:
+        width_px, height_px = found.size_px or (stream.width_px, stream.height_px)
         if stream.kind == "audio":
             continue
         for audio in heard if heard and stream.kind == "video" else [None]:
@@ -255,8 +266,8 @@ def _variants(made: Sequence[tuple[_Found, PackagedStream]]) -> tuple[PackagedVa
                     declared_average_kbps=None,
                     average_kbps=stream.average_kbps + (audio.average_kbps if audio else 0.0),
                     peak_kbps=stream.peak_kbps + (audio.peak_kbps if audio else 0.0),
-                    width_px=stream.width_px,
-                    height_px=stream.height_px,
+                    width_px=width_px,
+                    height_px=height_px,
                     fps=stream.fps,
                 )
             )

@@ -2,8 +2,8 @@
 
 Segments of one run are joined byte for byte: fragmented MP4 as its initialisation segment and movie fragments,
 transport streams and WebM clusters as they are, bare audio frames without the ID3 tag that tells each segment's time.
-Where parts meet (discontinuities, Periods) the clock may go on, and the same holds, or start anew; then `media.remux`
-joins parts.
+Where parts meet (discontinuities, Periods) the clock may go on, and the same holds, even if pictures are of another
+size from there on, as long as segments say so themselves; or it starts anew, and then `media.remux` joins parts.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from typing import IO
 
 from abr_alloc.disk import disk_errors, scratch_folder
 from abr_alloc.errors import PackageError, UnsupportedMediaError
+from abr_alloc.media.boxes import parse_boxes
 from abr_alloc.media.remux import PartClock, join_parts, read_clock
+from abr_alloc.media.sample_entries import entry_of
 from abr_alloc.packages.extents import Extent, Segment, copied
 
 __all__ = ["write_stream"]
+
+_IN_BAND = (b"avc3", b"hev1", b"av01", b"vp09")
 
 _MOST_HEAD_BYTES = 16 << 20  # of a movie fragment
 
@@ -55,8 +59,10 @@ def _join(where: str, container: str, parts: Sequence[Sequence[Segment]], path: 
             _concatenate(where, container, part, file)
         try:
             clocks = [read_clock(file) for file in files]
-            if len({part[0].init for part in parts}) == 1 and all(
-                _goes_on(*seam) for seam in itertools.pairwise(clocks)
+            one_init = len({part[0].init for part in parts}) == 1
+            in_band = container == "mp4" and all(_in_band(part[0].init) for part in parts)
+            if (one_init or in_band) and all(
+                _goes_on(before, after, in_band=in_band) for before, after in itertools.pairwise(clocks)
             ):
                 _concatenate(where, container, [segment for part in parts for segment in part], path)
             else:
@@ -74,11 +80,27 @@ def _parts(segments: Sequence[Segment]) -> list[list[Segment]]:
     return parts
 
 
-def _goes_on(before: tuple[PartClock, ...], after: tuple[PartClock, ...]) -> bool:
-    """Whether the clock of every stream runs through a seam, to within half a frame."""
-    return [clock.setup for clock in before] == [clock.setup for clock in after] and all(
-        abs(b.start_s - a.end_s) < a.frame_s / 2 for a, b in zip(before, after, strict=True)
+def _goes_on(before: tuple[PartClock, ...], after: tuple[PartClock, ...], *, in_band: bool) -> bool:
+    """Whether the clock of every stream runs through a seam, to within half a frame, with nothing but what is told
+    in-band set up anew."""
+    if in_band:
+        alike = [clock.codec for clock in before] == [clock.codec for clock in after]
+    else:
+        alike = [clock.setup for clock in before] == [clock.setup for clock in after]
+    return alike and all(
+        abs(b.start_s - a.end_s) < a.frame_s / 2 or abs(b.decodes_from_s - a.decodes_to_s) < a.frame_s / 2
+        for a, b in zip(before, after, strict=True)
     )
+
+
+def _in_band(init: Extent | None) -> bool:
+    """Whether segments hold the parameter sets that an initialisation segment of video tells, by its sample entry
+    (ISO/IEC 14496-15, 5.3.4 and 8.3.3; key frames of AV1 and VP9 always do)."""
+    try:
+        heads = [] if init is None else [box for box in parse_boxes(init.read()) if box.kind == b"moov"]
+        return bool(heads) and entry_of(heads[0]).kind in _IN_BAND
+    except ValueError:
+        return False
 
 
 def _shifts(where: str, container: str, clocks: Sequence[tuple[PartClock, ...]]) -> list[Fraction]:

@@ -125,9 +125,9 @@ class PackagedVariant:
     peak_kbps: float
     """Sum of the streams' peak segment bit rates, kbps."""
     width_px: int
-    """RESOLUTION, else the coded width, pixels."""
+    """RESOLUTION, or DASH's @width, else the coded width, pixels."""
     height_px: int
-    """RESOLUTION, else the coded height, pixels."""
+    """RESOLUTION, or DASH's @height, else the coded height, pixels."""
     fps: float | None
     """FRAME-RATE, else the stream's, frames per second."""
 

@@ -61,6 +61,16 @@ class Delivered:
         with (self.folder / segment).open("ab") as file:
             file.write(struct.pack(">I4s", num_bytes, b"free") + bytes(num_bytes - 8))
 
+    def rewind(self, segment: str) -> None:
+        """Have the clock of a segment start at 0 (ISO/IEC 14496-12, 8.8.12)."""
+        path = self.folder / segment
+        data = bytearray(path.read_bytes())
+        starts = [found.end() + 4 for found in re.finditer(b"tfdt", data)]
+        (first,) = struct.unpack_from(">Q", data, starts[0])
+        for at in starts:
+            struct.pack_into(">Q", data, at, struct.unpack_from(">Q", data, at)[0] - first)
+        path.write_bytes(data)
+
     def patch(self, name: str, old: bytes, new: bytes) -> None:
         path = self.folder / name
         data = path.read_bytes()
@@ -238,6 +248,26 @@ DAMAGE: dict[str, tuple[Callable[[Delivered], object], set[str]]] = {
     "a byte range without offset": (
         lambda s: s.edit(VIDEO, "^00002.m4s", "#EXT-X-BYTERANGE:9\n00002.m4s"),
         {"HLS 4.4.4.2"},
+    ),
+    "a discontinuity in one playlist": (
+        lambda s: s.edit(VIDEO, r"(#EXTINF.*\n00002.m4s)", r"#EXT-X-DISCONTINUITY\n\1"),
+        {"HLS 6.2.4 discontinuities"},
+    ),
+    "a discontinuity elsewhere in one playlist": (
+        lambda s: (
+            s.edit_all(r"(#EXTINF.*\n00002.m4s)", r"#EXT-X-DISCONTINUITY\n\1", PLAYLISTS[1:]),
+            s.edit(PLAYLISTS[0], r"(#EXTINF.*\n00003.m4s)", r"#EXT-X-DISCONTINUITY\n\1"),
+            s.edit(MASTER, "^#EXT-X-I-FRAME.*\n", ""),
+        ),
+        {"HLS 6.2.4 discontinuities", "6.1"},
+    ),
+    "the initialisation segment of another size": (
+        lambda s: s.edit(VIDEO, r"(#EXTINF.*\n00002.m4s)", r'#EXT-X-MAP:URI="../64/init.mp4"\n\1'),
+        {"HLS 4.4.4.5", "HLS 4.4.4.3 encoding"},
+    ),
+    "a clock that starts anew": (
+        lambda s: s.rewind("video/96/00002.m4s"),
+        {"HLS 4.4.4.3 clock", "8.1", "8.22", "1.13"},
     ),
     "a playlist is missing": (lambda s: (s.folder / AUDIO).unlink(), {"HLS 4.4.6"}),
     "a playlist names the master": (lambda s: s.edit(MASTER, "^video/96/index.m3u8", "master.m3u8"), {"HLS 4.4.6"}),

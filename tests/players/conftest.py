@@ -23,6 +23,8 @@ from abr_alloc.media.ffmpeg import find_ffmpeg
 from abr_alloc.media.probe import content_hash
 from abr_alloc.media.programs import find_program
 
+from ..conftest import work_in_threads
+
 PLAYERS = Path(__file__).parent
 TITLES = Path(__file__).parents[2] / "ladders" / "titles"
 
@@ -110,6 +112,7 @@ def _deliver(
 def _encode(source: Path, ladder: Path, folder: Path, *words: str) -> None:
     words = ("encode", str(source), "--ladder", str(ladder), "-o", str(folder), *words, "-q")
     with pytest.MonkeyPatch.context() as patch:
+        work_in_threads(patch)
         patch.setattr(sys, "argv", ["abr-alloc", *words])
         with pytest.raises(SystemExit) as ended:
             main()
@@ -150,7 +153,8 @@ def shot_film(make_media) -> Path:
         for n, (colour, length) in enumerate(zip(SCENE_COLOURS, lengths, strict=True))
     ]
     digits = [
-        f"drawbox=x={32 * bit}:y=148:w=32:h=32:color=white:t=fill:enable='mod(floor(n/{2**bit}),2)'" for bit in range(10)
+        f"drawbox=x={32 * bit}:y=148:w=32:h=32:color=white:t=fill:enable='mod(floor(n/{2**bit}),2)'"
+        for bit in range(10)
     ]
     joined = f"{''.join(f'[{n}]' for n in range(len(scenes)))}concat=n={len(scenes)}"
     foot = "drawbox=x=0:y=148:w=320:h=32:color=black:t=fill"
@@ -310,6 +314,18 @@ class Visit:
 
     def seek(self, time_s: float) -> None:
         self.page.evaluate("time => { video.currentTime = time; }", time_s)
+
+    def watch(self) -> None:
+        """Begin to note every frame that is shown."""
+        self.page.evaluate("watch()")
+
+    def take_shown(self) -> list[dict]:
+        """Frames that were shown since the last call: time, number and size."""
+        return self.page.evaluate("takeShown()")
+
+    def show_frame_at(self, time_s: float) -> dict:
+        """Stand still at a time; the number and the size of the frame that is shown."""
+        return self.page.evaluate("showFrameAt", time_s)
 
     def wait(self, condition: str, *args: object, timeout_ms: float = TIMEOUT_MS) -> dict:
         """Wait until a condition on `s`, the state, and `args` holds, or a problem turns up; return the state.

@@ -158,3 +158,34 @@ window.state = () => ({
   problems,
   stalls,
 });
+
+// Frames as they are shown: when, how large, and the number that the foot of `shot_film` tells in ten squares. The
+// canvas may already have a later frame than the one that is told of.
+const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 180 });
+const pixels = canvas.getContext("2d", { willReadFrequently: true });
+const shown = [];
+const numberOfFrame = () => {
+  pixels.drawImage(video, 0, 0, canvas.width, canvas.height);
+  const digits = Array.from({ length: 10 }, (_, bit) => pixels.getImageData(32 * bit + 16, 164, 1, 1).data[0] > 128);
+  return digits.reduce((number, digit, bit) => number + (digit ? 2 ** bit : 0), 0);
+};
+
+window.watch = () => {
+  const note = (_, { mediaTime, width, height }) => {
+    shown.push({ time_s: mediaTime, number: numberOfFrame(), size: [width, height] });
+    video.requestVideoFrameCallback(note);
+  };
+  video.requestVideoFrameCallback(note);
+};
+
+window.takeShown = () => shown.splice(0);
+
+// Shows one frame and stands still.
+window.showFrameAt = async (time_s) => {
+  video.pause();
+  const there = new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
+  video.currentTime = time_s;
+  await there;
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  return { number: numberOfFrame(), size: [video.videoWidth, video.videoHeight] };
+};

@@ -1,0 +1,98 @@
+"""Ladders whose scenes are encoded each by itself play: over all cuts, from any of them, also where sizes change.
+
+Every frame of the source tells its number, so that what a viewer sees is compared with where the player says it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from statistics import median
+
+import pytest
+
+from .conftest import SHOT_CUTS, Pair, Shots, Visit
+from .test_playback import DASH, HLS, PLAYED
+
+FPS = 24
+EVERYWHERE = [("free size", *played) for played in PLAYED]
+STARTS_S = [first / FPS for first in SHOT_CUTS[:-1]]
+MIDDLES = [(first + end) // 2 for first, end in itertools.pairwise(SHOT_CUTS)]
+"""A frame of every scene that begins no segment and is no key frame."""
+
+
+def scene_at(frame: int) -> int:
+    return sum(first <= frame for first in SHOT_CUTS[1:-1])
+
+
+def check_shown(page: Visit, delivered: Shots, pair: Pair) -> None:
+    """What was shown of a pair are the frames of their times, in the sizes of their scenes."""
+    frames = page.take_shown()
+    assert frames
+    heights_px = delivered.heights_px(pair)
+    for frame in frames:
+        number = round(frame["time_s"] * FPS)
+        assert frame["size"][1] == heights_px[scene_at(number)], frame
+    late = [frame["number"] - round(frame["time_s"] * FPS) for frame in frames]
+    # On a busy machine what is drawn may be ahead of what is told.
+    assert median(late) == 0 and min(late) >= 0, sorted(late)
+
+
+PLAYS = """s.playing && s.playing.join() === args[0].join() && !s.seeking && s.time_s > args[3] + 0.4
+    && s.height_px === args[1][args[2].filter((start) => start <= s.time_s).length - 1]"""
+"""A pair plays: it is what the player says, time has moved on, and pictures have the height of the scene."""
+
+
+def plays(page: Visit, delivered: Shots, pair: Pair, from_s: float) -> None:
+    page.wait(PLAYS, pair, delivered.heights_px(pair), STARTS_S, from_s)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "player", "playlist"), [*EVERYWHERE, ("one size", "shaka", HLS), ("one size", "shaka", DASH)]
+)
+def test_it_plays_over_all_cuts_without_a_gap(visit, deliver_shots, sizes, player, playlist):
+    delivered = deliver_shots(sizes)
+    pair = delivered.pairs[1]  # of free size: another one in every scene
+    page = visit(delivered.folder)
+    page.open(player, playlist, pair)
+    page.watch()
+    page.play(rate=3)
+    state = page.wait("s.played_out")
+    check_shown(page, delivered, pair)
+    for name, buffered in zip(pair, page.buffered(), strict=True):
+        assert buffered["ranges"] == [[0, pytest.approx(delivered.duration_s, abs=0.001)]], name
+        assert buffered["offset"] == pytest.approx(0, abs=0.001), name
+    assert [state["time_s"], state["duration_s"]] == pytest.approx([delivered.duration_s] * 2, abs=0.001)
+    assert page.failures() == []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "player", "playlist"), [*EVERYWHERE, ("one size", "hls.js", HLS), ("one size", "dash.js", DASH)]
+)
+def test_every_pair_plays_from_within_every_scene_and_over_cuts_after_a_switch(
+    visit, deliver_shots, sizes, player, playlist
+):
+    delivered = deliver_shots(sizes)
+    page = visit(delivered.folder)
+    page.open(player, playlist, delivered.pairs[0])
+    page.watch()
+    page.play()
+    plays(page, delivered, delivered.pairs[0], 0.3)
+    check_shown(page, delivered, delivered.pairs[0])
+    # Into the middle of scenes, forth and back, with a switch each.
+    for scene, pair in ((2, delivered.pairs[1]), (1, delivered.pairs[2]), (3, delivered.pairs[0])):
+        page.seek(MIDDLES[scene] / FPS)
+        page.force(pair)
+        plays(page, delivered, pair, MIDDLES[scene] / FPS)
+    # A switch right before a cut, up and down.
+    for scene, pair in ((1, delivered.pairs[2]), (2, delivered.pairs[1])):
+        page.seek(STARTS_S[scene] - 0.4)
+        page.wait("s.time_s > args[0] && !s.seeking", STARTS_S[scene] - 0.4)
+        page.force(pair)
+        plays(page, delivered, pair, STARTS_S[scene])
+    # Frame by frame.
+    page.take_shown()
+    for scene in (3, 0, 2, 1):
+        frame = page.show_frame_at((MIDDLES[scene] + 0.5) / FPS)
+        assert frame["number"] == MIDDLES[scene]
+        assert frame["size"][1] == delivered.heights_px(delivered.pairs[1])[scene]
+    assert page.failures() == []
