@@ -45,6 +45,7 @@ OPTIONS = {
     "duration_s": "--duration",
     "extract(full)": "extract --full",
     "folder": "-o",
+    "free_size": "--free-size",
     "ladder(max_height_px)": "`ladder --max-height`",
     "max_height_px": "--max-height",
     "max_pixels": "--max-megapixels",

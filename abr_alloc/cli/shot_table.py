@@ -34,7 +34,7 @@ def proof_text(ladder: Ladder) -> str:
     gap_mos = max(proof.gap_mos for proof in proofs)
     pooled = "" if proofs[0].pool == "mean" else f" of the {_POOLS[proofs[0].pool]}"
     if gap_mos <= _PROVEN_MOS:
-        return f"no other choice of the scenes at a rung's size, audio and mean rate has a higher AVQ{pooled} (proven)"
+        return f"no other choice of the scenes at a rung's size and mean rate has a higher AVQ{pooled} (proven)"
     return (
         f"no other choice of the scenes at a rung's mean rate has an AVQ{pooled} higher by more than {gap_mos:.2g} MOS"
     )
@@ -69,5 +69,5 @@ def gain_text(gain: ShotGain) -> list[str]:
     lines = ["; ".join(said)]
     for cost in gain.limits:
         rate = "" if cost.bd_rate_percent is None else f", {cost.bd_rate_percent:+.1f} % rate at equal AVQ"
-        lines.append(f"what {OPTIONS[cost.limit]} costs: {-cost.loss_mos:+.3f} MOS expected{rate}")
+        lines.append(f"what {OPTIONS[cost.limit]} costs: {max(cost.loss_mos, 0.0):.3f} MOS expected{rate}")
     return lines
