@@ -135,7 +135,7 @@ def named_groups(stream: Stream) -> Iterator[Breach]:
 def resolution_is_true(stream: Stream) -> Iterator[Breach]:
     for variant in stream.variants:
         said = resolution(variant.attributes.get("RESOLUTION", ""))
-        if said is None or variant.video is None or variant.video.kind != "video":
+        if said is None or variant.video is None or variant.video.kind != "video" or not variant.video.measured:
             continue
         largest = max(variant.video.fragments, key=lambda fragment: fragment.width_px * fragment.height_px)
         is_size = (largest.width_px, largest.height_px)

@@ -16,7 +16,8 @@ from abr_alloc.errors import MediaError
 from abr_alloc.linting.playlist import MAX_SEGMENTS, read_playlist
 from abr_alloc.linting.stream import MeasuredSegment, Stream, Track, Variant
 from abr_alloc.linting.tags import ByteRange, Flaw, Playlist, Rendition, SegmentTag
-from abr_alloc.media.bitstream import Fragment, picture_size, read_fragment
+from abr_alloc.media.bitstream import Fragment, read_fragment
+from abr_alloc.media.sample_entries import told_size
 
 __all__ = ["read_stream"]
 
@@ -169,7 +170,7 @@ class _Reader:
             name = f"the segment {_short(tag.uri)}"
             fragment = read_fragment(data, init, name=name, first_frame_only=i_frames)
             if several_maps and tag.map and fragment.kind == "video":
-                self.compare_size(base, tag, fragment, picture_size(data, init, name=name))
+                self.compare_size(base, tag, fragment, init)
             return len(data), fragment
         except MediaError as error:
             message = str(error).partition("; ")[0]
@@ -177,12 +178,16 @@ class _Reader:
             self.flaw(base, "HLS 3", tag.line, message, then)
             return len(data), None
 
-    def compare_size(self, base: str, tag: SegmentTag, told: Fragment, shown: tuple[int, int]) -> None:
-        """Where initialisation segments change, note one that is not of a segment's pictures."""
-        if shown != (told.width_px, told.height_px) and tag.map:
+    def compare_size(self, base: str, tag: SegmentTag, fragment: Fragment, init: bytes) -> None:
+        """Where initialisation segments change, note one that is not of a segment's pictures, which may tell theirs."""
+        try:
+            told = told_size(init)
+        except ValueError:
+            return
+        if told != (fragment.width_px, fragment.height_px) and tag.map:
             message = (
-                f"the segment {_short(tag.uri)} has pictures of {shown[0]}x{shown[1]}, and its EXT-X-MAP, "
-                f"{_short(tag.map.uri)}, is of {told.width_px}x{told.height_px}"
+                f"the segment {_short(tag.uri)} has pictures of {fragment.width_px}x{fragment.height_px}, and its "
+                f"EXT-X-MAP, {_short(tag.map.uri)}, is of {told[0]}x{told[1]}"
             )
             self.flaw(base, "HLS 4.4.4.5", tag.line, message, "name the initialisation segment of its size before it")
 

@@ -14,14 +14,13 @@ from pathlib import Path
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.bitstream import Fragment, picture_size, read_fragment
-from abr_alloc.media.boxes import parse_boxes
 from abr_alloc.media.command_encoder import Frames, encode_by_command
 from abr_alloc.media.encoder_arguments import Ask, delivery_arguments, num_passes
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.media.sample_entries import entry_of
+from abr_alloc.media.sample_entries import told_size
 from abr_alloc.media.segments import INIT_NAME, init_paths, segment_paths
 
 __all__ = [
@@ -168,10 +167,7 @@ def segment_inits(folder: Path) -> list[str]:
 
 
 def _told_size(init: Path) -> tuple[int, int]:
-    """Width and height that an initialisation segment tells, pixels."""
     try:
-        moov = next(box for box in parse_boxes(init.read_bytes()) if box.kind == b"moov")
-        entry = entry_of(moov).data
-    except (ValueError, StopIteration) as error:
+        return told_size(init.read_bytes())
+    except ValueError as error:
         raise UnsupportedMediaError(f"{init} cannot be read; encode the ladder again", path=str(init)) from error
-    return int.from_bytes(entry[24:26], "big"), int.from_bytes(entry[26:28], "big")

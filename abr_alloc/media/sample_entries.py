@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from abr_alloc.media.boxes import Box
+from abr_alloc.media.boxes import Box, parse_boxes
 from abr_alloc.media.codecs_parameters import nal_units
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "level_of",
     "plain_entry",
     "same_samples",
+    "told_size",
     "with_parameter_sets",
 ]
 
@@ -41,6 +42,19 @@ def entry_of(moov: Box) -> Box:
     if len(entries) != 1:
         raise ValueError(f"it has {len(entries)} sample entries, not 1")
     return entries[0]
+
+
+def told_size(init: bytes) -> tuple[int, int]:
+    """Width and height that an initialisation segment of video tells, pixels.
+
+    Raises:
+        ValueError: it tells none.
+    """
+    moov = next((box for box in parse_boxes(init) if box.kind == b"moov"), None)
+    entry = b"" if moov is None else entry_of(moov).data
+    if len(entry) < 28:
+        raise ValueError("it tells no size")
+    return int.from_bytes(entry[24:26], "big"), int.from_bytes(entry[26:28], "big")
 
 
 def plain_entry(entry: Box) -> Box:

@@ -53,7 +53,7 @@ def test_what_is_joined_again_is_the_same_sound(ffmpeg, encode, tmp_path):
     assert samples[0] == samples[1]
 
 
-@pytest.mark.parametrize("starts_s", [[], [Fraction(0)], [Fraction(0), Fraction(1, 1000)], [Fraction(60)]])
+@pytest.mark.parametrize("starts_s", [[], [Fraction(0)], [Fraction(0), Fraction(60)]])
 def test_times_at_which_no_segment_can_begin_begin_none(ffmpeg, make_media, starts_s, tmp_path):
     cut_audio(ffmpeg, make_media("aac.mp4", *SOUND, *CODECS["aac"], "-b:a", "96k"), starts_s, tmp_path)
     assert len(read_segments(tmp_path)) == 1
