@@ -11,9 +11,11 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
+from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import ExportError, LadderFormatError, UnitError
 from abr_alloc.exporting.hls import master_playlist
 from abr_alloc.exporting.planned import (
@@ -28,11 +30,22 @@ from abr_alloc.exporting.planned import (
 )
 from abr_alloc.exporting.presentation import PLAYLIST_NAME
 from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
+from abr_alloc.software_encoders import SoftwareEncoder
 from abr_alloc.targets import Target
 
-__all__ = ["CLOSED_GOPS", "ffmpeg_script"]
+__all__ = [
+    "AUDIO",
+    "CLOSED_GOPS",
+    "audio_words",
+    "ffmpeg_script",
+    "hls_words",
+    "master_lines",
+    "quoted",
+    "script_head",
+    "software_of",
+]
 
-_AUDIO = tuple(codec.name for codec in AUDIO_CODECS.values() if codec.encoder)
+AUDIO = tuple(codec.name for codec in AUDIO_CODECS.values() if codec.encoder)
 
 _HEAD = """\
 #!/bin/sh
@@ -41,7 +54,7 @@ _HEAD = """\
 #
 # {planned}
 # The film is taken as it is: neither deinterlaced nor cropped. Its first video and first audio track are encoded.
-set -eu
+{about}set -eu
 if [ "$#" -ne 2 ]; then
     echo "usage: sh $0 SOURCE DIR" >&2
     exit 2
@@ -62,37 +75,63 @@ def ffmpeg_script(plan: LadderPlan) -> str:
         ExportError: the ladder has a codec that the script does not encode.
         LadderFormatError: a target is neither a rate nor a CRF.
     """
-    require_codecs(plan.rungs, "the ffmpeg script", tuple(CLOSED_GOPS), _AUDIO)
+    require_codecs(plan.rungs, "the ffmpeg script", tuple(CLOSED_GOPS), AUDIO)
     names = rendition_names(plan.rungs)
     videos, audios = distinct_renditions(plan.rungs)
     groups: list[list[str]] = [["-nostdin", "-y", "-protocol_whitelist", "file,pipe", "-i", "$source"]]
     groups += [_video(n, video, plan) for n, video in enumerate(videos)]
-    groups += [_audio(n, audio) for n, audio in enumerate(audios)]
-    groups += [["-map_metadata", "-1", "-map_chapters", "-1"]]
-    groups += [
-        ["-f", "hls", "-hls_time", _seconds(plan), "-hls_playlist_type", "vod", "-hls_segment_type", "fmp4"],
+    groups += [audio_words(n, audio) for n, audio in enumerate(audios)]
+    groups += hls_words(plan, names, videos, audios, segment_s=plan.segment_s)
+    lines = [" ".join(map(quoted, words)) for words in groups]
+    command = " \\\n    ".join(['"$ffmpeg"', *lines, f"%v/{PLAYLIST_NAME}"])
+    return f"{script_head(plan)}\n{command}\n{master_lines(plan)}"
+
+
+def script_head(plan: LadderPlan, *, about: str = "") -> str:
+    """What begins a script: its usage, and the program, source and folder as variables; with more lines of comment."""
+    return _HEAD.format(title=plan.title, planned=PLANNED_COMMENT.replace("\n", "\n# "), about=about)
+
+
+def master_lines(plan: LadderPlan) -> str:
+    """What writes the master playlist."""
+    # The delimiter is quoted, so nothing in the playlist is expanded; no line of it can be the delimiter alone.
+    master = master_playlist(planned_variants(plan), comment=PLANNED_COMMENT)
+    return f"\ncat > master.m3u8 <<'END_OF_PLAYLIST'\n{master}END_OF_PLAYLIST\n"
+
+
+def hls_words(
+    plan: LadderPlan,
+    names: dict[VideoRendition | AudioRendition, str],
+    videos: list[VideoRendition],
+    audios: list[AudioRendition],
+    *,
+    segment_s: Fraction,
+) -> list[list[str]]:
+    """Words of the output, line by line: a media playlist and segments for every stream."""
+    return [
+        ["-map_metadata", "-1", "-map_chapters", "-1"],
+        ["-f", "hls", "-hls_time", _seconds(segment_s), "-hls_playlist_type", "vod", "-hls_segment_type", "fmp4"],
         ["-hls_flags", "independent_segments", "-start_number", "1"],
         ["-hls_segment_filename", "%v/%05d.m4s", "-var_stream_map", _stream_map(plan, names, videos, audios)],
     ]
-    lines = [" ".join(map(_quoted, words)) for words in groups]
-    command = " \\\n    ".join(['"$ffmpeg"', *lines, f"%v/{PLAYLIST_NAME}"])
-    head = _HEAD.format(title=plan.title, planned=PLANNED_COMMENT.replace("\n", "\n# "))
-    # The delimiter is quoted, so nothing in the playlist is expanded; no line of it can be the delimiter alone.
-    master = master_playlist(planned_variants(plan), comment=PLANNED_COMMENT)
-    return f"{head}\n{command}\n\ncat > master.m3u8 <<'END_OF_PLAYLIST'\n{master}END_OF_PLAYLIST\n"
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
     return f'"{word}"' if word == "$source" else shlex.quote(word)
 
 
-def _seconds(plan: LadderPlan) -> str:
+def _seconds(segment_s: Fraction) -> str:
     # Rounded down, or the key frame that should begin a segment would come a moment too early.
-    return f"{math.floor(1_000_000 * plan.segment_s) / 1_000_000:.10g}"
+    return f"{math.floor(1_000_000 * segment_s) / 1_000_000:.10g}"
 
 
-def _video(n: int, video: VideoRendition, plan: LadderPlan) -> list[str]:
-    encoder, kbps = plan.encoder_of(video), video.bitrate_kbps
+def software_of(video: VideoRendition, plan: LadderPlan) -> tuple[VideoEncoder, SoftwareEncoder]:
+    """The encoder of a rendition, and what of ffmpeg that is.
+
+    Raises:
+        ExportError: it is none that the script has words for.
+    """
+    encoder = plan.encoder_of(video)
     software = encoder.software
     if software is None or software.name != VIDEO_CODECS[video.codec].encoder:
         made = "a command" if encoder.command else encoder.encoder
@@ -100,6 +139,11 @@ def _video(n: int, video: VideoRendition, plan: LadderPlan) -> list[str]:
             f"the ffmpeg script has no words for the encoder {encoder.name!r} ({made}); encode the ladder with "
             "`abr-alloc encode`"
         )
+    return encoder, software
+
+
+def _video(n: int, video: VideoRendition, plan: LadderPlan) -> list[str]:
+    (encoder, software), kbps = software_of(video, plan), video.bitrate_kbps
     level = planned_level(video, plan.fps).name
     words = ["-map", "0:v:0", f"-filter:v:{n}", f"scale={int(video.width_px)}:{int(video.height_px)},setsar=1"]
     words += [f"-r:v:{n}", str(plan.fps), f"-pix_fmt:v:{n}", encoder.pixel_format or "yuv420p"]
@@ -152,9 +196,10 @@ def _rate(n: int, video: VideoRendition) -> list[str]:
     return [f"-crf:v:{n}", f"{crf:g}"]
 
 
-def _audio(n: int, audio: AudioRendition) -> list[str]:
+def audio_words(n: int, audio: AudioRendition, *, source: int = 0) -> list[str]:
+    """Words of the script's audio number n, of the first audio track of an input."""
     codec = AUDIO_CODECS[audio.codec]
-    words = ["-map", "0:a:0", f"-c:a:{n}", codec.encoder]
+    words = ["-map", f"{source}:a:0", f"-c:a:{n}", codec.encoder]
     words += [] if codec.is_lossless else [f"-b:a:{n}", f"{nominal_kbps(audio):.10g}k"]
     return [*words, f"-ac:a:{n}", str(audio.channels), f"-ar:a:{n}", str(SAMPLE_RATE_HZ)]
 

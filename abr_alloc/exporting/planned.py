@@ -163,6 +163,11 @@ class LadderPlan:
         return default_encoder(video.codec)
 
     @property
+    def per_shot(self) -> bool:
+        """Whether its rungs give every scene its own parameters."""
+        return any(rung.video.per_shot for rung in self.rungs)
+
+    @property
     def gop_s(self) -> float:
         """Distance of key frames, seconds."""
         return self.encoder_of(self.rungs[0].video).gop_s
@@ -249,14 +254,24 @@ def planned_level(video: VideoRendition, fps: Fraction) -> Level:
     Raises:
         ExportError: no level of its codec holds it.
     """
-    peak_kbps, buffer_kbit = PEAK_RATIO * video.bitrate_kbps, VBV_RATIO * video.bitrate_kbps
+    held_kbps = max([video.bitrate_kbps, *(shot.bitrate_kbps for shot in video.shots)])
+    peak_kbps, buffer_kbit = PEAK_RATIO * held_kbps, VBV_RATIO * held_kbps
     return video_level(video.codec, int(video.width_px), int(video.height_px), fps, peak_kbps, buffer_kbit)
+
+
+def _peak_kbps(video: VideoRendition, rungs: Iterable[Rung]) -> float:
+    """Largest rate over a segment. Scenes without a prediction of it peak as any rendition does, above the dearest."""
+    proof = next((rung.shot_proof for rung in rungs if rung.video == video), None)
+    if proof is not None and proof.peak_kbps is not None:
+        return proof.peak_kbps
+    return PEAK_RATIO * max([video.bitrate_kbps, *(shot.bitrate_kbps for shot in video.shots)])
 
 
 def planned_variants(plan: LadderPlan) -> list[Variant]:
     """The pairs of a ladder as they will be delivered, with planned rates.
 
-    Rates hold the container's overhead. A video stream peaks at `PEAK_RATIO` times its rate, audio at its own.
+    Rates hold the container's overhead. A video stream peaks at `PEAK_RATIO` times its rate, or as its ladder predicts
+    where its scenes have parameters of their own; audio at its own.
 
     Raises:
         LadderFormatError: a codec or a target is none that a ladder can hold.
@@ -272,7 +287,7 @@ def planned_variants(plan: LadderPlan) -> list[Variant]:
             width_px=int(v.width_px),
             height_px=int(v.height_px),
             fps=plan.fps,
-            peak_bits_per_s=PEAK_RATIO * v.bitrate_kbps * bits,
+            peak_bits_per_s=_peak_kbps(v, plan.rungs) * bits,
             average_bits_per_s=v.bitrate_kbps * bits,
         )
         for v in videos

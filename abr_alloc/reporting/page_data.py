@@ -25,7 +25,6 @@ from abr_alloc.allocation.validity import audio_range_kbps
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.reporting.budget_sweep import ScenePair, TitleStop, mean_rates_kbps, stops_per_scene, stops_per_title
 from abr_alloc.reporting.isolines import iso_lines, place_labels
-from abr_alloc.reporting.shot_data import shots_object
 
 __all__ = ["title_data"]
 
@@ -212,7 +211,6 @@ def _ladder(found: TitleLadder, title: str) -> dict[str, Any]:
     shared = bool(found.ladder.rungs[0].titles)
     return {
         **_rungs(found.ladder, title),
-        "shots": shots_object(found.ladder),
         "cost": _cost(found.cost),
         "shared": found.ladder.title if shared else "",
         "network": found.ladder.network,

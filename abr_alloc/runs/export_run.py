@@ -19,6 +19,7 @@ from abr_alloc.exporting.ffmpeg_script import ffmpeg_script
 from abr_alloc.exporting.hls import master_playlist
 from abr_alloc.exporting.mediaconvert import mediaconvert_job
 from abr_alloc.exporting.planned import PLANNED_COMMENT, LadderPlan, load_plan, planned_variants
+from abr_alloc.exporting.shot_script import shot_script
 from abr_alloc.formats.ladder_file import read_designed
 from abr_alloc.writing import replace_file
 
@@ -106,6 +107,11 @@ def export_plan(plan: LadderPlan, format: str) -> Exported:
     Raises:
         ExportError: the format cannot take the ladder, or something about the title is not known.
     """
+    if format in _OWN_ENCODERS and plan.per_shot:
+        raise ExportError(
+            f"{format} asks one rate of a whole title, and the ladder of {plan.title!r} gives every scene its own "
+            "parameters; export it as ffmpeg, encode it with `abr-alloc encode`, or design one without `per_shot`"
+        )
     if format in _OWN_ENCODERS:
         names = [plan.encoder_of(rung.video) for rung in plan.rungs]
         named = dict.fromkeys(encoder.name for encoder in names if not encoder.is_usual)
@@ -151,6 +157,10 @@ def _dash(plan: LadderPlan) -> str:
     return dash_manifest(planned_variants(plan), plan.duration_s, segment_s=plan.segment_s, comment=comment)
 
 
+def _ffmpeg(plan: LadderPlan) -> str:
+    return shot_script(plan) if plan.per_shot else ffmpeg_script(plan)
+
+
 def _mediaconvert(plan: LadderPlan) -> str:
     return json_text(mediaconvert_job(plan))
 
@@ -158,7 +168,7 @@ def _mediaconvert(plan: LadderPlan) -> str:
 _WRITERS: dict[str, Callable[[LadderPlan], str]] = {
     "hls": _hls,
     "dash": _dash,
-    "ffmpeg": ffmpeg_script,
+    "ffmpeg": _ffmpeg,
     "mediaconvert": _mediaconvert,
 }
 _OWN_ENCODERS = ("mediaconvert", "shaka-streamer")

@@ -186,6 +186,11 @@ def find_reference(name: str) -> ReferenceLadder:
         raise LadderFormatError(
             f"{name} holds {len(ladders)} ladders; compare with a file of one (-o FOLDER writes them)"
         )
+    if any(rung.video.per_shot for rung in ladders[0].rungs):
+        raise LadderFormatError(
+            f"{name} gives every scene its own parameters, and a fixed ladder has one target per rung; compare the other "
+            "way round: design with `per_shot` and `compare` a ladder of one target per rung"
+        )
     return as_reference(ladders[0], Path(name).stem)
 
 

@@ -22,9 +22,11 @@ from abr_alloc.reporting.about import about_data
 from abr_alloc.reporting.budget_sweep import budget_stops
 from abr_alloc.reporting.page import render_page
 from abr_alloc.reporting.page_data import title_data
+from abr_alloc.reporting.shot_data import shots_object
 from abr_alloc.runs.audit_run import Audits
 from abr_alloc.runs.catalogue_run import table_of
 from abr_alloc.runs.feedback import Feedback
+from abr_alloc.runs.ladder_run import encoders_in
 from abr_alloc.runs.shared_model import as_model
 from abr_alloc.runs.shown_ladders import find_ladders
 from abr_alloc.table.table import FeatureTable
@@ -110,7 +112,7 @@ def report(
     start_kbps = budgets[0] if budgets else middling
     stops = budget_stops(surfaces, [start_kbps, *budgets])
     audits = {} if audit is None else {one.title: title_object(one) for one in audit}
-    pages = []
+    pages, encoders = [], encoders_in(table)
     with feedback.stage("first title") as update:
         for title, scenes, planned in zip(names, titles, by_title(surfaces), strict=True):
             designed = ladder_of(scenes)
@@ -128,6 +130,7 @@ def report(
                     thumbnails=_thumbnails(files[title], scenes, ffmpeg) if title in files else {},
                     warnings=_warnings(scenes, designed, model, _rows_of(table, title)),
                 )
+                | {"shots": None if isinstance(designed, str) else shots_object(designed.ladder, scenes, encoders)}
             )
             update(len(pages), len(titles), title)
     about = about_data(

@@ -4,7 +4,7 @@ const ofScene = (words, s) => (words.length === 1 ? words[0] : words[s]);
 // Until somebody chooses: what a player takes with the budget that the page opens at.
 const chosenShots = (shots) => shots.rungs.find((own) => own.rung === state.rung) ?? shots.rungs.findLast((own) => own.total_kbps <= about.budgets_kbps[about.start]) ?? shots.rungs[0];
 // A single scene has nothing to spread its rate over.
-const shotsOf = ({ ladder }) => (ladder?.shots?.start_s.length > 1 ? ladder.shots : null);
+const shotsOf = ({ shots }) => (shots?.start_s.length > 1 ? shots : null);
 const endOf = (shots, s) => shots.start_s[s + 1] ?? shots.end_s;
 const sum = (values) => values.reduce((one, other) => one + other, 0);
 
@@ -55,7 +55,7 @@ function shotText(title, shots, own) {
   }
   const { proof, plain } = own;
   if (plain) {
-    said.push(`One target for the whole title, ${plain.target}, comes to the same mean rate: AVQ ${mos(meanOf(shots, plain.avq_mos))} instead of ${mos(meanOf(shots, own.avq_mos))}, the worst scene ${mos(Math.min(...plain.avq_mos))} instead of ${mos(own.avq_mos[worst])}.`);
+    said.push(`One target for the whole title, ${plain.target}, comes to ${rate(meanOf(shots, plain.kbps))} on average: AVQ ${mos(meanOf(shots, plain.avq_mos))} instead of ${mos(meanOf(shots, own.avq_mos))}, the worst scene ${mos(Math.min(...plain.avq_mos))} instead of ${mos(own.avq_mos[worst])}.`);
   }
   if (proof) {
     said.push(`${proof.gap_mos < 0.0005 ? "No other split of this rate over the scenes pools higher" : `No other split of this rate over the scenes pools higher by more than ${proof.gap_mos.toFixed(3)} MOS`} (${proof.pool} over time).`);
@@ -83,7 +83,7 @@ function showShots(title) {
     return element("option", { value: String(rung), selected: rung === own.rung ? "" : null }, `${rung}: ${videoText(video)} + ${audioText(audio)}`);
   }));
   byId("shot-text").textContent = shotText(title, shots, own);
-  byId("shot-caption").textContent = `Thick: this rung; dotted: its mean; thin, with their numbers: the other rungs.${own.plain ? ` Dashed: one target for the whole title, ${own.plain.target}, at the same mean rate.` : ""}`;
+  byId("shot-caption").textContent = `Thick: this rung; dotted: its mean; thin, with their numbers: the other rungs.${own.plain ? ` Dashed: one target for the whole title, ${own.plain.target},, at nearly the same mean rate.` : ""}`;
   byId("shot-table").replaceChildren(shotTable(shots, own));
 }
 
