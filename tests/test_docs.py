@@ -140,6 +140,10 @@ def test_the_table_of_columns_is_what_is_declared() -> None:
         ["relevance", str(EXAMPLE), "--json"],
         [*("audit", str(EXAMPLE), "--ladder", str(EXAMPLE.with_name("shipped_ladder.csv"))), *ONE_TITLE, "--json"],
         ["ladder", str(EXAMPLE), "--compare", "apple-hls-avc", "--json"],
+        [
+            *("ladder", str(EXAMPLE), "--title", "tos-battle-action-332p", "--per-shot", "--max-step", "0.5"),
+            *("--rungs", "2", "--round", "100", "--json"),
+        ],
         ["ladder", str(EXAMPLE), "--shared", "--rungs", "auto", "--json"],
         ["evaluate", "svr-8f", str(EXAMPLE), "--json"],
         ["doctor", "--json"],

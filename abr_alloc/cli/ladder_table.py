@@ -32,10 +32,10 @@ def ladder_text(
     """A table per title, its comparison, and how to read them."""
     told = (
         "played: share of the audience that has the bandwidth for this rung and not for the next. AVQ: predicted MOS "
-        f"1-5 (model {model_name}) with an estimated 90 % interval. VMAF: of the video alone, 0-100. ~: a rate between "
-        "the two probes named, where both are interpolated (docs/ladders.md)."
+        f"1-5 (model {model_name}) with an estimated 90 % interval. VMAF: of the video alone, 0-100. "
     )
-    told += shots_note([found.ladder for found in ladders])
+    shots = shots_note([found.ladder for found in ladders])
+    told += shots or "~: a rate between the two probes named, where both are interpolated (docs/ladders.md)."
     if any(has_strong_upscaling(found.ladder) for found in ladders):
         told += UPSCALING_NOTE
     if prices is not None:

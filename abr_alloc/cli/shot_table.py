@@ -20,8 +20,8 @@ def shots_note(ladders: Sequence[Ladder]) -> str:
     if not proofs:
         return ""
     told = (
-        " crf=a-b: from scene to scene, at the mean rate ~, interpolated between the probes of every scene. worst: AVQ "
-        "of the worst scene."
+        "crf=a-b: what scenes are asked for; ~: their mean rate, interpolated between the probes of each "
+        "(docs/ladders.md). worst: AVQ of the worst scene."
     )
     if any(proof.peak_kbps is not None for proof in proofs):
         told += " peak: kbps of the video over its dearest 6 seconds."

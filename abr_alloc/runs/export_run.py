@@ -110,7 +110,7 @@ def export_plan(plan: LadderPlan, format: str) -> Exported:
     if format in _OWN_ENCODERS and plan.per_shot:
         raise ExportError(
             f"{format} asks one rate of a whole title, and the ladder of {plan.title!r} gives every scene its own "
-            "parameters; export it as ffmpeg, encode it with `abr-alloc encode`, or design one without `per_shot`"
+            "parameters; export it as ffmpeg, encode it with `abr-alloc encode`, or design one without `shots`"
         )
     if format in _OWN_ENCODERS:
         names = [plan.encoder_of(rung.video) for rung in plan.rungs]

@@ -188,8 +188,8 @@ def find_reference(name: str) -> ReferenceLadder:
         )
     if any(rung.video.per_shot for rung in ladders[0].rungs):
         raise LadderFormatError(
-            f"{name} gives every scene its own parameters, and a fixed ladder has one target per rung; compare the other "
-            "way round: design with `per_shot` and `compare` a ladder of one target per rung"
+            f"{name} gives every scene its own parameters, and a fixed ladder has one target per rung; compare the "
+            "other way round: design with `shots`, and `compare` a ladder of one target per rung"
         )
     return as_reference(ladders[0], Path(name).stem)
 
