@@ -52,6 +52,11 @@ def read_ladder_rows(path: Path) -> tuple[GivenLadder, ...]:
         try:
             if len(cells) > len(names):
                 raise ValueError(f"{len(cells)} cells below {len(names)} columns; quote texts with commas")
+            if "num_shots" in names and dict(zip(names, cells, strict=False)).get("num_shots") not in (None, "", "0"):
+                raise ValueError(
+                    "it gives every scene its own parameters (num_shots), and a ladder is judged here by one target "
+                    "per rung; encode it, and give the master playlist of what was delivered"
+                )
             row = {name: value for name, value in zip(names, cells, strict=False) if name in COLUMNS and value}
             ladders.setdefault(row.get("title", ""), []).append(_rung(row, f"line {line}"))
         except ValueError as error:

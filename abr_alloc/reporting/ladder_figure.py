@@ -1,4 +1,7 @@
-"""A picture of ladders: what a player with a bandwidth gets, beside a fixed ladder: AVQ, VMAF and audio."""
+"""A picture of ladders: what a player with a bandwidth gets, beside a fixed ladder: AVQ, VMAF and audio.
+
+Below a ladder whose rungs give every scene its own parameters: what they spend and give over time.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,30 @@ from matplotlib.figure import Figure
 
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.rung import Ladder, Rung
+from abr_alloc.reporting.shot_figure import draw_shots
 from abr_alloc.reporting.style import CHOSEN, DIGITS, INK, MAX_PANELS, MUTED, heading, tidy, use_rates
 
 __all__ = ["draw_ladders"]
 
 
 def draw_ladders(ladders: Sequence[TitleLadder]) -> Figure:
-    """Three panels per ladder over the bandwidth: AVQ, VMAF and audio rate, as staircases; at most 40 are drawn."""
+    """Three panels per ladder over the bandwidth: AVQ, VMAF and audio rate, as staircases; at most 40 are drawn.
+
+    A ladder with several shots has two more, over time.
+    """
     drawn = ladders[:MAX_PANELS]
     left_out = f" ({len(ladders) - len(drawn)} more not drawn)" if len(ladders) > len(drawn) else ""
-    figure = Figure(figsize=(13.0, 0.6 + 2.9 * len(drawn)), layout="constrained")
+    num_rows = len(drawn) + sum(map(_has_shots, drawn))
+    figure = Figure(figsize=(13.0, 0.6 + 2.9 * num_rows), layout="constrained")
     figure.suptitle(f"What a player with a bandwidth gets{left_out}", fontsize=11)
-    for row, found in zip(figure.subplots(len(drawn), len(_PANELS), squeeze=False), drawn, strict=True):
+    grid, place = figure.add_gridspec(num_rows, 2 * len(_PANELS)), 0
+    for found in drawn:
+        row = [figure.add_subplot(grid[place, 2 * i : 2 * i + 2]) for i in range(len(_PANELS))]
+        place += 1
+        if _has_shots(found):
+            over_time = [figure.add_subplot(grid[place, 3 * i : 3 * i + 3]) for i in range(2)]
+            draw_shots(*over_time, found.ladder)
+            place += 1
         fixed = found.comparison
         most = 1.3 * max(
             rung.total_kbps for ladder in [found.ladder, *([fixed.ladder] if fixed else [])] for rung in ladder.rungs
@@ -46,6 +61,10 @@ _PANELS: dict[str, Callable[[Rung], float | None]] = {
     "VMAF": lambda rung: rung.video.vmaf,
     "audio (kbps)": lambda rung: rung.audio.bitrate_kbps,
 }
+
+
+def _has_shots(found: TitleLadder) -> bool:
+    return any(len(rung.video.shots) > 1 for rung in found.ladder.rungs)
 
 
 def _expected(found: TitleLadder) -> str:

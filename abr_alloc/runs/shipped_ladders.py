@@ -106,9 +106,15 @@ def _read(path: Path, overhead: float, within: Path | None) -> Sequence[GivenLad
     if suffix == ".csv":
         return read_ladder_rows(path)
     if suffix == ".json":
+        ladders = read_ladders(path)
+        if any(rung.video.per_shot for ladder in ladders for rung in ladder.rungs):
+            raise LadderFormatError(
+                f"{path} gives every scene its own parameters, and a ladder is judged here by one target per rung; "
+                "encode it, and judge the master playlist of what was delivered"
+            )
         return [
             given_of(ladder, path.name, title)
-            for ladder in read_ladders(path)
+            for ladder in ladders
             for title in [at.title for at in ladder.rungs[0].titles] or [ladder.title]
         ]
     raise LadderFormatError(f"{path} is no ladder; give {', '.join(_KINDS)}, or a folder of them")
