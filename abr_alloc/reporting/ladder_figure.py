@@ -35,7 +35,7 @@ def draw_ladders(ladders: Sequence[TitleLadder]) -> Figure:
         place += 1
         if _has_shots(found):
             over_time = [figure.add_subplot(grid[place, 3 * i : 3 * i + 3]) for i in range(2)]
-            draw_shots(*over_time, found.ladder)
+            draw_shots(over_time[0], over_time[1], found.ladder)
             place += 1
         fixed = found.comparison
         most = 1.3 * max(
