@@ -37,6 +37,7 @@ __all__ = [
     "highest_pooled",
     "is_additive",
     "optimise",
+    "optimise_floors",
     "scene_values",
 ]
 
@@ -124,7 +125,7 @@ def optimise(
     if candidates.least_kbps() > budget_kbps * (1.0 + FIT):
         return None
     if not is_additive(pool):
-        return _highest_floor(candidates, budget_kbps, 0.0 if pool == "min" else LOW_SHARE, beat_mos, deadline)
+        return _highest_floor(_Floors(candidates, pool, deadline), budget_kbps, beat_mos)
     d = candidates.time_share[:, None]
     values = scene_values(candidates.avq_mos, pool) * d
     floor = -1.0 / beat_mos if pool == "harmonic" and beat_mos > 0.0 else beat_mos
@@ -136,6 +137,16 @@ def optimise(
     pooled = -1.0 / found.value
     # d(1 / u) = -du / u^2
     return _optimum(candidates, found, pooled, -1.0 / found.bound, found.price * pooled**2)
+
+
+def optimise_floors(candidates: Candidates, budgets_kbps: Floats, pool: str) -> list[Optimum | None]:
+    """The same for many budgets, (C,), of a pool that is a floor: what holding one costs is worked out once for all."""
+    floors = _Floors(candidates, pool, math.inf)
+    least = candidates.least_kbps()
+    return [
+        None if least > budget * (1.0 + FIT) else _highest_floor(floors, budget, -math.inf)
+        for budget in budgets_kbps.tolist()
+    ]
 
 
 def is_additive(pool: str) -> bool:
@@ -183,11 +194,8 @@ def _optimum(
     )
 
 
-def _highest_floor(
-    candidates: Candidates, budget_kbps: float, low_share: float, beat_mos: float, deadline: float
-) -> Optimum | None:
-    levels = np.unique(candidates.avq_mos[np.isfinite(candidates.avq_mos)])
-    floors = _Floors(candidates, low_share, levels, deadline)
+def _highest_floor(floors: _Floors, budget_kbps: float, beat_mos: float) -> Optimum | None:
+    candidates, levels, deadline = floors.candidates, floors.levels, floors.deadline
     reached, ruled_out = floors.highest(budget_kbps, at_least=beat_mos)
     level = float(levels[reached])
     # Under the floor, the highest mean; scenes that were let go keep no floor.
@@ -199,7 +207,7 @@ def _highest_floor(
         found = _cheapest(under)
     # What the choice holds: the level, or more where the bisection was cut short.
     avq = under.avq_mos[np.arange(len(found.choice)), found.choice]
-    level = held_level(avq, under.time_share, low_share)
+    level = held_level(avq, under.time_share, floors.low_share)
     more = level
     if time.monotonic() <= deadline:
         more = float(levels[floors.highest(budget_kbps * (1.0 + _PRICE_STEP), at_least=level)[0]])
@@ -217,23 +225,26 @@ def held_level(avq_mos: Floats, time_share: Floats, low_share: float) -> float:
 class _Floors:
     """What it costs to hold a floor for all but `low_share` of the time."""
 
-    def __init__(self, candidates: Candidates, low_share: float, levels: Floats, deadline: float) -> None:
-        self._candidates, self._low_share = candidates, low_share
-        self._levels, self._deadline = levels, deadline
+    def __init__(self, candidates: Candidates, pool: str, deadline: float) -> None:
+        self.candidates, self.deadline = candidates, deadline
+        self.low_share = 0.0 if pool == "min" else LOW_SHARE
+        self.levels: Floats = np.unique(candidates.avq_mos[np.isfinite(candidates.avq_mos)])
         self._least = candidates.time_share * candidates.kbps.min(axis=1)
+        self._let_go: dict[float, npt.NDArray[np.bool_]] = {}
+        """Scenes let go, by level: no budget changes which save most."""
 
     def highest(self, budget_kbps: float, *, at_least: float) -> tuple[int, int]:
         """Index of the highest level that the budget holds, and of the lowest that is proven out of reach.
 
         The lowest level is held by every choice. A level known to be too low to matter is tried first.
         """
-        low, high = 0, len(self._levels)
-        middle = int(np.searchsorted(self._levels, at_least))
+        low, high = 0, len(self.levels)
+        middle = int(np.searchsorted(self.levels, at_least))
         while high - low > 1:
-            if time.monotonic() > self._deadline:
+            if time.monotonic() > self.deadline:
                 break
             middle = middle if low < middle < high else (low + high) // 2
-            if self._is_held(float(self._levels[middle]), budget_kbps):
+            if self._is_held(float(self.levels[middle]), budget_kbps):
                 low = middle
             else:
                 high = middle
@@ -245,7 +256,7 @@ class _Floors:
 
     def _lifted(self, level: float) -> Floats:
         """Least weighted rate of every scene at or above a level; inf where it has none."""
-        c = self._candidates
+        c = self.candidates
         result: Floats = c.time_share * np.where(c.avq_mos >= level, c.kbps, np.inf).min(axis=1)
         return result
 
@@ -256,11 +267,17 @@ class _Floors:
         """Scenes that are best left below a level, (S,): those that save most within the share of the time."""
         lifted = self._lifted(level)
         none = np.zeros(len(lifted), dtype=np.bool_)
-        if self._low_share == 0.0 or lifted.sum() <= budget_kbps:
+        if self.low_share == 0.0 or lifted.sum() <= budget_kbps:
             return none
+        if level not in self._let_go:
+            self._let_go[level] = self._saving_most(lifted)
+        return self._let_go[level]
+
+    def _saving_most(self, lifted: Floats) -> npt.NDArray[np.bool_]:
+        none = np.zeros(len(lifted), dtype=np.bool_)
         out_of_reach = ~np.isfinite(lifted)
-        share = self._candidates.time_share
-        room = self._low_share * (1.0 + FIT) - float(share[out_of_reach].sum())
+        share = self.candidates.time_share
+        room = self.low_share * (1.0 + FIT) - float(share[out_of_reach].sum())
         if room < 0.0:
             return none
         saving = np.where(out_of_reach, 0.0, lifted - self._least)

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from abr_alloc.allocation.pooling import Candidates, is_additive, optimise, scene_values
+from abr_alloc.allocation.pooling import Candidates, is_additive, optimise, optimise_floors, scene_values
 from abr_alloc.allocation.relaxation import Choice, Floats, relax, total
 from abr_alloc.allocation.shot_chain import StepChain
 from abr_alloc.allocation.shot_frontier import Frontier, find_frontier
@@ -132,9 +132,7 @@ def _find(problem: ShotProblem, budgets_kbps: Floats, floors_mos: Floats, allowe
             return floor_chains(problem, chain, budgets_kbps, masks)
         return best_chains(problem, chain, budgets_kbps, floors_mos, masks)
     if not is_additive(problem.pool):
-        return [
-            _floor(problem, b, None if allowed is None else allowed[c]) for c, b in enumerate(budgets_kbps.tolist())
-        ]
+        return _on_floors(problem, budgets_kbps, allowed)
     if allowed is None:
         return _on_frontier(problem, budgets_kbps, floors_mos)
     return [_relaxed(problem, b, allowed[c]) for c, b in enumerate(budgets_kbps.tolist())]
@@ -181,13 +179,22 @@ def _relaxed(problem: ShotProblem, budget_kbps: float, allowed: Bools) -> Found 
     return Found(choice, relaxed.price * pooled_slope(problem, choice), lambda _: math.inf)
 
 
-def _floor(problem: ShotProblem, budget_kbps: float, allowed: Bools | None) -> Found | None:
-    """A floor without steps."""
+def _on_floors(problem: ShotProblem, budgets_kbps: Floats, allowed: Bools | None) -> list[Found | None]:
+    """Floors without steps."""
     c = problem.candidates
-    if allowed is not None:
-        avq, kbps = np.where(allowed, c.avq_mos, -np.inf), np.where(allowed, c.kbps, np.inf)
-        c = Candidates(avq_mos=avq, kbps=kbps, time_share=c.time_share)
-    optimum = optimise(c, budget_kbps, problem.pool)
-    if optimum is None:
-        return None
-    return Found(optimum.choice, optimum.price_mos_per_kbps, lambda _: optimum.upper_bound_mos)
+    if allowed is None:
+        optima = optimise_floors(c, budgets_kbps, problem.pool)
+    else:
+        own = [
+            Candidates(
+                avq_mos=np.where(mask, c.avq_mos, -np.inf),
+                kbps=np.where(mask, c.kbps, np.inf),
+                time_share=c.time_share,
+            )
+            for mask in allowed
+        ]
+        optima = [optimise(o, budget, problem.pool) for o, budget in zip(own, budgets_kbps.tolist(), strict=True)]
+    return [
+        None if o is None else Found(o.choice, o.price_mos_per_kbps, lambda _, o=o: o.upper_bound_mos)  # type: ignore[misc]
+        for o in optima
+    ]
