@@ -46,6 +46,7 @@ NOT_RUN = {
     "dask scheduler": CLUSTER,
     "dask worker": CLUSTER,
     "abr-alloc extract *.mp4 -o tables/": CLUSTER,
+    "abr-alloc encode /mnt/films/film.mp4": CLUSTER,
     "abr-alloc extract s3://": CLUSTER,
     "abr-alloc plan s3://": CLUSTER,
     "abr-alloc extract AUDIO...": CLIPS,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from abr_alloc import defaults
 from abr_alloc.arguments import require_number
 from abr_alloc.exporting.presentation import Variant
-from abr_alloc.formats.delivery_record import Delivery
+from abr_alloc.formats.delivery_record import Delivery, PlannedRung
 
 __all__ = ["LadderDeviation", "RungDeviation", "Tolerance", "compare_rungs"]
 
@@ -147,7 +148,7 @@ def compare_rungs(
                 measured_mos=avq_mos.get((rung.video, rung.audio)),
                 predicted_vmaf=rung.vmaf,
                 measured_vmaf=(vmaf or {}).get(rung.video),
-                predicted_scenes_mos=rung.shots_mos,
+                predicted_scenes_mos=_scenes_mos(delivery, rung),
                 measured_scenes_mos=(scenes_mos or {}).get((rung.video, rung.audio), ()),
                 window_peak_kbps=(window_peaks_kbps or {}).get(rung.video),
             )
@@ -155,3 +156,18 @@ def compare_rungs(
         ),
         promised_peak_kbps=delivery.peak_kbps,
     )
+
+
+def _scenes_mos(delivery: Delivery, rung: PlannedRung) -> tuple[float, ...]:
+    """AVQ of every scene of a rung, by its shots: mostly one, more where some are too short to be compared."""
+    if not rung.shots_mos:
+        return ()
+    shots = delivery.video(rung.video).shots
+    found = []
+    for start_s, end_s in delivery.scenes_s:
+        first, end = (round(at_s * Fraction(delivery.fps)) for at_s in (start_s, end_s))
+        inside = [
+            (mos, s.num_frames) for mos, s in zip(rung.shots_mos, shots, strict=True) if first <= s.first_frame < end
+        ]
+        found.append(sum(mos * frames for mos, frames in inside) / max(1, sum(frames for _, frames in inside)))
+    return tuple(found)

@@ -228,9 +228,9 @@ def refine_delivery(encoded: EncodeResult, tolerance: Tolerance, feedback: Feedb
 def _scenes_s(chosen: ChosenLadder, scan: CachedScan, info: MediaInfo) -> list[tuple[float, float]]:
     """The scenes over which the ladder's AVQ was predicted; the source's own where it was made from another file."""
     shots_s = shot_spans_s([rung.video for rung in chosen.ladder.rungs])
-    if shots_s:
-        return shots_s
-    if chosen.facts is not None:
+    if chosen.facts is not None and not shots_s:
         return list(chosen.facts.scenes_s)
-    scenes = split_scenes(chosen.ladder.title, scan.num_frames, scan.cuts, info.fps)
+    # Shots that are too short to be compared by their sound are looked at with their neighbours.
+    cuts = [round(start_s * info.fps) for start_s, _ in shots_s[1:]] if shots_s else scan.cuts
+    scenes = split_scenes(chosen.ladder.title, scan.num_frames, cuts, info.fps)
     return [(scene.start_s, scene.end_s) for scene in scenes]

@@ -158,6 +158,29 @@ def test_another_file_than_the_ladders_is_refused(clip, cut_film, ladder, run_co
     assert not (tmp_path / "out").exists()
 
 
+# Measured and refined.
+
+
+def test_pictures_that_change_in_size_are_measured_frame_by_frame_and_rates_refined(
+    cut_film, write_shot_ladder, run_command, in_threads, tmp_path
+):
+    """The flash is too short to be compared by its sound, so it is looked at with its neighbour."""
+    pair = ("96x54 26 160x90:26 24 26 + aac 32", "160x90 22 22 96x54:20 24 + aac 64")
+    words = ("encode", cut_film, "--ladder", write_shot_ladder(cut_film, *pair), "-o", tmp_path / "out", "--jobs", "2")
+    assert run_command(*words).code == 0
+    before = verified(run_command, tmp_path / "out", cut_film)["rungs"]
+    assert [len(rung["predicted_scenes_mos"]) for rung in before] == [3, 3]
+    assert all(len(rung["measured_scenes_mos"]) == 3 and rung["measured_vmaf"] > 60 for rung in before)
+    outcome = run_command(*words, "--refine")
+    assert outcome.code == 1, "rates were invented, and so was AVQ"
+    assert "Encoded again:" in outcome.stdout and "peak of" in outcome.stdout
+    after = verified(run_command, tmp_path / "out", cut_film)["rungs"]
+    asked = [[shot["corrected"] for shot in video["shots"]] for video in record(tmp_path / "out")["videos"]]
+    assert all(len(set(shots)) > 1 for shots in asked)
+    for was, now in zip(before, after, strict=True):
+        assert abs(now["rate_deviation"]) < abs(was["rate_deviation"])
+
+
 # The promise of a peak.
 
 
@@ -185,8 +208,10 @@ def record(folder: Path) -> dict:
     return json.loads((folder / "delivery.json").read_text())
 
 
-def verified(run_command, folder: Path) -> dict:
-    """What `verify` says without its source."""
-    path = folder / "delivery.json"
-    path.write_text(json.dumps(record(folder) | {"source": "absent.mkv"}))
-    return json.loads(run_command("verify", folder, "--json").stdout)
+def verified(run_command, folder: Path, source: Path | None = None) -> dict:
+    """What `verify` says; without its source nothing is decoded."""
+    if source is None:
+        path = folder / "delivery.json"
+        path.write_text(json.dumps(record(folder) | {"source": "absent.mkv"}))
+    given = () if source is None else ("--source", source, "--jobs", "2")
+    return json.loads(run_command("verify", folder, "--json", *given).stdout)
