@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import merge_scenes
@@ -24,7 +27,7 @@ from abr_alloc.measure.extract import Progress
 from abr_alloc.measure.looks import NORMALISATION
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
 from abr_alloc.measure.tasks import audio_score_key, packet_times, video_entry
-from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, measure_video
+from abr_alloc.measure.video import FRAME_METRICS, VIDEO_FEATURE_VERSION, measure_video
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.part import Part
@@ -50,6 +53,8 @@ class Scores:
     """VMAF by name of the video, mean over the title's time."""
     scenes_mos: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
     """AVQ of every scene by names of video and audio, MOS."""
+    frames_vmaf: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    """VMAF of every frame by name of the video, (F,)."""
 
 
 def _stream_hash(folder: Path) -> str:
@@ -223,6 +228,7 @@ def measure_pairs(
         for order in delivery.videos
     ]
     rows: list[dict[str, Any]] = []
+    frames_vmaf: dict[str, npt.NDArray[np.float64]] = {}
     with cache.work_dir() as work_dir, LocalWorkers(jobs) as workers:
         pcm = work_dir / "audio.f32"
         audios = [
@@ -246,11 +252,13 @@ def measure_pairs(
             )
             entry = cache.require(video.key)
             rows += [video_row(info, target, scene, entry) for scene in scenes]
+            frames_vmaf[order.name] = entry["values"][:, FRAME_METRICS.index("vmaf")]
         for audio in audios:
             times = packet_times(read_packets(audio.joined))
             rows += [audio_row(audio.target, s.scene, times, cache.require(s.key(audio))) for s in scores]
     weights_s = {str(i): weight for i, weight in enumerate(delivery.weights_s)}
-    yield _predict(rows, {delivery.title: weights_s} if weights_s else {}, model)
+    found = _predict(rows, {delivery.title: weights_s} if weights_s else {}, model)
+    yield replace(found, frames_vmaf=frames_vmaf)
 
 
 def _join(order: AudioOrder, folder: Path, ffmpeg: FFmpeg, path: Path) -> _DeliveredAudio:

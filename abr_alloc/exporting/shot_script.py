@@ -185,7 +185,7 @@ def _video(n: int, video: VideoRendition, plan: LadderPlan) -> str:
     ]
     option = f"{software.params_option}:v"
     own = closed[closed.index(option) + 1] if option in closed else ""
-    params = ":".join(filter(None, (encoder.params, own, software.shot.params)))
+    params = ":".join(filter(None, (encoder.params, own, software.shot_params)))
     if option in closed:
         at = closed.index(option)
         del closed[at : at + 2]
