@@ -34,8 +34,8 @@ def draw_ladders(ladders: Sequence[TitleLadder]) -> Figure:
         row = [figure.add_subplot(grid[place, 2 * i : 2 * i + 2]) for i in range(len(_PANELS))]
         place += 1
         if _has_shots(found):
-            over_time = [figure.add_subplot(grid[place, 3 * i : 3 * i + 3]) for i in range(2)]
-            draw_shots(over_time[0], over_time[1], found.ladder)
+            rates, quality = (figure.add_subplot(grid[place, 3 * i : 3 * i + 3]) for i in range(2))
+            draw_shots(rates, quality, found.ladder)
             place += 1
         fixed = found.comparison
         most = 1.3 * max(

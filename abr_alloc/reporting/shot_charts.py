@@ -16,23 +16,19 @@ __all__ = ["shot_chart_specs"]
 
 _LABELS_PX = 34
 """Room for the numbers of either chart, so that scenes lie one below the other."""
-_CLOCK = "floor(datum.value / 60) + ':' + format(datum.value % 60, '02d')"
-_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
-_STEP = "".join(f"domain('x')[1] < {14 * step} ? {step} : " for step in _STEPS_S) + "3600"
-_TICKS = f"sequence(0, domain('x')[1], {_STEP})"
-"""About a dozen whole seconds or minutes."""
+_CLOCK = "floor(datum.value / 60000) + ':' + utcFormat(datum.value, '%S')"
 
 
 def _over_time(field: str, title: str, scale: alt.Scale, axis: alt.Axis) -> alt.LayerChart:
     """A number of every scene as steps over the title's time."""
     x = alt.X(
-        "at_s:Q",
+        "at_ms:T",
         title="time",
-        scale=alt.Scale(nice=False),
-        axis=alt.Axis(labelExpr=_CLOCK, values=alt.ExprRef(_TICKS), grid=False, labelOverlap="greedy"),
+        scale=alt.Scale(type="utc", nice=False),  # whose ticks are whole seconds and minutes
+        axis=alt.Axis(labelExpr=_CLOCK, grid=False, labelOverlap="greedy"),
     )
     y = alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis)
-    lines = alt.Chart(alt.NamedData("shots")).encode(x=x, y=y, detail="rung:N", order="at_s:Q")
+    lines = alt.Chart(alt.NamedData("shots")).encode(x=x, y=y, detail="rung:N", order="at_ms:T")
     others = lines.transform_filter("datum.role == 'other'").mark_line(
         interpolate="step-after", color=MUTED, strokeWidth=1, opacity=0.5
     )
@@ -54,7 +50,7 @@ def _over_time(field: str, title: str, scale: alt.Scale, axis: alt.Axis) -> alt.
         .mark_rect(color=CHOSEN)
         .encode(
             x=x,
-            x2="end_s:Q",
+            x2="end_ms:T",
             opacity=alt.value(0),
             tooltip=tip(
                 ("scene", "scene", None),

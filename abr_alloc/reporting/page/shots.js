@@ -10,7 +10,7 @@ const sum = (values) => values.reduce((one, other) => one + other, 0);
 
 // A number per scene as steps; the last lasts to the title's end.
 function stepsOf(shots, own, role, name) {
-  const at = (at_s, s) => ({ role, rung: name, width: shots.start_s.length > 150 ? 1.3 : 2.2, at_s, kbps: own.kbps[s], avq_mos: own.avq_mos[s] });
+  const at = (at_s, s) => ({ role, rung: name, width: shots.start_s.length > 150 ? 1.3 : 2.2, at_ms: 1000 * at_s, kbps: own.kbps[s], avq_mos: own.avq_mos[s] });
   return [...shots.start_s.map((start, s) => at(start, s)), at(shots.end_s, shots.start_s.length - 1)];
 }
 
@@ -25,7 +25,7 @@ function shotData(title) {
   const lines = shots.rungs.flatMap((own) => stepsOf(shots, own, own === chosen ? "chosen" : "other", String(own.rung)));
   if (chosen.plain) lines.push(...stepsOf(shots, chosen.plain, "plain", "plain"));
   const spans = shots.start_s.map((at_s, s) => ({
-    at_s, end_s: endOf(shots, s), scene: String(s), time: `${clock(at_s)}–${clock(endOf(shots, s))}`, asked: `${ofScene(chosen.asked, s)} at ${ofScene(chosen.sizes, s)}`,
+    at_ms: 1000 * at_s, end_ms: 1000 * endOf(shots, s), scene: String(s), time: `${clock(at_s)}–${clock(endOf(shots, s))}`, asked: `${ofScene(chosen.asked, s)} at ${ofScene(chosen.sizes, s)}`,
     kbps: chosen.kbps[s], avq_mos: chosen.avq_mos[s], vmaf: vmaf(chosen.vmaf[s]),
   }));
   const names = (field, gap) => {
@@ -33,7 +33,7 @@ function shotData(title) {
     const order = [chosen, ...shots.rungs.filter((own) => own !== chosen)];
     for (const own of order) {
       const value = own[field][last];
-      if (placed.every((other) => gap(value, other[field]) > 1)) placed.push({ rung: String(own.rung), chosen: own === chosen, at_s: shots.end_s, [field]: value });
+      if (placed.every((other) => gap(value, other[field]) > 1)) placed.push({ rung: String(own.rung), chosen: own === chosen, at_ms: 1000 * shots.end_s, [field]: value });
     }
     return placed;
   };
