@@ -26,7 +26,7 @@ def without_level(codecs: str) -> tuple[str, int]:
     entry, *fields = codecs.split(".")
     try:
         if entry in ("avc1", "avc3") and len(fields) == 1:
-            return f"{entry}.{fields[0][:-2]}", int(fields[0][-2:], 16)
+            return f"{entry}.{fields[0][:2]}", int(fields[0][-2:], 16)  # constraints between them follow from both
         at = {"hvc1": 2, "hev1": 2, "vvc1": 1, "vvi1": 1, "av01": 1, "vp09": 1}[entry]
         digits = "".join(filter(str.isdigit, fields[at]))
         return ".".join([entry, *fields[:at], fields[at].replace(digits, ""), *fields[at + 1 :]]), int(digits)

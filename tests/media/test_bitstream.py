@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.bitstream import read_fragment
 from abr_alloc.media.cmaf import package, read_segments
+from abr_alloc.media.codecs_parameters import most_demanding, without_level
 from abr_alloc.media.programs import find_program
 from abr_alloc.media.segments import INIT_NAME
 
@@ -175,3 +176,25 @@ def test_damage_of_any_kind_is_read_or_refused_but_never_fails_otherwise(name, c
             assert "the segment" in str(error)
 
     check()
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher"),
+    [
+        ("avc3.64000a", "avc3.64000c"),
+        ("avc1.4d500b", "avc1.4d400c"),  # level 1b of Main is told by a constraint
+        ("hev1.1.6.L63.90", "hev1.1.6.L120.90"),
+        ("av01.0.04M.08", "av01.0.13M.08"),
+        ("vp09.00.21.08", "vp09.00.31.08"),
+        ("vvc1.1.L51", "vvc1.1.L67"),
+    ],
+)
+def test_of_codecs_parameters_that_differ_in_level_the_highest_asks_most(lower, higher):
+    assert most_demanding({lower, higher}) == higher
+    assert without_level(lower)[0] == without_level(higher)[0]
+    assert without_level(lower)[1] < without_level(higher)[1]
+
+
+@pytest.mark.parametrize("codecs", ["mp4a.40.2", "avc1", "hvc1.1", "h264", "dvh1.05.06", ""])
+def test_what_has_no_level_that_is_known_stands_for_itself(codecs):
+    assert without_level(codecs) == (codecs, 0)
