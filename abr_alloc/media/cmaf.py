@@ -135,10 +135,11 @@ def read_segments(folder: Path) -> list[Fragment]:
     Raises:
         UnsupportedMediaError: one is missing or cannot be read.
     """
-    inits = {path.name: path.read_bytes() for path in init_paths(folder)}
+    names = segment_inits(folder)
+    inits = {name: (folder / name).read_bytes() for name in dict.fromkeys(names)}
     return [
-        read_fragment(path.read_bytes(), inits[init], name=str(path))
-        for path, init in zip(segment_paths(folder), segment_inits(folder), strict=True)
+        read_fragment(path.read_bytes(), inits[name], name=str(path))
+        for path, name in zip(segment_paths(folder), names, strict=True)
     ]
 
 
