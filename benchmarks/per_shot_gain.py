@@ -130,6 +130,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rungs", type=int, default=6)
     parser.add_argument("--free-size", action="store_true")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="which of the three, with commas")
     parser.add_argument("-o", "--output", type=Path, help="all figures, JSON")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -138,7 +139,7 @@ def main() -> None:
     per_shot = ladder(table, options=DesignOptions(num_rungs=args.rungs, shots=ShotRules(free_size=args.free_size)))
     ladders = dict(zip(KINDS, (ordinary, constant_crf(per_shot, table, model), per_shot), strict=True))
     found, seconds = {}, {}
-    for kind in KINDS:
+    for kind in args.kinds.split(","):
         folder = args.work / kind.replace(" ", "-")
         seconds[kind] = deliver(args.source, ladders[kind], folder, args.jobs)
         found[kind] = measure(args.source, folder, model, args.jobs)
@@ -153,6 +154,8 @@ def main() -> None:
             )
     rates: dict[str, float | None] = {}
     for other, than in ((1, 0), (2, 0), (2, 1)):
+        if KINDS[other] not in found or KINDS[than] not in found:
+            continue
         for quality in ("avq_mos", "vmaf", "worst_scene_mos"):
             rate = bd_rate_percent(*curve(found[KINDS[than]], quality), *curve(found[KINDS[other]], quality))
             rates[f"{KINDS[other]} beside {KINDS[than]}, {quality}"] = rate
