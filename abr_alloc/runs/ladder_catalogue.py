@@ -85,7 +85,7 @@ class LadderTask:
             FeatureTableError: a row breaks the schema, or the scenes of a title share no rendition.
         """
         model = shared_model(self.model, self.model_sha256)
-        table = read_chunk(self.chunk, self.filters)
+        table = read_chunk(self.chunk, self.filters, half_seconds=self.options.shots is not None)
         if table is None:
             return []
         surfaces = build_surfaces(table, model, overhead=self.options.overhead)

@@ -7,11 +7,13 @@ import itertools
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import abr_alloc
 from abr_alloc.formats.ladder_file import read_designed
+from abr_alloc.table.half_seconds import half_second_kbit
 from abr_alloc.table.table import write_features
 
 TITLE = "tos-battle-action-332p"
@@ -84,11 +86,18 @@ def test_rows_and_folders_carry_shots_and_python_designs_the_same(ladder, exampl
     assert one_scene.ladder.title == ONE_SCENE and {len(r.video.shots) for r in one_scene.ladder.rungs} == {1}
 
 
+def sizes_over_time(row) -> np.ndarray:
+    """Of a video row, as if every frame were of one size."""
+    num_frames = round((row.end_s - row.start_s) * row.fps)
+    return half_second_kbit(np.full(num_frames, row.bitrate_kbps * 125.0 / row.fps), row.fps)
+
+
 def test_titles_of_a_catalogue_go_their_own_ways(run_command, example, tmp_path) -> None:
-    """One is all there, one a digest: the first has a ladder, the other a reason."""
+    """One is all there, with sizes over time; one is a digest: the first has a ladder, the other a reason."""
     table = abr_alloc.read_features(example)
     names = ["documentary-nasa-jwst-270p", "handheld-toy-rabbit-480p"]
-    frame = table.frame[table.frame["title"].isin(names)]
+    frame = table.frame[table.frame["title"].isin(names)].copy()
+    frame["half_second_kbit"] = [sizes_over_time(row) if row.kind == "video" else None for row in frame.itertuples()]
     digest = dataclasses.replace(table.metadata, weights_s={names[0]: {"0": 60.0, "1": 20.0}})
     folder = tmp_path / "tables"
     folder.mkdir()
@@ -98,11 +107,12 @@ def test_titles_of_a_catalogue_go_their_own_ways(run_command, example, tmp_path)
         )
         (folder / name).rename(folder / f"{name}.parquet")
     rows = tmp_path / "rows.parquet"
-    words = ("--per-shot", "--rungs", "2", "--round", "50", "-o", rows)
+    words = ("--per-shot", "--rungs", "2", "--round", "50", "--peak", "400k", "-o", rows)
     outcome = run_command("ladder", folder, *words)
     assert outcome.code == 3 and outcome.stderr.count("\n") == 1
     assert names[0] in outcome.stderr and "digest" in outcome.stderr and "extract --full" in outcome.stderr
-    assert pd.read_parquet(rows)["title"].unique().tolist() == [names[1]]
+    found = pd.read_parquet(rows)
+    assert found["title"].unique().tolist() == [names[1]] and (found["peak_kbps"] <= 400.0).all()
 
 
 @pytest.mark.parametrize(
