@@ -32,7 +32,7 @@ from abr_alloc.formats.delivery_record import Delivery, write_delivery
 from abr_alloc.media.bitstream import Fragment
 from abr_alloc.media.cmaf import read_segments, segment_inits
 from abr_alloc.media.codecs_parameters import most_demanding
-from abr_alloc.media.segments import INIT_NAME, segment_paths
+from abr_alloc.media.segments import INIT_NAME, init_paths, segment_paths
 from abr_alloc.writing import replace_file
 
 __all__ = ["damaged_streams", "publish", "read_variants", "timeline_of"]
@@ -108,6 +108,10 @@ def _fragments(folder: Path, kind: str, delivery: Delivery) -> list[Fragment]:
             raise UnsupportedMediaError(f"{path} does not follow the segment before it; {_AGAIN}", path=str(folder))
     duration_s = float(delivery.num_frames / Fraction(delivery.fps))
     end_s = fragments[-1].end / fragments[-1].timescale
+    num_sizes, num_inits = len({(f.width_px, f.height_px) for f in fragments}), len(init_paths(folder))
+    if num_sizes > num_inits:
+        what = f"pictures of {num_sizes} sizes and {num_inits} of their initialisation segments"
+        raise UnsupportedMediaError(f"{folder} holds {what}; {_AGAIN}", path=str(folder))
     if fragments[0].kind != kind or end_s < duration_s - _MOST_MISSING_S:
         what = f"{fragments[0].kind} of {end_s:.2f} s, not {kind} of {duration_s:.2f} s"
         raise UnsupportedMediaError(f"{folder} holds {what}; {_AGAIN}", path=str(folder))

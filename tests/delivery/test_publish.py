@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from abr_alloc.delivery.folder import DeliveryFolder
-from abr_alloc.delivery.publish import publish, read_variants
+from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.formats.delivery_record import read_delivery
 from abr_alloc.media.cmaf import read_segments
+
+from ..conftest import CUTS
 
 
 @pytest.fixture
@@ -118,3 +121,25 @@ def test_a_stream_of_the_other_kind_is_named(copied):
     shutil.copytree(copied / "audio" / "aac-64k", copied / "video" / "64x36-40k")
     with pytest.raises(UnsupportedMediaError, match=r"64x36-40k holds audio of 13\.0\d s, not video"):
         variants_of(copied)
+
+
+def test_a_ladder_whose_pictures_change_in_size_is_published_as_one(free_size):
+    """Where one rung changes, all streams are discontinuous; each plays with the initialisation segment of its size."""
+    delivery = read_delivery(free_size / "delivery.json")
+    variants = read_variants(delivery, free_size)
+    changing = variants[-1].video
+    assert (changing.width_px, changing.height_px) == (160, 90)
+    assert [segment.init for segment in changing.timeline.segments] == ["init.mp4", "init-2.mp4"] * 2
+    assert changing.timeline.size_changes_s == [Fraction(frame, 24) for frame in CUTS[1:-1]]
+    for variant in variants:
+        for stream in (variant.video, variant.audio):
+            assert [segment.discontinuity for segment in stream.timeline.segments] == [False, True, True, True]
+    codecs = {variant.video.codecs.partition(".")[0] for variant in variants}
+    assert codecs == {"avc3"}, "players switch between streams of one sample entry"
+
+
+def test_a_stream_without_one_of_its_initialisation_segments_is_not_whole(free_size, tmp_path):
+    folder = shutil.copytree(free_size, tmp_path / "out")
+    next(folder.glob("video/160*/init-2.mp4")).unlink()
+    (message,) = damaged_streams(read_delivery(folder / "delivery.json"), DeliveryFolder(folder)).values()
+    assert "pictures of 2 sizes and 1 of their initialisation segments" in message
