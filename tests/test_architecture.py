@@ -101,7 +101,7 @@ DOORS = {
     # Curves between the teacher's nodes, and areas between two ladders': exactly as published. Plans need neither.
     "scipy": {"learning", "models.teacher", "allocation.reference"},
     "matplotlib": {"reporting"},
-    "altair": {"reporting.charts"},
+    "altair": {"reporting.charts", "reporting.shot_charts"},
     "vl_convert": {"reporting.page"},
     "jinja2": {"reporting.page"},
     "markupsafe": {"reporting.page"},
@@ -121,6 +121,7 @@ DOORS = {
 
 # Where modules are tested that have no test file of their own name: through what they are for.
 TESTED_IN = {
+    "reporting/test_shot_section.py": ("reporting.shot_charts", "reporting.shot_data", "reporting.shot_figure"),
     "formats/test_delivery_record.py": ("formats.orders",),
     "allocation/test_audit.py": ("allocation.advice", "allocation.alternatives", "allocation.audit_results"),
     "allocation/test_matching.py": ("allocation.given_ladder",),
