@@ -101,7 +101,7 @@ DOORS = {
     # Curves between the teacher's nodes, and areas between two ladders': exactly as published. Plans need neither.
     "scipy": {"learning", "models.teacher", "allocation.reference"},
     "matplotlib": {"reporting"},
-    "altair": {"reporting.charts"},
+    "altair": {"reporting.charts", "reporting.shot_charts"},
     "vl_convert": {"reporting.page"},
     "jinja2": {"reporting.page"},
     "markupsafe": {"reporting.page"},
@@ -194,6 +194,9 @@ TESTED_IN = {
     "packages/test_reader.py": ("packages.package",),
     "reporting/test_page.py": ("reporting.about", "reporting.charts", "reporting.page_data"),
     "reporting/test_figures.py": ("reporting.scatter", "reporting.style"),
+    "reporting/test_shot_section.py": ("reporting.shot_charts", "reporting.shot_data"),
+    "reporting/test_ladder_figure.py": ("reporting.shot_figure",),
+    "exporting/test_planned.py": ("exporting.planned_shots",),
     "runs/test_results.py": (
         *("runs.encode_run", "runs.export_run", "runs.extract_run", "runs.feedback", "runs.ladder_run"),
         *(
