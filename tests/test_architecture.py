@@ -204,6 +204,9 @@ TESTED_IN = {
     "packages/test_reader.py": ("packages.package",),
     "reporting/test_page.py": ("reporting.about", "reporting.charts", "reporting.page_data"),
     "reporting/test_figures.py": ("reporting.scatter", "reporting.style"),
+    "reporting/test_shot_section.py": ("reporting.shot_charts", "reporting.shot_data"),
+    "reporting/test_ladder_figure.py": ("reporting.shot_figure",),
+    "exporting/test_planned.py": ("exporting.planned_shots",),
     "runs/test_results.py": (
         *("runs.encode_run", "runs.export_run", "runs.extract_run", "runs.feedback", "runs.ladder_run"),
         *(

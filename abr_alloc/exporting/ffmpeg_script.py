@@ -19,7 +19,6 @@ from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import ExportError, LadderFormatError, UnitError
 from abr_alloc.exporting.hls import master_playlist
 from abr_alloc.exporting.planned import (
-    PLANNED_COMMENT,
     LadderPlan,
     distinct_renditions,
     nominal_kbps,
@@ -89,13 +88,13 @@ def ffmpeg_script(plan: LadderPlan) -> str:
 
 def script_head(plan: LadderPlan, *, about: str = "") -> str:
     """What begins a script: its usage, and the program, source and folder as variables; with more lines of comment."""
-    return _HEAD.format(title=plan.title, planned=PLANNED_COMMENT.replace("\n", "\n# "), about=about)
+    return _HEAD.format(title=plan.title, planned=plan.comment.replace("\n", "\n# "), about=about)
 
 
 def master_lines(plan: LadderPlan) -> str:
     """What writes the master playlist."""
     # The delimiter is quoted, so nothing in the playlist is expanded; no line of it can be the delimiter alone.
-    master = master_playlist(planned_variants(plan), comment=PLANNED_COMMENT)
+    master = master_playlist(planned_variants(plan), comment=plan.comment)
     return f"\ncat > master.m3u8 <<'END_OF_PLAYLIST'\n{master}END_OF_PLAYLIST\n"
 
 

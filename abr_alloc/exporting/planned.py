@@ -19,6 +19,7 @@ from abr_alloc.documents import shown
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import ExportError, LadderFormatError, UnitError
 from abr_alloc.exporting.codec_strings import Level, video_codec_string, video_level
+from abr_alloc.exporting.planned_shots import SHOTS_COMMENT, dearest_kbps, shot_codecs, shot_peak_kbps, shot_timeline
 from abr_alloc.exporting.presentation import SEGMENT_S, AudioStream, Variant, VideoStream
 from abr_alloc.formats.ladder_file import read_provenance, read_title_facts
 from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, gop_frames, segment_duration_s
@@ -168,6 +169,11 @@ class LadderPlan:
         return any(rung.video.per_shot for rung in self.rungs)
 
     @property
+    def comment(self) -> str:
+        """What is to be known of what is written."""
+        return SHOTS_COMMENT if self.per_shot else PLANNED_COMMENT
+
+    @property
     def gop_s(self) -> float:
         """Distance of key frames, seconds."""
         return self.encoder_of(self.rungs[0].video).gop_s
@@ -254,17 +260,9 @@ def planned_level(video: VideoRendition, fps: Fraction) -> Level:
     Raises:
         ExportError: no level of its codec holds it.
     """
-    held_kbps = max([video.bitrate_kbps, *(shot.bitrate_kbps for shot in video.shots)])
+    held_kbps = dearest_kbps(video)
     peak_kbps, buffer_kbit = PEAK_RATIO * held_kbps, VBV_RATIO * held_kbps
     return video_level(video.codec, int(video.width_px), int(video.height_px), fps, peak_kbps, buffer_kbit)
-
-
-def _peak_kbps(video: VideoRendition, rungs: Iterable[Rung]) -> float:
-    """Largest rate over a segment. Scenes without a prediction of it peak as any rendition does, above the dearest."""
-    proof = next((rung.shot_proof for rung in rungs if rung.video == video), None)
-    if proof is not None and proof.peak_kbps is not None:
-        return proof.peak_kbps
-    return PEAK_RATIO * max([video.bitrate_kbps, *(shot.bitrate_kbps for shot in video.shots)])
 
 
 def planned_variants(plan: LadderPlan) -> list[Variant]:
@@ -283,12 +281,13 @@ def planned_variants(plan: LadderPlan) -> list[Variant]:
     shown = {
         v: VideoStream(
             name=names[v],
-            codecs=video_codec_string(v.codec, planned_level(v, plan.fps)),
+            codecs=shot_codecs(v, video_codec_string(v.codec, planned_level(v, plan.fps))),
             width_px=int(v.width_px),
             height_px=int(v.height_px),
             fps=plan.fps,
-            peak_bits_per_s=_peak_kbps(v, plan.rungs) * bits,
+            peak_bits_per_s=shot_peak_kbps(v, plan.rungs) * bits,
             average_bits_per_s=v.bitrate_kbps * bits,
+            timeline=shot_timeline(v, plan.fps, plan.gop_frames) if v.per_shot else None,
         )
         for v in videos
     }

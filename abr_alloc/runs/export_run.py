@@ -18,7 +18,7 @@ from abr_alloc.exporting.dash import dash_manifest
 from abr_alloc.exporting.ffmpeg_script import ffmpeg_script
 from abr_alloc.exporting.hls import master_playlist
 from abr_alloc.exporting.mediaconvert import mediaconvert_job
-from abr_alloc.exporting.planned import PLANNED_COMMENT, LadderPlan, load_plan, planned_variants
+from abr_alloc.exporting.planned import LadderPlan, load_plan, planned_variants
 from abr_alloc.exporting.shot_script import shot_script
 from abr_alloc.formats.ladder_file import read_designed
 from abr_alloc.writing import replace_file
@@ -147,13 +147,13 @@ def listed_titles(ladders: Sequence[TitleLadder]) -> str:
 
 
 def _hls(plan: LadderPlan) -> str:
-    return master_playlist(planned_variants(plan), comment=f"{plan.title}\n{PLANNED_COMMENT}")
+    return master_playlist(planned_variants(plan), comment=f"{plan.title}\n{plan.comment}")
 
 
 def _dash(plan: LadderPlan) -> str:
     if plan.duration_s is None:
         raise ExportError(f"the ladder file does not say how long {plan.title!r} is; give it with `duration_s`")
-    comment = f"{plan.title}\n{PLANNED_COMMENT}"
+    comment = f"{plan.title}\n{plan.comment}"
     return dash_manifest(planned_variants(plan), plan.duration_s, segment_s=plan.segment_s, comment=comment)
 
 

@@ -1,11 +1,16 @@
 """Names of renditions and planned rates."""
 
+import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
+from abr_alloc.allocation.rendition import Shot
+from abr_alloc.allocation.rung import ShotProof
 from abr_alloc.errors import ExportError, LadderFormatError
 from abr_alloc.exporting.planned import planned_variants, printable, rendition_names, require_codecs
+from abr_alloc.runs.export_run import export_plan
 
 
 @pytest.mark.parametrize(
@@ -104,3 +109,47 @@ def test_a_printable_title_is_one_line_that_can_be_written(title):
 def test_a_codec_that_a_format_does_not_take_is_named(rung):
     with pytest.raises(ExportError, match=r"the script takes audio in aac, not opus; .*`audio_codecs` aac"):
         require_codecs([rung(audio={"codec": "opus"})], "the script", ("h264",), ("aac",))
+
+
+def per_shot(rung, peak_kbps=None, sizes=((640, 360), (640, 360))):
+    """A rung of two scenes of 5 and 7 s."""
+    shots = tuple(
+        Shot(start_s=start, end_s=end, width_px=w, height_px=h, target="crf=24", bitrate_kbps=kbps)
+        for (start, end, kbps), (w, h) in zip(((0.0, 5.0, 600.0), (5.0, 12.0, 1114.3)), sizes, strict=True)
+    )
+    proof = ShotProof(pool="mean", objective_mos=3.5, upper_bound_mos=3.5, price_mos_per_kbps=0.0, peak_kbps=peak_kbps)
+    return replace(rung(video={"shots": shots}), shots_mos=(3.5, 3.5), shot_proof=proof)
+
+
+def test_a_ladder_per_shot_peaks_as_predicted_or_above_its_dearest_scene(rung, plan):
+    (told,), (not_told,) = (planned_variants(plan(per_shot(rung, kbps))) for kbps in (1200.0, None))
+    assert told.video.peak_bits_per_s == pytest.approx(1200.0 * 1020)
+    assert not_told.video.peak_bits_per_s == pytest.approx(1.5 * 1114.3 * 1020)
+    assert told.video.average_bits_per_s == pytest.approx(900.0 * 1020)
+
+
+def test_segments_of_a_ladder_per_shot_begin_at_scenes(rung, plan):
+    (variant,) = planned_variants(plan(per_shot(rung)))
+    assert variant.video.timeline.duration_s == 12.0
+    assert 5.0 in list(itertools.accumulate(variant.video.timeline.durations_s))
+    assert max(variant.video.timeline.durations_s) <= 6.5
+
+
+@pytest.mark.parametrize("sizes", [((640, 360), (640, 360)), ((640, 360), (320, 180))])
+def test_pictures_that_change_their_size_say_so(sizes, rung, plan):
+    (variant,) = planned_variants(plan(per_shot(rung, sizes=sizes)))
+    assert variant.video.codecs.partition(".")[0] == ("avc1" if sizes[0] == sizes[1] else "avc3")
+
+
+@pytest.mark.parametrize("form", ["mediaconvert", "shaka-streamer"])
+def test_formats_of_one_rate_per_title_refuse_a_ladder_per_shot_in_a_line(form, rung, plan):
+    with pytest.raises(
+        ExportError, match=rf"^{form} asks one rate of a whole title.*'a title'.*abr-alloc encode"
+    ) as said:
+        export_plan(plan(per_shot(rung)), form)
+    assert "\n" not in str(said.value)
+
+
+def test_a_manifest_of_a_ladder_per_shot_tells_every_segment(rung, plan):
+    text = str(export_plan(plan(per_shot(rung)), "dash"))
+    assert text.count("SegmentTimeline>") == 2 and 'timescale="24"' in text

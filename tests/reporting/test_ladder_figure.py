@@ -1,8 +1,11 @@
 """The picture of ladders: a staircase per ladder, told apart by dash and marker."""
 
+from dataclasses import replace
+
 import pytest
 
 from abr_alloc import ladder
+from abr_alloc.allocation.rendition import Shot
 from abr_alloc.reporting.ladder_figure import draw_ladders
 from abr_alloc.table.table import read_features
 
@@ -44,3 +47,22 @@ def test_expected_avq_stands_in_the_heading_and_rungs_are_numbered(designed) -> 
     found = designed[1]
     assert f"{found.ladder.expected_avq_mos:.2f}" in figure.axes[3].get_title(loc="left")
     assert [text.get_text() for text in figure.axes[3].texts] == [str(i + 1) for i in range(len(found.ladder.rungs))]
+
+
+def test_scenes_of_a_ladder_per_shot_are_steps_over_time(designed) -> None:
+    (found,) = designed[:1]
+    shots = [
+        Shot(start_s=start, end_s=end, width_px=640, height_px=360, target="crf=24", bitrate_kbps=kbps)
+        for start, end, kbps in ((0.0, 2.0, 300.0), (2.0, 5.0, 700.0))
+    ]
+    rungs = tuple(
+        replace(rung, video=replace(rung.video, shots=tuple(shots)), shots_mos=(3.0, 4.0))
+        for rung in found.ladder.rungs
+    )
+    axes = draw_ladders([replace(found, ladder=replace(found.ladder, rungs=rungs))]).axes
+    assert [one.get_ylabel() for one in axes[3:]] == ["video (kbps)", "AVQ (MOS)"]
+    for one, values in zip(axes[3:], ([300.0, 700.0, 700.0], [3.0, 4.0, 4.0]), strict=True):
+        assert len(one.lines) == len(rungs)
+        assert [text.get_text() for text in one.texts] == [str(i + 1) for i in range(len(rungs))]
+        assert (list(one.lines[-1].get_xdata()), list(one.lines[-1].get_ydata())) == ([0.0, 2.0, 5.0], values)
+        assert one.lines[-1].get_drawstyle() == "steps-post"

@@ -1,0 +1,47 @@
+"""What renditions whose scenes have parameters of their own are planned to be; others are what they are anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from abr_alloc.allocation.rendition import VideoRendition
+from abr_alloc.allocation.rung import Rung
+from abr_alloc.exporting.presentation import SEGMENT_S, Segment, Timeline
+from abr_alloc.media.coding import PEAK_RATIO
+from abr_alloc.media.segment_plan import shot_segments
+
+__all__ = ["SHOTS_COMMENT", "dearest_kbps", "shot_codecs", "shot_peak_kbps", "shot_timeline"]
+
+SHOTS_COMMENT = (
+    "Written by abr-alloc before there was an encode: rates and codec levels are planned,\n"
+    "not measured. Every scene of a video has parameters of its own."
+)
+
+
+def dearest_kbps(video: VideoRendition) -> float:
+    """Rate of the dearest scene, kbps."""
+    return max([video.bitrate_kbps, *(shot.bitrate_kbps for shot in video.shots)])
+
+
+def shot_peak_kbps(video: VideoRendition, rungs: Iterable[Rung]) -> float:
+    """Largest rate over a segment. Scenes without a prediction of it peak as any rendition does, above the dearest."""
+    proof = next((rung.shot_proof for rung in rungs if rung.video == video), None)
+    if proof is not None and proof.peak_kbps is not None:
+        return proof.peak_kbps
+    return PEAK_RATIO * dearest_kbps(video)
+
+
+def shot_codecs(video: VideoRendition, codecs: str) -> str:
+    """The codecs string; of pictures that change their size, whose parameter sets lie among them, with that entry."""
+    if len({(shot.width_px, shot.height_px) for shot in video.shots}) > 1:
+        return codecs.replace("avc1", "avc3").replace("hvc1", "hev1")
+    return codecs
+
+
+def shot_timeline(video: VideoRendition, fps: Fraction, gop_frames: int) -> Timeline:
+    """Where its segments are cut, at every scene and within; nobody knows their sizes yet."""
+    frames = [round(shot.end_s * fps) - round(shot.start_s * fps) for shot in video.shots]
+    lengths = shot_segments(frames, gop_frames, fps, SEGMENT_S)
+    segments = [Segment(duration=n * fps.denominator, size_bytes=0) for shot in lengths for n in shot]
+    return Timeline(timescale=fps.numerator, segments=tuple(segments), init_bytes=0)
