@@ -121,7 +121,6 @@ DOORS = {
 
 # Where modules are tested that have no test file of their own name: through what they are for.
 TESTED_IN = {
-    "reporting/test_shot_section.py": ("reporting.shot_charts", "reporting.shot_data", "reporting.shot_figure"),
     "formats/test_delivery_record.py": ("formats.orders",),
     "allocation/test_audit.py": ("allocation.advice", "allocation.alternatives", "allocation.audit_results"),
     "allocation/test_matching.py": ("allocation.given_ladder",),

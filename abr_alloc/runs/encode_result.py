@@ -103,7 +103,7 @@ def peak_notes(found: Encoded) -> list[str]:
             )
         if peak.last.kbps > limit_kbps:
             notes.append(
-                f"{name} has a peak of {now}, above {limit_kbps:g}; design the ladder with a lower `peak_kbps`"
+                f"{name} has a peak of {now}, above {limit_kbps:g}; design with a lower `peak_kbps`"
             )
     return notes
 
