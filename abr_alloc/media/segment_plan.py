@@ -45,7 +45,7 @@ def shot_segments(shot_frames: Sequence[int], gop_frames: int, fps: Fraction, mo
             raise ArgumentError(f"`{name}` is {value}; give one above 0")
     empty = next((index for index, frames in enumerate(shot_frames) if frames < 1), None)
     if empty is not None:
-        raise ArgumentError(f"shot {empty} of the segment plan has {shot_frames[empty]} frames; give 1 or more")
+        raise ArgumentError(f"shot {empty} has {shot_frames[empty]} frames; give 1 or more")
     return [_segments(frames, gop_frames, fps, Fraction(most_s)) for frames in shot_frames]
 
 

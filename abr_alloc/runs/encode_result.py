@@ -102,9 +102,7 @@ def peak_notes(found: Encoded) -> list[str]:
                 f"{name}: {scenes} were asked for less to keep the peak of {limit_kbps:g} kbps ({was}, now {now})"
             )
         if peak.last.kbps > limit_kbps:
-            notes.append(
-                f"{name} has a peak of {now}, above {limit_kbps:g}; design with a lower `peak_kbps`"
-            )
+            notes.append(f"{name} has a peak of {now}, above {limit_kbps:g}; design it with a lower `peak_kbps`")
     return notes
 
 

@@ -61,7 +61,7 @@ def test_whole_gops_are_cut_as_in_titles_of_one_target(fps):
 
 
 def test_shots_without_frames_and_lengths_without_time_are_refused():
-    with pytest.raises(ArgumentError, match="shot 1 of the segment plan has 0 frames; give 1 or more"):
+    with pytest.raises(ArgumentError, match="shot 1 has 0 frames; give 1 or more"):
         shot_segments([5, 0], 48, Fraction(24), 6.0)
     with pytest.raises(ArgumentError, match="`most_s` is 0"):
         shot_segments([5], 48, Fraction(24), 0)
