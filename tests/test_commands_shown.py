@@ -53,6 +53,7 @@ NOT_RUN = {
     "python benchmarks/units.py": "its table is measured on clips that do not ship",
     "python benchmarks/delivery.py": "minutes of timing, on films that do not ship",
     "python benchmarks/ladder_cost.py": "half a minute to minutes of timing",
+    "python benchmarks/per_shot.py": "minutes of timing",
     "python benchmarks/per_shot_gain.py": "minutes of encodes, of films that do not ship",
     "python benchmarks/report.py": "half a minute to two minutes of timing",
     "abr-alloc train benchmarks/features/clips.parquet": "half a minute to six minutes each",
