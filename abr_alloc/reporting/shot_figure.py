@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -15,17 +15,21 @@ __all__ = ["draw_shots"]
 _MANY = 150
 """Scenes beyond which lines are drawn thinner."""
 
+_NAME_HEIGHT = 0.045
+"""Of a number, as a share of the height of a panel."""
+
 
 def draw_shots(rates: Axes, quality: Axes, ladder: Ladder) -> None:
     """Draw what every rung spends and gives over time; the highest stands out, and the others have their numbers."""
-    for number, rung in enumerate(ladder.rungs, start=1):
-        shots = rung.video.shots
-        if shots:
-            times_s = [shot.start_s for shot in shots] + [shots[-1].end_s]
-            top = number == len(ladder.rungs)
-            _draw(rates, times_s, [shot.bitrate_kbps for shot in shots], number, top=top)
-            _draw(quality, times_s, rung.shots_mos, number, top=top)
+    rungs = {number: rung for number, rung in enumerate(ladder.rungs, start=1) if rung.video.shots}
+    for number, rung in rungs.items():
+        shots, top = rung.video.shots, number == len(ladder.rungs)
+        times_s = [shot.start_s for shot in shots] + [shots[-1].end_s]
+        _draw(rates, times_s, [shot.bitrate_kbps for shot in shots], top=top)
+        _draw(quality, times_s, rung.shots_mos, top=top)
     use_rates(rates, "y")
+    _name(rates, {number: rung.video.shots[-1].bitrate_kbps for number, rung in rungs.items()})
+    _name(quality, {number: rung.shots_mos[-1] for number, rung in rungs.items()})
     for axes, label in ((rates, "video (kbps)"), (quality, "AVQ (MOS)")):
         axes.set_ylabel(label, fontsize=9)
         axes.set_xlabel("time", fontsize=9)
@@ -35,14 +39,23 @@ def draw_shots(rates: Axes, quality: Axes, ladder: Ladder) -> None:
         tidy(axes)
 
 
-def _draw(axes: Axes, times_s: Sequence[float], values: Sequence[float], number: int, *, top: bool) -> None:
+def _draw(axes: Axes, times_s: Sequence[float], values: Sequence[float], *, top: bool) -> None:
     drawn = [round(value, DIGITS) for value in values]
     width = (1.8 if top else 0.9) * (0.6 if len(values) > _MANY else 1.0)
     axes.plot(
         times_s, [*drawn, drawn[-1]], drawstyle="steps-post", color=CHOSEN if top else MUTED, linewidth=width,
         zorder=3 if top else 2,
     )  # fmt: skip
-    axes.annotate(
-        str(number), (times_s[-1], drawn[-1]), xytext=(3, 0), textcoords="offset points", fontsize=8, color=INK,
-        va="center", annotation_clip=False,
-    )  # fmt: skip
+
+
+def _name(axes: Axes, last: Mapping[int, float]) -> None:
+    """Numbers of rungs at the ends of their lines, the highest first; none where it would cover another."""
+    placed: list[float] = []
+    for number, value in sorted(last.items(), reverse=True):
+        at = float(axes.transData.transform((0.0, value))[1] / axes.bbox.height)
+        if all(abs(at - other) >= _NAME_HEIGHT for other in placed):
+            placed.append(at)
+            axes.annotate(
+                str(number), (1.0, value), xycoords=axes.get_yaxis_transform(), xytext=(3, 0),
+                textcoords="offset points", fontsize=8, color=INK, va="center", annotation_clip=False,
+            )  # fmt: skip

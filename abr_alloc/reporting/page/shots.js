@@ -83,7 +83,7 @@ function showShots(title) {
     return element("option", { value: String(rung), selected: rung === own.rung ? "" : null }, `${rung}: ${videoText(video)} + ${audioText(audio)}`);
   }));
   byId("shot-text").textContent = shotText(title, shots, own);
-  byId("shot-caption").textContent = `Thick: this rung; dotted: its mean; thin, with their numbers: the other rungs.${own.plain ? ` Dashed: one target for the whole title, ${own.plain.target}, at nearly the same mean rate.` : ""}`;
+  byId("shot-caption").textContent = `Thick: this rung; dotted: its mean; thin, with their numbers: the other rungs.${own.plain ? ` Dashed: one target for the whole title, ${own.plain.target} at nearly the same mean rate.` : ""}`;
   byId("shot-table").replaceChildren(shotTable(shots, own));
 }
 
