@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from abr_alloc.errors import DeliveryError
-from abr_alloc.formats.delivery_record import read_delivery, write_delivery
+from abr_alloc.formats.delivery_record import Delivery, ShotOrder, delivery_text, read_delivery, write_delivery
 
 
 @pytest.fixture
@@ -38,6 +39,65 @@ def test_a_folder_of_before_vmaf_is_read_and_is_the_same_order(order, document, 
     old = read(document, tmp_path)
     assert {rung.vmaf for rung in old.rungs} == {None}
     assert not dataclasses.replace(order, rungs=rungs).differences(old)
+
+
+@pytest.fixture
+def shot_order(order) -> Delivery:
+    """The order with two shots in every video, a peak that is promised and AVQ of every shot."""
+    shots = tuple(
+        ShotOrder(first_frame=a, num_frames=b, width_px=64, height_px=36, target="crf=24.25", planned_kbps=90.0)
+        for a, b in ((0, 1), (1, 311))
+    )
+    return dataclasses.replace(
+        order,
+        videos=tuple(dataclasses.replace(video, shots=shots) for video in order.videos),
+        rungs=tuple(dataclasses.replace(rung, shots_mos=(3.5, 2.5)) for rung in order.rungs),
+        peak_kbps=400.0,
+    )
+
+
+def test_shots_are_read_back_and_what_was_corrected_of_them_is_the_same_job(shot_order, order, tmp_path):
+    first = shot_order.videos[0]
+    lower = dataclasses.replace(first.shots[1], corrected="crf=26")
+    held = shot_order.with_video(dataclasses.replace(first, shots=(first.shots[0], lower)))
+    write_delivery(held, tmp_path / "delivery.json")
+    assert read_delivery(tmp_path / "delivery.json") == held
+    assert [shot.asked for shot in held.videos[0].shots] == ["crf=24.25", "crf=26"]
+    assert not held.differences(shot_order)
+    assert dataclasses.replace(shot_order, peak_kbps=300.0).differences(shot_order) == ["peak"]
+    other = dataclasses.replace(first.shots[1], target="crf=26")
+    assert shot_order.with_video(dataclasses.replace(first, shots=(first.shots[0], other))).differences(shot_order)
+    assert order.differences(shot_order)
+    assert not {"shots", "shots_mos", "peak_kbps", "corrected"} & set(re.findall(r"\w+", delivery_text(order)))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("videos", 0, "shots", 1, "first_frame"), 2),
+        (("videos", 0, "shots", 1, "num_frames"), 310),
+        (("videos", 0, "shots", 0, "num_frames"), 0),
+        (("videos", 0, "shots"), []),
+        (("videos", 0, "shots", 0, "target"), "the old one"),
+        (("videos", 0, "shots", 0, "corrected"), "crf=high"),
+        (("videos", 0, "shots", 0, "planned_kbps"), -1.0),
+        (("videos", 0, "shots", 0, "extra"), 1),
+        (("videos", 1, "shots", 0, "width_px"), 0),
+        (("rungs", 0, "shots_mos"), [3.0]),
+        (("peak_kbps",), 0),
+    ],
+    ids=str,
+)
+def test_every_field_of_shots_is_checked(path, value, shot_order, tmp_path):
+    write_delivery(shot_order, tmp_path / "delivery.json")
+    document = json.loads((tmp_path / "delivery.json").read_text())
+    *way, last = path
+    at = document
+    for step in way:
+        at = at[step]
+    at[last] = value
+    with pytest.raises(DeliveryError, match="is damaged"):
+        read(document, tmp_path)
 
 
 @pytest.mark.parametrize("vmaf", [-1.0, 100.5, "good", True, float("nan")])
