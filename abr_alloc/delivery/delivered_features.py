@@ -53,7 +53,7 @@ class Scores:
     """VMAF by name of the video, mean over the title's time."""
     scenes_mos: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
     """AVQ of every scene by names of video and audio, MOS."""
-    frames_vmaf: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    frames_vmaf: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict, compare=False)
     """VMAF of every frame by name of the video, (F,)."""
 
 
