@@ -278,16 +278,17 @@ def planned_variants(plan: LadderPlan) -> list[Variant]:
     names = rendition_names(plan.rungs)
     bits = 1000.0 * (1.0 + plan.overhead)
     videos, audios = distinct_renditions(plan.rungs)
+    timelines = {v: shot_timeline(v, plan.fps, plan.gop_frames) for v in videos if v.per_shot}
     shown = {
         v: VideoStream(
             name=names[v],
-            codecs=shot_codecs(v, video_codec_string(v.codec, planned_level(v, plan.fps))),
+            codecs=shot_codecs(video_codec_string(v.codec, planned_level(v, plan.fps)), videos),
             width_px=int(v.width_px),
             height_px=int(v.height_px),
             fps=plan.fps,
             peak_bits_per_s=shot_peak_kbps(v, plan.rungs) * bits,
             average_bits_per_s=v.bitrate_kbps * bits,
-            timeline=shot_timeline(v, plan.fps, plan.gop_frames) if v.per_shot else None,
+            timeline=timelines.get(v),
         )
         for v in videos
     }
@@ -301,6 +302,7 @@ def planned_variants(plan: LadderPlan) -> list[Variant]:
             label=defaults.AUDIO_LABEL,
             peak_bits_per_s=a.bitrate_kbps * bits,
             average_bits_per_s=a.bitrate_kbps * bits,
+            timeline=next(iter(timelines.values()), None),
         )
         for a in audios
     }

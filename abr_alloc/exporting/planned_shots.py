@@ -32,15 +32,17 @@ def shot_peak_kbps(video: VideoRendition, rungs: Iterable[Rung]) -> float:
     return PEAK_RATIO * dearest_kbps(video)
 
 
-def shot_codecs(video: VideoRendition, codecs: str) -> str:
-    """The codecs string; of pictures that change their size, whose parameter sets lie among them, with that entry."""
-    if len({(shot.width_px, shot.height_px) for shot in video.shots}) > 1:
+def shot_codecs(codecs: str, videos: Iterable[VideoRendition]) -> str:
+    """The codecs string of one of a ladder's videos. Where pictures of any change their size, parameter sets lie among
+    the pictures of all, and their entry says so."""
+    if any(len({(shot.width_px, shot.height_px) for shot in video.shots}) > 1 for video in videos):
         return codecs.replace("avc1", "avc3").replace("hvc1", "hev1")
     return codecs
 
 
 def shot_timeline(video: VideoRendition, fps: Fraction, gop_frames: int) -> Timeline:
-    """Where its segments are cut, at every scene and within; nobody knows their sizes yet."""
+    """Where its segments are cut, at every scene and within, and audio beside it, to a frame of its own; nobody knows
+    their sizes yet."""
     frames = [round(shot.end_s * fps) - round(shot.start_s * fps) for shot in video.shots]
     lengths = shot_segments(frames, gop_frames, fps, SEGMENT_S)
     segments = [Segment(duration=n * fps.denominator, size_bytes=0) for shot in lengths for n in shot]
