@@ -6,7 +6,7 @@ cannot come from this program: the file is damaged.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -19,6 +19,7 @@ __all__ = [
     "AvqDifference",
     "Channels",
     "Count",
+    "DynamicRange",
     "Instant",
     "Kbps",
     "Money",
@@ -51,4 +52,5 @@ AudioMos = Annotated[float, Meta(ge=1.0, le=5.0)]
 Avq = Annotated[float, Meta(ge=AVQ_RANGE[0], le=AVQ_RANGE[1])]
 AvqDifference = Annotated[float, Meta(ge=-_AVQ_WIDTH, le=_AVQ_WIDTH)]
 RateDifference = Annotated[float, Meta(ge=-100.0, le=1e12)]  # percent
+DynamicRange = Literal["SDR", "HLG", "PQ"]
 Word = Annotated[str, Meta(min_length=1)]

@@ -17,7 +17,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.allocation.ranges import AudioMos, Channels, Instant, Kbps, Px, Vmaf, Word
+from abr_alloc.allocation.ranges import AudioMos, Channels, DynamicRange, Instant, Kbps, Px, Vmaf, Word
 
 __all__ = [
     "AUDIO_IDENTITY",
@@ -94,6 +94,8 @@ class VideoRendition:
     """The measured renditions below and above; empty where the rendition was measured itself."""
     vmaf: Vmaf | None = None
     """VMAF (vmaf_v0.6.1), interpolated where the rendition is; None where it is not known."""
+    dynamic_range: DynamicRange = "SDR"
+    """SDR, HLG or PQ."""
     shots: tuple[Shot, ...] = ()
     """Scenes of a title that are encoded each with its own parameters, in order; then the target is `b=` the mean rate,
     which nothing is asked for, and width and height are the largest. Empty where one target serves the whole title."""

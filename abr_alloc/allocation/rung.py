@@ -31,6 +31,7 @@ __all__ = [
     "Ladder",
     "Rung",
     "ShotProof",
+    "SurroundAtRung",
     "TitleAtRung",
     "dominator",
     "expected_avq_mos",
@@ -91,6 +92,22 @@ class ShotProof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SurroundAtRung:
+    """The surround sound of a rung, beside the same video."""
+
+    audio: AudioRendition
+    """Audio rendition of 5.1."""
+    total_kbps: TotalKbps
+    """Video + this audio + overhead, kbps."""
+    avq_mos: Avq
+    """Predicted AVQ, MOS."""
+    interval_mos: tuple[float, float]
+    """90 % interval of a listener panel's MOS, 1-5."""
+    played_share: Share
+    """Share of the audience that plays it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
     """One pair of a ladder."""
 
@@ -117,6 +134,8 @@ class Rung:
     """AVQ of every one of the video's shots beside its audio; empty where it has none."""
     shot_proof: ShotProof | None = None
     """How good its allocation over the scenes is; None where it has none."""
+    surround: SurroundAtRung | None = None
+    """What it offers to who plays surround; None where all play the same."""
 
     @property
     def worth_mos(self) -> float:

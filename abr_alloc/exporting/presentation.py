@@ -206,6 +206,8 @@ class VideoStream:
     """Peak segment bit rate."""
     average_bits_per_s: float
     """Mean bit rate."""
+    dynamic_range: str = "SDR"
+    """SDR, HLG or PQ."""
     timeline: Timeline | None = None
     """Its segments; None in a template."""
 
@@ -230,13 +232,18 @@ class AudioStream:
     """Peak segment bit rate."""
     average_bits_per_s: float
     """Mean bit rate."""
+    role: str = "main"
+    """What it is for: main, dub, commentary, description or other (`orders.AudioRole`)."""
+    group: str = ""
+    """Name of the stream of the variants that it stands beside, in another language or role; empty for that itself."""
     timeline: Timeline | None = None
     """Its segments; None in a template."""
 
     @property
     def group_id(self) -> str:
-        """Its group in a master playlist: a group of its own, so that a variant plays this rendition and no other."""
-        return self.name.replace("/", "-")
+        """Its group in a master playlist: one per rendition of the ladder, in all its languages, so that a variant
+        plays that rendition and no other."""
+        return (self.group or self.name).replace("/", "-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,15 +256,22 @@ class Variant:
     """What it plays."""
     avq_mos: float
     """Predicted AVQ, MOS 1-5."""
+    others: tuple[AudioStream, ...] = ()
+    """The other languages and roles in the group of its audio: what may play in its place."""
+
+    @property
+    def group(self) -> tuple[AudioStream, ...]:
+        """All audio that may play with its video, its own first."""
+        return (self.audio, *self.others)
 
     @property
     def peak_bits_per_s(self) -> float:
-        """The largest sum of peaks of what plays together, which here is one pair."""
-        return self.video.peak_bits_per_s + self.audio.peak_bits_per_s
+        """The largest sum of peaks of what plays together: the video with one of its group."""
+        return self.video.peak_bits_per_s + max(audio.peak_bits_per_s for audio in self.group)
 
     @property
     def average_bits_per_s(self) -> float:
-        return self.video.average_bits_per_s + self.audio.average_bits_per_s
+        return self.video.average_bits_per_s + max(audio.average_bits_per_s for audio in self.group)
 
 
 def sort_variants(variants: Sequence[Variant]) -> list[Variant]:
@@ -271,5 +285,5 @@ def distinct_video(variants: Sequence[Variant]) -> list[VideoStream]:
 
 
 def distinct_audio(variants: Sequence[Variant]) -> list[AudioStream]:
-    """The audio streams of some variants, each once, in their order."""
-    return list({variant.audio.name: variant.audio for variant in variants}.values())
+    """The audio streams of some variants, each once, in their order; every group's languages and roles together."""
+    return list({audio.name: audio for variant in variants for audio in variant.group}.values())

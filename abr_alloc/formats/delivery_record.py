@@ -186,12 +186,19 @@ def delivery_text(delivery: Delivery) -> str:
     for video in document["videos"]:
         for name in [name for name in ("encoder", "probes", "shots") if not video[name]]:
             del video[name]
+        if video["dynamic_range"] == "SDR":
+            del video["dynamic_range"]
         for shot in video.get("shots", ()):
             if not shot["corrected"]:
                 del shot["corrected"]
+    for audio in document["audios"]:
+        for name in [name for name in ("group", "track", "language", "label") if not audio[name]]:
+            del audio[name]
+        if audio["role"] == "main":
+            del audio["role"]
     for rung in document["rungs"]:
-        if not rung["shots_mos"]:
-            del rung["shots_mos"]
+        for name in [name for name in ("shots_mos", "surround") if not rung[name]]:
+            del rung[name]
     return json_text(document)
 
 

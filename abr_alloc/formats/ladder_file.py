@@ -123,6 +123,8 @@ def _rung_object(rung: Rung) -> dict[str, Any]:
         "preference_over_below": rung.preference_over_below,
         "note": rung.note,
     }
+    if rung.surround is not None:
+        found["surround"] = dataclasses.asdict(rung.surround)
     if rung.titles:
         found["titles"] = [dataclasses.asdict(title) for title in rung.titles]
     if rung.shot_proof is not None:

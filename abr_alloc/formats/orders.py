@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
-from abr_alloc.allocation.ranges import Avq, Channels, Count, Kbps, Px, TotalKbps, Vmaf, Whole, Word
+from abr_alloc.allocation.ranges import Avq, Channels, Count, DynamicRange, Kbps, Px, TotalKbps, Vmaf, Whole, Word
 
-__all__ = ["AudioOrder", "PlannedRung", "ProbedValue", "ShotOrder", "VideoOrder"]
+__all__ = ["AudioOrder", "AudioRole", "PlannedRung", "PlannedSurround", "ProbedValue", "ShotOrder", "VideoOrder"]
+
+AudioRole = Literal["main", "dub", "commentary", "description", "other"]
+"""What sound is for: the first language; another one; commentary; description of the picture; anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,8 @@ class VideoOrder:
     """Name of an encoder of `Delivery.encoders`; empty for the codec's usual one."""
     probes: tuple[ProbedValue, ...] = ()
     """The renditions that it lies between, or is, where its encoder is asked for a quality and not for a rate."""
+    dynamic_range: DynamicRange = "SDR"
+    """SDR, HLG or PQ."""
     shots: tuple[ShotOrder, ...] = ()
     """Its scenes in order, where each is encoded with its own parameters: together all frames of the title."""
 
@@ -104,6 +110,29 @@ class AudioOrder:
     """What the encoder is asked for: `b=96k`; `b=96k@mine` of an encoder of `Delivery.encoders`; `lossless`."""
     planned_kbps: Kbps
     """The rate that it had when it was probed, kbps."""
+    group: str = ""
+    """Folder of the rendition of the rungs that it stands beside, in another language or role; empty for a rung's
+    own."""
+    track: Count | None = None
+    """Number of the source's audio track, from 1; None for the delivery's own choice."""
+    language: str = ""
+    """RFC 5646 tag; empty for the delivery's own."""
+    label: str = ""
+    """Name in a player's menu; empty for the delivery's own."""
+    role: AudioRole = "main"
+    """What it is for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSurround:
+    """The surround sound of a pair, as predicted."""
+
+    audio: str
+    """Folder of its audio."""
+    total_kbps: TotalKbps
+    """Video + audio + container, kbps."""
+    avq_mos: Avq
+    """AVQ, MOS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,3 +151,5 @@ class PlannedRung:
     """VMAF of its video; None where the ladder does not say."""
     shots_mos: tuple[Avq, ...] = ()
     """AVQ of every one of its video's shots, MOS; empty where it has none."""
+    surround: PlannedSurround | None = None
+    """What it offers to who plays surround; None where it has none."""

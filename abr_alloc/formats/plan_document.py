@@ -35,6 +35,8 @@ def video_object(video: VideoRendition) -> dict[str, Any]:
     probes = fields.pop("nearest_probes")
     if not video.shots:
         del fields["shots"]
+    if video.dynamic_range == "SDR":
+        del fields["dynamic_range"]
     if video.interpolated:
         fields |= {"interpolated": True, "nearest_probes": list(probes)}
     return fields

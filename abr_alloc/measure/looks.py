@@ -28,6 +28,9 @@ __all__ = ["NORMALISATION", "LookTask", "ScanTask", "Title", "source_here"]
 NORMALISATION = 2
 """Changes whenever the same source would be brought to other frames or samples."""
 
+_LOOK_VERSION = 2
+"""Changes whenever a look finds out more of a source."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Title:
@@ -62,7 +65,7 @@ class LookTask:
                 kind="look",
                 source=source_hash,
                 ffmpeg=self.ffmpeg.version,
-                version=NORMALISATION,
+                version=[NORMALISATION, _LOOK_VERSION],
                 track=self.audio_track or 0,
                 max_pixels=self.max_pixels,
                 picture=self.with_picture,

@@ -71,11 +71,17 @@ def _scene_columns(scene: Scene) -> dict[str, Any]:
 
 def to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """All rows as a table's frame, in the order in which tables are written."""
-    frame = pd.DataFrame(rows, columns=list(MEASURED))
-    for column in WHOLE_NUMBERS:
+    # Columns of few tables stand in those alone.
+    seldom = {"dynamic_range", "audio_track", "language"}
+    names = [name for name in MEASURED if name not in seldom or any(row.get(name) is not None for row in rows)]
+    frame = pd.DataFrame(rows, columns=names)
+    for column in (name for name in WHOLE_NUMBERS if name in names):
         frame[column] = frame[column].astype("Int32")
     for column in ("audio_features", "half_second_kbit"):
         vectors = frame[column]
         frame[column] = vectors.astype(object).where(vectors.notna(), None)  # null, not NaN, on rows of the other kind
+    for column in ("dynamic_range", "language"):
+        if column in names:
+            frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
     order = ["title", "scene", "kind", "codec", "height_px", "bitrate_kbps", "target"]
     return frame.sort_values(order, kind="stable", ignore_index=True)

@@ -8,9 +8,22 @@ below, as untagged YCbCr is taken to be (Rec. ITU-R BT.709-6, BT.601-7; Rec. ITU
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
-__all__ = ["Colour", "PictureTags", "decide_colour", "hdr_transfer", "is_rgb_format"]
+__all__ = [
+    "DYNAMIC_RANGES",
+    "Colour",
+    "HdrMetadata",
+    "PictureTags",
+    "decide_colour",
+    "hdr_transfer",
+    "is_rgb_format",
+]
+
+DYNAMIC_RANGES = ("SDR", "HLG", "PQ")
+"""Dynamic ranges by the names that HLS has for them (VIDEO-RANGE)."""
 
 _HD_LINES, _HD_COLUMNS = 720, 1280
 _PAL_LINES = (288, 576)
@@ -59,6 +72,11 @@ class Colour:
     """Transfer characteristics of both."""
 
     @property
+    def dynamic_range(self) -> str:
+        """SDR, HLG or PQ, by the transfer characteristics."""
+        return _HDR.get(self.transfer, "SDR")
+
+    @property
     def scale_matrix(self) -> str:
         """The matrix by the name that ffmpeg's `scale` has for it."""
         return _SCALE_NAMES.get(self.matrix, self.matrix)
@@ -67,6 +85,43 @@ class Colour:
     def tags(self) -> str:
         """The filter that marks frames as normalised."""
         return f"setparams=range=tv:colorspace={self.matrix}:color_primaries={self.primaries}:color_trc={self.transfer}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HdrMetadata:
+    """Static metadata of HDR10: the display that a title was mastered on (SMPTE ST 2086), and its light (CTA-861.3)."""
+
+    primaries_xy: tuple[tuple[float, float], tuple[float, float], tuple[float, float]] | None = None
+    """Chromaticities of red, green and blue; None, as all of the display, where it is not known."""
+    white_xy: tuple[float, float] | None = None
+    """Chromaticity of white."""
+    luminance_cd_m2: tuple[float, float] | None = None
+    """Least and largest luminance, cd/m2."""
+    max_cll_cd_m2: int | None = None
+    """Largest light of a pixel (MaxCLL), cd/m2; None where it is not known."""
+    max_fall_cd_m2: int | None = None
+    """Largest mean light of a frame (MaxFALL), cd/m2."""
+
+    @property
+    def has_display(self) -> bool:
+        """Whether the mastering display is known."""
+        return self.primaries_xy is not None and self.white_xy is not None and self.luminance_cd_m2 is not None
+
+    @classmethod
+    def from_object(cls, found: Mapping[str, Any]) -> Self:
+        """From what `dataclasses.asdict` gave, through JSON."""
+
+        def pair(value: Any) -> Any:
+            return None if value is None else tuple(value)
+
+        primaries = found["primaries_xy"]
+        return cls(
+            primaries_xy=None if primaries is None else tuple(map(pair, primaries)),  # type: ignore[arg-type]
+            white_xy=pair(found["white_xy"]),
+            luminance_cd_m2=pair(found["luminance_cd_m2"]),
+            max_cll_cd_m2=found["max_cll_cd_m2"],
+            max_fall_cd_m2=found["max_fall_cd_m2"],
+        )
 
 
 def hdr_transfer(tags: PictureTags) -> str:

@@ -11,7 +11,7 @@ import json
 import math
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,20 @@ import numpy.typing as npt
 
 from abr_alloc import defaults
 from abr_alloc.errors import UnsupportedMediaError
-from abr_alloc.media.colour import Colour
+from abr_alloc.media.colour import Colour, HdrMetadata
 from abr_alloc.media.container import open_media
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.picture import Picture, look_at_picture
 from abr_alloc.media.timeline import Timeline, read_timelines
-from abr_alloc.media.tracks import ChosenAudio, choose_audio, choose_video
+from abr_alloc.media.tracks import (
+    AudioTrack,
+    ChosenAudio,
+    SubtitleTrack,
+    choose_audio,
+    choose_video,
+    list_audio,
+    list_subtitles,
+)
 
 __all__ = [
     "MAX_PIXELS",
@@ -88,6 +96,14 @@ class MediaInfo:
     """Pixel format of the decoded frames, as ffmpeg names it."""
     colour: Colour | None = None
     """What its samples mean; None without video."""
+    hdr: HdrMetadata | None = None
+    """What it says of the display that it was mastered on, and of its light; None where it says nothing."""
+    has_captions: bool = False
+    """Whether its pictures carry closed captions (CEA-608 or 708)."""
+    audio_tracks: tuple[AudioTrack, ...] = ()
+    """All of the file's audio tracks."""
+    subtitle_tracks: tuple[SubtitleTrack, ...] = ()
+    """All of the file's subtitle tracks."""
     has_alpha: bool = False
     """Whether the picture has transparency; it is shown on black."""
     decoder: str = ""
@@ -113,6 +129,18 @@ class MediaInfo:
         return self.channels > 0
 
     @property
+    def dynamic_range(self) -> str:
+        """SDR, PQ or HLG."""
+        return "SDR" if self.colour is None else self.colour.dynamic_range
+
+    def hearing(self, track: AudioTrack) -> MediaInfo:
+        """The same source with another of its audio tracks as the sound, on the same clock."""
+        return replace(
+            self, audio_indices=(track.index,), channels=track.channels, language=track.language,
+            sample_rate_hz=track.sample_rate_hz,
+        )  # fmt: skip
+
+    @property
     def stream_facts(self) -> dict[str, object]:
         """Which of the file's streams are measured: a part of the facts that determine a measurement."""
         return {"streams": [self.video_index, *self.audio_indices]}
@@ -129,7 +157,13 @@ class MediaInfo:
         about = json.loads(text)
         about |= {name: Fraction(about[name]) for name in ("fps", "zero_s")}
         about |= {name: tuple(about[name]) for name in ("audio_indices", "notes")}
-        return cls(**about | {"path": path, "colour": about["colour"] and Colour(**about["colour"])})
+        about |= {
+            "audio_tracks": tuple(AudioTrack(**track) for track in about["audio_tracks"]),
+            "subtitle_tracks": tuple(SubtitleTrack(**track) for track in about["subtitle_tracks"]),
+            "hdr": about["hdr"] and HdrMetadata.from_object(about["hdr"]),
+            "colour": about["colour"] and Colour(**about["colour"]),
+        }
+        return cls(**about | {"path": path})
 
 
 def mark_of(path: Path) -> tuple[int, int]:
@@ -213,6 +247,8 @@ def probe(
             **shown,
             **sound,
             zero_s=_zero_s(timelines, audio.indices, shown["fps"]),
+            audio_tracks=list_audio(container),
+            subtitle_tracks=list_subtitles(container),
             max_pixels=max_pixels,
             notes=tuple(notes),
         )

@@ -1,4 +1,4 @@
-"""Which of a file's streams are the title: its picture, and the sound that goes with it."""
+"""A file's streams: which are the title, its picture and the sound that goes with it, and what else there is."""
 
 from __future__ import annotations
 
@@ -12,15 +12,137 @@ import av.stream
 
 from abr_alloc.errors import UnsupportedMediaError
 
-__all__ = ["ChosenAudio", "choose_audio", "choose_video"]
+__all__ = [
+    "AudioTrack",
+    "ChosenAudio",
+    "SubtitleTrack",
+    "choose_audio",
+    "choose_video",
+    "list_audio",
+    "list_subtitles",
+]
 
 _Is = av.stream.Disposition
 _STILL_CODECS = frozenset({"mjpeg", "png", "apng", "gif", "bmp", "webp", "tiff"})
+_USUAL_HANDLERS = frozenset({"", "SoundHandler", "SubtitleHandler", "Core Media Audio", "Apple Sound Media Handler"})
 _NO_FILM = _Is.attached_pic | _Is.timed_thumbnails | _Is.still_image | _Is.dependent
 _NOT_THE_PROGRAMME = (
     _Is.comment | _Is.lyrics | _Is.karaoke | _Is.hearing_impaired | _Is.visual_impaired | _Is.clean_effects
     | _Is.descriptions | _Is.dependent
 )  # fmt: skip
+
+_TEXT_CODECS = frozenset({"subrip", "srt", "webvtt", "mov_text", "ass", "ssa", "text"})
+"""Subtitles that are text, by libav's names; others are pictures, or no subtitles."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioTrack:
+    """One of a file's audio tracks."""
+
+    number: int
+    """Among the file's audio tracks, from 1."""
+    index: int
+    """Its stream in the file."""
+    codec: str
+    """libav's name of its codec."""
+    channels: int
+    """Channels."""
+    layout: str
+    """ffmpeg's name of their layout: `stereo`, `5.1(side)`; empty where nobody says."""
+    sample_rate_hz: int
+    """Samples per second, Hz."""
+    language: str
+    """As the file says it, mostly ISO 639-2; empty where it does not."""
+    title: str
+    """Its name in the file; empty where it has none."""
+    role: str
+    """`main`; `commentary`, `description` (for who does not see) or `other` (karaoke, effects, enhanced dialogue) as
+    the file marks it."""
+    is_default: bool
+    """Whether the file marks it as default."""
+
+    @property
+    def is_surround(self) -> bool:
+        """Whether it has the channels of 5.1 at least."""
+        return self.channels >= 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtitleTrack:
+    """One of a file's subtitle tracks."""
+
+    number: int
+    """Among the file's subtitle tracks, from 1."""
+    index: int
+    """Its stream in the file."""
+    codec: str
+    """libav's name of its codec: subrip, webvtt, mov_text, ass; hdmv_pgs_subtitle and dvd_subtitle are pictures."""
+    language: str
+    """As the file says it; empty where it does not."""
+    title: str
+    """Its name in the file; empty where it has none."""
+    is_forced: bool
+    """Whether it is for what is spoken in another language than the sound's."""
+    is_captions: bool
+    """Whether it is for who does not hear: sounds are described too."""
+    is_default: bool
+    """Whether the file marks it as default."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text, which can be delivered; else pictures."""
+        return self.codec in _TEXT_CODECS
+
+
+def list_audio(container: av.container.InputContainer) -> tuple[AudioTrack, ...]:
+    """The audio tracks of a file, in its order."""
+    return tuple(
+        AudioTrack(
+            number=number,
+            index=stream.index,
+            codec=_codec(stream),
+            channels=_channels(stream),
+            layout=str(stream.codec_context.layout.name) if stream.codec_context else "",
+            sample_rate_hz=int(stream.codec_context.sample_rate) if stream.codec_context else 0,
+            language=stream.metadata.get("language", ""),
+            title=stream.metadata.get("title", "") or _handler(stream),
+            role=_role(stream),
+            is_default=bool(stream.disposition & _Is.default),
+        )
+        for number, stream in enumerate(container.streams.audio, start=1)
+    )
+
+
+def list_subtitles(container: av.container.InputContainer) -> tuple[SubtitleTrack, ...]:
+    """The subtitle tracks of a file, in its order."""
+    return tuple(
+        SubtitleTrack(
+            number=number,
+            index=stream.index,
+            codec=_codec(stream),
+            language=stream.metadata.get("language", ""),
+            title=stream.metadata.get("title", "") or _handler(stream),
+            is_forced=bool(stream.disposition & _Is.forced),
+            is_captions=bool(stream.disposition & (_Is.hearing_impaired | _Is.captions)),
+            is_default=bool(stream.disposition & _Is.default),
+        )
+        for number, stream in enumerate(container.streams.subtitles, start=1)
+    )
+
+
+def _handler(stream: Any) -> str:
+    """The name that QuickTime and MP4 give a track; what writers put there unasked is none."""
+    name = str(stream.metadata.get("handler_name", ""))
+    return "" if name.strip("\0 ") in _USUAL_HANDLERS else name
+
+
+def _role(stream: Any) -> str:
+    disposition = stream.disposition
+    if disposition & _Is.comment:
+        return "commentary"
+    if disposition & (_Is.visual_impaired | _Is.descriptions):
+        return "description"
+    return "other" if disposition & _NOT_THE_PROGRAMME else "main"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,14 @@ SCHEMA = (
     Column(name="end_s", type="double", unit="s", range=(_TINY, 1e9), meaning="end of the scene, not part of it"),
     Column(name="kind", type="string", meaning="`video` or `audio`"),
     Column(name="codec", type="string", meaning=" or ".join(f"`{' '.join(codecs)}`" for codecs in CODECS.values())),
+    Column(
+        name="dynamic_range",
+        type="string",
+        kinds=_VIDEO,
+        optional=True,
+        nullable=True,
+        meaning="of the rendition: `SDR`, `HLG` or `PQ`; null, or no column, for SDR",
+    ),
     Column(name="width_px", type="int32", kinds=_VIDEO, unit="px", range=(2, 65536), meaning="width of the rendition"),
     Column(name="height_px", type="int32", kinds=_VIDEO, unit="px", range=(2, 65536), meaning="its height"),
     Column(
@@ -94,6 +102,23 @@ SCHEMA = (
         unit="frames/s",
         range=(_TINY, 1000),
         meaning="constant frame rate at which it was compared",
+    ),
+    Column(
+        name="audio_track",
+        type="int32",
+        kinds=_AUDIO,
+        range=(1, 1000),
+        optional=True,
+        nullable=True,
+        meaning="number of the source's audio track, from 1, where several are measured; else null, or no column",
+    ),
+    Column(
+        name="language",
+        type="string",
+        kinds=_AUDIO,
+        optional=True,
+        nullable=True,
+        meaning="language of that track, an RFC 5646 tag; null likewise",
     ),
     Column(name="channels", type="int32", kinds=_AUDIO, range=(1, 64), meaning="channels of the rendition"),
     Column(
@@ -175,8 +200,8 @@ MEASURED = tuple(column.name for column in SCHEMA if column.measured)
 """Columns that are filled today."""
 SCHEMA_VERSION = max(column.since for column in SCHEMA)
 """Version of the columns."""
-KEY = ("title", "scene", "kind", "codec", "width_px", "height_px", "target")
-"""Columns by which rows are told apart."""
+KEY = ("title", "scene", "kind", "codec", "width_px", "height_px", "channels", "audio_track", "target")
+"""Columns by which rows are told apart, as far as a table has them."""
 
 
 def columns_of(kind: str) -> set[str]:
@@ -248,11 +273,23 @@ def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
                 row=first_row + row,
             )
 
-    for column in (column.name for column in SCHEMA if column.type == "string"):
-        values = frame[column]
-        refuse(values.isna().to_numpy() | (values == "").to_numpy(dtype=bool), column, "is empty")
-        refuse(values.str.contains("\0", regex=False).to_numpy(dtype=bool), column, "holds a NUL character")
+    for text in (column for column in SCHEMA if column.type == "string" and column.name in frame.columns):
+        values = frame[text.name]
+        empty = (values == "").to_numpy(dtype=bool, na_value=False)
+        refuse(empty if text.nullable else empty | values.isna().to_numpy(), text.name, "is empty")
+        nul = values.astype("string").str.contains("\0", regex=False)
+        refuse(nul.to_numpy(dtype=bool, na_value=False), text.name, "holds a NUL character")
     kind = frame["kind"].to_numpy()
+    for name in ("dynamic_range", "language"):
+        if name in frame.columns:
+            refuse(
+                ~np.isin(kind, _BY_NAME[name].kinds) & frame[name].notna().to_numpy(),
+                name,
+                "must be null for this kind of row",
+            )
+    if "dynamic_range" in frame.columns:
+        strange = frame["dynamic_range"].notna() & ~frame["dynamic_range"].isin(["SDR", "HLG", "PQ"])
+        refuse(strange.to_numpy(dtype=bool), "dynamic_range", "is none of SDR, HLG, PQ")
     refuse(~np.isin(kind, ("video", "audio")), "kind", "is neither video nor audio")
     for name, codecs in CODECS.items():
         strange = (kind == name) & ~np.isin(frame["codec"].to_numpy(), codecs)
@@ -263,7 +300,8 @@ def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
         low, high = range_of(column)
         mask = np.isin(kind, _BY_NAME[column].kinds)
         values = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        refuse(mask & ~np.isfinite(values), column, "is missing, NaN or infinite")
+        missing = np.isinf(values) if column in NULLABLE else ~np.isfinite(values)
+        refuse(mask & missing, column, "is missing, NaN or infinite")
         refuse(mask & ((values < low) | (values > high)), column, f"is outside {low:g}..{high:g}")
         refuse(~mask & np.isfinite(values), column, "must be null for this kind of row")
     refuse((frame["end_s"] <= frame["start_s"]).to_numpy(), "end_s", "is not after start_s")
@@ -277,7 +315,8 @@ def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
     refuse(~finite, "audio_features", "holds NaN or infinite numbers")
     if "half_second_kbit" in frame.columns:
         check_half_seconds(frame, "half_second_kbit", refuse)
-    refuse(frame.duplicated(list(KEY)).to_numpy(), "target", "repeats an earlier row")
+    key = [column for column in KEY if column in frame.columns]
+    refuse(frame.duplicated(key).to_numpy(), "target", "repeats an earlier row")
     spans = frame.groupby(["title", "scene"], sort=False)[["start_s", "end_s"]].nunique()
     if (spans > 1).to_numpy().any():
         title, scene = spans.index[(spans > 1).any(axis=1).to_numpy()][0]

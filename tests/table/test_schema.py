@@ -30,12 +30,14 @@ def test_every_column_is_declared_once() -> None:
 def test_a_file_has_the_types_that_are_declared() -> None:
     assert COLUMNS["title"] == pa.string() and COLUMNS["scene"] == pa.int32() and COLUMNS["fps"] == pa.float64()
     assert COLUMNS["audio_features"] == pa.list_(pa.float32(), 512)
-    assert WHOLE_NUMBERS == ("scene", "width_px", "height_px", "channels")
+    assert WHOLE_NUMBERS == ("scene", "width_px", "height_px", "audio_track", "channels")
 
 
 def test_every_column_is_filled_by_some_kind_of_row() -> None:
     assert columns_of("video") | columns_of("audio") == {*COLUMNS}
-    assert columns_of("audio") - columns_of("video") == {"channels", "visqol_mos", "audio_mos", "audio_features"}
+    assert columns_of("audio") - columns_of("video") == {
+        *("audio_track", "language", "channels", "visqol_mos", "audio_mos", "audio_features")
+    }
     assert columns_of("video") & columns_of("audio") == {
         *("title", "scene", "start_s", "end_s", "kind", "codec", "target", "bitrate_kbps")
     }
@@ -55,8 +57,8 @@ def test_text_and_foreign_columns_have_no_range() -> None:
     assert range_of("title") == range_of("not a column") == (-math.inf, math.inf)
 
 
-def test_rows_are_told_apart_by_columns_that_are_always_there() -> None:
-    assert {*KEY} <= {*COLUMNS} - OPTIONAL
+def test_rows_are_told_apart_by_columns_that_are_always_there_and_by_the_track_where_several_are_measured() -> None:
+    assert {*KEY} - {"audio_track"} <= {*COLUMNS} - OPTIONAL
 
 
 def test_a_column_that_is_new_or_new_in_meaning_makes_a_version() -> None:
