@@ -232,7 +232,9 @@ def measure_pairs(
     with cache.work_dir() as work_dir, LocalWorkers(jobs) as workers:
         pcm = work_dir / "audio.f32"
         audios = [
-            _join(order, folders[order.name], ffmpeg, work_dir / f"{i}.mp4") for i, order in enumerate(delivery.audios)
+            _join(order, folders[order.name], ffmpeg, work_dir / f"{i}.mp4")
+            for i, order in enumerate(delivery.audios)
+            if order.track is None  # what the ladder was designed with is the film's own sound
         ]
         scores = _audio_tasks(ffmpeg, scenes, audios, pcm, delivery)
         tasks: list[Task] = [task for task in videos if not task.is_done(cache)]

@@ -26,7 +26,7 @@ from abr_alloc.media.colour import Colour, HdrMetadata
 from abr_alloc.media.container import open_media
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.picture import Picture, look_at_picture
-from abr_alloc.media.timeline import Timeline, read_timelines
+from abr_alloc.media.timeline import Timeline, last_text_s, read_timelines
 from abr_alloc.media.tracks import (
     AudioTrack,
     ChosenAudio,
@@ -34,6 +34,7 @@ from abr_alloc.media.tracks import (
     choose_audio,
     choose_video,
     list_audio,
+    list_others,
     list_subtitles,
 )
 
@@ -58,6 +59,8 @@ NO_LIMIT = 2**31 - 1
 _HELD, _HELD_S = 0.01, 0.5
 """For how long frames may be held beyond their time without a word: a share of the title, and seconds."""
 _ROUNDING = Fraction(1, 10)  # of a frame, by which times may be rounded
+_LATE_S = 1
+"""How much longer than its picture and sound a file may be, seconds, before it is asked why."""
 _LONGEST_PAUSE_S = 60.0
 """How long one frame may be held at all, seconds."""
 
@@ -104,6 +107,8 @@ class MediaInfo:
     """All of the file's audio tracks."""
     subtitle_tracks: tuple[SubtitleTrack, ...] = ()
     """All of the file's subtitle tracks."""
+    other_streams: tuple[str, ...] = ()
+    """What the file has besides: other pictures, data, chapters, a phrase each."""
     has_alpha: bool = False
     """Whether the picture has transparency; it is shown on black."""
     decoder: str = ""
@@ -156,7 +161,7 @@ class MediaInfo:
         """What `to_json` wrote, of a file of the same bytes."""
         about = json.loads(text)
         about |= {name: Fraction(about[name]) for name in ("fps", "zero_s")}
-        about |= {name: tuple(about[name]) for name in ("audio_indices", "notes")}
+        about |= {name: tuple(about.get(name, ())) for name in ("audio_indices", "notes", "other_streams")}
         about |= {
             "audio_tracks": tuple(AudioTrack(**track) for track in about["audio_tracks"]),
             "subtitle_tracks": tuple(SubtitleTrack(**track) for track in about["subtitle_tracks"]),
@@ -236,6 +241,7 @@ def probe(
         picture = None if video is None else look_at_picture(path, ffmpeg, video, max_pixels)
         tracks = [*audio.indices] if video is None else [video.index, *audio.indices]
         timelines = read_timelines(container, tracks, path)
+        duration_s = _without_late_text(container, duration_s, timelines)
         notes = [*(picture.notes if picture else ()), *([audio.note] if audio.note else [])]
         shown = _picture_facts(path, video, picture, timelines)
         if video is not None:
@@ -249,9 +255,21 @@ def probe(
             zero_s=_zero_s(timelines, audio.indices, shown["fps"]),
             audio_tracks=list_audio(container),
             subtitle_tracks=list_subtitles(container),
+            other_streams=list_others(container, -1 if video is None else video.index),
             max_pixels=max_pixels,
             notes=tuple(notes),
         )
+
+
+def _without_late_text(container: Any, duration_s: float, timelines: Mapping[int, Timeline]) -> float:
+    """The length that a file declares, seconds; that of its picture and sound where subtitles last longer than they do,
+    which is no sign that some of these were lost."""
+    begin_s = Fraction(container.start_time or 0, av.time_base)
+    heard_s = max((int(t.start[-1]) * t.time_base for t in timelines.values() if len(t.start)), default=begin_s)
+    if duration_s <= heard_s - begin_s + _LATE_S or not container.streams.subtitles:
+        return duration_s
+    text_s = last_text_s(container)
+    return float(heard_s - begin_s) if begin_s + Fraction(duration_s) <= text_s + _LATE_S else duration_s
 
 
 def _zero_s(timelines: Mapping[int, Timeline], audios: Sequence[int], fps: Fraction) -> Fraction:
