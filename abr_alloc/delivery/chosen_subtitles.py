@@ -12,9 +12,9 @@ from abr_alloc.delivery.subtitles import text_hash
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.formats.orders import SubtitleOrder
 from abr_alloc.languages import language_name
+from abr_alloc.media.cues import place_cues, read_cues
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.media.subtitles import place_cues, read_cues
 from abr_alloc.media.tracks import SubtitleTrack
 from abr_alloc.media.webvtt import Cue, webvtt_text
 

@@ -30,8 +30,9 @@ from abr_alloc.measure.tasks import audio_score_key, packet_times, video_entry
 from abr_alloc.measure.video import FRAME_METRICS, VIDEO_FEATURE_VERSION, measure_video
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.packets import read_packets
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import MediaInfo, read_packets
+from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
 from abr_alloc.media.segments import init_paths, join_segments, segment_paths
 from abr_alloc.media.sound import decode_audio

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
@@ -17,16 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
-import numpy.typing as npt
 
 from abr_alloc import defaults
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.colour import Colour, HdrMetadata
 from abr_alloc.media.container import open_media
 from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.lengths import pauses, without_late_text
 from abr_alloc.media.picture import Picture, look_at_picture
-from abr_alloc.media.timeline import Timeline, last_text_s, read_timelines
+from abr_alloc.media.timeline import Timeline, read_timelines
 from abr_alloc.media.tracks import (
     AudioTrack,
     ChosenAudio,
@@ -42,11 +40,9 @@ __all__ = [
     "MAX_PIXELS",
     "NO_LIMIT",
     "MediaInfo",
-    "Packets",
     "content_hash",
     "mark_of",
     "probe",
-    "read_packets",
     "require_unchanged",
 ]
 
@@ -56,13 +52,7 @@ MAX_PIXELS = round(defaults.MAX_MEGAPIXELS * 1e6)
 NO_LIMIT = 2**31 - 1
 """As many pixels as ffmpeg can count."""
 
-_HELD, _HELD_S = 0.01, 0.5
-"""For how long frames may be held beyond their time without a word: a share of the title, and seconds."""
 _ROUNDING = Fraction(1, 10)  # of a frame, by which times may be rounded
-_LATE_S = 1
-"""How much longer than its picture and sound a file may be, seconds, before it is asked why."""
-_LONGEST_PAUSE_S = 60.0
-"""How long one frame may be held at all, seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,18 +188,6 @@ def require_unchanged(info: MediaInfo) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packets:
-    """The packets of one stream, in presentation order."""
-
-    start_s: npt.NDArray[np.float64]
-    """Presentation time, seconds. Shape (P,)."""
-    duration_s: npt.NDArray[np.float64]
-    """Duration, seconds. Shape (P,)."""
-    size_bytes: npt.NDArray[np.float64]
-    """Size, bytes. Shape (P,)."""
-
-
 def probe(
     path: Path,
     ffmpeg: FFmpeg,
@@ -241,11 +219,11 @@ def probe(
         picture = None if video is None else look_at_picture(path, ffmpeg, video, max_pixels)
         tracks = [*audio.indices] if video is None else [video.index, *audio.indices]
         timelines = read_timelines(container, tracks, path)
-        duration_s = _without_late_text(container, duration_s, timelines)
+        duration_s = without_late_text(container, duration_s, timelines)
         notes = [*(picture.notes if picture else ()), *([audio.note] if audio.note else [])]
         shown = _picture_facts(path, video, picture, timelines)
         if video is not None:
-            notes += _pauses(path, timelines[video.index], shown["fps"])
+            notes += pauses(path, timelines[video.index], shown["fps"])
         sound = _sound_facts(container, audio)
         return MediaInfo(
             path=path,
@@ -261,17 +239,6 @@ def probe(
         )
 
 
-def _without_late_text(container: Any, duration_s: float, timelines: Mapping[int, Timeline]) -> float:
-    """The length that a file declares, seconds; that of its picture and sound where subtitles last longer than they do,
-    which is no sign that some of these were lost."""
-    begin_s = Fraction(container.start_time or 0, av.time_base)
-    heard_s = max((int(t.start[-1]) * t.time_base for t in timelines.values() if len(t.start)), default=begin_s)
-    if duration_s <= heard_s - begin_s + _LATE_S or not container.streams.subtitles:
-        return duration_s
-    text_s = last_text_s(container)
-    return float(heard_s - begin_s) if begin_s + Fraction(duration_s) <= text_s + _LATE_S else duration_s
-
-
 def _zero_s(timelines: Mapping[int, Timeline], audios: Sequence[int], fps: Fraction) -> Fraction:
     """The title's first instant, seconds on the file's clock: where the first of its streams begins, but always a whole
     number of frames before the picture does. Frames between two instants of the constant rate would be doubled and
@@ -285,32 +252,6 @@ def _zero_s(timelines: Mapping[int, Timeline], audios: Sequence[int], fps: Fract
     num_before = (shown_s[0] - min(heard_s + shown_s)) * fps
     # What is heard before the picture for less than a frame is a coder's lead-in, as transport streams have it.
     return shown_s[0] if num_before < 1 else shown_s[0] - math.ceil(num_before - _ROUNDING) / fps
-
-
-def _pauses(path: Path, timeline: Timeline, fps: Fraction) -> list[str]:
-    """What is to be said of a picture that stands still for long.
-
-    Raises:
-        UnsupportedMediaError: for longer than a film ever does.
-    """
-    distances = np.diff(timeline.start) * float(timeline.time_base)
-    if not len(distances) or timeline.is_sparse:
-        return []
-    held = distances[distances * float(fps) > 1.5]
-    held_s, all_s = float(held.sum()) - len(held) / float(fps), float(distances.sum())
-    at = int(distances.argmax())
-    first = float(int(timeline.start[at] - timeline.start[0]) * timeline.time_base)
-    longest = f"no new frame from {first:.2f} to {first + distances[at]:.2f} s"
-    if distances[at] > _LONGEST_PAUSE_S:
-        raise UnsupportedMediaError(
-            f"{path} has {longest}; cut the gap out, or give the parts as titles", path=str(path)
-        )
-    if held_s <= max(_HELD_S, _HELD * all_s):
-        return []
-    return [
-        f"frames come late, or are lost, for {held_s:.2f} s in all (at most: {longest}); at {float(fps):.5g} fps the "
-        "one before stands that long"
-    ]
 
 
 def _sound_facts(container: Any, audio: ChosenAudio) -> dict[str, Any]:
@@ -341,25 +282,6 @@ def _picture_facts(path: Path, video: Any, picture: Picture | None, timelines: A
         "has_alpha": picture.has_alpha,
         "decoder": picture.decoder,
     }
-
-
-def read_packets(path: Path) -> Packets:
-    """Time, duration and size of every packet of the only stream of an encode, in presentation order.
-
-    Raises:
-        UnsupportedMediaError: the file cannot be read.
-    """
-    rows = array("d")  # three numbers per packet: two hours have 170,000 packets
-    with open_media(path) as container:
-        stream = container.streams[0]
-        for packet in container.demux(stream):
-            if packet.size and packet.pts is not None:
-                base = float(packet.time_base)
-                rows.extend((packet.pts * base, (packet.duration or 0) * base, packet.size))
-    table = np.array(rows, dtype=np.float64).reshape(-1, 3)
-    # By start; of equal starts the shorter, then the smaller packet comes first.
-    start_s, duration_s, size_bytes = table[np.lexsort(table.T[::-1])].T
-    return Packets(start_s=start_s, duration_s=duration_s, size_bytes=size_bytes)
 
 
 def content_hash(path: Path) -> str:

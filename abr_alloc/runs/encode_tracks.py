@@ -56,19 +56,19 @@ class TrackWishes:
             raise ArgumentError(f"`audio_track` is {below}; tracks are counted from 1")
         return cls(
             numbers=numbers,
-            language=None if language is None else _tag(language, "language"),
-            audio_languages=tuple(_tag(text, "audio_languages") for text in audio_languages or ()),
+            language=None if language is None else _tag(language, "`language` is"),
+            audio_languages=tuple(_tag(text, "`audio_languages` has") for text in audio_languages or ()),
             subtitle_languages=None
             if subtitle_languages is None
-            else tuple(_tag(text, "subtitle_languages") for text in subtitle_languages),
-            files=tuple((_tag(text, "subtitles"), Path(path)) for text, path in subtitles),
+            else tuple(_tag(text, "`subtitle_languages` has") for text in subtitle_languages),
+            files=tuple((_tag(text, "`subtitles` has"), Path(path)) for text, path in subtitles),
         )
 
 
-def _tag(text: str, name: str) -> str:
+def _tag(text: str, said: str) -> str:
     found = standard_language(text)
     if found is None:
-        raise ArgumentError(f"`{name}` is {text!r}; give a tag like en, de or pt-BR")
+        raise ArgumentError(f"{said} {text!r}; give a tag like en, de or pt-BR")
     return found
 
 
