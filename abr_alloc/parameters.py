@@ -63,6 +63,7 @@ OPTIONS = {
     "sides_px": "--rates",
     "sources": "--source",
     "stall_s": "--stall-timeout",
+    "surround_codecs": "--surround",
     "titles": "--title",
     "video_codecs": "--video-codec",
     "video_encoders": "--encoder",

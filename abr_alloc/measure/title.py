@@ -8,10 +8,9 @@ Who runs the tasks, and beside which other titles, is not known here.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +20,7 @@ from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_plausible, check_source
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
+from abr_alloc.measure.loud_tracks import LoudnessTask, loudness_of
 from abr_alloc.measure.parts import plan_parts
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
 from abr_alloc.measure.tasks import AudioTask, VideoTask
@@ -28,9 +28,11 @@ from abr_alloc.measure.video import VIDEO_FEATURE_VERSION
 from abr_alloc.media.encoding import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
+from abr_alloc.media.loudness import differing
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MAX_PIXELS
 from abr_alloc.media.scenes import Scene, split_scenes
+from abr_alloc.media.surround import surround_track
 from abr_alloc.table.table import FeatureTable, TableMetadata
 from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION, visqol_version
 
@@ -41,8 +43,9 @@ logger = logging.getLogger(__name__)
 _AUDIO_ONLY_FPS = Fraction(100)
 _AUDIO_MARGIN_S = 0.5
 
-TitleTask = LookTask | ScanTask | VideoTask | AudioTask
-Measurement = VideoTask | AudioTask
+TitleTask = LookTask | ScanTask | VideoTask | AudioTask | LoudnessTask
+Measurement = VideoTask | AudioTask | LoudnessTask
+_DOLBY = ("ac3", "eac3")
 
 
 class ProbeChooser(Protocol):
@@ -69,6 +72,8 @@ class ExtractOptions:
     """Video encoders of the grid to probe; empty for those of the codec."""
     audio_codecs: tuple[str, ...] = ()
     """Audio codecs and encoders of the grid to probe; empty for the grid's own choice."""
+    surround_codecs: tuple[str, ...] = ()
+    """Audio codecs and encoders of the grid to probe in 5.1 besides, where a source has it; empty for none."""
     preset: str | None = None
     """Preset of a video codec's usual encoder; None for its default."""
     detect_scenes: bool = True
@@ -108,6 +113,8 @@ class TitleMeasurement:
         self._weights_s: dict[str, float] = {}
         self._videos: dict[VideoTarget, list[VideoTask]] = {}
         self._audios: list[AudioTask] = []
+        self._loudness: LoudnessTask | None = None
+        self._loudness_is_told = False
         self._num_open = 0  # measurements handed out and not finished
 
     def begin(self) -> LookTask:
@@ -141,11 +148,13 @@ class TitleMeasurement:
     def _after_look(self, title: Title) -> Sequence[TitleTask]:
         options, info = self._options, title.info
         self._title = title
-        check_source(info, audio_only=options.audio_only)
+        self._surround = surround_track(info)
+        check_source(info, self._surround, audio_only=options.audio_only, asks_surround=bool(options.surround_codecs))
         names = options.grid.choose_video(options.video_encoders, options.video_codec)
         self._candidates = [] if options.audio_only else options.grid.video(info, names, options.preset)
         self._audio_targets: Sequence[AudioTarget] = options.grid.audio(info, options.audio_codecs)
-        check_encoders(self._ffmpeg, self._candidates, self._audio_targets)
+        self._surround_targets = options.grid.surround(options.surround_codecs) if self._surround else []
+        check_encoders(self._ffmpeg, self._candidates, [*self._audio_targets, *self._surround_targets])
         if options.audio_only:
             self._fps, num_frames = _AUDIO_ONLY_FPS, int(info.duration_s * _AUDIO_ONLY_FPS)
             return self._measure_whole(num_frames, [])
@@ -188,8 +197,7 @@ class TitleMeasurement:
         self._parts, prober = parts, self._options.prober
         self._audios = [
             AudioTask(
-                **self._shared(),
-                targets=tuple(self._audio_targets),
+                **self._shared() | heard,
                 part=part,
                 start_s=start_s,
                 duration_s=end_s - start_s,
@@ -197,17 +205,37 @@ class TitleMeasurement:
                 scan_key="" if part.is_whole else self._scan_key,
                 feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
             )
+            for heard in self._heard()
             for part, scenes in parts.items()
             for start_s, end_s in [self._audio_span(part)]
         ]
+        self._loudness = self._loudness_task()
         first = self._candidates if prober is None else prober.first_probes(self._candidates)
-        waiting = self._open([*self._audios, *self._probe(first)])
+        waiting = self._open([*self._audios, *self._probe(first), *([self._loudness] if self._loudness else [])])
         logger.info(
             "%s: %d scenes; %d measurements to begin with, %d of them in the cache",
             *(self.name, sum(map(len, parts.values())), len(self._audios) + len(parts) * len(first)),
             len(self._audios) + len(parts) * len(first) - len(waiting),
         )
         return waiting or self._next_round()
+
+    def _heard(self) -> list[dict[str, Any]]:
+        """What is heard of the source, and encoded as what: the sound in stereo, or mono, and its 5.1."""
+        found: list[dict[str, Any]] = [{"targets": tuple(self._audio_targets)}]
+        if self._surround is not None and self._surround_targets:
+            info = self._title.info
+            is_own = info.audio_indices == (self._surround.index,)
+            heard = info if is_own else info.hearing(self._surround)
+            found.append({"info": heard, "targets": tuple(self._surround_targets), "is_scanned": is_own})
+        return found
+
+    def _loudness_task(self) -> LoudnessTask | None:
+        """None where nobody asks how loud it is."""
+        info = self._title.info
+        asked = len(info.audio_tracks) > 1 or self._surround is not None
+        if not asked and not any(target.codec in _DOLBY for target in self._audio_targets):
+            return None
+        return LoudnessTask(ffmpeg=self._ffmpeg, info=info, source_hash=self._title.source_hash)
 
     def _audio_span(self, part: Part) -> tuple[float, float]:
         """What of the audio is encoded for a part, seconds: an encode's first frames are worse than others."""
@@ -254,8 +282,19 @@ class TitleMeasurement:
 
     def _encoders(self) -> list[VideoEncoder | AudioEncoder]:
         """What the rows were made with."""
-        found = [target.encoder for target in self._videos], [target.encoder for target in self._audio_targets]
+        sounds = [*self._audio_targets, *self._surround_targets]
+        found = [target.encoder for target in self._videos], [target.encoder for target in sounds]
         return list(dict.fromkeys(encoder for of in found for encoder in of if encoder is not None))
+
+    def _loudness_by_track(self) -> dict[str, Any]:
+        if self._loudness is None:
+            return {}
+        found = loudness_of(self._loudness, self._cache)
+        said = differing(found)
+        if said and not self._loudness_is_told:  # a table is asked for after every round of probes
+            logger.warning("%s: %s", self._title.info.path, said)
+            self._loudness_is_told = True
+        return {self.name: {track: asdict(loud) for track, loud in found.items()}} if found else {}
 
     def table(self) -> FeatureTable:
         """The title's rows, from the cache.
@@ -274,7 +313,7 @@ class TitleMeasurement:
                 for task, entry in zip(tasks, entries, strict=True)
                 for scene in self._parts[task.part]
             ]
-        for audio, rendition in itertools.product(self._audios, self._audio_targets):
+        for audio, rendition in [(audio, target) for audio in self._audios for target in audio.targets]:
             packets = self._cache.require(audio.encode_key(rendition))
             for scene in audio.scenes:
                 entry = self._cache.require(audio.score_key(rendition, scene))
@@ -292,5 +331,6 @@ class TitleMeasurement:
             source_hashes={self.name: self._title.source_hash},
             weights_s={self.name: self._weights_s} if self._weights_s else {},
             encoders={encoder.name: settings_of(encoder) for encoder in self._encoders()},
+            loudness=self._loudness_by_track(),
         )
         return FeatureTable(to_frame(rows), about)
