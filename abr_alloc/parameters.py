@@ -19,7 +19,7 @@ _SAME = (
     "drop",
     *("audio", "audio_columns", "audio_only", "audio_track", "cache", "compare", "exclude_audio_below", "ffmpeg"),
     *("fps", "jobs", "language", "max_audio", "max_kbps", "max_ratio", "min_kbps", "min_ratio", "model"),
-    *("mos_range", "network", "pool", "preset"),
+    *("mos_range", "network", "phones", "pool", "preset"),
     *(
         "per",
         "scheduler",

@@ -30,6 +30,7 @@ __all__ = [
     "FOOT_MOS",
     "Ladder",
     "Rung",
+    "ScreensAtRung",
     "ShotProof",
     "SurroundAtRung",
     "TitleAtRung",
@@ -108,6 +109,16 @@ class SurroundAtRung:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScreensAtRung:
+    """A rung on either screen, where its AVQ is the mean over an audience that watches on both."""
+
+    tv_mos: Avq
+    """Predicted AVQ on a television or monitor, MOS."""
+    phone_mos: Avq
+    """Predicted AVQ on a phone, MOS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
     """One pair of a ladder."""
 
@@ -136,6 +147,8 @@ class Rung:
     """How good its allocation over the scenes is; None where it has none."""
     surround: SurroundAtRung | None = None
     """What it offers to who plays surround; None where all play the same."""
+    screens: ScreensAtRung | None = None
+    """What it comes to on either screen; None where all watch on one, and of a rung with shots."""
 
     @property
     def worth_mos(self) -> float:

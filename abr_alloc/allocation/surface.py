@@ -23,6 +23,7 @@ from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, is_transparent, quality_of_rows
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import SceneShares
+from abr_alloc.models.screens import OnPhones
 from abr_alloc.table.table import FeatureTable
 
 __all__ = [
@@ -72,6 +73,9 @@ class QualitySurface:
     half_second_kbit: Mapping[VideoIdentity, npt.NDArray[np.float64]] | None = None
     """Sizes of measured video renditions, kbit of every half second from the scene's first frame on, (B,) each; None
     where the table does not hold them."""
+    on_screens_mos: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
+    """AVQ on televisions and on phones, MOS, (V, A) each, where `avq_mos` is the mean over an audience that watches on
+    both; None for one screen, and on surfaces that hold other renditions than were measured."""
 
     @property
     def video_side_px(self) -> npt.NDArray[np.int64]:
@@ -132,6 +136,7 @@ def _of_audio(surface: QualitySurface, kept: Sequence[int]) -> QualitySurface:
         surface,
         audio=tuple(surface.audio[i] for i in kept),
         avq_mos=surface.avq_mos[:, kept],
+        on_screens_mos=None,
         total_kbps=surface.total_kbps[:, kept],
         x_a=surface.x_a[kept],
     )
@@ -252,6 +257,9 @@ def _title_surfaces(
     x_v = rows.x_v[before_v : before_v + num_video.sum()]
     x_a = rows.x_a[before_a : before_a + num_audio.sum()]
     found = predict_title(model.predictor, x_a, x_v, pairs.audio, pairs.video)
+    on_both: tuple[npt.NDArray[np.floating], ...] = ()
+    if isinstance(model.predictor, OnPhones) and model.phones < 1.0:
+        on_both = model.predictor.on_both(x_a, x_v, pairs.audio, pairs.video)
     title = str(rows.title[own.start])
     stop_v, stop_a = np.cumsum(num_video), np.cumsum(num_audio)
     for s, row in enumerate((own.start + first).tolist()):
@@ -259,7 +267,8 @@ def _title_surfaces(
         video = rows.video[before_v + v.start : before_v + v.stop]
         audio = rows.audio[before_a + a.start : before_a + a.stop]
         video_kbps, audio_kbps = [r.bitrate_kbps for r in video], [r.bitrate_kbps for r in audio]
-        avq = found.pairs_mos[pairs.first[s] : pairs.first[s + 1]].reshape(len(video), len(audio))
+        cells = slice(pairs.first[s], pairs.first[s + 1])
+        avq, *of_screens = (mos[cells].reshape(len(video), len(audio)) for mos in (found.pairs_mos, *on_both))
         yield QualitySurface(
             title=title,
             scene=int(rows.scene[row]),
@@ -273,6 +282,7 @@ def _title_surfaces(
             x_a=x_a[a],
             stands_for_s=weights_s.get(title, {}).get(str(int(rows.scene[row]))),
             shares=shares_of(avq, found.without_audio_mos[v], found.without_video_mos[a]),
+            on_screens_mos=(of_screens[0], of_screens[1]) if of_screens else None,
             half_second_kbit=_sizes_of(video, rows.half_second_kbit[before_v + v.start : before_v + v.stop]),
         )
 

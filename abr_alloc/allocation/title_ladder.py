@@ -39,6 +39,7 @@ from abr_alloc.allocation.reference import (
     offered_rates_kbps,
 )
 from abr_alloc.allocation.rung import Ladder, value_mos, with_preferences
+from abr_alloc.allocation.screen_rungs import with_screens
 from abr_alloc.allocation.shared_ladder import no_shared_audio, share_titles, with_titles
 from abr_alloc.allocation.shot_gain import ShotGain
 from abr_alloc.allocation.shot_ladder import shot_candidates
@@ -210,7 +211,7 @@ def _design_from(
         crossovers = tuple(find_crossovers(titles[0], titles[0].audio.index(chosen.rungs[-1].audio), codec))
     elif len(titles) > 1:
         chosen = with_titles(chosen, titles)
-    chosen = with_preferences(chosen, options.difference_mos)
+    chosen = with_screens(with_preferences(chosen, options.difference_mos), measured)
     return TitleLadder(
         ladder=chosen,
         crossovers=crossovers,
@@ -293,6 +294,7 @@ def of_codecs(surface: QualitySurface, video: str, audio: Collection[str]) -> Qu
         video=tuple(surface.video[i] for i in rows),
         audio=tuple(surface.audio[i] for i in columns),
         avq_mos=surface.avq_mos[np.ix_(rows, columns)],
+        on_screens_mos=None,
         total_kbps=surface.total_kbps[np.ix_(rows, columns)],
         x_v=surface.x_v[rows],
         x_a=surface.x_a[columns],

@@ -10,6 +10,7 @@ from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
 from abr_alloc.exporting.presentation import MANIFEST_NAME, MASTER_NAME, SEGMENT_S, Variant
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
+from abr_alloc.models.screens import screen_text
 
 __all__ = ["delivered_text", "refined_text", "verified_text"]
 
@@ -68,6 +69,8 @@ def verified_text(delivery: Delivery, found: LadderDeviation, tolerance: Toleran
         largest += "; AVQ was not measured: the source does not lie where it was, give it with --source"
     else:
         largest += f", AVQ {found.largest_avq_deviation_mos:+.2f}"
+        if delivery.phones:
+            largest += f"; AVQ as planned, {screen_text(delivery.phones)}"
     outside = [str(rung.number) for rung in found.rungs if rung.misses(tolerance) > 1.0]
     told = (
         f"Beyond the tolerance ({limits}): rung {', '.join(outside)}."

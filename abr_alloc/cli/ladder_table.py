@@ -92,7 +92,9 @@ def _rungs(ladder: Ladder) -> list[str]:
     with_shots = any(r.video.per_shot for r in ladder.rungs)
     with_peak = any(r.shot_proof is not None and r.shot_proof.peak_kbps is not None for r in ladder.rungs)
     worst, peak = ["worst"] if with_shots else [], ["peak"] if with_peak else []
-    names = ["rung", "video", "audio", "kbps", *peak, "AVQ", *worst, "90 %", "VMAF", "played"]
+    with_screens = any(r.screens is not None for r in ladder.rungs)
+    screens = ["on tv", "phone"] if with_screens else []
+    names = ["rung", "video", "audio", "kbps", *peak, "AVQ", *screens, *worst, "90 %", "VMAF", "played"]
     table = new_table(*names, left=["video"])
     said: dict[str, list[str]] = {}
     for i, r in enumerate(ladder.rungs, 1):
@@ -103,6 +105,7 @@ def _rungs(ladder: Ladder) -> list[str]:
             f"{r.total_kbps:.0f}",
             *([_peak(r)] if with_peak else []),
             f"{r.avq_mos:.2f}",
+            *(_on_screens(r) if with_screens else []),
             *([f"{r.worst_mos:.2f}"] if with_shots else []),
             f"{r.interval_mos[0]:.1f}-{r.interval_mos[1]:.1f}",
             "-" if r.video.vmaf is None else f"{r.video.vmaf:.0f}",
@@ -114,6 +117,11 @@ def _rungs(ladder: Ladder) -> list[str]:
         render_table(table),
         *(wrap(f"rung{'s' if len(rungs) > 1 else ''} {', '.join(rungs)}: {note}") for note, rungs in said.items()),
     ]
+
+
+def _on_screens(rung: Rung) -> list[str]:
+    found = rung.screens
+    return ["-", "-"] if found is None else [f"{found.tv_mos:.2f}", f"{found.phone_mos:.2f}"]
 
 
 def _peak(rung: Rung) -> str:

@@ -50,6 +50,8 @@ class ChosenLadder:
     encoders: Mapping[str, VideoEncoder | AudioEncoder] = field(default_factory=dict)
     """Encoders that its renditions were probed with, by the names of their targets; a codec's usual one by the codec's
     name. Files of before this was written say nothing."""
+    phones: float = 0.0
+    """Share of the audience on phones that it was designed for, 0-1."""
     peak_kbps: float | None = None
     """Largest rate of a video over a window of a segment's length that was asked for, kbps; None for any."""
 
@@ -92,6 +94,7 @@ def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None 
         weights_sha256=about.get("weights_sha256") or "",
         facts=None if measured is None else facts.get(measured),
         encoders=about.get("encoders", {}),
+        phones=about["phones"],
         peak_kbps=about.get("peak_kbps") if per_shot else None,
     )
 
@@ -246,4 +249,5 @@ def make_order(
             for rung in rungs
         ),
         peak_kbps=chosen.peak_kbps,
+        phones=chosen.phones,
     )

@@ -12,7 +12,7 @@ from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.results import Allocation
 from abr_alloc.allocation.rung import Rung
 
-__all__ = ["LADDER_COLUMNS", "RELEVANCE_COLUMNS", "ladder_frame", "relevance_frame"]
+__all__ = ["LADDER_COLUMNS", "RELEVANCE_COLUMNS", "SCREEN_COLUMNS", "ladder_frame", "relevance_frame"]
 
 _LADDER: dict[str, tuple[str, Callable[[str, int, Rung], Any]]] = {
     "title": ("str", lambda title, number, rung: title),
@@ -44,6 +44,12 @@ _COST: dict[str, tuple[str, Callable[[RungCost], Any]]] = {
 }
 LADDER_COLUMNS = {name: kind for name, (kind, _) in (_LADDER | _COST).items()}
 """Columns of ladders as rows, with their types."""
+_SCREENS: dict[str, Callable[[Rung], Any]] = {
+    "tv_mos": lambda rung: None if rung.screens is None else rung.screens.tv_mos,
+    "phone_mos": lambda rung: None if rung.screens is None else rung.screens.phone_mos,
+}
+SCREEN_COLUMNS = dict.fromkeys(_SCREENS, "float")
+"""Columns besides, where rungs say what they come to on either screen."""
 
 _RELEVANCE: dict[str, tuple[str, Callable[[Allocation], Any]]] = {
     "title": ("str", lambda a: a.title),
@@ -66,14 +72,17 @@ RELEVANCE_COLUMNS = {name: kind for name, (kind, _) in _RELEVANCE.items()}
 
 def ladder_frame(ladders: Iterable[TitleLadder]) -> pd.DataFrame:
     """One row per rung; every column has one type, whatever numbers a file holds."""
+    ladders = list(ladders)
+    on_screens = any(rung.screens is not None for found in ladders for rung in found.ladder.rungs)
     rows = [
         {name: value(found.ladder.title, number, rung) for name, (_, value) in _LADDER.items()}
         | {name: None if cost is None else value(cost) for name, (_, value) in _COST.items()}
+        | ({name: value(rung) for name, value in _SCREENS.items()} if on_screens else {})
         for found in ladders
         for number, (rung, cost) in enumerate(_priced(found), 1)
     ]
-    frame = pd.DataFrame(rows, columns=list(LADDER_COLUMNS))
-    return frame.astype(_numbers(LADDER_COLUMNS))
+    columns = LADDER_COLUMNS | (SCREEN_COLUMNS if on_screens else {})
+    return pd.DataFrame(rows, columns=list(columns)).astype(_numbers(columns))
 
 
 def _priced(found: TitleLadder) -> Iterable[tuple[Rung, RungCost | None]]:

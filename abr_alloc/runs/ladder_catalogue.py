@@ -22,7 +22,7 @@ from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.formats.ladder_basis import features_object
 from abr_alloc.formats.ladder_file import ladder_document
-from abr_alloc.formats.result_rows import LADDER_COLUMNS, ladder_frame
+from abr_alloc.formats.result_rows import LADDER_COLUMNS, SCREEN_COLUMNS, ladder_frame
 from abr_alloc.runs.catalogue_run import Results, check_filters, chunks_of, read_chunk, results_of
 from abr_alloc.runs.file_names import FileNames
 from abr_alloc.runs.ladder_run import encoders_in
@@ -73,6 +73,8 @@ class LadderTask:
     """Which rows to choose from."""
     model_sha256: str = ""
     """Which model it must be, wherever this runs."""
+    phones: float = 0.0
+    """Share of the audience that watches on phones, 0-1."""
 
     @property
     def label(self) -> str:
@@ -84,7 +86,7 @@ class LadderTask:
         Raises:
             FeatureTableError: a row breaks the schema, or the scenes of a title share no rendition.
         """
-        model = shared_model(self.model, self.model_sha256)
+        model = shared_model(self.model, self.model_sha256, self.phones)
         table = read_chunk(self.chunk, self.filters, half_seconds=self.options.shots is not None)
         if table is None:
             return []
@@ -159,8 +161,10 @@ def ladder_catalogue(
     check_filters(catalogue, task.filters)
     tasks = [dataclasses.replace(task, chunk=chunk) for chunk in chunks_of(catalogue, task.filters, how.scheduler)]
     names, summary = FileNames(), CatalogueSummary()
+    on_screens = 0.0 < task.phones < 1.0 and task.options.shots is None
+    columns = LADDER_COLUMNS | (SCREEN_COLUMNS if on_screens else {})
     with contextlib.ExitStack() as stack:
-        writer = None if output is None else stack.enter_context(RowWriter(output, LADDER_COLUMNS, 1))
+        writer = None if output is None else stack.enter_context(RowWriter(output, columns, 1))
         for title in _titles(stack.enter_context(results_of(tasks, how))):
             if title.rows is None:
                 summary.num_without += 1

@@ -114,6 +114,7 @@ def ladder(
     options: DesignOptions | None = None,
     shared: bool = False,
     compare: str | ReferenceLadder | None = None,
+    phones: float = 0.0,
 ) -> Ladders:
     """Design a ladder per title, or one for all: the rungs with the highest expected AVQ of an audience.
 
@@ -124,6 +125,7 @@ def ladder(
         options: what a ladder should be like; the model's intervals are filled in.
         shared: one ladder for all titles; not with `options.shots`.
         compare: a fixed ladder to hold it against: one that ships, by name, or a ladder file.
+        phones: as in `plan`: what the rungs are worth is the mean over both screens.
 
     Raises:
         ArgumentError: `shared` and `options.shots`, which is of one title.
@@ -134,7 +136,7 @@ def ladder(
         InfeasibleLadderError: no ladder keeps the rules.
         LadderFormatError: there is no such fixed ladder.
     """
-    model, table = as_model(model), table_of(features)
+    model, table = as_model(model, phones), table_of(features)
     options = (options or DesignOptions()).known_to(model)
     audience = network if isinstance(network, Audience) else read_audience(network)
     name = compare if isinstance(compare, str) else None if compare is None else compare.name
@@ -169,7 +171,7 @@ def ladder_provenance(
     return {
         "model": model_object(model),
         "features": {},
-        "options": options_object(options, network, reference, shared=shared),
+        "options": options_object(options, network, reference, shared=shared, phones=model.phones),
     }
 
 

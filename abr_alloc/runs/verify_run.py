@@ -24,6 +24,7 @@ from abr_alloc.measure.cache import Cache, open_cache
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, look_at_ffmpeg
 from abr_alloc.media.probe import NO_LIMIT, MediaInfo, content_hash, probe
 from abr_alloc.models.checkpoint import Model, load_model
+from abr_alloc.models.screens import screen_object
 from abr_alloc.runs.feedback import Feedback, follow
 from abr_alloc.runs.notebook import TableView
 
@@ -62,6 +63,7 @@ class VerifyResult(TableView):
                 "title": self.delivery.title,
                 "tolerance": {"rate": self.tolerance.rate, "avq_mos": self.tolerance.avq},
                 "avq_measured": self.comparison.largest_avq_deviation_mos is not None,
+                **screen_object(self.delivery.phones),
                 "ok": self.ok,
                 "largest_rate_deviation": self.comparison.largest_rate_deviation,
                 "largest_avq_deviation_mos": self.comparison.largest_avq_deviation_mos,
@@ -216,7 +218,7 @@ def find_model(delivery: Delivery, name: str | None, feedback: Feedback) -> Mode
         CheckpointError: there is no such model.
     """
     try:
-        model = load_model(name or delivery.model or defaults.MODEL)
+        model = load_model(name or delivery.model or defaults.MODEL).on_phones(delivery.phones)
     except CheckpointError as error:
         if name is not None:
             raise
