@@ -10,13 +10,28 @@ from pathlib import Path
 
 from abr_alloc.errors import UnsupportedMediaError
 
-__all__ = ["INIT_NAME", "SEGMENT_PATTERN", "init_name", "init_paths", "join_segments", "segment_paths"]
+__all__ = [
+    "INIT_NAME",
+    "SEGMENT_PATTERN",
+    "TEXT_NAME",
+    "TEXT_PATTERN",
+    "init_name",
+    "init_paths",
+    "join_segments",
+    "segment_paths",
+]
 
 INIT_NAME = "init.mp4"
 """The initialisation segment."""
 
 SEGMENT_PATTERN = "{:05d}.m4s"
 """The media segments, by number."""
+
+TEXT_PATTERN = "{:05d}.vtt"
+"""The segments of subtitles, by number."""
+
+TEXT_NAME = "subtitles.vtt"
+"""The same subtitles in one file."""
 
 
 def init_name(number: int) -> str:
