@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from abr_alloc.models.audio_quality import AUDIO_QUALITY, is_transparent, qualit
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import SceneShares
 from abr_alloc.models.screens import OnPhones
+from abr_alloc.table.audio_layouts import only_stereo, only_surround
 from abr_alloc.table.table import FeatureTable
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "drop_references",
     "drop_wasted_audio",
     "lean_audio",
+    "of_audio",
 ]
 
 logger = logging.getLogger(__name__)
@@ -108,14 +111,14 @@ def drop_references(surface: QualitySurface) -> QualitySurface:
     """The surface without lossless audio, which is there to be compared with: nobody is delivered it unasked. Where
     there is no other audio, it was asked for."""
     kept = [i for i, a in enumerate(surface.audio) if not AUDIO_CODECS[a.codec].is_lossless]
-    return _of_audio(surface, kept) if kept else surface
+    return of_audio(surface, kept) if kept else surface
 
 
 def drop_wasted_audio(surface: QualitySurface) -> QualitySurface:
     """The surface without references, and without audio that is dearer than some rendition of its codec and channels
     that is transparent by the codec's curve already (`audio_quality.is_transparent`): nobody hears what it costs."""
     surface = drop_references(surface)
-    return _of_audio(surface, lean_audio(surface.audio))
+    return of_audio(surface, lean_audio(surface.audio))
 
 
 def lean_audio(audio: Sequence[AudioRendition]) -> list[int]:
@@ -128,7 +131,7 @@ def lean_audio(audio: Sequence[AudioRendition]) -> list[int]:
     return [i for i, a in enumerate(audio) if a.bitrate_kbps <= enough.get((a.codec, a.channels), math.inf)]
 
 
-def _of_audio(surface: QualitySurface, kept: Sequence[int]) -> QualitySurface:
+def of_audio(surface: QualitySurface, kept: Sequence[int]) -> QualitySurface:
     """The surface with some of its audio renditions."""
     if len(kept) == len(surface.audio):
         return surface
@@ -149,7 +152,11 @@ def by_title(surfaces: Iterable[QualitySurface]) -> Iterator[list[QualitySurface
 
 
 def build_surfaces(
-    table: FeatureTable, model: Model, *, overhead: float = defaults.OVERHEAD
+    table: FeatureTable,
+    model: Model,
+    *,
+    overhead: float = defaults.OVERHEAD,
+    layout: Literal["stereo", "surround", "all"] = "stereo",
 ) -> Iterator[QualitySurface]:
     """Predict every pair of every scene, in the table's order.
 
@@ -157,14 +164,17 @@ def build_surfaces(
         table: checked rows.
         model: the model that predicts.
         overhead: container overhead as a share of the streams' rate.
+        layout: which audio renditions count: stereo and mono, of a table that has any; those of more channels; all.
 
     Raises:
         ArgumentError: the overhead is no share.
         CheckpointError: the model was trained on other features.
-        FeatureTableError: a scene lacks audio or video rows.
+        FeatureTableError: a scene lacks audio or video rows, or a title surround.
     """
     require_number("overhead", overhead, 0.0, 1.0)
     model.check_table(table)
+    if layout != "all":
+        table = (only_stereo if layout == "stereo" else only_surround)(table)
     table.require_pairs()
     rows = _Rows.of(table, model)
     num_scenes = num_pairs = 0
