@@ -64,6 +64,7 @@ OPTIONS = {
     "sources": "--source",
     "stall_s": "--stall-timeout",
     "surround_codecs": "--surround",
+    "surround_share": "--surround",
     "titles": "--title",
     "video_codecs": "--video-codec",
     "video_encoders": "--encoder",

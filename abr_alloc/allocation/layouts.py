@@ -18,7 +18,7 @@ from abr_alloc.errors import FeatureTableError
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable
 
-__all__ = ["build_layouts", "is_surround", "of_stereo", "of_surround", "require_stereo_aac"]
+__all__ = ["build_for", "build_layouts", "is_surround", "of_stereo", "of_surround", "require_stereo_aac"]
 
 
 def build_layouts(
@@ -35,6 +35,13 @@ def build_layouts(
     for plain, beside in zip(build_surfaces(table, model, overhead=overhead), surround, strict=True):
         assert (plain.title, plain.scene) == (beside.title, beside.scene)
         yield _side_by_side(plain, beside)
+
+
+def build_for(
+    table: FeatureTable, model: Model, *, overhead: float, surround_share: float | None
+) -> Iterator[QualitySurface]:
+    """The surfaces that a ladder is designed from: with surround where some of the audience play it."""
+    return (build_surfaces if surround_share is None else build_layouts)(table, model, overhead=overhead)
 
 
 def _side_by_side(plain: QualitySurface, beside: QualitySurface) -> QualitySurface:

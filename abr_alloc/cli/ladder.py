@@ -14,7 +14,7 @@ from abr_alloc.cli import options, places, streaming
 from abr_alloc.cli.completion import complete_reference
 from abr_alloc.cli.cost_options import prices_of, pricing_and_limits
 from abr_alloc.cli.printing import echo
-from abr_alloc.cli.screen_options import phones_given, say_screen, screen_options
+from abr_alloc.cli.screen_options import Share, phones_given, say_screen, screen_options
 from abr_alloc.cli.shot_options import per_shot_options, shots_of
 from abr_alloc.documents import shown
 from abr_alloc.parameters import with_options
@@ -120,6 +120,13 @@ class _Sizes(click.ParamType):
     help="Hold it against a fixed ladder: apple-hls-avc, apple-hls-hevc, or a ladder file.",
 )
 @screen_options
+@click.option(
+    "--surround",
+    "surround_share",
+    type=Share(),
+    metavar="SHARE",
+    help="Share of the audience that plays surround, e.g. 25%: every rung gets 5.1 beside stereo. [docs/surround.md]",
+)
 @per_shot_options
 @pricing_and_limits
 @options.planning
@@ -145,6 +152,7 @@ def command(
     reference_name: str | None,
     screen: str | None,
     phones: float | None,
+    surround_share: float | None,
     per_shot: bool,
     free_size: bool,
     pool: str | None,
@@ -246,6 +254,7 @@ def command(
         cost_budget=cost_budget,
         min_avq_mos=min_avq_mos,
         shots=shots,
+        surround_share=surround_share,
     ).known_to(model)
     described = described_network(network)
     if not shared and _comes_in_rows(catalogue, output, folder, as_csv=as_csv, as_json=as_json):

@@ -13,6 +13,7 @@ from abr_alloc.cli import cost_table
 from abr_alloc.cli.cost_table import compared_cost, cost_lines, money, prices_text
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.cli.shot_table import gain_text, proof_text, shots_note
+from abr_alloc.cli.surround_table import played_share, surround_lines
 from abr_alloc.cli.tables import audio_text, only_audio_codec, only_video_maker, video_text
 from abr_alloc.cli.verbosity import notes
 from abr_alloc.targets import Target
@@ -61,8 +62,8 @@ def _one(found: TitleLadder, *, free_number: bool) -> str:
         f"{short_title(ladder.title)}: {_count(len(ladder.rungs))} in {codecs}, expected AVQ "
         f"{ladder.expected_avq_mos:.3f} ({100 * ladder.unreached_share:.1f} % below the lowest rung)"
     )
-    lines = [wrap(head), *_rungs(ladder)]
-    idle = [i for i, rung in enumerate(ladder.rungs, 1) if rung.played_share < PLAYED_SHARE]
+    lines = [wrap(head), *_rungs(ladder), *surround_lines(ladder)]
+    idle = [i for i, rung in enumerate(ladder.rungs, 1) if played_share(rung) < PLAYED_SHARE]
     if idle and not free_number:
         told = (
             f"Rung{'s' if len(idle) > 1 else ''} {', '.join(map(str, idle))} played by under {100 * PLAYED_SHARE:g} %; "

@@ -11,10 +11,10 @@ from abr_alloc.cli.printing import echo
 from abr_alloc.documents import shown
 from abr_alloc.models.screens import SCREENS, screen_text
 
-__all__ = ["phones_given", "say_screen", "screen_options"]
+__all__ = ["Share", "phones_given", "say_screen", "screen_options"]
 
 
-class _Share(click.ParamType):
+class Share(click.ParamType):
     """A share as 60% or 0.6."""
 
     name = "share"
@@ -42,7 +42,7 @@ def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     phones = click.option(
         "--phones",
-        type=_Share(),
+        type=Share(),
         metavar="SHARE",
         help="Share of the audience that watches on phones: AVQ is the mean over both screens.",
     )

@@ -53,6 +53,8 @@ def options_object(
     """What was asked for."""
     fields = dataclasses.asdict(options)
     rules = fields.pop("rules")
+    if fields["surround_share"] is None:  # as files of before there was any
+        del fields["surround_share"]
     if fields["shots"] is None:  # as files of before there were any
         del fields["shots"]
     else:

@@ -16,13 +16,14 @@ from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
 from abr_alloc.allocation.filters import NO_ROWS, Filters
 from abr_alloc.allocation.reference import ReferenceLadder
-from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title
+from abr_alloc.allocation.layouts import build_for
+from abr_alloc.allocation.surface import QualitySurface, by_title
 from abr_alloc.documents import json_text
 from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.formats.ladder_basis import features_object
 from abr_alloc.formats.ladder_file import ladder_document
-from abr_alloc.formats.result_rows import LADDER_COLUMNS, SCREEN_COLUMNS, ladder_frame
+from abr_alloc.formats.result_rows import ladder_columns, ladder_frame
 from abr_alloc.runs.catalogue_run import Results, check_filters, chunks_of, read_chunk, results_of
 from abr_alloc.runs.file_names import FileNames
 from abr_alloc.runs.ladder_run import encoders_in
@@ -90,7 +91,7 @@ class LadderTask:
         table = read_chunk(self.chunk, self.filters, half_seconds=self.options.shots is not None)
         if table is None:
             return []
-        surfaces = build_surfaces(table, model, overhead=self.options.overhead)
+        surfaces = build_for(table, model, overhead=self.options.overhead, surround_share=self.options.surround_share)
         encoders = encoders_in(table)
         return [self._design(table, scenes, encoders) for scenes in by_title(surfaces)]
 
@@ -162,7 +163,7 @@ def ladder_catalogue(
     tasks = [dataclasses.replace(task, chunk=chunk) for chunk in chunks_of(catalogue, task.filters, how.scheduler)]
     names, summary = FileNames(), CatalogueSummary()
     on_screens = 0.0 < task.phones < 1.0 and task.options.shots is None
-    columns = LADDER_COLUMNS | (SCREEN_COLUMNS if on_screens else {})
+    columns = ladder_columns(on_screens=on_screens, with_surround=task.options.surround_share is not None)
     with contextlib.ExitStack() as stack:
         writer = None if output is None else stack.enter_context(RowWriter(output, columns, 1))
         for title in _titles(stack.enter_context(results_of(tasks, how))):

@@ -15,7 +15,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.audience import Audience, read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_catalogue, design_titles
 from abr_alloc.allocation.reference import ReferenceLadder, load_reference
-from abr_alloc.allocation.surface import build_surfaces
+from abr_alloc.allocation.layouts import build_for
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.disk import scratch_folder
 from abr_alloc.documents import json_text
@@ -141,7 +141,7 @@ def ladder(
     audience = network if isinstance(network, Audience) else read_audience(network)
     name = compare if isinstance(compare, str) else None if compare is None else compare.name
     reference = find_reference(compare) if isinstance(compare, str) else compare
-    surfaces = build_surfaces(table, model, overhead=options.overhead)
+    surfaces = build_for(table, model, overhead=options.overhead, surround_share=options.surround_share)
     if shared:
         designed = [design_catalogue(surfaces, audience, options, reference)]
     else:
