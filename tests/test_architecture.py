@@ -79,7 +79,7 @@ DOORS = {
     "subprocess": {"media.programs"},
     "av": {
         f"media.{name}"
-        for name in ("bitstream", "container", "elementary", "probe", "remux", "sound", "timeline", "tracks")
+        for name in ("bitstream", "container", "elementary", "lengths", "probe", "remux", "sound", "timeline", "tracks")
     },
     "tomllib": {"documents"},
     "xml": {"exporting.dash", "markup"},

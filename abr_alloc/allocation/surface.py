@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc import defaults
+from abr_alloc.allocation.language_policy import one_language
 from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
 from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoIdentity, VideoRendition
 from abr_alloc.arguments import require_number
@@ -172,6 +173,7 @@ def build_surfaces(
         FeatureTableError: a scene lacks audio or video rows, or a title surround.
     """
     require_number("overhead", overhead, 0.0, 1.0)
+    table = one_language(table)
     model.check_table(table)
     if layout != "all":
         table = (only_stereo if layout == "stereo" else only_surround)(table)

@@ -12,13 +12,14 @@ from pathlib import Path
 from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.codecs import ENCODED_AUDIO, VIDEO_CODECS
+from abr_alloc.delivery.chosen_tracks import ChosenTrack, further_orders
 from abr_alloc.delivery.ordered_encoders import audio_encoder, check_gops, probed_values, video_encoder
 from abr_alloc.delivery.shot_orders import check_same_shots, shot_encoder, shot_orders
 from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.exporting.planned import distinct_renditions, rendition_names
-from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder
+from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, SubtitleOrder, VideoOrder
 from abr_alloc.formats.ladder_file import TitleFacts, read_ladders, read_provenance, read_title_facts
 from abr_alloc.media.encoding import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
@@ -171,6 +172,8 @@ def make_order(
     language: str = "und",
     label: str = defaults.AUDIO_LABEL,
     audio_track: int | None = None,
+    further: Sequence[ChosenTrack] = (),
+    subtitles: Sequence[SubtitleOrder] = (),
 ) -> Delivery:
     """What is to be encoded.
 
@@ -236,7 +239,7 @@ def make_order(
         videos=video_orders,
         encoders={e.name: settings_of(e) for e in encoders.values() if not e.is_usual}
         | {e.name: settings_of(e) for e in sounds.values() if e is not None},
-        audios=audio_orders,
+        audios=(*audio_orders, *further_orders(audio_orders, further)),
         rungs=tuple(
             PlannedRung(
                 video=names[rung.video],
@@ -250,4 +253,5 @@ def make_order(
         ),
         peak_kbps=chosen.peak_kbps,
         phones=chosen.phones,
+        subtitles=tuple(subtitles),
     )

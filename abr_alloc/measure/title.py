@@ -19,6 +19,7 @@ from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_plausible, check_source
+from abr_alloc.measure.heard_tracks import heard_surround, heard_tracks
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
 from abr_alloc.measure.loud_tracks import LoudnessTask, loudness_of
 from abr_alloc.measure.parts import plan_parts
@@ -92,6 +93,8 @@ class ExtractOptions:
     """Chooses the video renditions that are probed; None for every one of the grid."""
     audio_track: int | None = None
     """Number of the audio track that is measured, from 1; None to choose by what the file says."""
+    further_tracks: tuple[int, ...] = ()
+    """Numbers of audio tracks that are measured, too."""
     max_pixels: int = MAX_PIXELS
     """Larger pictures are refused, pixels."""
 
@@ -195,9 +198,13 @@ class TitleMeasurement:
     def _measure(self, parts: dict[Part, list[Scene]]) -> Sequence[TitleTask]:
         """The measurements that come first."""
         self._parts, prober = parts, self._options.prober
+        self._heard = heard_tracks(self._title.info, self._options.further_tracks)
+        self._around = heard_surround(self._heard)
         self._audios = [
             AudioTask(
-                **self._shared() | heard,
+                **(self._shared() | {"info": info}),
+                targets=tuple(targets),
+                is_scanned=info == self._title.info,
                 part=part,
                 start_s=start_s,
                 duration_s=end_s - start_s,
@@ -205,7 +212,8 @@ class TitleMeasurement:
                 scan_key="" if part.is_whole else self._scan_key,
                 feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
             )
-            for heard in self._heard()
+            for targets, heard in ((self._audio_targets, self._heard), (self._surround_targets, self._around))
+            for info in (heard if targets else ())
             for part, scenes in parts.items()
             for start_s, end_s in [self._audio_span(part)]
         ]
@@ -218,16 +226,6 @@ class TitleMeasurement:
             len(self._audios) + len(parts) * len(first) - len(waiting),
         )
         return waiting or self._next_round()
-
-    def _heard(self) -> list[dict[str, Any]]:
-        """What is heard of the source, and encoded as what: the sound in stereo, or mono, and its 5.1."""
-        found: list[dict[str, Any]] = [{"targets": tuple(self._audio_targets)}]
-        if self._surround is not None and self._surround_targets:
-            info = self._title.info
-            is_own = info.audio_indices == (self._surround.index,)
-            heard = info if is_own else info.hearing(self._surround)
-            found.append({"info": heard, "targets": tuple(self._surround_targets), "is_scanned": is_own})
-        return found
 
     def _loudness_task(self) -> LoudnessTask | None:
         """None where nobody asks how loud it is."""
@@ -317,7 +315,8 @@ class TitleMeasurement:
             packets = self._cache.require(audio.encode_key(rendition))
             for scene in audio.scenes:
                 entry = self._cache.require(audio.score_key(rendition, scene))
-                rows.append(audio_row(rendition, scene, packets, entry, part_start_s=audio.start_s))
+                row = audio_row(rendition, scene, packets, entry, part_start_s=audio.start_s)
+                rows.append(row | (self._heard | self._around)[audio.info])
         grid = self._options.grid
         about = TableMetadata(
             video_feature_version=VIDEO_FEATURE_VERSION,

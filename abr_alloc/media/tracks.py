@@ -20,6 +20,7 @@ __all__ = [
     "choose_audio",
     "choose_video",
     "list_audio",
+    "list_others",
     "list_subtitles",
 ]
 
@@ -137,6 +138,25 @@ def list_subtitles(container: av.container.InputContainer) -> tuple[SubtitleTrac
         )
         for number, stream in enumerate(container.streams.subtitles, start=1)
     )
+
+
+def list_others(container: av.container.InputContainer, film: int) -> tuple[str, ...]:
+    """What a file has besides its film, sound and subtitles, a phrase each: other pictures, data, files, chapters.
+
+    Args:
+        container: the file.
+        film: the stream that is the film; -1 where there is none.
+    """
+    found = []
+    for stream in container.streams:
+        if stream.type == "video" and stream.index != film:
+            what = "a picture" if stream.disposition & _NO_FILM or _codec(stream) in _STILL_CODECS else "other video"
+            found.append(f"{what} ({_codec(stream) or 'unknown'})")
+        elif stream.type not in ("video", "audio", "subtitle"):
+            found.append(f"{stream.type} ({stream.name or 'unknown'})" if stream.type == "data" else str(stream.type))
+    num_chapters = len(container.chapters())
+    found += [f"{num_chapters} chapters"] if num_chapters else []
+    return tuple(found)
 
 
 def _handler(stream: Any) -> str:
