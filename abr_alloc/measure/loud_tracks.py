@@ -7,7 +7,9 @@ asks for.
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,13 +20,15 @@ from abr_alloc.errors import MediaError
 from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.looks import source_here
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.loudness import Loudness, track_loudness
+from abr_alloc.media.loudness import Loudness, differing, track_loudness
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.surround import surround_track
 
-__all__ = ["LoudnessTask", "loudness_of"]
+__all__ = ["LoudnessTask", "loudness_of", "loudness_task"]
 
 logger = logging.getLogger(__name__)
 
+_DOLBY = ("ac3", "eac3")
 _VERSION = 1
 """Changes whenever the same tracks would be as loud as something else."""
 
@@ -69,7 +73,24 @@ class LoudnessTask:
         cache.put(self.key, {"loudness": np.array(json_text({name: asdict(loud) for name, loud in found.items()}))})
 
 
-def loudness_of(task: LoudnessTask, cache: Cache) -> dict[str, Loudness]:
-    """What a finished task found, by track."""
+def loudness_task(ffmpeg: FFmpeg, info: MediaInfo, source_hash: str, codecs: Collection[str]) -> LoudnessTask | None:
+    """The task of a source that is encoded in some codecs; None where nobody asks how loud it is."""
+    if len(info.audio_tracks) < 2 and surround_track(info) is None and not {*codecs} & {*_DOLBY}:
+        return None
+    return LoudnessTask(ffmpeg=ffmpeg, info=info, source_hash=source_hash)
+
+
+def loudness_of(title: str, task: LoudnessTask | None, cache: Cache) -> dict[str, dict[str, Any]]:
+    """What a finished task found, by title and track; nothing where there was none."""
+    if task is None:
+        return {}
     found: dict[str, Any] = parse_json(str(cache.require(task.key)["loudness"]).encode())
-    return {name: Loudness(**values) for name, values in found.items()}
+    said = differing({track: Loudness(**values) for track, values in found.items()})
+    if said:
+        _tell_once(str(task.info.path), said)
+    return {title: found} if found else {}
+
+
+@functools.cache  # a table is asked for after every round of probes
+def _tell_once(path: str, said: str) -> None:
+    logger.warning("%s: %s", path, said)

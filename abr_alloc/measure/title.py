@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_plausible, check_source
 from abr_alloc.measure.heard_tracks import heard_surround, heard_tracks
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
-from abr_alloc.measure.loud_tracks import LoudnessTask, loudness_of
+from abr_alloc.measure.loud_tracks import LoudnessTask, loudness_of, loudness_task
 from abr_alloc.measure.parts import plan_parts
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
 from abr_alloc.measure.tasks import AudioTask, VideoTask
@@ -29,7 +29,6 @@ from abr_alloc.measure.video import VIDEO_FEATURE_VERSION
 from abr_alloc.media.encoding import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
-from abr_alloc.media.loudness import differing
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MAX_PIXELS
 from abr_alloc.media.scenes import Scene, split_scenes
@@ -46,7 +45,6 @@ _AUDIO_MARGIN_S = 0.5
 
 TitleTask = LookTask | ScanTask | VideoTask | AudioTask | LoudnessTask
 Measurement = VideoTask | AudioTask | LoudnessTask
-_DOLBY = ("ac3", "eac3")
 
 
 class ProbeChooser(Protocol):
@@ -117,7 +115,6 @@ class TitleMeasurement:
         self._videos: dict[VideoTarget, list[VideoTask]] = {}
         self._audios: list[AudioTask] = []
         self._loudness: LoudnessTask | None = None
-        self._loudness_is_told = False
         self._num_open = 0  # measurements handed out and not finished
 
     def begin(self) -> LookTask:
@@ -217,7 +214,8 @@ class TitleMeasurement:
             for part, scenes in parts.items()
             for start_s, end_s in [self._audio_span(part)]
         ]
-        self._loudness = self._loudness_task()
+        codecs = {target.codec for target in self._audio_targets}
+        self._loudness = loudness_task(self._ffmpeg, self._title.info, self._title.source_hash, codecs)
         first = self._candidates if prober is None else prober.first_probes(self._candidates)
         waiting = self._open([*self._audios, *self._probe(first), *([self._loudness] if self._loudness else [])])
         logger.info(
@@ -226,14 +224,6 @@ class TitleMeasurement:
             len(self._audios) + len(parts) * len(first) - len(waiting),
         )
         return waiting or self._next_round()
-
-    def _loudness_task(self) -> LoudnessTask | None:
-        """None where nobody asks how loud it is."""
-        info = self._title.info
-        asked = len(info.audio_tracks) > 1 or self._surround is not None
-        if not asked and not any(target.codec in _DOLBY for target in self._audio_targets):
-            return None
-        return LoudnessTask(ffmpeg=self._ffmpeg, info=info, source_hash=self._title.source_hash)
 
     def _audio_span(self, part: Part) -> tuple[float, float]:
         """What of the audio is encoded for a part, seconds: an encode's first frames are worse than others."""
@@ -284,16 +274,6 @@ class TitleMeasurement:
         found = [target.encoder for target in self._videos], [target.encoder for target in sounds]
         return list(dict.fromkeys(encoder for of in found for encoder in of if encoder is not None))
 
-    def _loudness_by_track(self) -> dict[str, Any]:
-        if self._loudness is None:
-            return {}
-        found = loudness_of(self._loudness, self._cache)
-        said = differing(found)
-        if said and not self._loudness_is_told:  # a table is asked for after every round of probes
-            logger.warning("%s: %s", self._title.info.path, said)
-            self._loudness_is_told = True
-        return {self.name: {track: asdict(loud) for track, loud in found.items()}} if found else {}
-
     def table(self) -> FeatureTable:
         """The title's rows, from the cache.
 
@@ -330,6 +310,6 @@ class TitleMeasurement:
             source_hashes={self.name: self._title.source_hash},
             weights_s={self.name: self._weights_s} if self._weights_s else {},
             encoders={encoder.name: settings_of(encoder) for encoder in self._encoders()},
-            loudness=self._loudness_by_track(),
+            loudness=loudness_of(self.name, self._loudness, self._cache),
         )
         return FeatureTable(to_frame(rows), about)

@@ -29,10 +29,13 @@ from abr_alloc.partial import partial_name
 from abr_alloc.targets import Target
 from abr_alloc.writing import written_whole
 
-__all__ = ["FDK", "check_audio_encoders", "encode_audio", "encoding_facts", "read_pcm_bytes"]
+__all__ = ["FDK", "WITH_DIALNORM", "check_audio_encoders", "encode_audio", "encoding_facts", "read_pcm_bytes"]
 
 FDK = "libfdk_aac"
 """ffmpeg's name of Fraunhofer's encoder. Where an ffmpeg lacks it, the program `fdkaac` is asked instead."""
+
+WITH_DIALNORM = ("ac3", "eac3")
+"""Codecs whose streams say how loud they are."""
 
 _RAW: tuple[str | Path, ...] = ("-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "2")
 # ffmpeg's 5.1 has the surrounds behind, AC-3's at the sides: its encoders take either for the other, in this order.
@@ -53,7 +56,6 @@ _FDKAAC_WORDS = {"-afterburner": "-a", "-cutoff": "-w"}
 # Both ways to say a lead-in, with SBR's in it: ffmpeg's reader honours one from the beginning, the other after seeks.
 _FDKAAC_LEAD_IN = ("-G", "2", "--include-sbr-delay")
 _LISTEN_S, _IN_TIME, _ALIKE = 10, 48, 0.5  # of commands: s listened to, samples that pass, least correlation that tells
-_WITH_DIALNORM = ("ac3", "eac3")
 _FDKAAC_VERSION = 2  # of the words above: other words, other times
 
 
@@ -148,7 +150,7 @@ def _words(ffmpeg: FFmpeg, target: AudioTarget) -> list[str]:
 
 def _dialnorm(target: AudioTarget, loudness_lufs: float | None) -> list[str]:
     """The word that tells AC-3's decoders how loud a programme is, -31 to -1 dB (ETSI TS 102 366, 4.4.2.8)."""
-    if loudness_lufs is None or target.codec not in _WITH_DIALNORM:
+    if loudness_lufs is None or target.codec not in WITH_DIALNORM:
         return []
     return ["-dialnorm", str(min(-1, max(-31, round(loudness_lufs))))]
 

@@ -15,7 +15,7 @@ from abr_alloc import defaults
 from abr_alloc.delivery.delivered_features import Scores, measure_pairs
 from abr_alloc.delivery.deviation import LadderDeviation, RungDeviation, Tolerance, compare_rungs
 from abr_alloc.delivery.peaks import stream_peak
-from abr_alloc.delivery.publish import read_variants
+from abr_alloc.delivery.publish import read_surround, read_variants
 from abr_alloc.documents import json_text
 from abr_alloc.errors import CheckpointError, DeliveryError
 from abr_alloc.exporting.presentation import Variant
@@ -90,6 +90,7 @@ class VerifyResult(TableView):
             "measured_vmaf": rung.measured_vmaf,
             "ok": rung.misses(self.tolerance) <= 1.0,
             **self._scenes(rung),
+            **_surround(rung),
         }
 
     def _scenes(self, rung: RungDeviation) -> dict[str, Any]:
@@ -111,6 +112,21 @@ class VerifyResult(TableView):
         state = "within" if self.ok else "beyond"
         tolerance = f"rate {100 * self.tolerance.rate:g} %, AVQ {self.tolerance.avq:g}"
         return self.to_frame(), f"{self.delivery.title}: {state} the tolerance ({tolerance})", shown
+
+
+def _surround(rung: RungDeviation) -> dict[str, Any]:
+    """What is known of the surround of a rung that has some."""
+    if rung.surround is None:
+        return {}
+    found = rung.surround
+    return {
+        "surround_audio": found.audio,
+        "surround_predicted_kbps": found.predicted_kbps,
+        "surround_measured_kbps": found.measured_kbps,
+        "surround_peak_kbps": found.peak_kbps,
+        "surround_predicted_avq_mos": found.predicted_mos,
+        "surround_measured_avq_mos": found.measured_mos,
+    }
 
 
 def verify(
@@ -189,6 +205,7 @@ def compare_delivery(
         scores.vmaf,
         scores.scenes_mos,
         {order.name: stream_peak(folders[order.name], fps).kbps for order in delivery.videos if order.shots},
+        read_surround(delivery, folders),
     )
 
 
