@@ -271,7 +271,7 @@ def make_order(
         videos=video_orders,
         encoders={e.name: settings_of(e) for e in encoders.values() if not e.is_usual}
         | {e.name: settings_of(e) for e in sounds.values() if e is not None},
-        audios=(*audio_orders, *further_orders(audio_orders, further)),
+        audios=(*audio_orders, *further_orders(info, audio_orders, further)),
         rungs=tuple(
             PlannedRung(
                 video=names[rung.video],
