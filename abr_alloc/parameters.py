@@ -20,7 +20,7 @@ _SAME = (
     *("audio", "audio_columns", "audio_only", "audio_track", "cache", "compare", "exclude_audio_below", "ffmpeg"),
     *("audio_languages", "subtitle_languages", "subtitles"),
     *("fps", "jobs", "language", "max_audio", "max_kbps", "max_ratio", "min_kbps", "min_ratio", "model"),
-    *("mos_range", "network", "pool", "preset"),
+    *("mos_range", "network", "phones", "pool", "preset"),
     *(
         "per",
         "scheduler",
@@ -64,6 +64,8 @@ OPTIONS = {
     "sides_px": "--rates",
     "sources": "--source",
     "stall_s": "--stall-timeout",
+    "surround_codecs": "--surround",
+    "surround_share": "--surround",
     "titles": "--title",
     "video_codecs": "--video-codec",
     "video_encoders": "--encoder",

@@ -298,6 +298,7 @@ def families(
             video=tuple(surface.video[i] for i in rows),
             audio=tuple(surface.audio[i] for i in columns),
             avq_mos=surface.avq_mos[np.ix_(rows, columns)],
+            on_screens_mos=None,
             total_kbps=surface.total_kbps[np.ix_(rows, columns)],
             x_v=surface.x_v[rows],
             x_a=surface.x_a[columns],

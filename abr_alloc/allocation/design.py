@@ -20,6 +20,7 @@ from abr_alloc.allocation.shot_rules import LIMITS
 from abr_alloc.allocation.shot_scenes import shot_scenes
 from abr_alloc.allocation.shots import Shots
 from abr_alloc.allocation.surface import QualitySurface, by_title
+from abr_alloc.allocation.surround_ladder import best_with_surround
 from abr_alloc.allocation.title_ladder import TitleLadder, best_codecs, of_codecs
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.encoders import VideoEncoder
@@ -41,7 +42,7 @@ def design_titles(
     With a reference, its video codec is taken.
 
     Args:
-        surfaces: of all scenes.
+        surfaces: of all scenes; with surround where it is asked for (`layouts.build_layouts`).
         audience: who plays them.
         options: what is asked of the ladders.
         reference: a fixed ladder to hold them against.
@@ -53,6 +54,8 @@ def design_titles(
         FeatureTableError: the scenes of a title share no rendition, or none of the reference's codec.
     """
     options = options or DesignOptions()
+    if options.surround_share is not None:
+        return [best_with_surround(merge_scenes(own), audience, options, reference) for own in by_title(surfaces)]
     if options.shots is None:
         return [best_codecs([merge_scenes(own)], audience, options, reference) for own in by_title(surfaces)]
     return [
@@ -77,6 +80,8 @@ def design_catalogue(
     options = options or DesignOptions()
     if options.shots is not None:
         raise ArgumentError("`shared` and `shots` exclude each other: scenes are those of one title; give one of them")
+    if options.surround_share is not None:
+        raise ArgumentError("`shared` and `surround_share` exclude each other: surround is chosen per title; give one")
     titles = [merge_scenes(scenes) for scenes in by_title(surfaces)]
     return best_codecs(titles, audience, options, reference)
 

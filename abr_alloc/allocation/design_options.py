@@ -43,6 +43,9 @@ class DesignOptions:
     """Most that a title's ladder may cost, money; then `num_rungs` is the most rungs."""
     min_avq_mos: float | None = None
     """Least expected AVQ, MOS, to be had for as little money as possible; then `num_rungs` is the most rungs."""
+    surround_share: float | None = None
+    """Share of the audience that plays surround, within 0 and 1, for whom every rung has surround too; None where all
+    play stereo."""
     shots: ShotRules | None = None
     """How rungs spread their rate over scenes; None where one target serves the whole title."""
 
@@ -57,10 +60,26 @@ class DesignOptions:
             require_number("cost_budget", self.cost_budget, 0.0, 1e30)
         if self.min_avq_mos is not None:
             require_number("min_avq_mos", self.min_avq_mos, 1.0, 5.0)
+        self._check_surround()
         if self.for_money and self.prices is None:
             raise ArgumentError("`cost_budget` and `min_avq_mos` need to know the `prices` of storage and delivery")
         if self.cost_budget is not None and self.min_avq_mos is not None:
             raise ArgumentError("`cost_budget` and `min_avq_mos` exclude each other; give what is limited, not both")
+
+    def _check_surround(self) -> None:
+        if self.surround_share is None:
+            return
+        if not 0.0 < self.surround_share < 1.0:
+            raise ArgumentError(
+                f"`surround_share` is {self.surround_share:g}; give a share of the audience above 0 and below 1, and "
+                "leave it out where all play stereo"
+            )
+        other = "shots" if self.shots is not None else "prices" if self.prices is not None else ""
+        if other:
+            raise ArgumentError(
+                f"`surround_share` and `{other}` exclude each other: stereo and surround are chosen together for one "
+                "target per rung, and without prices; leave one out"
+            )
 
     @property
     def for_money(self) -> bool:

@@ -12,6 +12,7 @@ import pandas as pd
 from abr_alloc.allocation.language_policy import LanguagePolicy, one_language
 from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import FeatureTableError
+from abr_alloc.table.audio_layouts import is_surround_row
 from abr_alloc.table.table import FeatureTable
 from abr_alloc.targets import Target
 
@@ -138,6 +139,8 @@ def narrow(table: FeatureTable, filters: Filters) -> FeatureTable | None:
     for wanted, of_kind in ((filters.video_codecs, "video"), (filters.audio_codecs, "audio")):
         if wanted:
             keep &= (kind != of_kind) | frame["codec"].isin(list(wanted))
+    if filters.audio_codecs:
+        keep |= _beside_stereo(table)
     if filters.video_encoders:
         keep &= (kind != "video") | _encoder_column(frame).isin(list(filters.video_encoders))
     if filters.min_height_px is not None or filters.max_height_px is not None:
@@ -152,6 +155,12 @@ def narrow(table: FeatureTable, filters: Filters) -> FeatureTable | None:
     selected = FeatureTable.checked(frame[keep].reset_index(drop=True), table.metadata)
     _require_both_kinds(table, selected)
     return selected
+
+
+def _beside_stereo(table: FeatureTable) -> pd.Series:
+    """Rows of surround in a table with stereo, of which audio codecs are chosen: surround is chosen by asking for it."""
+    surround = pd.Series(is_surround_row(table), index=table.frame.index)
+    return surround & bool((~surround & (table.frame["kind"] == "audio")).any())
 
 
 def _require_both_kinds(before: FeatureTable, after: FeatureTable) -> None:

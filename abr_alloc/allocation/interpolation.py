@@ -193,6 +193,7 @@ def interpolate(
     return dataclasses.replace(
         surface,
         video=video,
+        on_screens_mos=None,
         avq_mos=np.concatenate([surface.avq_mos[kept], *(o.avq_mos.astype(np.float32) for o in offered)]),
         total_kbps=np.add.outer(video.kbps, audio_kbps) * (1.0 + overhead),
         x_v=np.concatenate([surface.x_v[kept], *(_features(surface, o) for o in offered)]),

@@ -34,6 +34,7 @@ __all__ = [
     "best_ladders",
     "choose_number",
     "design_ladders",
+    "extend",
     "free_number_rules",
 ]
 
@@ -99,7 +100,7 @@ def best_ladders(
             ladders.append(c.ladder_of(_trace(ended, parents), interval_mos))
         if len(parents) + 1 >= max_rungs:
             break
-        value, parent = _extend(c, share, value, rules)
+        value, parent = extend(c, share, value, rules)
         parents.append(parent)
     if not ladders:
         raise InfeasibleLadderError(
@@ -123,8 +124,18 @@ def free_number_rules(rules: LadderRules, jnd_mos: float) -> LadderRules:
     return dataclasses.replace(rules, min_step_mos=jnd_mos, min_played_share=PLAYED_SHARE)
 
 
-def _extend(c: Candidates, share: Floats, value: Floats, rules: LadderRules) -> tuple[Floats, npt.NDArray[np.int32]]:
-    """One rung more: the best predecessor of every candidate."""
+def extend(c: Candidates, share: Floats, value: Floats, rules: LadderRules) -> tuple[Floats, npt.NDArray[np.int32]]:
+    """One rung more: the best predecessor of every candidate.
+
+    Args:
+        c: what rungs may be, n of them.
+        share: share of the audience with the bandwidth for each, (n,).
+        value: the best sum so far, by audio renditions so far and last rung, (M, n).
+        rules: what every ladder must keep.
+
+    Returns:
+        The same with one rung more, and where it comes from: m n + the last rung's index.
+    """
     num_audio, n = value.shape
     total_kbps, avq_mos = c.rungs.total_kbps, c.rungs.avq_mos
     longer, parent = np.full_like(value, -np.inf), np.zeros(value.shape, dtype=np.int32)

@@ -30,6 +30,7 @@ __all__ = [
     "FOOT_MOS",
     "Ladder",
     "Rung",
+    "ScreensAtRung",
     "ShotProof",
     "SurroundAtRung",
     "TitleAtRung",
@@ -108,6 +109,16 @@ class SurroundAtRung:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScreensAtRung:
+    """A rung on either screen, where its AVQ is the mean over an audience that watches on both."""
+
+    tv_mos: Avq
+    """Predicted AVQ on a television or monitor, MOS."""
+    phone_mos: Avq
+    """Predicted AVQ on a phone, MOS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
     """One pair of a ladder."""
 
@@ -136,6 +147,8 @@ class Rung:
     """How good its allocation over the scenes is; None where it has none."""
     surround: SurroundAtRung | None = None
     """What it offers to who plays surround; None where all play the same."""
+    screens: ScreensAtRung | None = None
+    """What it comes to on either screen; None where all watch on one, and of a rung with shots."""
 
     @property
     def worth_mos(self) -> float:
@@ -244,8 +257,29 @@ def keeps_rules(ladder: Ladder, rules: LadderRules, *, most_kbps: float = math.i
         most_kbps: total rate of the cheapest pair that is good enough by the rules, of all that could be offered; the
             ladder's own rungs count in any case.
     """
+    layouts = [_layout_of(ladder)]
+    if ladder.rungs[0].surround is not None:
+        layouts.append(_layout_of(_surround_of(ladder)))
+    played = [r.played_share + (0.0 if r.surround is None else r.surround.played_share) for r in ladder.rungs]
+    plain = layouts[0]
+    most_kbps = min(most_kbps, enough_kbps(plain.total_kbps, plain.avq_mos, rules))
+    return bool(
+        (plain.total_kbps <= most_kbps).all()
+        and is_played(np.array(played), rules).all()
+        and all(
+            size_allowed(rungs.side_px, rules).all()
+            and rate_allowed(rungs.total_kbps, rules).all()
+            and may_follow(rungs.at(slice(None, -1)), rungs.at(slice(1, None)), rules).all()
+            and (number := len(np.unique(rungs.audio))) <= most_audio(rules, number)
+            for rungs in layouts
+        )
+    )
+
+
+def _layout_of(ladder: Ladder) -> RungArrays:
+    """What the rules look at, of the audio that stands in the rungs."""
     number = {audio: i for i, audio in enumerate(dict.fromkeys(r.audio.identity for r in ladder.rungs))}
-    rungs = RungArrays(
+    return RungArrays(
         total_kbps=np.array([r.total_kbps for r in ladder.rungs]),
         avq_mos=np.array([r.worth_mos for r in ladder.rungs]),
         video_kbps=np.array([r.video.bitrate_kbps for r in ladder.rungs]),
@@ -253,15 +287,16 @@ def keeps_rules(ladder: Ladder, rules: LadderRules, *, most_kbps: float = math.i
         side_px=np.array([min(r.video.width_px, r.video.height_px) for r in ladder.rungs]),
         audio=np.array([number[r.audio.identity] for r in ladder.rungs]),
     )
-    most_kbps = min(most_kbps, enough_kbps(rungs.total_kbps, rungs.avq_mos, rules))
-    return bool(
-        size_allowed(rungs.side_px, rules).all()
-        and rate_allowed(rungs.total_kbps, rules).all()
-        and (rungs.total_kbps <= most_kbps).all()
-        and is_played(np.array([r.played_share for r in ladder.rungs]), rules).all()
-        and may_follow(rungs.at(slice(None, -1)), rungs.at(slice(1, None)), rules).all()
-        and len(number) <= most_audio(rules, len(number))
-    )
+
+
+def _surround_of(ladder: Ladder) -> Ladder:
+    """The rungs with their surround in the place of stereo."""
+    beside = [
+        dataclasses.replace(rung, audio=of.audio, total_kbps=of.total_kbps, avq_mos=of.avq_mos)
+        for rung in ladder.rungs
+        if (of := rung.surround) is not None
+    ]
+    return dataclasses.replace(ladder, rungs=tuple(beside))
 
 
 def dominator(ladder: Ladder, k: int) -> int | None:

@@ -61,6 +61,7 @@ def share_titles(surfaces: Sequence[QualitySurface], codec: str, rates_kbps: Flo
         video=tuple(video),
         audio=audio,
         avq_mos=avq.astype(np.float32),
+        on_screens_mos=None,
         total_kbps=np.add.outer([v.bitrate_kbps for v in video], [a.bitrate_kbps for a in audio]) * (1.0 + overhead),
         x_v=np.zeros((len(video), first.x_v.shape[1]), dtype=np.float32),
         x_a=np.zeros((len(audio), first.x_a.shape[1]), dtype=np.float32),

@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, is_transparent, quality_of_rows
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import SceneShares
+from abr_alloc.models.screens import OnPhones
+from abr_alloc.table.audio_layouts import only_stereo, only_surround
 from abr_alloc.table.table import FeatureTable
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "drop_references",
     "drop_wasted_audio",
     "lean_audio",
+    "of_audio",
 ]
 
 logger = logging.getLogger(__name__)
@@ -73,6 +77,9 @@ class QualitySurface:
     half_second_kbit: Mapping[VideoIdentity, npt.NDArray[np.float64]] | None = None
     """Sizes of measured video renditions, kbit of every half second from the scene's first frame on, (B,) each; None
     where the table does not hold them."""
+    on_screens_mos: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
+    """AVQ on televisions and on phones, MOS, (V, A) each, where `avq_mos` is the mean over an audience that watches on
+    both; None for one screen, and on surfaces that hold other renditions than were measured."""
 
     @property
     def video_side_px(self) -> npt.NDArray[np.int64]:
@@ -105,14 +112,14 @@ def drop_references(surface: QualitySurface) -> QualitySurface:
     """The surface without lossless audio, which is there to be compared with: nobody is delivered it unasked. Where
     there is no other audio, it was asked for."""
     kept = [i for i, a in enumerate(surface.audio) if not AUDIO_CODECS[a.codec].is_lossless]
-    return _of_audio(surface, kept) if kept else surface
+    return of_audio(surface, kept) if kept else surface
 
 
 def drop_wasted_audio(surface: QualitySurface) -> QualitySurface:
     """The surface without references, and without audio that is dearer than some rendition of its codec and channels
     that is transparent by the codec's curve already (`audio_quality.is_transparent`): nobody hears what it costs."""
     surface = drop_references(surface)
-    return _of_audio(surface, lean_audio(surface.audio))
+    return of_audio(surface, lean_audio(surface.audio))
 
 
 def lean_audio(audio: Sequence[AudioRendition]) -> list[int]:
@@ -125,7 +132,7 @@ def lean_audio(audio: Sequence[AudioRendition]) -> list[int]:
     return [i for i, a in enumerate(audio) if a.bitrate_kbps <= enough.get((a.codec, a.channels), math.inf)]
 
 
-def _of_audio(surface: QualitySurface, kept: Sequence[int]) -> QualitySurface:
+def of_audio(surface: QualitySurface, kept: Sequence[int]) -> QualitySurface:
     """The surface with some of its audio renditions."""
     if len(kept) == len(surface.audio):
         return surface
@@ -133,6 +140,7 @@ def _of_audio(surface: QualitySurface, kept: Sequence[int]) -> QualitySurface:
         surface,
         audio=tuple(surface.audio[i] for i in kept),
         avq_mos=surface.avq_mos[:, kept],
+        on_screens_mos=None,
         total_kbps=surface.total_kbps[:, kept],
         x_a=surface.x_a[kept],
     )
@@ -145,7 +153,11 @@ def by_title(surfaces: Iterable[QualitySurface]) -> Iterator[list[QualitySurface
 
 
 def build_surfaces(
-    table: FeatureTable, model: Model, *, overhead: float = defaults.OVERHEAD
+    table: FeatureTable,
+    model: Model,
+    *,
+    overhead: float = defaults.OVERHEAD,
+    layout: Literal["stereo", "surround", "all"] = "stereo",
 ) -> Iterator[QualitySurface]:
     """Predict every pair of every scene, in the table's order.
 
@@ -153,15 +165,18 @@ def build_surfaces(
         table: checked rows.
         model: the model that predicts.
         overhead: container overhead as a share of the streams' rate.
+        layout: which audio renditions count: stereo and mono, of a table that has any; those of more channels; all.
 
     Raises:
         ArgumentError: the overhead is no share.
         CheckpointError: the model was trained on other features.
-        FeatureTableError: a scene lacks audio or video rows.
+        FeatureTableError: a scene lacks audio or video rows, or a title surround.
     """
     require_number("overhead", overhead, 0.0, 1.0)
     table = one_language(table)
     model.check_table(table)
+    if layout != "all":
+        table = (only_stereo if layout == "stereo" else only_surround)(table)
     table.require_pairs()
     rows = _Rows.of(table, model)
     num_scenes = num_pairs = 0
@@ -254,6 +269,9 @@ def _title_surfaces(
     x_v = rows.x_v[before_v : before_v + num_video.sum()]
     x_a = rows.x_a[before_a : before_a + num_audio.sum()]
     found = predict_title(model.predictor, x_a, x_v, pairs.audio, pairs.video)
+    on_both: tuple[npt.NDArray[np.floating], ...] = ()
+    if isinstance(model.predictor, OnPhones) and model.phones < 1.0:
+        on_both = model.predictor.on_both(x_a, x_v, pairs.audio, pairs.video)
     title = str(rows.title[own.start])
     stop_v, stop_a = np.cumsum(num_video), np.cumsum(num_audio)
     for s, row in enumerate((own.start + first).tolist()):
@@ -261,7 +279,8 @@ def _title_surfaces(
         video = rows.video[before_v + v.start : before_v + v.stop]
         audio = rows.audio[before_a + a.start : before_a + a.stop]
         video_kbps, audio_kbps = [r.bitrate_kbps for r in video], [r.bitrate_kbps for r in audio]
-        avq = found.pairs_mos[pairs.first[s] : pairs.first[s + 1]].reshape(len(video), len(audio))
+        cells = slice(pairs.first[s], pairs.first[s + 1])
+        avq, *of_screens = (mos[cells].reshape(len(video), len(audio)) for mos in (found.pairs_mos, *on_both))
         yield QualitySurface(
             title=title,
             scene=int(rows.scene[row]),
@@ -275,6 +294,7 @@ def _title_surfaces(
             x_a=x_a[a],
             stands_for_s=weights_s.get(title, {}).get(str(int(rows.scene[row]))),
             shares=shares_of(avq, found.without_audio_mos[v], found.without_video_mos[a]),
+            on_screens_mos=(of_screens[0], of_screens[1]) if of_screens else None,
             half_second_kbit=_sizes_of(video, rows.half_second_kbit[before_v + v.start : before_v + v.stop]),
         )
 

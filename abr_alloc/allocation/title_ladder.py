@@ -39,6 +39,7 @@ from abr_alloc.allocation.reference import (
     offered_rates_kbps,
 )
 from abr_alloc.allocation.rung import Ladder, value_mos, with_preferences
+from abr_alloc.allocation.screen_rungs import with_screens
 from abr_alloc.allocation.shared_ladder import no_shared_audio, share_titles, with_titles
 from abr_alloc.allocation.shot_gain import ShotGain
 from abr_alloc.allocation.shot_ladder import shot_candidates
@@ -47,7 +48,7 @@ from abr_alloc.allocation.surface import QualitySurface, drop_wasted_audio
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 
-__all__ = ["TitleLadder", "best_codecs", "of_codecs"]
+__all__ = ["TitleLadder", "best_codecs", "of_codecs", "too_many", "video_codecs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ def best_codecs(
     lean = [drop_wasted_audio(title) for title in titles]
     found: list[TitleLadder] = []
     refused: list[InfeasibleLadderError] = []
-    for video, audio in itertools.product(_video_codecs(titles, reference), _audio_codecs(lean, options)):
+    for video, audio in itertools.product(video_codecs(titles, reference), _audio_codecs(lean, options)):
         own = [of_codecs(title, video, audio) for title in lean]
         try:
             found.append(_design(own, titles, video, audience, options, reference, shots))
@@ -112,7 +113,7 @@ def best_codecs(
     return next(designed for designed in found if value_mos(designed.ladder) >= best - TIE_MOS)
 
 
-def _video_codecs(titles: Sequence[QualitySurface], reference: ReferenceLadder | None) -> list[str]:
+def video_codecs(titles: Sequence[QualitySurface], reference: ReferenceLadder | None) -> list[str]:
     """Codecs to design for, the most widely played first."""
     common = set.intersection(*({v.codec for v in title.video} for title in titles))
     if reference is not None:
@@ -210,7 +211,7 @@ def _design_from(
         crossovers = tuple(find_crossovers(titles[0], titles[0].audio.index(chosen.rungs[-1].audio), codec))
     elif len(titles) > 1:
         chosen = with_titles(chosen, titles)
-    chosen = with_preferences(chosen, options.difference_mos)
+    chosen = with_screens(with_preferences(chosen, options.difference_mos), measured)
     return TitleLadder(
         ladder=chosen,
         crossovers=crossovers,
@@ -257,7 +258,7 @@ def _chosen(
         chosen = choose_number(candidates, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
         return chosen, None, by_rungs
     if len(by_rungs) < options.num_rungs:
-        raise InfeasibleLadderError(_too_many(candidates, by_rungs, options))
+        raise InfeasibleLadderError(too_many(candidates, by_rungs, options))
     return by_rungs[options.num_rungs - 1], None, by_rungs
 
 
@@ -286,6 +287,7 @@ def _check_rounding(curves: Sequence[SizeCurve], offered: Floats, title: str, op
 
 
 def of_codecs(surface: QualitySurface, video: str, audio: Collection[str]) -> QualitySurface:
+    """The surface with one video codec and some audio codecs."""
     rows = [i for i, v in enumerate(surface.video) if v.codec == video]
     columns = [i for i, a in enumerate(surface.audio) if a.codec in audio]
     return dataclasses.replace(
@@ -293,13 +295,15 @@ def of_codecs(surface: QualitySurface, video: str, audio: Collection[str]) -> Qu
         video=tuple(surface.video[i] for i in rows),
         audio=tuple(surface.audio[i] for i in columns),
         avq_mos=surface.avq_mos[np.ix_(rows, columns)],
+        on_screens_mos=None,
         total_kbps=surface.total_kbps[np.ix_(rows, columns)],
         x_v=surface.x_v[rows],
         x_a=surface.x_a[columns],
     )
 
 
-def _too_many(candidates: Candidates, by_rungs: Sequence[Ladder], options: DesignOptions) -> str:
+def too_many(candidates: Candidates, by_rungs: Sequence[Ladder], options: DesignOptions) -> str:
+    """Why there is no ladder of so many rungs."""
     rules, longest, total = options.rules, by_rungs[-1].rungs, candidates.rungs.total_kbps
     return (
         f"title {candidates.title!r} has no ladder of {options.num_rungs} rungs between {total.min():.0f}k and "

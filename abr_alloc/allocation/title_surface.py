@@ -66,6 +66,11 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
 
     video_kbps = mean([np.array([s.video[i].bitrate_kbps for i in r]) for s, r in zip(scenes, rows, strict=True)])
     audio_kbps = mean([np.array([s.audio[i].bitrate_kbps for i in c]) for s, c in zip(scenes, columns, strict=True)])
+
+    def mean_cells(parts: Sequence[Floats]) -> npt.NDArray[np.float32]:
+        return mean([mos[np.ix_(r, c)] for mos, (_, r, c) in zip(parts, cells, strict=True)]).astype(np.float32)
+
+    by_screen = [s.on_screens_mos for s in scenes if s.on_screens_mos is not None]
     return dataclasses.replace(
         scenes[0],
         scene=-1,
@@ -86,14 +91,15 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
             )
             for j, (i, kbps) in enumerate(zip(columns[0], audio_kbps, strict=True))
         ),
-        avq_mos=mean([s.avq_mos[np.ix_(r, c)] for s, r, c in zip(scenes, rows, columns, strict=True)]).astype(
-            np.float32
-        ),
+        avq_mos=mean_cells([s.avq_mos for s in scenes]),
         total_kbps=mean([s.total_kbps[np.ix_(r, c)] for s, r, c in cells]),
         x_v=mean([s.x_v[r] for s, r in zip(scenes, rows, strict=True)]).astype(np.float32),
         x_a=mean([s.x_a[c] for s, c in zip(scenes, columns, strict=True)]).astype(np.float32),
         stands_for_s=float(seconds.sum()),
         half_second_kbit=None,
+        on_screens_mos=(mean_cells([tv for tv, _ in by_screen]), mean_cells([phone for _, phone in by_screen]))
+        if len(by_screen) == len(scenes)
+        else None,
     )
 
 

@@ -12,6 +12,7 @@ from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.cli import options, places, streaming
 from abr_alloc.cli.cost_options import prices_of, pricing
 from abr_alloc.cli.printing import echo
+from abr_alloc.cli.screen_options import phones_given, say_screen, screen_options
 
 if TYPE_CHECKING:
     from abr_alloc.table.table import FeatureTable
@@ -63,6 +64,7 @@ _FORMATS = (".json", ".csv", ".parquet")
 @options.min_ratio_option
 @options.max_ratio_option
 @options.round_option
+@screen_options
 @pricing
 @options.planning
 @click.option(
@@ -97,6 +99,8 @@ def command(
     min_ratio: float,
     max_ratio: float,
     round_kbps: float,
+    screen: str | None,
+    phones: float | None,
     cost: dict[str, float] | None,
     views: float | None,
     months: float,
@@ -165,6 +169,7 @@ def command(
         overhead=overhead,
         prices=prices_of(cost, views, months),
     )
+    share = phones_given(screen, phones)
     media: dict[str, Any] = {}
     table: Path | FeatureTable = features
     if is_media(features):
@@ -183,16 +188,18 @@ def command(
                 ladders=read_shipped(ladder_path, overhead=overhead, within=within),
                 options=wanted,
                 filters=Filters(**filters),
+                phones=share,
             )
             with streaming.shown("audit", jobs, scheduler) as how:
                 summary = audit_catalogue(task, catalogue, output, how)
             echo(could_win_text(summary.lines), nl=False)
+            say_screen(share)
             for reason in summary.reasons[:-1]:
                 echo(with_options(reason), err=True)
             summary.raise_any()
             return
         table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
-    audits = audit(table, ladder_path, network, model_name, options=wanted, within=within, **media)
+    audits = audit(table, ladder_path, network, model_name, options=wanted, within=within, phones=share, **media)
     if output is not None and suffix == ".parquet":
         write_frame(audits.to_frame(), output)
     elif as_json or suffix == ".json":
@@ -204,7 +211,7 @@ def command(
     if report_path is not None:
         from abr_alloc.runs.report_run import report
 
-        page = report(audits.features, model_name, audit=audits, overhead=overhead, feedback=listener())
+        page = report(audits.features, audits.model, audit=audits, overhead=overhead, feedback=listener())
         page.save(report_path)
         inform(f"{report_path}: {page.num_titles} title{'s' if page.num_titles > 1 else ''}")
     if master_path is not None:

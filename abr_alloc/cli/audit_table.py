@@ -31,7 +31,7 @@ def audit_text(audits: Audits) -> str:
     parts = [could_win_text([could_win(title) for title in audits])] if len(audits) > 1 else []
     parts += [_title(title) for title in audits]
     told = (
-        f"AVQ: predicted MOS 1-5 (model {audits.model.name}) with an estimated 90 % interval. VMAF: of the video. "
+        f"AVQ: predicted MOS 1-5 (model {audits.model.described}) with an estimated 90 % interval. VMAF: of the video. "
         "audio share: how far the judgement rests on the audio at this pair (Eq. 8); video has the rest. played: share "
         "of the audience that has the bandwidth for this rung and not for the next. next: AVQ that the next rung adds. "
         "without: how expected AVQ changes without this rung alone. ~: interpolated between measured rates; others "

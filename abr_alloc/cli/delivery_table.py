@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
+from abr_alloc.cli.surround_table import delivered_surround, verified_surround
 from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
 from abr_alloc.exporting.presentation import MANIFEST_NAME, MASTER_NAME, SEGMENT_S, Variant
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
+from abr_alloc.models.screens import screen_text
 
 __all__ = ["delivered_text", "refined_text", "verified_text"]
 
@@ -34,6 +36,7 @@ def delivered_text(delivery: Delivery, variants: Sequence[Variant], output: Path
     lines = [
         f"{short_title(delivery.title)}: {count}",
         render_table(table),
+        *delivered_surround(delivery),
         "",
         wrap(f"{places} Rates are of the segments, container included."),
         f"Next: abr-alloc verify {shlex.quote(str(output))}",
@@ -68,13 +71,16 @@ def verified_text(delivery: Delivery, found: LadderDeviation, tolerance: Toleran
         largest += "; AVQ was not measured: the source does not lie where it was, give it with --source"
     else:
         largest += f", AVQ {found.largest_avq_deviation_mos:+.2f}"
+        if delivery.phones:
+            largest += f"; AVQ as planned, {screen_text(delivery.phones)}"
     outside = [str(rung.number) for rung in found.rungs if rung.misses(tolerance) > 1.0]
     told = (
         f"Beyond the tolerance ({limits}): rung {', '.join(outside)}."
         if outside
         else f"Within the tolerance ({limits})."
     )
-    lines = [short_title(delivery.title), render_table(table), "", wrap(f"{largest}."), wrap(told)]
+    lines = [short_title(delivery.title), render_table(table), *verified_surround(found)]
+    lines += ["", wrap(f"{largest}."), wrap(told)]
     return "\n".join([*lines, *_scene_lines(found)]) + "\n"
 
 

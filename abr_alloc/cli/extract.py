@@ -85,6 +85,11 @@ class _Written:
     help=f"Audio codec to probe (repeatable): {', '.join(ENCODED_AUDIO)}, or an audio encoder of the grid; the grid's "
     "own choice when absent.",
 )  # fmt: skip
+@click.option(
+    "--surround", "surround_codecs", multiple=True, metavar="NAME",
+    help="Probe 5.1 besides stereo in this codec (repeatable): aac, ac3, eac3, opus, or an audio encoder of the grid's "
+    "[audio.surround]. Without it 5.1 is mixed down. [docs/surround.md]",
+)  # fmt: skip
 @click.option("--preset", help=f"Preset of a codec's usual encoder; {options.default_presets()} when absent.")
 @click.option(
     "--digest", "digest_s", type=options.SECONDS,
@@ -122,6 +127,7 @@ def command(
     video_codec: str | None,
     video_encoders: tuple[str, ...],
     audio_codecs: tuple[str, ...],
+    surround_codecs: tuple[str, ...],
     preset: str | None,
     jobs: int,
     scheduler: str | None,
@@ -164,6 +170,7 @@ def command(
         video_codec=video_codec,
         video_encoders=video_encoders,
         audio_codecs=audio_codecs,
+        surround_codecs=surround_codecs,
         preset=preset,
         detect_scenes=detect_scenes,
         max_scene_s=max_scene_s,

@@ -14,6 +14,7 @@ from abr_alloc.cli import options, places, streaming
 from abr_alloc.cli.completion import complete_reference
 from abr_alloc.cli.cost_options import prices_of, pricing_and_limits
 from abr_alloc.cli.printing import echo
+from abr_alloc.cli.screen_options import Share, phones_given, say_screen, screen_options
 from abr_alloc.cli.shot_options import per_shot_options, shots_of
 from abr_alloc.documents import shown
 from abr_alloc.parameters import with_options
@@ -118,6 +119,14 @@ class _Sizes(click.ParamType):
     shell_complete=complete_reference,
     help="Hold it against a fixed ladder: apple-hls-avc, apple-hls-hevc, or a ladder file.",
 )
+@screen_options
+@click.option(
+    "--surround",
+    "surround_share",
+    type=Share(),
+    metavar="SHARE",
+    help="Share of the audience that plays surround, e.g. 25%: every rung gets 5.1 beside stereo. [docs/surround.md]",
+)
 @per_shot_options
 @pricing_and_limits
 @options.planning
@@ -141,6 +150,9 @@ def command(
     round_kbps: float,
     shared: bool,
     reference_name: str | None,
+    screen: str | None,
+    phones: float | None,
+    surround_share: float | None,
     per_shot: bool,
     free_size: bool,
     pool: str | None,
@@ -211,7 +223,7 @@ def command(
     from abr_alloc.runs.ladder_catalogue import LadderTask
     from abr_alloc.runs.ladder_run import described_network, find_reference, ladder_provenance
     from abr_alloc.runs.ladder_run import ladder as design
-    from abr_alloc.runs.shared_model import shared_model
+    from abr_alloc.runs.shared_model import as_model
     from abr_alloc.table.catalogue import open_catalogue
     from abr_alloc.table.spreadsheet import csv_text
     from abr_alloc.table.table import write_frame
@@ -229,7 +241,8 @@ def command(
     reference = None if reference_name is None else find_reference(reference_name)
     catalogue = open_catalogue(features)
     streaming.check_place(catalogue, output)
-    model = shared_model(model_name)
+    share = phones_given(screen, phones)
+    model = as_model(model_name, share)
     wanted = DesignOptions(
         num_rungs=None if isinstance(rungs, str) else rungs,
         jnd_mos=jnd_mos,
@@ -241,6 +254,7 @@ def command(
         cost_budget=cost_budget,
         min_avq_mos=min_avq_mos,
         shots=shots,
+        surround_share=surround_share,
     ).known_to(model)
     described = described_network(network)
     if not shared and _comes_in_rows(catalogue, output, folder, as_csv=as_csv, as_json=as_json):
@@ -253,6 +267,7 @@ def command(
             reference=reference,
             provenance=about if folder is not None else {},
             filters=Filters(**filters),
+            phones=share,
         )
         _design_catalogue(task, catalogue, output if folder is None else None, folder, jobs, scheduler)
         return
@@ -268,7 +283,7 @@ def command(
         write_or_print(csv_text(ladders.to_frame()), output, exact=True)
     if not (as_json or as_csv) or output is not None:
         free_number = wanted.num_rungs is None or wanted.for_money
-        echo(ladder_text(ladders, described, model.name, free_number=free_number, prices=prices), nl=False)
+        echo(ladder_text(ladders, described, model.described, free_number=free_number, prices=prices), nl=False)
         if set(table.frame["title"]) & set(table.metadata.weights_s):
             echo(notes(f"{wrap(with_options(DIGEST_NOTE), '')}\n"), nl=False)
 
@@ -298,6 +313,7 @@ def _design_catalogue(
         summary = ladder_catalogue(task, catalogue, output, folder, how)
     if summary.num_ladders:
         echo(ladder_summary(summary))
+        say_screen(task.phones)
     for reason in summary.reasons[:-1]:
         echo(f"infeasible: {with_options(reason)}", err=True)
     summary.raise_any()

@@ -13,6 +13,7 @@ from abr_alloc.cli import cost_table
 from abr_alloc.cli.cost_table import compared_cost, cost_lines, money, prices_text
 from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.cli.shot_table import gain_text, proof_text, shots_note
+from abr_alloc.cli.surround_table import played_share, surround_lines
 from abr_alloc.cli.tables import audio_text, only_audio_codec, only_video_maker, video_text
 from abr_alloc.cli.verbosity import notes
 from abr_alloc.targets import Target
@@ -61,8 +62,8 @@ def _one(found: TitleLadder, *, free_number: bool) -> str:
         f"{short_title(ladder.title)}: {_count(len(ladder.rungs))} in {codecs}, expected AVQ "
         f"{ladder.expected_avq_mos:.3f} ({100 * ladder.unreached_share:.1f} % below the lowest rung)"
     )
-    lines = [wrap(head), *_rungs(ladder)]
-    idle = [i for i, rung in enumerate(ladder.rungs, 1) if rung.played_share < PLAYED_SHARE]
+    lines = [wrap(head), *_rungs(ladder), *surround_lines(ladder)]
+    idle = [i for i, rung in enumerate(ladder.rungs, 1) if played_share(rung) < PLAYED_SHARE]
     if idle and not free_number:
         told = (
             f"Rung{'s' if len(idle) > 1 else ''} {', '.join(map(str, idle))} played by under {100 * PLAYED_SHARE:g} %; "
@@ -92,7 +93,9 @@ def _rungs(ladder: Ladder) -> list[str]:
     with_shots = any(r.video.per_shot for r in ladder.rungs)
     with_peak = any(r.shot_proof is not None and r.shot_proof.peak_kbps is not None for r in ladder.rungs)
     worst, peak = ["worst"] if with_shots else [], ["peak"] if with_peak else []
-    names = ["rung", "video", "audio", "kbps", *peak, "AVQ", *worst, "90 %", "VMAF", "played"]
+    with_screens = any(r.screens is not None for r in ladder.rungs)
+    screens = ["on tv", "phone"] if with_screens else []
+    names = ["rung", "video", "audio", "kbps", *peak, "AVQ", *screens, *worst, "90 %", "VMAF", "played"]
     table = new_table(*names, left=["video"])
     said: dict[str, list[str]] = {}
     for i, r in enumerate(ladder.rungs, 1):
@@ -103,6 +106,7 @@ def _rungs(ladder: Ladder) -> list[str]:
             f"{r.total_kbps:.0f}",
             *([_peak(r)] if with_peak else []),
             f"{r.avq_mos:.2f}",
+            *(_on_screens(r) if with_screens else []),
             *([f"{r.worst_mos:.2f}"] if with_shots else []),
             f"{r.interval_mos[0]:.1f}-{r.interval_mos[1]:.1f}",
             "-" if r.video.vmaf is None else f"{r.video.vmaf:.0f}",
@@ -114,6 +118,11 @@ def _rungs(ladder: Ladder) -> list[str]:
         render_table(table),
         *(wrap(f"rung{'s' if len(rungs) > 1 else ''} {', '.join(rungs)}: {note}") for note, rungs in said.items()),
     ]
+
+
+def _on_screens(rung: Rung) -> list[str]:
+    found = rung.screens
+    return ["-", "-"] if found is None else [f"{found.tv_mos:.2f}", f"{found.phone_mos:.2f}"]
 
 
 def _peak(rung: Rung) -> str:

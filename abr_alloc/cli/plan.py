@@ -10,6 +10,7 @@ import click
 
 from abr_alloc.cli import options, places, streaming
 from abr_alloc.cli.printing import echo
+from abr_alloc.cli.screen_options import phones_given, say_screen, screen_options
 from abr_alloc.documents import json_text
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ _FIGURES = (".png", ".svg")
     help="Per title and budget: stop the search here and state the gap.",
 )
 @options.measured_only_option
+@screen_options
 @click.option(
     "--sensitivity",
     is_flag=True,
@@ -84,6 +86,8 @@ def command(
     min_avq_mos: float | None,
     time_limit_s: float | None,
     measured_only: bool,
+    screen: str | None,
+    phones: float | None,
     sensitivity: bool,
     model_name: str,
     overhead: float,
@@ -116,7 +120,7 @@ def command(
     from abr_alloc.cli.tables import plan_table, write_or_print
     from abr_alloc.errors import InfeasibleBudgetError
     from abr_alloc.runs.plan_run import PlanTask, plan
-    from abr_alloc.runs.shared_model import shared_model
+    from abr_alloc.runs.shared_model import as_model
     from abr_alloc.table.catalogue import open_catalogue
 
     catalogue = open_catalogue(features)
@@ -128,6 +132,7 @@ def command(
         min_avq_mos=-math.inf if min_avq_mos is None else min_avq_mos,
         time_limit_s=time_limit_s or math.inf,
     )
+    share = phones_given(screen, phones)
     budgets, per = tuple(dict.fromkeys(budgets_kbps)), per or "scene"
     if streaming.comes_in_rows(catalogue, output, as_csv=as_csv, as_document=as_json or sensitivity):
         task = PlanTask(
@@ -139,14 +144,25 @@ def command(
             measured_only=measured_only,
             overhead=overhead,
             filters=Filters(**filters),
+            phones=share,
         )
         _plan_rows(task, catalogue, output, as_csv, jobs, scheduler)
         return
     table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
     if sensitivity:
-        _sweep(table, limits, shared_model(model_name), overhead, as_json, as_csv, output, measured_only=measured_only)
+        model = as_model(model_name, share)
+        _sweep(table, limits, model, overhead, as_json, as_csv, output, measured_only=measured_only)
         return
-    found = plan(table, budgets, model_name, per=per, limits=limits, overhead=overhead, measured_only=measured_only)
+    found = plan(
+        table,
+        budgets,
+        model_name,
+        per=per,
+        limits=limits,
+        overhead=overhead,
+        measured_only=measured_only,
+        phones=share,
+    )
     text = found.to_json() if as_json else plan_table(found, found.model, table, measured_only=measured_only)
     if text:
         write_or_print(text, output)
@@ -177,6 +193,7 @@ def _plan_rows(
     if not (alone or (as_csv and output is None)):
         listed = infeasible_path(output) if output is not None and infeasible.number else None
         echo(plan_summary(summaries, per=task.per, output=output, infeasible=listed))
+        say_screen(task.phones)
     infeasible.raise_any()
 
 
@@ -253,6 +270,6 @@ def _sweep(
             figure = draw_sensitivity(points, limits.pool, stepped=measured_only)
             replace_file(output, render(figure, output.suffix.lower().removeprefix(".")))
     elif points:
-        write_or_print(sensitivity_table(points), output)
+        write_or_print(sensitivity_table(points, model), output)
     if infeasible:
         raise InfeasibleBudgetError(infeasible)

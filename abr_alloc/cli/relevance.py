@@ -9,6 +9,7 @@ import click
 
 from abr_alloc.cli import options, places, streaming
 from abr_alloc.cli.printing import echo
+from abr_alloc.cli.screen_options import phones_given, say_screen, screen_options
 
 __all__ = ["command"]
 
@@ -27,6 +28,7 @@ _FORMATS = (".png", ".svg", ".json", ".csv", ".parquet")
     help="Operating point: relevance is that of the pair planned at this budget. A middling budget when absent.",
 )  # fmt: skip
 @options.measured_only_option
+@screen_options
 @options.planning
 @options.catalogue_jobs_option
 @options.cluster_option
@@ -36,6 +38,8 @@ def command(
     as_json: bool,
     budget_kbps: float | None,
     measured_only: bool,
+    screen: str | None,
+    phones: float | None,
     model_name: str,
     overhead: float,
     jobs: int,
@@ -63,6 +67,7 @@ def command(
     from abr_alloc.table.catalogue import open_catalogue
     from abr_alloc.writing import replace_file
 
+    share = phones_given(screen, phones)
     catalogue = open_catalogue(features)
     streaming.check_place(catalogue, output)
     if streaming.comes_in_rows(catalogue, output, as_csv=False, as_document=as_json):
@@ -76,13 +81,15 @@ def command(
                 overhead=overhead,
                 measured_only=measured_only,
                 filters=Filters(**filters),
+                phones=share,
             )
         if summary is not None:
             echo(relevance_summary(summary))
+            say_screen(share)
         infeasible.raise_any()
         return
     table = select(streaming.read_whole(catalogue, scheduler), Filters(**filters))
-    found = relevance(table, budget_kbps, model_name, overhead=overhead, measured_only=measured_only)
+    found = relevance(table, budget_kbps, model_name, overhead=overhead, measured_only=measured_only, phones=share)
     suffix = "" if output is None else output.suffix.lower()
     if as_json or suffix == ".json":
         write_or_print(found.to_json(), output)
@@ -93,6 +100,6 @@ def command(
         figure = draw_relevance(found.scenes, budget_kbps=found.budget_kbps, chosen=budget_kbps is not None)
         replace_file(output, render(figure, suffix.removeprefix(".")))
     else:
-        write_or_print(relevance_table(found.plan, found.budget_kbps), None)
+        write_or_print(relevance_table(found.plan, found.budget_kbps, found.model), None)
     if found.infeasible:
         raise InfeasibleBudgetError(found.infeasible)

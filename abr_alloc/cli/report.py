@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from abr_alloc.cli import options, places
+from abr_alloc.cli.screen_options import phones_given, screen_options
 
 __all__ = ["command"]
 
@@ -33,6 +34,7 @@ __all__ = ["command"]
     help="A budget that the slider must stop at (repeatable); it opens at the first. A middling one when absent.",
 )
 @options.measured_only_option
+@screen_options
 @options.planning
 @options.ffmpeg_option
 def command(
@@ -42,6 +44,8 @@ def command(
     sources: tuple[Path, ...],
     budgets_kbps: tuple[float, ...],
     measured_only: bool,
+    screen: str | None,
+    phones: float | None,
     model_name: str,
     overhead: float,
     ffmpeg_path: str | None,
@@ -76,6 +80,7 @@ def command(
         plan_command=_plan_command(click.get_current_context()),
         plan_scenes=filters["scenes"],
         feedback=listener(),
+        phones=phones_given(screen, phones),
     )
     page.save(output)
     inform(f"{output}: {page.num_titles} title{'s' if page.num_titles > 1 else ''}, {len(page.content) / 1e6:.1f} MB")
@@ -86,6 +91,8 @@ def _plan_command(context: click.Context) -> list[str]:
     words = ["abr-alloc", "plan", str(context.params["features"])]
     for name, option in (
         ("model_name", "--model"),
+        ("screen", "--screen"),
+        ("phones", "--phones"),
         ("overhead", "--overhead"),
         ("video_codecs", "--video-codec"),
         ("video_encoders", "--encoder"),

@@ -13,6 +13,7 @@ from abr_alloc.cli.layout import WIDTH, new_table, render_table, short_title, wr
 from abr_alloc.cli.printing import echo
 from abr_alloc.cli.verbosity import notes
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.models.screens import screen_text
 from abr_alloc.parameters import with_options
 from abr_alloc.table.table import FeatureTable
 from abr_alloc.targets import Target
@@ -146,7 +147,7 @@ def certificate_line(c: Certificate) -> str:
     )
 
 
-def relevance_table(plan: Plan, budget_kbps: float) -> str:
+def relevance_table(plan: Plan, budget_kbps: float, model: Model) -> str:
     """Relevance as text."""
     columns = [
         "scene",
@@ -179,12 +180,17 @@ def relevance_table(plan: Plan, budget_kbps: float) -> str:
         "weighs both."
     )
     return (
-        f"Relevance per scene; Eq. 6-8 at the pair planned for {budget_kbps:g} kbps\n"
+        f"Relevance per scene{_where(model)}; Eq. 6-8 at the pair planned for {budget_kbps:g} kbps\n"
         f"{render_table(table, title_headings([a.title for a in plan.allocations]))}\n" + notes(wrap(told, "") + "\n")
     )
 
 
-def sensitivity_table(points: Sequence[BudgetPoint]) -> str:
+def _where(model: Model) -> str:
+    """What it is watched on, where that is not a television."""
+    return f" {text}" if (text := screen_text(model.phones)) else ""
+
+
+def sensitivity_table(points: Sequence[BudgetPoint], model: Model) -> str:
     """AVQ over budget as text, title after title."""
     table = new_table("budget", "spent", "AVQ", "MOS/kbps", "video", "audio", "audio share")
     for p in points:
@@ -197,7 +203,8 @@ def sensitivity_table(points: Sequence[BudgetPoint]) -> str:
             f"{p.audio_kbps:.0f}k",
             f"{100 * p.audio_share:.0f} %",
         )
-    told = (
+    told = f"AVQ is that{_where(model)}. " if model.phones else ""
+    told += (
         "Every line is the best allocation of the title within that mean rate. MOS/kbps: the price of the budget there "
         "(docs/allocation.md). audio share: of the streams' rate."
     )
@@ -260,7 +267,7 @@ def audio_text(a: AudioRendition, *, with_codec: bool = True) -> str:
 def _trust(plan: Plan, model: Model, features: FeatureTable, *, probes_shown: bool, measured_only: bool) -> str:
     """What the numbers rest on, and where they leave the range that the model was made for."""
     told = [
-        f"AVQ: predicted MOS 1-5 (model {model.name}, trained on {model.card['labels']}) with its 90 % interval. "
+        f"AVQ: predicted MOS 1-5 (model {model.described}, trained on {model.card['labels']}) with its 90 % interval. "
         f"VMAF: of the picture alone. -{SLIGHT_LOSS_MOS:g}: kbps of the cheapest pair at most {SLIGHT_LOSS_MOS:g} MOS "
         "worse; --json says how likely people are to rate this one higher. audio share: how far AVQ rests on the audio "
         "in this scene (docs/method.md)."

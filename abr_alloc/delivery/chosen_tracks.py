@@ -14,11 +14,11 @@ from abr_alloc.errors import DeliveryError
 from abr_alloc.formats.orders import AudioOrder, AudioRole
 from abr_alloc.languages import UNKNOWN, language_name, standard_language
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.surround import surround_track
 from abr_alloc.media.tracks import AudioTrack
 
 __all__ = ["ChosenTrack", "choose_further", "free_name", "further_orders", "main_label", "main_number", "tag_of"]
 
-_SURROUND_CHANNELS = 6
 _ROLE_WORDS = {"commentary": "commentary", "description": "audio description", "other": "other sound"}
 
 
@@ -78,6 +78,7 @@ def choose_further(
     label: str,
     numbers: Sequence[int] = (),
     languages: Sequence[str] = (),
+    with_surround: bool = False,
 ) -> tuple[list[ChosenTrack], list[str]]:
     """The tracks that are delivered beside the film's own, and what is to be said of them and of those left out.
 
@@ -87,6 +88,7 @@ def choose_further(
         label: its name, which no other has.
         numbers: tracks that were asked for, the film's own first; none for all.
         languages: tags that were asked for; none for all.
+        with_surround: whether surround is delivered beside stereo, from the tracks that have it.
 
     Raises:
         DeliveryError: there is no such track.
@@ -99,6 +101,7 @@ def choose_further(
                 f"{info.path} has {len(info.audio_tracks)} audio tracks, and no number {number}; choose others with "
                 "`audio_track`"
             )
+    around = surround_track(info) if with_surround else None
     wanted = [info.audio_tracks[number - 1] for number in dict.fromkeys(numbers)] or list(info.audio_tracks)
     own = next(track for track in info.audio_tracks if track.index == info.audio_indices[0])
     chosen: list[ChosenTrack] = []
@@ -111,13 +114,18 @@ def choose_further(
         tag = tag_of(track.language)
         if track == own:
             continue
-        if languages and tag not in languages:
+        if track == around:
+            notes.append(f"{_told(track)} is the surround of track {own.number}")
+        elif languages and tag not in languages:
             notes.append(f"{_told(track)} is left out: `audio_languages` does not have it")
         elif not track.channels or not track.sample_rate_hz:
             notes.append(f"{_told(track)} is left out: nothing here decodes it")
         elif not numbers and (twin := _twin(track, own, language, chosen)):
+            beside = with_surround and surround_track(info.hearing(info.audio_tracks[twin - 1])) == track
             notes.append(
-                f"{_told(track)} is left out, being taken for track {twin} in another layout; ask for it with "
+                f"{_told(track)} is the surround of track {twin}"
+                if beside
+                else f"{_told(track)} is left out, being taken for track {twin} in another layout; ask for it with "
                 "`audio_track` if it is not"
             )
         else:
@@ -166,7 +174,7 @@ def _told(track: AudioTrack) -> str:
     return f"audio track {track.number} ({', '.join([name, track.codec or 'unknown codec', channels])})"
 
 
-def further_orders(own: Sequence[AudioOrder], chosen: Sequence[ChosenTrack]) -> list[AudioOrder]:
+def further_orders(info: MediaInfo, own: Sequence[AudioOrder], chosen: Sequence[ChosenTrack]) -> list[AudioOrder]:
     """Orders of other tracks, each as every rendition of the rungs is.
 
     Stereo is what all of them become: of a mono track both sides are equal, which costs next to nothing. A track
@@ -176,7 +184,8 @@ def further_orders(own: Sequence[AudioOrder], chosen: Sequence[ChosenTrack]) -> 
     taken = {order.name for order in own}
     for order in own:
         for one in chosen:
-            if order.channels > 2 and one.track.channels < _SURROUND_CHANNELS:
+            track = surround_track(info.hearing(one.track)) if order.channels > 2 else one.track
+            if track is None:
                 continue
             stem = "-".join(
                 [order.name, one.language.lower(), *([one.role] if one.role not in ("main", "dub") else [])]
@@ -191,7 +200,7 @@ def further_orders(own: Sequence[AudioOrder], chosen: Sequence[ChosenTrack]) -> 
                     target=order.target,
                     planned_kbps=order.planned_kbps,
                     group=order.name,
-                    track=one.track.number,
+                    track=track.number,
                     language=one.language,
                     label=one.label,
                     role=one.role,

@@ -9,7 +9,6 @@ grid; what scores, what compares, the form of the cache's entries and the rows a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,8 +19,9 @@ import numpy.typing as npt
 
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import merge_scenes
+from abr_alloc.delivery.delivered_audio import PcmTask, audio_tasks, hearing, join_audio, stream_hash
 from abr_alloc.errors import DeliveryError, MediaError, ToolFailedError
-from abr_alloc.formats.delivery_record import AudioOrder, Delivery
+from abr_alloc.formats.delivery_record import Delivery
 from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.extract import Progress
 from abr_alloc.measure.looks import NORMALISATION
@@ -35,7 +35,6 @@ from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
 from abr_alloc.media.segments import init_paths, join_segments, segment_paths
-from abr_alloc.media.sound import decode_audio
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable, TableMetadata
 from abr_alloc.workers.local import LocalWorkers, run_all
@@ -56,14 +55,6 @@ class Scores:
     """AVQ of every scene by names of video and audio, MOS."""
     frames_vmaf: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict, compare=False)
     """VMAF of every frame by name of the video, (F,)."""
-
-
-def _stream_hash(folder: Path) -> str:
-    """SHA-256 of a stream's bytes."""
-    digest = hashlib.sha256()
-    for path in (*init_paths(folder), *segment_paths(folder)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,66 +115,6 @@ class _VideoScoreTask:
         cache.put(self.key, video_entry(scores, packets.size_bytes))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _DeliveredAudio:
-    """A delivered audio stream, joined."""
-
-    name: str
-    stream_hash: str
-    ffmpeg_version: str
-    target: AudioTarget
-    joined: Path
-
-    @property
-    def key(self) -> str:
-        return cache_key(kind="delivered-audio", stream=self.stream_hash, ffmpeg=self.ffmpeg_version)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PcmTask:
-    """Decode the source's audio, once."""
-
-    ffmpeg: FFmpeg
-    info: MediaInfo
-    duration_s: float
-    path: Path
-
-    @property
-    def label(self) -> str:
-        return f"{self.info.path.name}: decoding audio"
-
-    def run(self, cache: Cache) -> None:
-        decode_audio(self.info, self.duration_s, self.path)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _AudioScoreTask:
-    """Compare every delivered audio stream of one scene with the source."""
-
-    ffmpeg: FFmpeg
-    scene: Scene
-    audios: tuple[_DeliveredAudio, ...]
-    pcm: Path
-    feature_version: str
-
-    @property
-    def label(self) -> str:
-        return f"{self.scene.title}: audio of scene {self.scene.index}"
-
-    def key(self, audio: _DeliveredAudio) -> str:
-        return audio_score_key(audio.key, self.scene, self.feature_version)
-
-    def is_done(self, cache: Cache) -> bool:
-        return all(cache.has(self.key(audio)) for audio in self.audios)
-
-    def run(self, cache: Cache) -> None:
-        from abr_alloc.measure.audio import EncodedAudio, compare_scene  # compiles: only where it is needed
-
-        renditions = [EncodedAudio(key=self.key(a), path=a.joined, channels=a.target.channels) for a in self.audios]
-        span_s = self.scene.start_s, self.scene.end_s
-        compare_scene(self.ffmpeg, cache, self.pcm, renditions, span_s=span_s)
-
-
 def measure_pairs(
     delivery: Delivery,
     folders: Mapping[str, Path],
@@ -222,7 +153,7 @@ def measure_pairs(
             source_hash=delivery.source_hash,
             name=order.name,
             folder=folders[order.name],
-            stream_hash=_stream_hash(folders[order.name]),
+            stream_hash=stream_hash(folders[order.name]),
             num_frames=delivery.num_frames,
             changes_size=order.changes_size,
         )
@@ -231,20 +162,23 @@ def measure_pairs(
     rows: list[dict[str, Any]] = []
     frames_vmaf: dict[str, npt.NDArray[np.float64]] = {}
     with cache.work_dir() as work_dir, LocalWorkers(jobs) as workers:
-        pcm = work_dir / "audio.f32"
         audios = [
-            _join(order, folders[order.name], ffmpeg, work_dir / f"{i}.mp4")
+            join_audio(order, folders[order.name], ffmpeg, work_dir / f"{i}.mp4")
             for i, order in enumerate(delivery.audios)
-            if order.track is None  # what the ladder was designed with is the film's own sound
+            if not order.group  # what the ladder was designed with is the film's own sound
         ]
-        scores = _audio_tasks(ffmpeg, scenes, audios, pcm, delivery)
+        tracks = {audio.track: work_dir / f"audio-{audio.track or 0}.f32" for audio in audios}
+        scores = audio_tasks(ffmpeg, scenes, audios, tracks, delivery)
         tasks: list[Task] = [task for task in videos if not task.is_done(cache)]
         waiting = [task for task in scores if not task.is_done(cache)]
         if waiting:
             end_s = float(delivery.num_frames / info.fps)
-            decode = _PcmTask(ffmpeg=ffmpeg, info=info, duration_s=end_s, path=pcm)
-            for _ in run_all(workers, cache, [decode]):
-                yield Progress(done=0, total=1, label=decode.label)
+            decodes = [
+                PcmTask(ffmpeg=ffmpeg, info=hearing(info, track), duration_s=end_s, path=tracks[track])
+                for track in dict.fromkeys(task.audios[0].track for task in waiting)
+            ]
+            for _ in run_all(workers, cache, decodes):
+                yield Progress(done=0, total=1, label=decodes[0].label)
             tasks += waiting
         for done, task in enumerate(run_all(workers, cache, tasks), start=1):
             assert task is not None  # nobody asked for ticks
@@ -258,36 +192,11 @@ def measure_pairs(
             frames_vmaf[order.name] = entry["values"][:, FRAME_METRICS.index("vmaf")]
         for audio in audios:
             times = packet_times(read_packets(audio.joined))
-            rows += [audio_row(audio.target, s.scene, times, cache.require(s.key(audio))) for s in scores]
+            own = [task for task in scores if audio in task.audios]
+            rows += [audio_row(audio.target, s.scene, times, cache.require(s.key(audio))) for s in own]
     weights_s = {str(i): weight for i, weight in enumerate(delivery.weights_s)}
     found = _predict(rows, {delivery.title: weights_s} if weights_s else {}, model)
     yield replace(found, frames_vmaf=frames_vmaf)
-
-
-def _join(order: AudioOrder, folder: Path, ffmpeg: FFmpeg, path: Path) -> _DeliveredAudio:
-    join_segments(folder, path)
-    return _DeliveredAudio(
-        name=order.name,
-        stream_hash=_stream_hash(folder),
-        ffmpeg_version=ffmpeg.version,
-        # Its name stands where a probe has its target: rows are told apart by it.
-        target=AudioTarget(codec=order.codec, channels=order.channels, target=order.name),
-        joined=path,
-    )
-
-
-def _audio_tasks(
-    ffmpeg: FFmpeg, scenes: Sequence[Scene], audios: Sequence[_DeliveredAudio], pcm: Path, delivery: Delivery
-) -> list[_AudioScoreTask]:
-    from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION, visqol_version
-
-    # The source, and how it is read, are part of a score, but not of the streams' own keys.
-    source = f"{delivery.source_hash} {NORMALISATION} {delivery.audio_track or ''}"
-    version = f"{AUDIO_FEATURE_VERSION} {visqol_version()} {source}"
-    return [
-        _AudioScoreTask(ffmpeg=ffmpeg, scene=scene, audios=tuple(audios), pcm=pcm, feature_version=version)
-        for scene in scenes
-    ]
 
 
 def _predict(rows: list[dict[str, Any]], weights_s: Mapping[str, Mapping[str, float]], model: Model) -> Scores:
@@ -296,7 +205,7 @@ def _predict(rows: list[dict[str, Any]], weights_s: Mapping[str, Mapping[str, fl
     versions = TableMetadata(
         video_feature_version=VIDEO_FEATURE_VERSION, audio_feature_version=AUDIO_FEATURE_VERSION, weights_s=weights_s
     )
-    scenes = list(build_surfaces(FeatureTable(to_frame(rows), versions), model))
+    scenes = list(build_surfaces(FeatureTable(to_frame(rows), versions), model, layout="all"))
     surface = merge_scenes(scenes)
     by_scene = [_pairs_mos(scene) for scene in sorted(scenes, key=lambda scene: scene.scene)]
     return Scores(

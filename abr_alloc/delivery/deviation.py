@@ -11,7 +11,7 @@ from abr_alloc.arguments import require_number
 from abr_alloc.exporting.presentation import Variant
 from abr_alloc.formats.delivery_record import Delivery, PlannedRung
 
-__all__ = ["LadderDeviation", "RungDeviation", "Tolerance", "compare_rungs"]
+__all__ = ["LadderDeviation", "RungDeviation", "SurroundDeviation", "Tolerance", "compare_rungs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,36 @@ class Tolerance:
     def __post_init__(self) -> None:
         require_number("rate", self.rate, 0.0, above=True)
         require_number("avq", self.avq, 0.0, above=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurroundDeviation:
+    """The surround of a rung as predicted and as delivered, beside the same video; all rates with container, kbps."""
+
+    audio: str
+    """Folder of its audio."""
+    predicted_kbps: float
+    """Total rate of the ladder."""
+    measured_kbps: float
+    """Mean rate of its segments."""
+    audio_kbps: float
+    """The audio's part of it."""
+    peak_kbps: float
+    """Sum of its streams' peak segment bit rates."""
+    predicted_mos: float
+    """AVQ of the ladder."""
+    measured_mos: float | None
+    """AVQ of what was delivered; None where there was no source to hold it against."""
+
+    @property
+    def rate_deviation(self) -> float:
+        """Measured above predicted, as a share of the predicted."""
+        return self.measured_kbps / self.predicted_kbps - 1.0
+
+    @property
+    def avq_deviation_mos(self) -> float | None:
+        """Measured above predicted, MOS."""
+        return None if self.measured_mos is None else self.measured_mos - self.predicted_mos
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +92,8 @@ class RungDeviation:
     """The same of what was delivered; empty as AVQ is None."""
     window_peak_kbps: float | None = None
     """Largest mean rate of its video's pictures over a window of a segment's length, kbps; None where nobody looked."""
+    surround: SurroundDeviation | None = None
+    """What it offers to who plays surround; None where it has none, or nobody looked."""
 
     @property
     def worst_scene(self) -> int | None:
@@ -81,7 +113,11 @@ class RungDeviation:
 
     def misses(self, tolerance: Tolerance) -> float:
         """The larger of its two deviations, in tolerances: above 1 it is beyond them."""
-        return max(abs(self.rate_deviation) / tolerance.rate, abs(self.avq_deviation_mos or 0.0) / tolerance.avq)
+        pairs = (self, *([self.surround] if self.surround is not None else []))
+        return max(
+            max(abs(one.rate_deviation) / tolerance.rate, abs(one.avq_deviation_mos or 0.0) / tolerance.avq)
+            for one in pairs
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +158,7 @@ def compare_rungs(
     vmaf: Mapping[str, float] | None = None,
     scenes_mos: Mapping[tuple[str, str], tuple[float, ...]] | None = None,
     window_peaks_kbps: Mapping[str, float] | None = None,
+    surround: Sequence[Variant | None] = (),
 ) -> LadderDeviation:
     """Set side by side.
 
@@ -132,6 +169,7 @@ def compare_rungs(
         vmaf: measured VMAF by name of the video; None where it was not measured.
         scenes_mos: measured AVQ of every scene by names of video and audio; None where it was not measured.
         window_peaks_kbps: largest mean rate over a window of a segment's length by name of the video.
+        surround: what the segments of every rung with its surround are; empty where nobody looked.
     """
     return LadderDeviation(
         rungs=tuple(
@@ -151,10 +189,29 @@ def compare_rungs(
                 predicted_scenes_mos=_scenes_mos(delivery, rung),
                 measured_scenes_mos=(scenes_mos or {}).get((rung.video, rung.audio), ()),
                 window_peak_kbps=(window_peaks_kbps or {}).get(rung.video),
+                surround=_surround(rung, beside, avq_mos),
             )
-            for number, (rung, variant) in enumerate(zip(delivery.rungs, variants, strict=True), start=1)
+            for number, (rung, variant, beside) in enumerate(
+                zip(delivery.rungs, variants, surround or [None] * len(variants), strict=True), start=1
+            )
         ),
         promised_peak_kbps=delivery.peak_kbps,
+    )
+
+
+def _surround(
+    rung: PlannedRung, variant: Variant | None, avq_mos: Mapping[tuple[str, str], float]
+) -> SurroundDeviation | None:
+    if rung.surround is None or variant is None:
+        return None
+    return SurroundDeviation(
+        audio=rung.surround.audio,
+        predicted_kbps=rung.surround.total_kbps,
+        measured_kbps=variant.average_bits_per_s / 1000.0,
+        audio_kbps=variant.audio.average_bits_per_s / 1000.0,
+        peak_kbps=variant.peak_bits_per_s / 1000.0,
+        predicted_mos=rung.surround.avq_mos,
+        measured_mos=avq_mos.get((rung.video, rung.surround.audio)),
     )
 
 

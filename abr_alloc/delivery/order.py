@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from abr_alloc import defaults
+from abr_alloc.allocation.rendition import AudioRendition
 from abr_alloc.allocation.rung import Ladder, Rung
-from abr_alloc.codecs import ENCODED_AUDIO, VIDEO_CODECS
+from abr_alloc.codecs import AUDIO_CODECS, ENCODED_AUDIO, VIDEO_CODECS
 from abr_alloc.delivery.chosen_tracks import ChosenTrack, further_orders
 from abr_alloc.delivery.ordered_encoders import audio_encoder, check_gops, probed_values, video_encoder
 from abr_alloc.delivery.shot_orders import check_same_shots, shot_encoder, shot_orders
@@ -20,11 +21,13 @@ from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.exporting.planned import distinct_renditions, rendition_names
 from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, SubtitleOrder, VideoOrder
+from abr_alloc.formats.orders import PlannedSurround
 from abr_alloc.formats.ladder_file import TitleFacts, read_ladders, read_provenance, read_title_facts
 from abr_alloc.media.encoding import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.surround import SURROUND_CHANNELS, SURROUND_KBPS, surround_track
 
 __all__ = ["ChosenLadder", "check_source", "choose_ladder", "make_order"]
 
@@ -51,6 +54,8 @@ class ChosenLadder:
     encoders: Mapping[str, VideoEncoder | AudioEncoder] = field(default_factory=dict)
     """Encoders that its renditions were probed with, by the names of their targets; a codec's usual one by the codec's
     name. Files of before this was written say nothing."""
+    phones: float = 0.0
+    """Share of the audience on phones that it was designed for, 0-1."""
     peak_kbps: float | None = None
     """Largest rate of a video over a window of a segment's length that was asked for, kbps; None for any."""
 
@@ -93,6 +98,7 @@ def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None 
         weights_sha256=about.get("weights_sha256") or "",
         facts=None if measured is None else facts.get(measured),
         encoders=about.get("encoders", {}),
+        phones=about["phones"],
         peak_kbps=about.get("peak_kbps") if per_shot else None,
     )
 
@@ -144,14 +150,42 @@ def check_source(info: MediaInfo, ladder: Ladder) -> None:
             )
         if audio.channels > _MAX_CHANNELS:
             raise DeliveryError(
-                f"rung {number} of {ladder.title!r} has audio of {audio.channels} channels; mono or stereo is encoded "
-                "here, design it again"
+                f"rung {number} of {ladder.title!r} has audio of {audio.channels} channels; mono or stereo stands in a "
+                "rung, and 5.1 beside it: design it again with `surround_share`"
             )
         if audio.channels == 1 and info.channels > 1:
             raise DeliveryError(
                 f"rung {number} of {ladder.title!r} has mono audio, but {info.path} has {info.channels} channels; "
                 "design the ladder from this source"
             )
+    _check_surround(info, ladder)
+
+
+def _check_surround(info: MediaInfo, ladder: Ladder) -> None:
+    """Refuse surround that a source does not have, or that stands alone.
+
+    Raises:
+        DeliveryError: it does.
+    """
+    surround = [rung.surround.audio for rung in ladder.rungs if rung.surround is not None]
+    if not surround:
+        return
+    strange = next((a for a in surround if a.channels != SURROUND_CHANNELS or a.codec not in ENCODED_AUDIO), None)
+    if strange is not None:
+        raise DeliveryError(
+            f"{ladder.title!r} has surround of {strange.channels} channels in {strange.codec}; 5.1 in "
+            f"{', '.join(SURROUND_KBPS)} is encoded here, design it again"
+        )
+    if surround_track(info) is None:
+        raise DeliveryError(
+            f"{ladder.title!r} has surround, and {info.path} has no track of 5.1 beside or in its sound; design the "
+            "ladder from this source, or without `surround_share`"
+        )
+    if not any(AUDIO_CODECS[rung.audio.codec].sample_entry == "mp4a" for rung in ladder.rungs):
+        raise DeliveryError(
+            f"{ladder.title!r} has surround and no stereo AAC, which Apple's players must find (2.3); design it with "
+            "`audio_codecs` aac"
+        )
 
 
 def make_order(
@@ -210,6 +244,7 @@ def make_order(
             channels=audio.channels,
             target=audio.target,
             planned_kbps=audio.bitrate_kbps,
+            track=_track(info, audio),
         )
         for audio in audios
     )
@@ -236,7 +271,7 @@ def make_order(
         videos=video_orders,
         encoders={e.name: settings_of(e) for e in encoders.values() if not e.is_usual}
         | {e.name: settings_of(e) for e in sounds.values() if e is not None},
-        audios=(*audio_orders, *further_orders(audio_orders, further)),
+        audios=(*audio_orders, *further_orders(info, audio_orders, further)),
         rungs=tuple(
             PlannedRung(
                 video=names[rung.video],
@@ -245,9 +280,25 @@ def make_order(
                 avq_mos=rung.avq_mos,
                 vmaf=rung.video.vmaf,
                 shots_mos=rung.shots_mos,
+                surround=None
+                if rung.surround is None
+                else PlannedSurround(
+                    audio=names[rung.surround.audio],
+                    total_kbps=rung.surround.total_kbps,
+                    avq_mos=rung.surround.avq_mos,
+                ),
             )
             for rung in rungs
         ),
         peak_kbps=chosen.peak_kbps,
+        phones=chosen.phones,
         subtitles=tuple(subtitles),
     )
+
+
+def _track(info: MediaInfo, audio: AudioRendition) -> int | None:
+    """The track of a rung's own sound where that is not the source's: of surround that has one of its own."""
+    if audio.channels <= _MAX_CHANNELS:
+        return None
+    track = surround_track(info)
+    return None if track is None or info.audio_indices == (track.index,) else track.number

@@ -37,7 +37,7 @@ from abr_alloc.media.codecs_parameters import most_demanding
 from abr_alloc.media.segments import INIT_NAME, init_paths, segment_paths
 from abr_alloc.writing import replace_file
 
-__all__ = ["damaged_streams", "publish", "read_variants", "timeline_of"]
+__all__ = ["damaged_streams", "publish", "read_surround", "read_variants", "timeline_of"]
 
 _Stream = TypeVar("_Stream", VideoStream, AudioStream)
 _Videos, _Audios = dict[str, VideoStream], dict[str, AudioStream]
@@ -78,6 +78,26 @@ def read_variants(delivery: Delivery, root: Path, places: Mapping[str, Path] | N
 
 def _pairs(delivery: Delivery, videos: _Videos, audios: _Audios) -> list[Variant]:
     return [Variant(video=videos[r.video], audio=audios[r.audio], avq_mos=r.avq_mos) for r in delivery.rungs]
+
+
+def read_surround(delivery: Delivery, places: Mapping[str, Path]) -> list[Variant | None]:
+    """Every rung of a delivery with its surround, as its segments are now; None for one without.
+
+    Args:
+        delivery: what was ordered.
+        places: where all of its streams lie, by name.
+
+    Raises:
+        UnsupportedMediaError: a segment is missing or cannot be read.
+    """
+    if all(rung.surround is None for rung in delivery.rungs):
+        return [None] * len(delivery.rungs)
+    videos, audios = _read_streams(delivery, Path(), places)
+    return [
+        None if r.surround is None
+        else Variant(video=videos[r.video], audio=audios[r.surround.audio], avq_mos=r.surround.avq_mos)
+        for r in delivery.rungs
+    ]  # fmt: skip
 
 
 def _presented(delivery: Delivery, videos: _Videos, audios: _Audios) -> list[Variant]:

@@ -13,12 +13,14 @@ from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import MediaError
 from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
 from abr_alloc.media.audio_cutting import cut_audio
-from abr_alloc.media.audio_encoding import encode_audio
+from abr_alloc.media.audio_encoding import WITH_DIALNORM, encode_audio
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
 from abr_alloc.media.coding import SAMPLE_RATE_HZ, gop_frames
 from abr_alloc.media.encoder_arguments import Ask, num_passes
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.loudness import pcm_loudness
+from abr_alloc.media.mix import MIXED_CHANNELS
 from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.sound import decode_audio
 from abr_alloc.targets import Target
@@ -147,8 +149,12 @@ class EncodeAudioTask:
     def run(self, folder: DeliveryFolder) -> tuple[str, ...]:
         """Returns what a user should be told of the track."""
         with disk_errors(folder.root), folder.work_dir() as work_dir:
-            pcm = work_dir / "audio.f32"
-            facts = decode_audio(self.info, self.duration_s, pcm)
+            sounds: dict[int, tuple[Path, float | None]] = {}  # by channels: samples, and how loud they are
+            for channels in dict.fromkeys(_decoded_channels(order) for order in self.orders):
+                pcm = work_dir / f"audio-{channels}.f32"
+                facts = decode_audio(self.info, self.duration_s, pcm, channels=channels)
+                tells = any(o.codec in WITH_DIALNORM and _decoded_channels(o) == channels for o in self.orders)
+                sounds[channels] = pcm, pcm_loudness(self.ffmpeg, pcm, channels).lufs if tells else None
             require_unchanged(self.info)
             for number, order in enumerate(self.orders):
                 encode, cut = work_dir / f"audio-{number}.mp4", work_dir / f"cut-{number}"
@@ -159,7 +165,8 @@ class EncodeAudioTask:
                     target=order.target,
                     encoder=self.encoders.get(Target(order.target).encoder),
                 )
-                encode_audio(self.ffmpeg, pcm, target, encode)
+                pcm, loudness_lufs = sounds[_decoded_channels(order)]
+                encode_audio(self.ffmpeg, pcm, target, encode, loudness_lufs=loudness_lufs)
                 if self.starts_s:
                     cut_audio(self.ffmpeg, encode, self.starts_s, cut)
                 else:
@@ -169,6 +176,11 @@ class EncodeAudioTask:
         if self.orders[0].track is None or heard_s > self.duration_s - _SILENT_S:  # of the film's own, others tell
             return ()
         return (f"{self._track} has {heard_s:.2f} s of sound in {self.duration_s:.2f} s; the rest is silence",)
+
+
+def _decoded_channels(order: AudioOrder) -> int:
+    """Channels that a source is decoded to for a rendition."""
+    return MIXED_CHANNELS[order.channels > 2]
 
 
 def delivery_ask(encoder: VideoEncoder, order: VideoOrder) -> Ask:

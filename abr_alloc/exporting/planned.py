@@ -50,9 +50,10 @@ _LAYOUTS = {1: "-mono", 2: ""}
 
 
 def distinct_renditions(rungs: Iterable[Rung]) -> tuple[list[VideoRendition], list[AudioRendition]]:
-    """The video and the audio renditions of a ladder, each once, in the order of its rungs."""
+    """The video and the audio renditions of a ladder, each once, in the order of its rungs; surround after stereo."""
     rungs = list(rungs)
-    return list(dict.fromkeys(r.video for r in rungs)), list(dict.fromkeys(r.audio for r in rungs))
+    surround = [r.surround.audio for r in rungs if r.surround is not None]
+    return list(dict.fromkeys(r.video for r in rungs)), list(dict.fromkeys([*(r.audio for r in rungs), *surround]))
 
 
 def rendition_names(rungs: Sequence[Rung]) -> dict[VideoRendition | AudioRendition, str]:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from abr_alloc.allocation.ranges import Count, Kbps
+from abr_alloc.allocation.ranges import Count, Kbps, Share
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.encoder_settings import audio_encoder_of, video_encoder_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
@@ -71,6 +71,7 @@ _WORDS = {
     "audio_track": "audio track",
     "encoders": "encoder",
     "peak_kbps": "peak",
+    "phones": "screen",
     "subtitles": "subtitles",
 }
 
@@ -115,6 +116,8 @@ class Delivery:
     """The ladder."""
     encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings of the encoders that are not their codec's usual one, by name."""
+    phones: Share = 0.0
+    """Share of the audience that watches on phones, for whom AVQ was predicted, 0-1."""
     peak_kbps: Kbps | None = None
     """Largest rate of a video over a window of a segment's length that the ladder promises, kbps; None for any."""
     subtitles: tuple[SubtitleOrder, ...] = ()
@@ -202,7 +205,7 @@ def delivery_text(delivery: Delivery) -> str:
     document = {"schema_version": SCHEMA_VERSION, "command": "encode", **dataclasses.asdict(delivery)}
     if delivery.audio_track is None:  # so that folders of any source are read by earlier versions too
         del document["audio_track"]
-    for name in [name for name in ("encoders", "peak_kbps", "subtitles") if not document[name]]:  # likewise
+    for name in [name for name in ("encoders", "peak_kbps", "phones", "subtitles") if not document[name]]:  # likewise
         del document[name]
     for video in document["videos"]:
         for name in [name for name in ("encoder", "probes", "shots") if not video[name]]:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from abr_alloc.allocation.design import DesignOptions
+from abr_alloc.models.screens import screen_object
 from abr_alloc.table.table import FeatureTable
 
 __all__ = ["features_object", "options_object"]
@@ -46,10 +47,14 @@ def _title_object(rows: pd.DataFrame, weights_s: Mapping[str, float]) -> dict[st
     return facts
 
 
-def options_object(options: DesignOptions, network: str, reference: str | None, *, shared: bool) -> dict[str, Any]:
+def options_object(
+    options: DesignOptions, network: str, reference: str | None, *, shared: bool, phones: float = 0.0
+) -> dict[str, Any]:
     """What was asked for."""
     fields = dataclasses.asdict(options)
     rules = fields.pop("rules")
+    if fields["surround_share"] is None:  # as files of before there was any
+        del fields["surround_share"]
     if fields["shots"] is None:  # as files of before there were any
         del fields["shots"]
     else:
@@ -58,7 +63,7 @@ def options_object(options: DesignOptions, network: str, reference: str | None, 
         fields.pop(name)
     for name in ("min_step_mos", "min_played_share", "tie_mos"):  # nobody asks for them
         rules.pop(name)
-    flat = {**fields, **rules, "network": network, "compare": reference, "shared": shared}
+    flat = {**fields, **rules, "network": network, "compare": reference, "shared": shared, **screen_object(phones)}
     return _finite(flat)
 
 

@@ -65,4 +65,23 @@ def _check(ladder: Ladder, value: dict[str, Any], place: str) -> None:
             )
         refuse_unknown(item["video"], VideoRendition, f"{place}.rungs[{i}].video", "interpolated")
         refuse_unknown(item["audio"], AudioRendition, f"{place}.rungs[{i}].audio")
+    _check_surround(ladder, value["rungs"], place)
     check_shots(ladder, value["rungs"], place)
+
+
+def _check_surround(ladder: Ladder, items: list[dict[str, Any]], place: str) -> None:
+    """Either every rung has surround, which rises as stereo does, or none has."""
+    beside = [rung.surround for rung in ladder.rungs if rung.surround is not None]
+    if not beside:
+        return
+    if len(beside) < len(ladder.rungs):
+        raise ValueError(f"{place} has surround on {len(beside)} of its {len(ladder.rungs)} rungs")
+    if any(above.total_kbps < below.total_kbps for below, above in itertools.pairwise(beside)):
+        raise ValueError(f"the surround.total_kbps of {place}.rungs do not rise")
+    for i, (surround, item) in enumerate(zip(beside, items, strict=True)):
+        low, high = surround.interval_mos
+        if not AVQ_RANGE[0] - _AVQ_WIDTH <= low <= high <= AVQ_RANGE[1] + _AVQ_WIDTH:
+            raise ValueError(f"{place}.rungs[{i}].surround.interval_mos is {shown(surround.interval_mos)}")
+        if surround.audio.channels <= 2:
+            raise ValueError(f"{place}.rungs[{i}].surround has audio of {surround.audio.channels} channels")
+        refuse_unknown(item["surround"]["audio"], AudioRendition, f"{place}.rungs[{i}].surround.audio")

@@ -25,6 +25,7 @@ from abr_alloc.formats.ladder_fields import designed_of
 from abr_alloc.formats.plan_document import video_object
 from abr_alloc.formats.shot_fields import check_cover
 from abr_alloc.location import read_bytes
+from abr_alloc.models.screens import phones_of
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -125,6 +126,8 @@ def _rung_object(rung: Rung) -> dict[str, Any]:
     }
     if rung.surround is not None:
         found["surround"] = dataclasses.asdict(rung.surround)
+    if rung.screens is not None:
+        found["screens"] = dataclasses.asdict(rung.screens)
     if rung.titles:
         found["titles"] = [dataclasses.asdict(title) for title in rung.titles]
     if rung.shot_proof is not None:
@@ -174,14 +177,14 @@ def read_designed(path: Path) -> list[TitleLadder]:
 
 def read_provenance(path: Path) -> dict[str, Any]:
     """What a ladder file says it rests on: `model` (name), `weights_sha256`, `source_hashes`, `encoders` (settings by
-    name), `overhead` and `peak_kbps` (of per-shot ladders), where it says so.
+    name), `overhead` and `peak_kbps` (of per-shot ladders), where it says so; and `phones`, the share of the audience on phones.
 
     Raises:
         LadderFormatError: it cannot be read, is of another version, or has encoders that are none.
     """
     document = _read_document(path)
     model, features = document.get("model"), document.get("features")
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"phones": 0.0}
     if isinstance(model, dict):
         found |= {"model": model.get("name"), "weights_sha256": model.get("weights_sha256")}
     if isinstance(features, dict) and isinstance(features.get("source_hashes"), dict):
@@ -194,6 +197,10 @@ def read_provenance(path: Path) -> dict[str, Any]:
     options = document.get("options")
     if isinstance(options, dict):
         found["overhead"] = options.get("overhead")
+        try:
+            found["phones"] = phones_of(options)
+        except ValueError as error:
+            raise LadderFormatError(f"{path} is damaged (options: {error}); design it again") from None
         shots = options.get("shots")
         if isinstance(shots, dict) and shots.get("peak_kbps") is not None:
             try:

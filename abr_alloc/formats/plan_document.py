@@ -13,6 +13,7 @@ from abr_alloc.allocation.results import Plan
 from abr_alloc.allocation.sensitivity import BudgetPoint
 from abr_alloc.errors import InfeasibleLimits
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.models.screens import screen_object
 from abr_alloc.parameters import infeasible_object
 
 __all__ = ["model_object", "plan_document", "relevance_document", "sweep_document", "sweep_frame", "video_object"]
@@ -26,6 +27,7 @@ def model_object(model: Model) -> dict[str, Any]:
         "video_feature_version": model.card["video_feature_version"],
         "audio_feature_version": model.card["audio_feature_version"],
         "weights_sha256": model.card["weights_sha256"],
+        **screen_object(model.phones),
     }
 
 
@@ -95,7 +97,7 @@ def relevance_document(plan: Plan, model: Model, budget_kbps: float) -> dict[str
     return {
         "schema_version": 1,
         "command": "relevance",
-        "model": {"name": model.name, "labels": model.card["labels"]},
+        "model": {"name": model.name, "labels": model.card["labels"], **screen_object(model.phones)},
         "budget_kbps": budget_kbps,
         "scenes": [
             {

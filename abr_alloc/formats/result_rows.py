@@ -10,9 +10,17 @@ import pandas as pd
 from abr_alloc.allocation.cost import RungCost
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.results import Allocation
-from abr_alloc.allocation.rung import Rung
+from abr_alloc.allocation.rung import Rung, SurroundAtRung
 
-__all__ = ["LADDER_COLUMNS", "RELEVANCE_COLUMNS", "ladder_frame", "relevance_frame"]
+__all__ = [
+    "LADDER_COLUMNS",
+    "RELEVANCE_COLUMNS",
+    "SCREEN_COLUMNS",
+    "SURROUND_COLUMNS",
+    "ladder_columns",
+    "ladder_frame",
+    "relevance_frame",
+]
 
 _LADDER: dict[str, tuple[str, Callable[[str, int, Rung], Any]]] = {
     "title": ("str", lambda title, number, rung: title),
@@ -38,12 +46,31 @@ _LADDER: dict[str, tuple[str, Callable[[str, int, Rung], Any]]] = {
     "peak_kbps": ("float", lambda title, number, rung: None if rung.shot_proof is None else rung.shot_proof.peak_kbps),
     "gap_mos": ("float", lambda title, number, rung: None if rung.shot_proof is None else rung.shot_proof.gap_mos),
 }
+_SURROUND: dict[str, tuple[str, Callable[[SurroundAtRung], Any]]] = {
+    "surround_codec": ("str", lambda surround: surround.audio.codec),
+    "surround_channels": ("int", lambda surround: surround.audio.channels),
+    "surround_target": ("str", lambda surround: surround.audio.target),
+    "surround_audio_kbps": ("float", lambda surround: surround.audio.bitrate_kbps),
+    "surround_total_kbps": ("float", lambda surround: surround.total_kbps),
+    "surround_avq_mos": ("float", lambda surround: surround.avq_mos),
+    "surround_avq_low_mos": ("float", lambda surround: surround.interval_mos[0]),
+    "surround_avq_high_mos": ("float", lambda surround: surround.interval_mos[1]),
+    "surround_played_share": ("float", lambda surround: surround.played_share),
+}
 _COST: dict[str, tuple[str, Callable[[RungCost], Any]]] = {
     "storage_cost": ("float", lambda cost: cost.storage),
     "delivery_cost": ("float", lambda cost: cost.delivery),
 }
 LADDER_COLUMNS = {name: kind for name, (kind, _) in (_LADDER | _COST).items()}
 """Columns of ladders as rows, with their types."""
+SURROUND_COLUMNS = {name: kind for name, (kind, _) in _SURROUND.items()}
+"""Columns that follow where rungs have surround."""
+_SCREENS: dict[str, Callable[[Rung], Any]] = {
+    "tv_mos": lambda rung: None if rung.screens is None else rung.screens.tv_mos,
+    "phone_mos": lambda rung: None if rung.screens is None else rung.screens.phone_mos,
+}
+SCREEN_COLUMNS = dict.fromkeys(_SCREENS, "float")
+"""Columns besides, where rungs say what they come to on either screen."""
 
 _RELEVANCE: dict[str, tuple[str, Callable[[Allocation], Any]]] = {
     "title": ("str", lambda a: a.title),
@@ -64,16 +91,31 @@ RELEVANCE_COLUMNS = {name: kind for name, (kind, _) in _RELEVANCE.items()}
 """Columns of relevance as rows, with their types."""
 
 
+def ladder_columns(*, on_screens: bool, with_surround: bool) -> dict[str, str]:
+    """Columns of ladders as rows, with their types: those that follow where somebody asked for them too."""
+    return LADDER_COLUMNS | (SCREEN_COLUMNS if on_screens else {}) | (SURROUND_COLUMNS if with_surround else {})
+
+
+def _surround_cells(rung: Rung) -> dict[str, Any]:
+    surround = rung.surround
+    return {name: None if surround is None else value(surround) for name, (_, value) in _SURROUND.items()}
+
+
 def ladder_frame(ladders: Iterable[TitleLadder]) -> pd.DataFrame:
     """One row per rung; every column has one type, whatever numbers a file holds."""
+    ladders = list(ladders)
+    on_screens = any(rung.screens is not None for found in ladders for rung in found.ladder.rungs)
+    with_surround = any(rung.surround is not None for found in ladders for rung in found.ladder.rungs)
     rows = [
         {name: value(found.ladder.title, number, rung) for name, (_, value) in _LADDER.items()}
         | {name: None if cost is None else value(cost) for name, (_, value) in _COST.items()}
+        | ({name: value(rung) for name, value in _SCREENS.items()} if on_screens else {})
+        | (_surround_cells(rung) if with_surround else {})
         for found in ladders
         for number, (rung, cost) in enumerate(_priced(found), 1)
     ]
-    frame = pd.DataFrame(rows, columns=list(LADDER_COLUMNS))
-    return frame.astype(_numbers(LADDER_COLUMNS))
+    columns = ladder_columns(on_screens=on_screens, with_surround=with_surround)
+    return pd.DataFrame(rows, columns=list(columns)).astype(_numbers(columns))
 
 
 def _priced(found: TitleLadder) -> Iterable[tuple[Rung, RungCost | None]]:

@@ -13,6 +13,7 @@ from abr_alloc.measure.cache import Cache
 from abr_alloc.media.audio_encoding import read_pcm_bytes
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.mix import STEREO_OF_SURROUND
 from abr_alloc.visqol.score import AudioReference
 
 __all__ = ["EncodedAudio", "compare_scene"]
@@ -27,11 +28,17 @@ class EncodedAudio:
     path: Path
     """The file."""
     channels: int
-    """1 or 2."""
+    """1 or 2; 6 for 5.1, which is compared as it is mixed to stereo."""
 
 
 def compare_scene(
-    ffmpeg: FFmpeg, cache: Cache, pcm: Path, renditions: Sequence[EncodedAudio], *, span_s: tuple[float, float]
+    ffmpeg: FFmpeg,
+    cache: Cache,
+    pcm: Path,
+    renditions: Sequence[EncodedAudio],
+    *,
+    span_s: tuple[float, float],
+    channels: int = 2,
 ) -> None:
     """Compare renditions over a span with the source and store every comparison that is not in the cache.
 
@@ -41,6 +48,7 @@ def compare_scene(
         pcm: the source's audio, as `media.sound.decode_audio` writes it.
         renditions: encodes of that very audio.
         span_s: first instant and first instant after it, seconds, on the clock of both.
+        channels: of the PCM, 2 or 6.
 
     Raises:
         ToolFailedError: a rendition cannot be decoded.
@@ -50,7 +58,7 @@ def compare_scene(
         if cache.has(rendition.key):
             continue
         if reference is None:
-            reference = AudioReference(_source_samples(pcm, *span_s))
+            reference = AudioReference(_source_samples(pcm, channels, *span_s))
         raw = read_pcm_bytes(ffmpeg, rendition.path, rendition.channels, *span_s)
         score = reference.score(np.frombuffer(raw, dtype="<f4").reshape(-1, 2))
         cache.put(
@@ -59,8 +67,8 @@ def compare_scene(
         )
 
 
-def _source_samples(pcm: Path, start_s: float, end_s: float) -> npt.NDArray[np.float64]:
-    """A span of the source, shape (T, 2), full scale 1."""
+def _source_samples(pcm: Path, channels: int, start_s: float, end_s: float) -> npt.NDArray[np.float64]:
+    """A span of the source in stereo, shape (T, 2), full scale 1."""
     first, last = round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)
-    samples = np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2)
-    return samples[first:last].astype(np.float64)
+    samples = np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, channels)[first:last]
+    return (samples if channels == 2 else samples @ STEREO_OF_SURROUND.T).astype(np.float64)

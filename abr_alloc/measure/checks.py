@@ -16,6 +16,7 @@ from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import MIN_SCENE_S
 from abr_alloc.media.sound import SoundFacts
+from abr_alloc.media.tracks import AudioTrack
 from abr_alloc.targets import Target
 
 __all__ = ["check_plausible", "check_sound", "check_source"]
@@ -30,8 +31,16 @@ _MOST_MISSING = 0.8
 """Share of a title without sound beyond which it is refused."""
 
 
-def check_source(info: MediaInfo, *, audio_only: bool) -> None:
+def check_source(
+    info: MediaInfo, surround: AudioTrack | None = None, *, audio_only: bool, asks_surround: bool = False
+) -> None:
     """Refuse a source that lacks what is to be measured; tell what is done to one that is odd.
+
+    Args:
+        info: the source.
+        surround: its track with 5.1 or more, if it has one.
+        audio_only: whether its picture does not matter.
+        asks_surround: whether 5.1 is to be measured too.
 
     Raises:
         UnsupportedMediaError: it has no video, no audio or no length.
@@ -53,8 +62,26 @@ def check_source(info: MediaInfo, *, audio_only: bool) -> None:
         )
     for note in info.notes:
         logger.warning("%s: %s", path, note)
-    if info.channels > 2:
-        logger.warning("%s: %d audio channels are mixed down to stereo", path, info.channels)
+    for note in _surround_notes(info, surround, asks_surround=asks_surround):
+        logger.warning("%s: %s", path, note)
+
+
+def _surround_notes(info: MediaInfo, surround: AudioTrack | None, *, asks_surround: bool) -> list[str]:
+    """What becomes of channels beyond stereo."""
+    mixed = f"{info.channels} audio channels are mixed down to stereo"
+    if surround is None:
+        layout = next((t.layout for t in info.audio_tracks if info.audio_indices == (t.index,)), "")
+        without = f"{layout or 'its sound'} has not the channels of 5.1, so none is measured"
+        notes = [mixed] if info.channels > 2 else []
+        return [*notes, without] if asks_surround else notes
+    own = info.audio_indices == (surround.index,)
+    if not asks_surround:
+        where = "" if own else f"audio track {surround.number} has {surround.layout} sound, which is left out; "
+        told = "`surround_codecs` eac3 measures it in 5.1 too"
+        return [f"{mixed}; {told}" if own else f"{where}{told}"]
+    more = f", mixed from {surround.layout}," if surround.channels > 6 else ""
+    notes = [f"5.1{more} is measured besides stereo"] if own else [f"5.1{more} is that of audio track {surround.number}"]
+    return notes
 
 
 def check_sound(info: MediaInfo, sound: SoundFacts, duration_s: float) -> list[str]:

@@ -8,11 +8,12 @@ from typing import Any
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.languages import UNKNOWN, standard_language
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.surround import surround_track
 
-__all__ = ["heard_tracks"]
+__all__ = ["heard_surround", "heard_tracks"]
 
 
-def heard_tracks(info: MediaInfo, numbers: Sequence[int]) -> Mapping[MediaInfo, Mapping[str, Any]]:
+def heard_tracks(info: MediaInfo, numbers: Sequence[int]) -> dict[MediaInfo, Mapping[str, Any]]:
     """A source by the sound that is measured of it, with the cells that tell its rows from those of other tracks.
 
     Args:
@@ -43,3 +44,14 @@ def heard_tracks(info: MediaInfo, numbers: Sequence[int]) -> Mapping[MediaInfo, 
         one: {"audio_track": track.number, "language": standard_language(track.language or UNKNOWN) or UNKNOWN}
         for track, one in heard.items()
     }
+
+
+def heard_surround(heard: Mapping[MediaInfo, Mapping[str, Any]]) -> dict[MediaInfo, Mapping[str, Any]]:
+    """The same source by its surround: that of every track of `heard_tracks`, itself or another of its language."""
+    found: dict[MediaInfo, Mapping[str, Any]] = {}
+    for info, cells in heard.items():
+        track = surround_track(info)
+        if track is not None:
+            around = info if info.audio_indices == (track.index,) else info.hearing(track)
+            found[around] = {**cells, "audio_track": track.number} if cells else {}
+    return found

@@ -26,6 +26,7 @@ from abr_alloc.media.audio_encoding import encode_audio, encoding_facts
 from abr_alloc.media.encoding import encode_video, probe_ask
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.mix import STEREO_OF_SURROUND
 from abr_alloc.media.packets import Packets, read_packets
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo, require_unchanged
@@ -142,6 +143,7 @@ class AudioTask:
     info: MediaInfo
     source_hash: str
     targets: tuple[AudioTarget, ...]
+    """All of them mono and stereo, or all of 5.1."""
     part: Part
     start_s: float
     """Where what is encoded begins in the title, seconds."""
@@ -153,10 +155,17 @@ class AudioTask:
     """Entry of the title's scan; empty where the part is the whole title."""
     feature_version: str
     keep_encode: bool
+    is_scanned: bool = True
+    """Whether the scan heard this very track."""
 
     @property
     def label(self) -> str:
-        return f"{self.info.path.name}: audio"
+        return f"{self.info.path.name}: {'surround' if self._channels > 2 else 'audio'}"
+
+    @property
+    def _channels(self) -> int:
+        """Channels that the source is decoded to."""
+        return 6 if self.targets and self.targets[0].channels == 6 else 2
 
     @property
     def work(self) -> float:
@@ -203,9 +212,10 @@ class AudioTask:
         with cache.work_dir() as work_dir:
             pcm = work_dir / "audio.f32"
             with source_here(self.info, cache) as info:
-                decode_audio(info, self.duration_s, pcm, start_s=self.start_s)
-                if not self.part.is_whole and not self._is_proved(cache, pcm):
-                    decode_audio(info, self.duration_s, pcm, start_s=self.start_s, from_beginning=True)
+                how: dict[str, Any] = {"start_s": self.start_s, "channels": self._channels}
+                decode_audio(info, self.duration_s, pcm, **how, from_beginning=not self.is_scanned)
+                if self.is_scanned and not self.part.is_whole and not self._is_proved(cache, pcm):
+                    decode_audio(info, self.duration_s, pcm, **how, from_beginning=True)
             encodes = [work_dir / f"{i}.mp4" for i in range(len(missing))]
             for target, encode in zip(missing, encodes, strict=True):
                 encode_audio(self.ffmpeg, pcm, target, encode)
@@ -220,7 +230,7 @@ class AudioTask:
                     for target, encode in zip(missing, encodes, strict=True)
                 ]
                 span = scene.start_s - self.start_s, scene.end_s - self.start_s
-                compare_scene(self.ffmpeg, cache, pcm, renditions, span_s=span)
+                compare_scene(self.ffmpeg, cache, pcm, renditions, span_s=span, channels=self._channels)
             if self.keep_encode:
                 for target, encode in zip(missing, encodes, strict=True):
                     cache.keep(encode, self._kept(cache, target))
@@ -236,7 +246,8 @@ class AudioTask:
 
     def _is_proved(self, cache: Cache, pcm: Path) -> bool:
         """Whether what was decoded from within the source is as loud, moment by moment, as the scan heard it there."""
-        heard = sound_envelope(np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2))
+        samples = np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, self._channels)
+        heard = sound_envelope(samples if self._channels == 2 else samples @ STEREO_OF_SURROUND.T)
         return is_same_sound(heard, cache.require(self.scan_key)["envelope"], self.start_s)
 
 

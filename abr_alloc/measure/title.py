@@ -8,7 +8,6 @@ Who runs the tasks, and beside which other titles, is not known here.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +19,9 @@ from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_plausible, check_source
-from abr_alloc.measure.heard_tracks import heard_tracks
+from abr_alloc.measure.heard_tracks import heard_surround, heard_tracks
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
+from abr_alloc.measure.loud_tracks import LoudnessTask, loudness_of, loudness_task
 from abr_alloc.measure.parts import plan_parts
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
 from abr_alloc.measure.tasks import AudioTask, VideoTask
@@ -32,6 +32,7 @@ from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MAX_PIXELS
 from abr_alloc.media.scenes import Scene, split_scenes
+from abr_alloc.media.surround import surround_track
 from abr_alloc.table.table import FeatureTable, TableMetadata
 from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION, visqol_version
 
@@ -42,8 +43,8 @@ logger = logging.getLogger(__name__)
 _AUDIO_ONLY_FPS = Fraction(100)
 _AUDIO_MARGIN_S = 0.5
 
-TitleTask = LookTask | ScanTask | VideoTask | AudioTask
-Measurement = VideoTask | AudioTask
+TitleTask = LookTask | ScanTask | VideoTask | AudioTask | LoudnessTask
+Measurement = VideoTask | AudioTask | LoudnessTask
 
 
 class ProbeChooser(Protocol):
@@ -70,6 +71,8 @@ class ExtractOptions:
     """Video encoders of the grid to probe; empty for those of the codec."""
     audio_codecs: tuple[str, ...] = ()
     """Audio codecs and encoders of the grid to probe; empty for the grid's own choice."""
+    surround_codecs: tuple[str, ...] = ()
+    """Audio codecs and encoders of the grid to probe in 5.1 besides, where a source has it; empty for none."""
     preset: str | None = None
     """Preset of a video codec's usual encoder; None for its default."""
     detect_scenes: bool = True
@@ -111,6 +114,7 @@ class TitleMeasurement:
         self._weights_s: dict[str, float] = {}
         self._videos: dict[VideoTarget, list[VideoTask]] = {}
         self._audios: list[AudioTask] = []
+        self._loudness: LoudnessTask | None = None
         self._num_open = 0  # measurements handed out and not finished
 
     def begin(self) -> LookTask:
@@ -144,11 +148,13 @@ class TitleMeasurement:
     def _after_look(self, title: Title) -> Sequence[TitleTask]:
         options, info = self._options, title.info
         self._title = title
-        check_source(info, audio_only=options.audio_only)
+        self._surround = surround_track(info)
+        check_source(info, self._surround, audio_only=options.audio_only, asks_surround=bool(options.surround_codecs))
         names = options.grid.choose_video(options.video_encoders, options.video_codec)
         self._candidates = [] if options.audio_only else options.grid.video(info, names, options.preset)
         self._audio_targets: Sequence[AudioTarget] = options.grid.audio(info, options.audio_codecs)
-        check_encoders(self._ffmpeg, self._candidates, self._audio_targets)
+        self._surround_targets = options.grid.surround(options.surround_codecs) if self._surround else []
+        check_encoders(self._ffmpeg, self._candidates, [*self._audio_targets, *self._surround_targets])
         if options.audio_only:
             self._fps, num_frames = _AUDIO_ONLY_FPS, int(info.duration_s * _AUDIO_ONLY_FPS)
             return self._measure_whole(num_frames, [])
@@ -190,10 +196,12 @@ class TitleMeasurement:
         """The measurements that come first."""
         self._parts, prober = parts, self._options.prober
         self._heard = heard_tracks(self._title.info, self._options.further_tracks)
+        self._around = heard_surround(self._heard)
         self._audios = [
             AudioTask(
                 **(self._shared() | {"info": info}),
-                targets=tuple(self._audio_targets),
+                targets=tuple(targets),
+                is_scanned=info == self._title.info,
                 part=part,
                 start_s=start_s,
                 duration_s=end_s - start_s,
@@ -201,12 +209,15 @@ class TitleMeasurement:
                 scan_key="" if part.is_whole else self._scan_key,
                 feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
             )
-            for info in self._heard
+            for targets, heard in ((self._audio_targets, self._heard), (self._surround_targets, self._around))
+            for info in (heard if targets else ())
             for part, scenes in parts.items()
             for start_s, end_s in [self._audio_span(part)]
         ]
+        codecs = {target.codec for target in self._audio_targets}
+        self._loudness = loudness_task(self._ffmpeg, self._title.info, self._title.source_hash, codecs)
         first = self._candidates if prober is None else prober.first_probes(self._candidates)
-        waiting = self._open([*self._audios, *self._probe(first)])
+        waiting = self._open([*self._audios, *self._probe(first), *([self._loudness] if self._loudness else [])])
         logger.info(
             "%s: %d scenes; %d measurements to begin with, %d of them in the cache",
             *(self.name, sum(map(len, parts.values())), len(self._audios) + len(parts) * len(first)),
@@ -259,7 +270,8 @@ class TitleMeasurement:
 
     def _encoders(self) -> list[VideoEncoder | AudioEncoder]:
         """What the rows were made with."""
-        found = [target.encoder for target in self._videos], [target.encoder for target in self._audio_targets]
+        sounds = [*self._audio_targets, *self._surround_targets]
+        found = [target.encoder for target in self._videos], [target.encoder for target in sounds]
         return list(dict.fromkeys(encoder for of in found for encoder in of if encoder is not None))
 
     def table(self) -> FeatureTable:
@@ -279,12 +291,12 @@ class TitleMeasurement:
                 for task, entry in zip(tasks, entries, strict=True)
                 for scene in self._parts[task.part]
             ]
-        for audio, rendition in itertools.product(self._audios, self._audio_targets):
+        for audio, rendition in [(audio, target) for audio in self._audios for target in audio.targets]:
             packets = self._cache.require(audio.encode_key(rendition))
             for scene in audio.scenes:
                 entry = self._cache.require(audio.score_key(rendition, scene))
                 row = audio_row(rendition, scene, packets, entry, part_start_s=audio.start_s)
-                rows.append(row | self._heard[audio.info])
+                rows.append(row | (self._heard | self._around)[audio.info])
         grid = self._options.grid
         about = TableMetadata(
             video_feature_version=VIDEO_FEATURE_VERSION,
@@ -298,5 +310,6 @@ class TitleMeasurement:
             source_hashes={self.name: self._title.source_hash},
             weights_s={self.name: self._weights_s} if self._weights_s else {},
             encoders={encoder.name: settings_of(encoder) for encoder in self._encoders()},
+            loudness=loudness_of(self.name, self._loudness, self._cache),
         )
         return FeatureTable(to_frame(rows), about)

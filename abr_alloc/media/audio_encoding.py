@@ -23,20 +23,34 @@ from abr_alloc.media.container import open_media
 from abr_alloc.media.encoder_options import check_values, read_encoder_options
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.grid import AudioTarget
+from abr_alloc.media.mix import STEREO_OF_SURROUND
 from abr_alloc.media.programs import find_program, run_program
 from abr_alloc.partial import partial_name
 from abr_alloc.targets import Target
 from abr_alloc.writing import written_whole
 
-__all__ = ["FDK", "check_audio_encoders", "encode_audio", "encoding_facts", "read_pcm_bytes"]
+__all__ = ["FDK", "WITH_DIALNORM", "check_audio_encoders", "encode_audio", "encoding_facts", "read_pcm_bytes"]
 
 FDK = "libfdk_aac"
 """ffmpeg's name of Fraunhofer's encoder. Where an ffmpeg lacks it, the program `fdkaac` is asked instead."""
 
+WITH_DIALNORM = ("ac3", "eac3")
+"""Codecs whose streams say how loud they are."""
+
 _RAW: tuple[str | Path, ...] = ("-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "2")
+# ffmpeg's 5.1 has the surrounds behind, AC-3's at the sides: its encoders take either for the other, in this order.
+_RAW_SURROUND: tuple[str | Path, ...] = ("-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-channel_layout", "5.1")
 _SEEK_MARGIN_S = 0.5
 # Mono is copied to both sides at full level, where ffmpeg's own up-mix would lower it by 3 dB.
-_STEREO = {1: "pan=stereo|c0=c0|c1=c0", 2: "aformat=channel_layouts=stereo"}
+# 5.1 is mixed as the source was (`mix.py`); ffmpeg's own mix is quieter by what it might otherwise clip.
+_STEREO = {
+    1: "pan=stereo|c0=c0|c1=c0",
+    2: "aformat=channel_layouts=stereo",
+    6: "pan=stereo|" + "|".join(
+        f"c{to}=" + "+".join(f"{gain:.7f}*c{n}" for n, gain in enumerate(gains) if gain)
+        for to, gains in enumerate(STEREO_OF_SURROUND.tolist())
+    ),
+}  # fmt: skip
 # What FDK is told through ffmpeg, in the words of the program.
 _FDKAAC_WORDS = {"-afterburner": "-a", "-cutoff": "-w"}
 # Both ways to say a lead-in, with SBR's in it: ffmpeg's reader honours one from the beginning, the other after seeks.
@@ -86,8 +100,18 @@ def check_audio_encoders(ffmpeg: FFmpeg, targets: Sequence[AudioTarget]) -> None
                 check_values(read_encoder_options(ffmpeg, name), encoder.args)
 
 
-def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> None:
+def encode_audio(
+    ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path, *, loudness_lufs: float | None = None
+) -> None:
     """Encode raw PCM, as `sound.decode_audio` wrote it, to an MP4 file.
+
+    Args:
+        ffmpeg: the program.
+        pcm: 5.1 for a target of 6 channels, else stereo.
+        target: what to make.
+        path: where.
+        loudness_lufs: of the PCM, LUFS; AC-3 and E-AC-3 carry it as dialnorm, and without it the -31 dB that changes
+            nothing.
 
     Raises:
         ToolFailedError: the encoder failed.
@@ -95,9 +119,9 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> 
         ToolMissingError: there is no encoder for the codec, or no program of the command.
         GridError: the encoder does not take what the grid gives it.
     """
-    source = [*INPUT_GUARD, *_RAW, "-i", pcm]
+    source = [*INPUT_GUARD, *(_RAW_SURROUND if target.channels == 6 else _RAW), "-i", pcm]
     # The PCM's two channels are equal where the source is mono; ffmpeg's own down-mix of them would be 3 dB too loud.
-    channels = ["-af", "pan=mono|c0=c0"] if target.channels == 1 else ["-ac", "2"]
+    channels = {1: ["-af", "pan=mono|c0=c0"], 6: []}.get(target.channels, ["-ac", "2"])
     with written_whole(path) as partial, _removed(partial_name(path.with_suffix(".wav"))) as wave:
         if target.encoder is not None and target.encoder.command:
             _run_command(ffmpeg, target, pcm, channels, partial)
@@ -105,7 +129,8 @@ def encode_audio(ffmpeg: FFmpeg, pcm: Path, target: AudioTarget, path: Path) -> 
             ffmpeg.run([*source, *channels, "-c:a", "pcm_s16le", "-f", "wav", wave])  # libfdk_aac takes 16 bits
             _run_fdkaac(ffmpeg, target, wave, partial)
         else:
-            ffmpeg.run([*source, *channels, *_words(ffmpeg, target), "-threads", "1", "-f", "mp4", partial])
+            words = [*_words(ffmpeg, target), *_dialnorm(target, loudness_lufs)]
+            ffmpeg.run([*source, *channels, *words, "-threads", "1", "-f", "mp4", partial])
 
 
 def _words(ffmpeg: FFmpeg, target: AudioTarget) -> list[str]:
@@ -114,11 +139,20 @@ def _words(ffmpeg: FFmpeg, target: AudioTarget) -> list[str]:
     words = ["-c:a", name]
     if name == FDK and codec.fdk_profile:
         words += ["-profile:a", codec.fdk_profile[0]]
+    if target.channels == 6 and name == "libopus":
+        words += ["-mapping_family", "1"]  # channels of Vorbis' order, some of them coded in pairs (RFC 7845, 5.1.1.2)
     words += target.encoder.args if target.encoder else ()
     if codec.is_lossless:
         # 24 bits: samples of 16 cost nothing more in them, because FLAC leaves out bits that are always 0.
         return [*words, "-sample_fmt", "s32", "-bits_per_raw_sample", "24"]
     return [*words, "-b:a", str(round(Target(target.target).kbps * 1000))]
+
+
+def _dialnorm(target: AudioTarget, loudness_lufs: float | None) -> list[str]:
+    """The word that tells AC-3's decoders how loud a programme is, -31 to -1 dB (ETSI TS 102 366, 4.4.2.8)."""
+    if loudness_lufs is None or target.codec not in WITH_DIALNORM:
+        return []
+    return ["-dialnorm", str(min(-1, max(-31, round(loudness_lufs))))]
 
 
 def _run_fdkaac(ffmpeg: FFmpeg, target: AudioTarget, wave: Path, path: Path) -> None:
@@ -154,8 +188,8 @@ def _run_command(ffmpeg: FFmpeg, target: AudioTarget, pcm: Path, channels: Seque
     assert encoder is not None
     program, asked = require_command(encoder), Target(target.target)
     with tempfile.TemporaryDirectory(prefix="encoder.", dir=path.absolute().parent) as folder:
-        wave = Path(folder) / "source.wav"
-        ffmpeg.run([*INPUT_GUARD, *_RAW, "-i", pcm, *channels, "-c:a", "pcm_s24le", "-f", "wav", wave])
+        wave, raw = Path(folder) / "source.wav", _RAW_SURROUND if target.channels == 6 else _RAW
+        ffmpeg.run([*INPUT_GUARD, *raw, "-i", pcm, *channels, "-c:a", "pcm_s24le", "-f", "wav", wave])
         number = f"{asked.kbps if asked.is_rate else asked.number:.10g}"
         known = {"wav": str(wave), "value": number, "kbps": number}
         words = fill_command(encoder.command[1:], known, Path(folder))
@@ -195,7 +229,8 @@ def _check_written(target: AudioTarget, path: Path, said: str) -> None:
 
 def _samples_late(ffmpeg: FFmpeg, pcm: Path, path: Path, channels: int) -> int:
     """How much later an encode is heard than its source, by where the two are most alike; 0 where they are not."""
-    source = np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, 2)[: _LISTEN_S * SAMPLE_RATE_HZ].sum(axis=1)
+    width = 6 if channels == 6 else 2
+    source = np.memmap(pcm, dtype="<f4", mode="r").reshape(-1, width)[: _LISTEN_S * SAMPLE_RATE_HZ].sum(axis=1)
     raw = read_pcm_bytes(ffmpeg, path, channels, 0.0, len(source) / SAMPLE_RATE_HZ)
     found = np.frombuffer(raw, dtype="<f4").reshape(-1, 2).sum(axis=1)
     size = 2 * len(source)
@@ -216,7 +251,7 @@ def _removed(path: Path) -> Iterator[Path]:
 
 
 def read_pcm_bytes(ffmpeg: FFmpeg, path: Path, channels: int, start_s: float, end_s: float) -> bytes:
-    """Decode the span [start_s, end_s) of an encoded audio file to raw 32-bit float 48 kHz stereo.
+    """Decode the span [start_s, end_s) of an encoded audio file to raw 32-bit float 48 kHz stereo; 5.1 is mixed down.
 
     Decoding starts half a second early, because a transform codec's first frame after a seek is incomplete. Samples are
     counted from the stream's own clock: ffmpeg drops whole packets before a seek, and of a lead-in only what it knows
@@ -228,7 +263,7 @@ def read_pcm_bytes(ffmpeg: FFmpeg, path: Path, channels: int, start_s: float, en
     seek_s = max(0.0, start_s - _SEEK_MARGIN_S)
     length = round(end_s * SAMPLE_RATE_HZ) - round(start_s * SAMPLE_RATE_HZ)
     chain = (
-        f"{_STEREO[min(channels, 2)]},aresample={SAMPLE_RATE_HZ},atrim=start_pts={round(start_s * SAMPLE_RATE_HZ)},"
+        f"{_STEREO.get(channels, _STEREO[2])},aresample={SAMPLE_RATE_HZ},atrim=start_pts={round(start_s * SAMPLE_RATE_HZ)},"
         f"asetpts=N/SR/TB,apad=whole_len={length},atrim=end_sample={length}"
     )
     seek = ["-ss", f"{seek_s:.6f}"] if seek_s else []

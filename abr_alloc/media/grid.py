@@ -18,6 +18,7 @@ from abr_alloc.errors import GridError
 from abr_alloc.location import read_bytes
 from abr_alloc.media.grid_encoders import NamedEncoder, audio_target, rate_target, read_encoder
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.surround import SURROUND_CHANNELS, read_surround, surround_targets
 from abr_alloc.shipped import grid_names, read_grid
 from abr_alloc.targets import Target
 
@@ -49,7 +50,7 @@ class AudioTarget:
     codec: str
     """One of `ENCODED_AUDIO`."""
     channels: int
-    """1 or 2."""
+    """1 or 2; 6 for 5.1."""
     target: str
     """What the encoder is asked for: `b=64k`, `b=64k@mine`."""
     encoder: AudioEncoder | None = None
@@ -76,6 +77,8 @@ class Grid:
     """Per audio codec or encoder that it names, what the encoder is asked for."""
     audio_codecs: tuple[str, ...]
     """Audio codecs and encoders that are probed unless the user asks for others."""
+    surround_targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Per audio codec or encoder that it names, what the encoder is asked for in 5.1, where it says so."""
 
     def choose_video(self, encoders: Sequence[str] = (), codec: str | None = None) -> tuple[str, ...]:
         """Names of the video encoders to probe: those asked for, else those of a codec, else the grid's choice."""
@@ -165,6 +168,28 @@ class Grid:
         return list(dict.fromkeys(targets))
 
 
+    def surround(self, codecs: Sequence[str]) -> list[AudioTarget]:
+        """Renditions of 5.1 in some codecs, or by audio encoders that it names.
+
+        Raises:
+            GridError: it has no targets for one of them, and there are none without it.
+        """
+        found: list[AudioTarget] = []
+        for name in dict.fromkeys(codecs):
+            targets = surround_targets(self.surround_targets, name)
+            if targets is None:
+                raise GridError(
+                    f"grid {self.name!r} has no 5.1 targets for {name!r}; choose another `surround_codecs`, aac, ac3, "
+                    "eac3 or opus, or add it to [audio.surround]"
+                )
+            encoder = own if isinstance(own := self.encoders.get(name), AudioEncoder) else None
+            found += [
+                AudioTarget(codec=self._codec(name), channels=SURROUND_CHANNELS, target=target, encoder=encoder)
+                for target in targets
+            ]
+        return found
+
+
 def _even(side: float) -> int:
     return max(2, round(side / 2) * 2)
 
@@ -200,7 +225,7 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
     misspelt = sorted(video.keys() - {"sizes", "crf", "rates", "encoders"})
     if misspelt:
         raise GridError(f"grid {name!r}: unknown key {misspelt[0]!r} in [video]; use sizes, crf, rates and encoders")
-    crf = _table(name, video, "crf")
+    crf, surround = _table(name, video, "crf"), audio.pop("surround", {})
     lists = {f"audio.{key}": value for key, value in audio.items()}
     lists |= {f"video.{key}": video[key] for key in ("sizes", "rates", "encoders") if key in video}
     lists |= {f"video.crf.{codec}": value for codec, value in crf.items()}
@@ -227,6 +252,9 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
         encoders[key] = encoder
         (video_targets if isinstance(encoder, VideoEncoder) else audio_targets)[key] = targets
     named = tuple(key for key, encoder in encoders.items() if isinstance(encoder, VideoEncoder))
+    in_surround = read_surround(
+        name, surround, lambda key: found.codec if isinstance(found := encoders.get(key), AudioEncoder) else None
+    )
     chosen = _names(video["encoders"]) if "encoders" in video else named
     if chosen_audio is None:
         chosen_audio = tuple(key for key, encoder in encoders.items() if isinstance(encoder, AudioEncoder))
@@ -257,6 +285,7 @@ def _parse(data: dict[str, Any], text: str, name: str) -> Grid:
         video_encoders=chosen,
         audio_targets=audio_targets,
         audio_codecs=defaults_,
+        surround_targets=in_surround,
     )
 
 

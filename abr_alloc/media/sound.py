@@ -1,4 +1,4 @@
-"""A source's sound: decoded once, placed on the title's clock sample by sample, as 32-bit float 48 kHz stereo.
+"""A source's sound: decoded once, placed on the title's clock sample by sample, as 32-bit float 48 kHz stereo or 5.1.
 
 Every frame lies where its time says. What is missing is silence and is counted; a clock that runs apart from its
 samples is followed, one that jitters about them is not. Layout and rate may change on the way: every frame is mixed by
@@ -23,7 +23,7 @@ import numpy.typing as npt
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.container import open_media
-from abr_alloc.media.mix import stereo_matrix
+from abr_alloc.media.mix import stereo_matrix, surround_matrix
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.writing import written_whole
 
@@ -66,19 +66,25 @@ class SoundFacts:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Stereo samples (2, T) with the place of their first one at 48 kHz from the title's first instant."""
+    """Samples (2 or 6, T) with the place of their first one at 48 kHz from the title's first instant."""
 
     at: int
     samples: Samples
 
 
 def decode_audio(
-    info: MediaInfo, duration_s: float, path: Path, *, start_s: float = 0.0, from_beginning: bool = False
+    info: MediaInfo,
+    duration_s: float,
+    path: Path,
+    *,
+    start_s: float = 0.0,
+    from_beginning: bool = False,
+    channels: int = 2,
 ) -> SoundFacts:
-    """Write a source's sound as raw 32-bit float 48 kHz stereo, from `start_s` for exactly `duration_s`.
+    """Write a source's sound as raw 32-bit float 48 kHz stereo, or 5.1, from `start_s` for exactly `duration_s`.
 
-    Mono becomes two equal channels, more than two are mixed down (`mix.py`); gaps and a short end are filled with
-    silence, so that audio and video share one clock.
+    In stereo mono becomes two equal channels, and more than two are mixed down (`mix.py`). 5.1 is FL FR FC LFE SL SR.
+    Gaps and a short end are filled with silence, so that audio and video share one clock.
 
     Args:
         info: the source.
@@ -86,25 +92,26 @@ def decode_audio(
         path: what to write.
         start_s: first instant, seconds of the title.
         from_beginning: decode all that lies before, as where a seek cannot be trusted.
+        channels: 2 or 6.
 
     Raises:
-        UnsupportedMediaError: it cannot be decoded, or has channels that cannot be mixed down.
+        UnsupportedMediaError: it cannot be decoded, or has channels that cannot be mixed.
     """
     first, num_samples = round(start_s * SAMPLE_RATE_HZ), round(duration_s * SAMPLE_RATE_HZ)
     facts = SoundFacts()
     with written_whole(path) as partial, partial.open("wb") as file:
         written = 0
-        for block in _placed(info, facts, start_s=0.0 if from_beginning else start_s):
+        for block in _placed(info, facts, start_s=0.0 if from_beginning else start_s, channels=channels):
             offset = block.at - first
             part = block.samples[:, max(0, written - offset) : max(0, num_samples - offset)]
             if not part.shape[1]:
                 if offset >= num_samples:
                     break
                 continue
-            _write_silence(file, max(0, offset) - written)
+            _write_silence(file, max(0, offset) - written, channels)
             written = max(written, offset) + part.shape[1]
             file.write(np.ascontiguousarray(part.T).tobytes())
-        _write_silence(file, num_samples - written)
+        _write_silence(file, num_samples - written, channels)
     return facts
 
 
@@ -115,24 +122,24 @@ def survey_audio(info: MediaInfo, duration_s: float) -> SoundFacts:
         As `decode_audio`.
     """
     facts = SoundFacts()
-    for block in _placed(info, facts, start_s=0.0):
+    for block in _placed(info, facts, start_s=0.0, channels=2):
         if block.at >= duration_s * SAMPLE_RATE_HZ:
             break
     return facts
 
 
-def _write_silence(file: Any, num_samples: int) -> None:
+def _write_silence(file: Any, num_samples: int, channels: int) -> None:
     while num_samples > 0:
-        file.write(bytes(8 * min(num_samples, _BLOCK)))
+        file.write(bytes(4 * channels * min(num_samples, _BLOCK)))
         num_samples -= _BLOCK
 
 
-def _placed(info: MediaInfo, facts: SoundFacts, *, start_s: float) -> Iterator[_Block]:
+def _placed(info: MediaInfo, facts: SoundFacts, *, start_s: float, channels: int) -> Iterator[_Block]:
     """The sound from about `start_s` on, in rising order."""
     if len(info.audio_indices) == 1:
-        blocks = _decoded(info, info.audio_indices[0], facts, start_s)
+        blocks = _decoded(info, info.audio_indices[0], facts, start_s, channels)
     else:
-        tracks = [_decoded(info, index, facts, start_s) for index in info.audio_indices]
+        tracks = [_decoded(info, index, facts, start_s, 2) for index in info.audio_indices]
         blocks = _side_by_side(tracks, max(0, math.floor((start_s - 1.0) * SAMPLE_RATE_HZ)))
     for block in blocks:
         loud = np.abs(block.samples)
@@ -166,12 +173,12 @@ def _side_by_side(tracks: Sequence[Iterator[_Block]], done: int) -> Iterator[_Bl
 
 
 class _Mixer:
-    """Turns frames of one layout and rate into stereo samples at 48 kHz."""
+    """Turns frames of one layout and rate into stereo or 5.1 samples at 48 kHz."""
 
-    def __init__(self, frame: Any, info: MediaInfo) -> None:
+    def __init__(self, frame: Any, info: MediaInfo, channels: int) -> None:
         self.form = (frame.layout.name, frame.sample_rate, frame.format.name)
         self.names = [channel.name for channel in frame.layout.channels]
-        matrix = stereo_matrix(self.names)
+        matrix = (stereo_matrix if channels == 2 else surround_matrix)(self.names)
         if matrix is None:
             raise UnsupportedMediaError(
                 f"{info.path} has {len(self.names)} audio channels ({frame.layout.name}), of which no stereo mix is "
@@ -183,15 +190,15 @@ class _Mixer:
         self._resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=SAMPLE_RATE_HZ)
 
     def take(self, frame: Any | None) -> Samples:
-        """Stereo samples (2, T) that a frame leads to; with None the last ones."""
+        """Samples (2 or 6, T) that a frame leads to; with None the last ones."""
         frames = self._resampler.resample(frame)
         if not frames:
-            return np.zeros((2, 0), dtype=np.float32)
+            return np.zeros((len(self._matrix), 0), dtype=np.float32)
         packed = np.concatenate([part.to_ndarray().reshape(-1) for part in frames])
         return np.asarray(self._matrix @ packed.reshape(-1, len(self.names)).T, dtype=np.float32)
 
 
-def _decoded(info: MediaInfo, index: int, facts: SoundFacts, start_s: float) -> Iterator[_Block]:
+def _decoded(info: MediaInfo, index: int, facts: SoundFacts, start_s: float, channels: int) -> Iterator[_Block]:
     """One track from a little before `start_s` on."""
     mixer: _Mixer | None = None
     at = 0  # where the mixer's next sample lies
@@ -206,7 +213,7 @@ def _decoded(info: MediaInfo, index: int, facts: SoundFacts, start_s: float) -> 
             end_s += moved_s
             if not facts.changes or (mixer is not None and mixer.form[0] != form[0]):
                 facts.changes.append((float(end_s), frame.layout.name))
-            mixer = _Mixer(frame, info)
+            mixer = _Mixer(frame, info, channels)
             facts.channels = max(facts.channels, min(2, len(mixer.names)))
             at = round(end_s * SAMPLE_RATE_HZ)
         end_s += Fraction(frame.samples, frame.sample_rate)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av.audio.layout
 import av.container
 import av.stream
 
@@ -64,8 +65,16 @@ class AudioTrack:
 
     @property
     def is_surround(self) -> bool:
-        """Whether it has the channels of 5.1 at least."""
+        """Whether it has as many channels as 5.1 at least."""
         return self.channels >= 6
+
+    @property
+    def channel_names(self) -> list[str]:
+        """What its channels are, as ffmpeg names them: `FL`; all `NONE` where nobody says."""
+        try:
+            return [channel.name for channel in av.audio.layout.AudioLayout(self.layout).channels]
+        except ValueError:
+            return ["NONE"] * self.channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,16 @@
 """Audio quality as the models believe it: what is known of codec and rate, corrected by what ViSQOL hears.
 
     A     = 0.8 A_prior + 0.2 A_head        codec and rate known;  A_head alone where they are not
-    A_prior = P.1203.2's curve of the codec at k,    k = max(delivered, target) kbps x 2 / channels
+    A_prior = P.1203.2's curve of the codec at k,    k = max(delivered, target) kbps x 2 / full channels
     A_head  = a regression of A_prior on the 512 ViSQOL statistics
 
 and audio whose statistics are those of its own source is transparent, whatever it took: digital silence, say. So is
 A_prior of a lossless codec.
+
+5.1 counts as five channels: its sixth has low frequencies alone, which cost next to nothing. So E-AC-3 at 384 kbps in
+5.1 is as good as at 154 kbps in stereo; services ship 192 to 448, AC-3 at 384 to 640, AAC at 256 to 384. Its statistics
+are those of its stereo mix beside the source's. What surround adds for who hears it is in no rating that this rests on,
+and nothing is added for it: transparent 5.1 is as good as transparent stereo of its codec.
 
 ViSQOL's own MOS is not people's: LIVE-SJTU's panel gives AAC-LC at 32 kbps 89 % of what transparent audio adds, at 8
 kbps 47 %, and ViSQOL scores the two alike, because it hates a low-pass. A gain known by rate alone comes far closer
@@ -67,6 +72,7 @@ TRANSPARENT_MOS = float(p1203_quality_mos(*CURVES["aac"], np.array([1e6]))[0])
 """Audio quality of AAC-LC at any rate, 4.56: what transparent audio has."""
 
 _NEAR_CEILING_MOS = 0.01
+_LEAST_WITH_LFE = 6  # channels of 5.1: of so many, one has low frequencies alone
 _LOWEST_MOS = 1.05  # the Recommendation's polynomial dips below its own foot by 0.01 before it rises
 
 
@@ -170,7 +176,9 @@ def prior_mos(codec: Sequence[str], kbps: Floats, channels: Floats, target_kbps:
     # Where an encoder takes less than it was given, the sound needed no more: a quiet scene is not a poor one.
     used = np.fmax(np.asarray(kbps, dtype=np.float64), np.where(np.isfinite(kbps), target_kbps, np.nan))
     vbr = np.isin(names, list(_VBR_CODECS)) & np.isfinite(target_kbps)
-    stereo = np.where(vbr, np.minimum(used, _MOST_OF_TARGET * np.asarray(target_kbps)), used) * 2.0 / channels
+    channels = np.asarray(channels, dtype=np.float64)
+    full = channels - (channels >= _LEAST_WITH_LFE)
+    stereo = np.where(vbr, np.minimum(used, _MOST_OF_TARGET * np.asarray(target_kbps)), used) * 2.0 / full
     found = np.full(len(names), np.nan)
     for name, (a2, a3) in CURVES.items():
         rows = names == name
@@ -198,4 +206,4 @@ def transparent_kbps(codec: str, channels: int = 2) -> float:
         return float("inf")
     rates = np.arange(1.0, 1000.0)
     mos = p1203_quality_mos(*CURVES[codec], rates)
-    return float(rates[np.argmax(mos >= mos[-1] - _NEAR_CEILING_MOS)]) * channels / 2.0
+    return float(rates[np.argmax(mos >= mos[-1] - _NEAR_CEILING_MOS)]) * (channels - (channels >= _LEAST_WITH_LFE)) / 2.0

@@ -7,6 +7,7 @@ trained on.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc import defaults
+from abr_alloc.arguments import require_number
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.errors import CheckpointError, OutputError
 from abr_alloc.location import read_bytes, require_no_pipe
@@ -28,6 +30,7 @@ from abr_alloc.models.card import check_card, intervals_of, ranges_of
 from abr_alloc.models.intervals import Intervals
 from abr_alloc.models.predictor import Predictor, restore_predictor
 from abr_alloc.models.relevance import RelevanceRanges
+from abr_alloc.models.screens import OnPhones, intervals_on, screen_text
 from abr_alloc.models.trial import check_predictions
 from abr_alloc.shipped import model_names
 from abr_alloc.table.table import AUDIO_FEATURES, FeatureTable, TableMetadata, columns_of, feature_columns
@@ -70,6 +73,8 @@ class Model:
     """90 % intervals of a prediction and of a difference of two."""
     sha256: str = ""
     """Digest of the card, which holds that of the weights: whoever has the same predicts the same."""
+    phones: float = 0.0
+    """Share of the audience that watches on phones, 0-1; the others watch on televisions or monitors."""
 
     def __repr__(self) -> str:
         return f"Model(name={self.name!r}, labels={self.card['labels']!r})"
@@ -78,6 +83,26 @@ class Model:
     def interval_mos(self) -> tuple[float, float]:
         """What to add to a prediction for its 90 % interval, MOS."""
         return self.intervals.interval_mos
+
+    @property
+    def described(self) -> str:
+        """Its name, and who watches on what where that is not a television."""
+        return ", ".join(filter(None, [self.name, screen_text(self.phones)]))
+
+    def on_phones(self, share: float = 1.0) -> Model:
+        """The same model for an audience of whom a share, 0-1, watches on phones (`screens.py`, docs/screens.md).
+
+        Raises:
+            ArgumentError: the share is none.
+        """
+        require_number("phones", share, 0.0, 1.0)
+        tv = self.predictor.tv if isinstance(self.predictor, OnPhones) else self.predictor
+        return dataclasses.replace(
+            self,
+            predictor=OnPhones(tv, share, self.audio_features, self.video_features) if share else tv,
+            intervals=intervals_on(intervals_of(self.card), share) if share else intervals_of(self.card),
+            phones=float(share),
+        )
 
     @property
     def video_features(self) -> list[str]:

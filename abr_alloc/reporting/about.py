@@ -70,7 +70,7 @@ def _model(model: Model) -> dict[str, Any]:
     held_out = card.get("evaluation", {}).get("held_out", {})
     coverage = card.get("interval_coverage", {})
     return {
-        "name": model.name,
+        "name": model.described,
         "system": card["system"],
         "labels": card["labels"],
         "interval_mos": list(model.interval_mos),

@@ -108,6 +108,8 @@ class AuditTask:
     """Which rows to look at."""
     model_sha256: str = ""
     """Which model it must be, wherever this runs."""
+    phones: float = 0.0
+    """Share of the audience that watches on phones, 0-1."""
 
     @property
     def label(self) -> str:
@@ -119,7 +121,7 @@ class AuditTask:
         Raises:
             FeatureTableError: a row breaks the schema.
         """
-        model = shared_model(self.model, self.model_sha256)
+        model = shared_model(self.model, self.model_sha256, self.phones)
         table = read_chunk(self.chunk, self.filters)
         if table is None:
             return []
@@ -127,7 +129,7 @@ class AuditTask:
         return [self._audit(scenes) for scenes in by_title(surfaces)]
 
     def _audit(self, scenes: Sequence[QualitySurface]) -> AuditedTitle:
-        title, model = scenes[0].title, shared_model(self.model, self.model_sha256)
+        title, model = scenes[0].title, shared_model(self.model, self.model_sha256, self.phones)
         try:
             found = audit_title(scenes, self.ladders.of(title), self.audience, model, self.options)
         except AbrAllocError as error:

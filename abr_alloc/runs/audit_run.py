@@ -124,6 +124,7 @@ def audit(
     jobs: int | None = None,
     ffmpeg: str | None = None,
     feedback: Feedback | None = None,
+    phones: float = 0.0,
 ) -> Audits:
     """Judge the ladder that a service ships: what each rung gives, which are wasted, what to pair and place instead.
 
@@ -141,6 +142,7 @@ def audit(
         jobs: with a media file, processes; one per core when None.
         ffmpeg: with a media file, the program; the one that is found when None.
         feedback: who listens.
+        phones: as in `plan`.
 
     Raises:
         AudienceError: the network cannot be read.
@@ -165,7 +167,7 @@ def audit(
             ffmpeg=ffmpeg,
             feedback=feedback,
         )
-    model, table = as_model(model), table_of(features)
+    model, table = as_model(model, phones), table_of(features)
     found: list[TitleAudit] = []
     failed: list[FailedAudit] = []
     first: AbrAllocError | None = None

@@ -111,7 +111,9 @@ def encode(
     check_source(info, chosen.ladder)
     store = open_cache(cache)
     scan = cached_scan(program, info, source_hash, store)
-    tracks = choose_tracks(info, program, scan.num_frames / info.fps, wishes, audio_name)
+    surround = any(rung.surround is not None for rung in chosen.ladder.rungs)
+    length_s = scan.num_frames / info.fps
+    tracks = choose_tracks(info, program, length_s, wishes, audio_name, with_surround=surround)
     for note in (*info.notes, *scan.notes, *tracks.notes):
         feedback.note(f"{source}: {note}")
     order = make_order(

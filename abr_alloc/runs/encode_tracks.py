@@ -105,7 +105,13 @@ class DeliveredTracks:
 
 
 def choose_tracks(
-    info: MediaInfo, ffmpeg: FFmpeg, duration_s: Fraction, wishes: TrackWishes, audio_name: str
+    info: MediaInfo,
+    ffmpeg: FFmpeg,
+    duration_s: Fraction,
+    wishes: TrackWishes,
+    audio_name: str,
+    *,
+    with_surround: bool = False,
 ) -> DeliveredTracks:
     """Choose of a source's tracks, and read its subtitles.
 
@@ -115,6 +121,7 @@ def choose_tracks(
         duration_s: length of the title, seconds.
         wishes: which tracks are wanted.
         audio_name: name of the film's own sound where it is alone, or named by its user.
+        with_surround: whether surround is delivered beside stereo.
 
     Raises:
         DeliveryError: there is no such track.
@@ -124,7 +131,12 @@ def choose_tracks(
     is_named = audio_name != defaults.AUDIO_LABEL
     label = audio_name if is_named else main_label(info, language)
     further, notes = choose_further(
-        info, language=language, label=label, numbers=wishes.numbers, languages=wishes.audio_languages
+        info,
+        language=language,
+        label=label,
+        numbers=wishes.numbers,
+        languages=wishes.audio_languages,
+        with_surround=with_surround,
     )
     subtitles = choose_subtitles(info, ffmpeg, duration_s, languages=wishes.subtitle_languages, files=wishes.files)
     return DeliveredTracks(

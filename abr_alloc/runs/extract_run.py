@@ -32,6 +32,7 @@ def extract_options(
     video_codec: str | None = None,
     video_encoders: str | Sequence[str] = (),
     audio_codecs: str | Sequence[str] = (),
+    surround_codecs: str | Sequence[str] = (),
     preset: str | None = None,
     detect_scenes: bool = True,
     max_scene_s: float | None = None,
@@ -51,6 +52,7 @@ def extract_options(
         video_codec: h264, hevc, vp9, av1 or vvc; the grid's own choice when None, h264 where it makes none.
         video_encoders: video encoders of the grid to probe instead, by name.
         audio_codecs: codecs, and audio encoders of the grid, to probe; the grid's own choice when empty.
+        surround_codecs: codecs, and audio encoders of the grid, to probe in 5.1 besides, where a source has it.
         preset: of a codec's usual encoder; its default when None.
         detect_scenes: cut at scene changes; else each title is one scene.
         max_scene_s: cut longer scenes evenly, seconds; None for `defaults.MAX_SCENE_S`, or no limit for whole titles.
@@ -81,7 +83,9 @@ def extract_options(
     require_number("max_megapixels", max_megapixels, 0.0, above=True)
     codecs = (audio_codecs,) if isinstance(audio_codecs, str) else tuple(audio_codecs)
     encoders = (video_encoders,) if isinstance(video_encoders, str) else tuple(video_encoders)
+    in_surround = (surround_codecs,) if isinstance(surround_codecs, str) else tuple(surround_codecs)
     found = load_grid(str(grid))
+    found.surround(in_surround)  # refused before any source is looked at
     if not audio_only:  # before any source is looked at
         for name in found.choose_video(encoders, video_codec):
             found.video_encoder(name, preset)
@@ -90,6 +94,7 @@ def extract_options(
         video_codec=video_codec,
         video_encoders=encoders,
         audio_codecs=codecs,
+        surround_codecs=in_surround,
         preset=preset,
         detect_scenes=detect_scenes,
         max_scene_s=max_scene_s or (defaults.MAX_SCENE_S if detect_scenes else None),
@@ -163,6 +168,7 @@ def extract(
     video_codec: str | None = None,
     video_encoders: str | Sequence[str] = (),
     audio_codecs: str | Sequence[str] = (),
+    surround_codecs: str | Sequence[str] = (),
     preset: str | None = None,
     detect_scenes: bool = True,
     max_scene_s: float | None = None,
@@ -191,6 +197,7 @@ def extract(
         video_codec: h264, hevc, vp9, av1 or vvc; the grid's own choice when None, h264 where it makes none.
         video_encoders: video encoders of the grid to probe instead, by name.
         audio_codecs: codecs, and audio encoders of the grid, to probe; the grid's own choice when empty.
+        surround_codecs: codecs, and audio encoders of the grid, to probe in 5.1 besides, where a source has it.
         preset: of a codec's usual encoder; its default when None.
         detect_scenes: cut at scene changes; else each title is one scene.
         max_scene_s: cut longer scenes evenly, seconds; None for a minute, or no limit for whole titles.
@@ -225,6 +232,7 @@ def extract(
         video_codec=video_codec,
         video_encoders=video_encoders,
         audio_codecs=audio_codecs,
+        surround_codecs=surround_codecs,
         preset=preset,
         detect_scenes=detect_scenes,
         max_scene_s=max_scene_s,

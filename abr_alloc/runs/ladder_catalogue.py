@@ -16,13 +16,14 @@ from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
 from abr_alloc.allocation.filters import NO_ROWS, Filters
 from abr_alloc.allocation.reference import ReferenceLadder
-from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title
+from abr_alloc.allocation.layouts import build_for
+from abr_alloc.allocation.surface import QualitySurface, by_title
 from abr_alloc.documents import json_text
 from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.formats.ladder_basis import features_object
 from abr_alloc.formats.ladder_file import ladder_document
-from abr_alloc.formats.result_rows import LADDER_COLUMNS, ladder_frame
+from abr_alloc.formats.result_rows import ladder_columns, ladder_frame
 from abr_alloc.runs.catalogue_run import Results, check_filters, chunks_of, read_chunk, results_of
 from abr_alloc.runs.file_names import FileNames
 from abr_alloc.runs.ladder_run import encoders_in
@@ -73,6 +74,8 @@ class LadderTask:
     """Which rows to choose from."""
     model_sha256: str = ""
     """Which model it must be, wherever this runs."""
+    phones: float = 0.0
+    """Share of the audience that watches on phones, 0-1."""
 
     @property
     def label(self) -> str:
@@ -84,11 +87,11 @@ class LadderTask:
         Raises:
             FeatureTableError: a row breaks the schema, or the scenes of a title share no rendition.
         """
-        model = shared_model(self.model, self.model_sha256)
+        model = shared_model(self.model, self.model_sha256, self.phones)
         table = read_chunk(self.chunk, self.filters, half_seconds=self.options.shots is not None)
         if table is None:
             return []
-        surfaces = build_surfaces(table, model, overhead=self.options.overhead)
+        surfaces = build_for(table, model, overhead=self.options.overhead, surround_share=self.options.surround_share)
         encoders = encoders_in(table)
         return [self._design(table, scenes, encoders) for scenes in by_title(surfaces)]
 
@@ -159,8 +162,10 @@ def ladder_catalogue(
     check_filters(catalogue, task.filters)
     tasks = [dataclasses.replace(task, chunk=chunk) for chunk in chunks_of(catalogue, task.filters, how.scheduler)]
     names, summary = FileNames(), CatalogueSummary()
+    on_screens = 0.0 < task.phones < 1.0 and task.options.shots is None
+    columns = ladder_columns(on_screens=on_screens, with_surround=task.options.surround_share is not None)
     with contextlib.ExitStack() as stack:
-        writer = None if output is None else stack.enter_context(RowWriter(output, LADDER_COLUMNS, 1))
+        writer = None if output is None else stack.enter_context(RowWriter(output, columns, 1))
         for title in _titles(stack.enter_context(results_of(tasks, how))):
             if title.rows is None:
                 summary.num_without += 1

@@ -15,7 +15,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.audience import Audience, read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_catalogue, design_titles
 from abr_alloc.allocation.reference import ReferenceLadder, load_reference
-from abr_alloc.allocation.surface import build_surfaces
+from abr_alloc.allocation.layouts import build_for
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.disk import scratch_folder
 from abr_alloc.documents import json_text
@@ -114,6 +114,7 @@ def ladder(
     options: DesignOptions | None = None,
     shared: bool = False,
     compare: str | ReferenceLadder | None = None,
+    phones: float = 0.0,
 ) -> Ladders:
     """Design a ladder per title, or one for all: the rungs with the highest expected AVQ of an audience.
 
@@ -124,6 +125,7 @@ def ladder(
         options: what a ladder should be like; the model's intervals are filled in.
         shared: one ladder for all titles; not with `options.shots`.
         compare: a fixed ladder to hold it against: one that ships, by name, or a ladder file.
+        phones: as in `plan`: what the rungs are worth is the mean over both screens.
 
     Raises:
         ArgumentError: `shared` and `options.shots`, which is of one title.
@@ -134,12 +136,12 @@ def ladder(
         InfeasibleLadderError: no ladder keeps the rules.
         LadderFormatError: there is no such fixed ladder.
     """
-    model, table = as_model(model), table_of(features)
+    model, table = as_model(model, phones), table_of(features)
     options = (options or DesignOptions()).known_to(model)
     audience = network if isinstance(network, Audience) else read_audience(network)
     name = compare if isinstance(compare, str) else None if compare is None else compare.name
     reference = find_reference(compare) if isinstance(compare, str) else compare
-    surfaces = build_surfaces(table, model, overhead=options.overhead)
+    surfaces = build_for(table, model, overhead=options.overhead, surround_share=options.surround_share)
     if shared:
         designed = [design_catalogue(surfaces, audience, options, reference)]
     else:
@@ -169,7 +171,7 @@ def ladder_provenance(
     return {
         "model": model_object(model),
         "features": {},
-        "options": options_object(options, network, reference, shared=shared),
+        "options": options_object(options, network, reference, shared=shared, phones=model.phones),
     }
 
 

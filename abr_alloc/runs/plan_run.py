@@ -61,7 +61,7 @@ class PlanResult(TableView, Plan):
 
     def _view(self) -> tuple[pd.DataFrame, str, dict[str, str]]:
         budgets = dict.fromkeys(f"{a.budget_kbps:g}" for a in self.allocations)
-        caption = f"Plan per {self.per} for {', '.join(budgets)} kbps (model {self.model.name})"
+        caption = f"Plan per {self.per} for {', '.join(budgets)} kbps (model {self.model.described})"
         if self.infeasible:
             caption += f"; nothing fits {len(self.infeasible)}"
         return self.to_frame(), caption, _SHOWN
@@ -76,6 +76,7 @@ def plan(
     limits: Limits | None = None,
     overhead: float = defaults.OVERHEAD,
     measured_only: bool = False,
+    phones: float = 0.0,
 ) -> PlanResult:
     """Choose the audio/video pairs with the best AVQ under a budget.
 
@@ -87,6 +88,7 @@ def plan(
         limits: what else must hold, and how AVQ is pooled over a title.
         overhead: container overhead as a share of the streams' rate.
         measured_only: choose among the measured video renditions alone, instead of rates between them too.
+        phones: share of the audience that watches on phones, 0-1; the others watch on televisions (docs/screens.md).
 
     Raises:
         CheckpointError: there is no such model, or it was trained on other features.
@@ -95,7 +97,7 @@ def plan(
         ArgumentError: a budget is no positive number, or `per` is unknown.
         TypeError: the budget is text.
     """
-    model = as_model(model)
+    model = as_model(model, phones)
     chosen = plan_table(
         table_of(features),
         budget_kbps,
@@ -147,6 +149,8 @@ class PlanTask:
     """Which rows to choose from."""
     model_sha256: str = ""
     """Which model it must be, wherever this runs."""
+    phones: float = 0.0
+    """Share of the audience that watches on phones, 0-1."""
 
     @property
     def label(self) -> str:
@@ -159,7 +163,7 @@ class PlanTask:
             FeatureTableError: a row breaks the schema, a scene lacks a kind of rows, or the scenes of a title share no
                 rendition.
         """
-        model = shared_model(self.model, self.model_sha256)
+        model = shared_model(self.model, self.model_sha256, self.phones)
         table = read_chunk(self.chunk, self.filters)
         chosen = Plan(allocations=(), infeasible=())
         if table is not None:

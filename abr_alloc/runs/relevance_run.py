@@ -79,7 +79,7 @@ class RelevanceResult(TableView):
         return json_text(relevance_document(self.plan, self.model, self.budget_kbps))
 
     def _view(self) -> tuple[pd.DataFrame, str, dict[str, str]]:
-        caption = f"Relevance at the pairs planned for {self.budget_kbps:g} kbps (model {self.model.name})"
+        caption = f"Relevance at the pairs planned for {self.budget_kbps:g} kbps (model {self.model.described})"
         shown = {"title": "", "scene": "", "start_s": ".1f", **dict.fromkeys(_SHARES, ".0%")}
         return self.to_frame(), caption, shown
 
@@ -91,6 +91,7 @@ def relevance(
     *,
     overhead: float = defaults.OVERHEAD,
     measured_only: bool = False,
+    phones: float = 0.0,
 ) -> RelevanceResult:
     """Estimate, for every scene, the share of the judgement that rests on audio and on video.
 
@@ -100,6 +101,7 @@ def relevance(
         model: a model, its name, or its folder; None for the default.
         overhead: container overhead as a share of the streams' rate.
         measured_only: as in `plan`.
+        phones: as in `plan`.
 
     Raises:
         CheckpointError: there is no such model, or it was trained on other features.
@@ -107,7 +109,7 @@ def relevance(
         InfeasibleBudgetError: the budget fits no scene.
     """
     budgets = [] if budget_kbps is None else require_budgets("budget_kbps", budget_kbps)
-    model = as_model(model)
+    model = as_model(model, phones)
     surfaces = list(build_surfaces(table_of(features), model, overhead=overhead))
     budget = budgets[0] if budgets else middling_budget_kbps(surfaces)
     plan = plan_surfaces(planning_surfaces(surfaces, overhead=overhead, measured_only=measured_only), [budget], model)
@@ -134,6 +136,8 @@ class RelevanceTask:
     """Which rows to look at."""
     model_sha256: str = ""
     """Which model it must be, wherever this runs."""
+    phones: float = 0.0
+    """Share of the audience that watches on phones, 0-1."""
 
     @property
     def label(self) -> str:
@@ -145,7 +149,7 @@ class RelevanceTask:
         Raises:
             FeatureTableError: a row breaks the schema, or a scene lacks a kind of rows.
         """
-        model = shared_model(self.model, self.model_sha256)
+        model = shared_model(self.model, self.model_sha256, self.phones)
         table = read_chunk(self.chunk, self.filters)
         plan = Plan(allocations=(), infeasible=())
         if table is not None:
@@ -179,6 +183,7 @@ def relevance_catalogue(
     overhead: float = defaults.OVERHEAD,
     measured_only: bool = False,
     filters: Filters | None = None,
+    phones: float = 0.0,
 ) -> tuple[RelevanceSummary | None, Infeasible]:
     """Estimate relevance in all scenes, and write rows as they come.
 
@@ -198,6 +203,7 @@ def relevance_catalogue(
             chunk=chunk,
             model=model,
             model_sha256=sha256,
+            phones=phones,
             budget_kbps=budget,
             measured_only=measured_only,
             overhead=overhead,

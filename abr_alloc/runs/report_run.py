@@ -75,6 +75,7 @@ def report(
     plan_command: Sequence[str] = ("abr-alloc", "plan", "FEATURES"),
     plan_scenes: Sequence[int] = (),
     feedback: Feedback | None = None,
+    phones: float = 0.0,
 ) -> ReportPage:
     """Make a page with a budget slider, relevance per scene and the ladder of every title.
 
@@ -92,6 +93,7 @@ def report(
         plan_command: words of the command that plans as the page does, which it shows.
         plan_scenes: scenes that the table was narrowed to, for the same.
         feedback: who listens.
+        phones: as in `plan`.
 
     Raises:
         CheckpointError: there is no such model, or it was trained on other features.
@@ -99,7 +101,7 @@ def report(
         LadderFormatError: the ladder file cannot be read, or has none of the titles.
         UnsupportedMediaError: a source is not there, belongs to no title, or has changed since.
     """
-    table, model, feedback = table_of(features), as_model(model), feedback or Feedback()
+    table, model, feedback = table_of(features), as_model(model, phones), feedback or Feedback()
     measured = list(build_surfaces(table, model, overhead=overhead))
     surfaces = list(planning_surfaces(measured, overhead=overhead, measured_only=measured_only))
     titles = list(by_title(measured))

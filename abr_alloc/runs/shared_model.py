@@ -14,14 +14,16 @@ from abr_alloc.table.table import TableMetadata
 __all__ = ["as_model", "sent_model", "shared_model"]
 
 
-def shared_model(name: str, sha256: str = "") -> Model:
+def shared_model(name: str, sha256: str = "", phones: float = 0.0) -> Model:
     """A model, loaded once per process as long as its files stay the same.
 
     Args:
         name: what `load_model` takes.
         sha256: `Model.sha256` that is wanted, of a worker by whoever sends it; whatever is there when empty.
+        phones: share of the audience that watches on phones, 0-1.
 
     Raises:
+        ArgumentError: `phones` is no share.
         CheckpointError: it cannot be loaded, or is another one here.
     """
     model = _loaded(name, model_sha256(name))
@@ -30,7 +32,7 @@ def shared_model(name: str, sha256: str = "") -> Model:
             f"model {name!r} is not the one with which the run began: its folder was replaced, or a worker has "
             "another; give all the same, and run again"
         )
-    return model
+    return model.on_phones(phones) if phones else model
 
 
 @functools.lru_cache(maxsize=2)
@@ -50,10 +52,13 @@ def sent_model(name: str, metadata: TableMetadata) -> tuple[str, str]:
     return place, model.sha256
 
 
-def as_model(model: Model | str | None) -> Model:
-    """A model as callers give it: itself, its name or folder, or None for the default.
+def as_model(model: Model | str | None, phones: float = 0.0) -> Model:
+    """A model as callers give it: itself, its name or folder, or None for the default; for an audience of whom a share
+    watches on phones, unless the model itself is for another one.
 
     Raises:
+        ArgumentError: `phones` is no share.
         CheckpointError: it cannot be loaded.
     """
-    return model if isinstance(model, Model) else shared_model(model or defaults.MODEL)
+    found = model if isinstance(model, Model) else shared_model(model or defaults.MODEL)
+    return found.on_phones(phones) if phones else found

@@ -14,6 +14,7 @@ from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError, LadderFormatError
 from abr_alloc.formats.ladder_file import read_designed, read_provenance
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.models.screens import screen_text
 from abr_alloc.parameters import with_options
 from abr_alloc.shipped import reference_names
 from abr_alloc.table.table import FeatureTable
@@ -93,6 +94,11 @@ def _differences(path: Path, table: FeatureTable, model: Model, overhead: float)
         told.append(
             f"{path.name} was designed for {100 * provenance['overhead']:g} % container overhead, this page counts "
             f"{100 * overhead:g} %: its totals are not this page's."
+        )
+    if provenance["phones"] != model.phones:
+        told.append(
+            f"{path.name} was designed for {screen_text(provenance['phones']) or 'televisions'}, this page's AVQ is for "
+            f"{screen_text(model.phones) or 'televisions'}: they are not comparable; give the same `phones`."
         )
     designed_from, hashes = provenance.get("source_hashes", {}), table.metadata.source_hashes
     changed = [name for name, value in hashes.items() if designed_from.get(name, value) != value]

@@ -15,7 +15,7 @@ from abr_alloc import defaults
 from abr_alloc.delivery.delivered_features import Scores, measure_pairs
 from abr_alloc.delivery.deviation import LadderDeviation, RungDeviation, Tolerance, compare_rungs
 from abr_alloc.delivery.peaks import stream_peak
-from abr_alloc.delivery.publish import read_variants
+from abr_alloc.delivery.publish import read_surround, read_variants
 from abr_alloc.documents import json_text
 from abr_alloc.errors import CheckpointError, DeliveryError
 from abr_alloc.exporting.presentation import Variant
@@ -24,6 +24,7 @@ from abr_alloc.measure.cache import Cache, open_cache
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg, look_at_ffmpeg
 from abr_alloc.media.probe import NO_LIMIT, MediaInfo, content_hash, probe
 from abr_alloc.models.checkpoint import Model, load_model
+from abr_alloc.models.screens import screen_object
 from abr_alloc.runs.feedback import Feedback, follow
 from abr_alloc.runs.notebook import TableView
 
@@ -62,6 +63,7 @@ class VerifyResult(TableView):
                 "title": self.delivery.title,
                 "tolerance": {"rate": self.tolerance.rate, "avq_mos": self.tolerance.avq},
                 "avq_measured": self.comparison.largest_avq_deviation_mos is not None,
+                **screen_object(self.delivery.phones),
                 "ok": self.ok,
                 "largest_rate_deviation": self.comparison.largest_rate_deviation,
                 "largest_avq_deviation_mos": self.comparison.largest_avq_deviation_mos,
@@ -88,6 +90,7 @@ class VerifyResult(TableView):
             "measured_vmaf": rung.measured_vmaf,
             "ok": rung.misses(self.tolerance) <= 1.0,
             **self._scenes(rung),
+            **_surround(rung),
         }
 
     def _scenes(self, rung: RungDeviation) -> dict[str, Any]:
@@ -109,6 +112,21 @@ class VerifyResult(TableView):
         state = "within" if self.ok else "beyond"
         tolerance = f"rate {100 * self.tolerance.rate:g} %, AVQ {self.tolerance.avq:g}"
         return self.to_frame(), f"{self.delivery.title}: {state} the tolerance ({tolerance})", shown
+
+
+def _surround(rung: RungDeviation) -> dict[str, Any]:
+    """What is known of the surround of a rung that has some."""
+    if rung.surround is None:
+        return {}
+    found = rung.surround
+    return {
+        "surround_audio": found.audio,
+        "surround_predicted_kbps": found.predicted_kbps,
+        "surround_measured_kbps": found.measured_kbps,
+        "surround_peak_kbps": found.peak_kbps,
+        "surround_predicted_avq_mos": found.predicted_mos,
+        "surround_measured_avq_mos": found.measured_mos,
+    }
 
 
 def verify(
@@ -187,6 +205,7 @@ def compare_delivery(
         scores.vmaf,
         scores.scenes_mos,
         {order.name: stream_peak(folders[order.name], fps).kbps for order in delivery.videos if order.shots},
+        read_surround(delivery, folders),
     )
 
 
@@ -216,7 +235,7 @@ def find_model(delivery: Delivery, name: str | None, feedback: Feedback) -> Mode
         CheckpointError: there is no such model.
     """
     try:
-        model = load_model(name or delivery.model or defaults.MODEL)
+        model = load_model(name or delivery.model or defaults.MODEL).on_phones(delivery.phones)
     except CheckpointError as error:
         if name is not None:
             raise

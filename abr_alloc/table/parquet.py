@@ -88,6 +88,8 @@ class TableMetadata:
     encoders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings of the encoders by the names that targets have for them (`encoder_settings`); a codec's usual one by the
     codec's name. Tables of before this was written say nothing."""
+    loudness: Mapping[str, Mapping[str, Mapping[str, float | None]]] = field(default_factory=dict)
+    """Of each title whose audio tracks were measured: by track, as text, `lufs` and `true_peak_db` (EBU R 128)."""
 
     def joined(self, other: Self) -> Self:
         """What two tables say together; where their words differ, nothing.
@@ -116,6 +118,7 @@ class TableMetadata:
                 for title in {**self.renditions, **other.renditions}
             },
             encoders={**self.encoders, **other.encoders},
+            loudness={**self.loudness, **other.loudness},
         )
 
 
@@ -234,6 +237,13 @@ def _check_field(found: Mapping[str, Any], name: str) -> None:
         for title, labels in _texts_to(found, name).items():
             for label in _texts_to({title: labels}, title):
                 _texts_to(labels, label)
+    elif name == "loudness":
+        for title, tracks in _texts_to(found, name).items():
+            for track, values in _texts_to({title: tracks}, title).items():
+                for key, number in _texts_to({track: values}, track).items():
+                    if number is not None:
+                        number_of({f"{key} of {title!r}, track {track}": number},
+                                  f"{key} of {title!r}, track {track}", -200.0, 200.0)  # fmt: skip
     elif name == "encoders":
         encoders_of(value)
     elif name in ("source_hashes", "credits"):
@@ -256,8 +266,11 @@ def file_schema(metadata: TableMetadata, names: Collection[str]) -> pa.Schema:
     Raises:
         FeatureTableError: the origin holds a number that is not finite.
     """
+    about = asdict(metadata)
+    if not metadata.loudness:  # as tables of before it was measured
+        del about["loudness"]
     try:
-        text = json_text(asdict(metadata), indent=None, sort_keys=True)
+        text = json_text(about, indent=None, sort_keys=True)
     except ValueError as error:
         raise FeatureTableError(f"the table's metadata cannot be written: {error}") from error
     return pa.schema([(name, COLUMNS[name]) for name in columns_in(names)], metadata={METADATA_KEY: text.encode()})
