@@ -33,7 +33,7 @@ from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo, read_packets
 from abr_alloc.media.scenes import Scene
-from abr_alloc.media.segments import init_paths, join_segments, segment_paths
+from abr_alloc.media.segments import TRACK_NAME, init_paths, is_track_file, join_segments, segment_paths
 from abr_alloc.media.sound import decode_audio
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable, TableMetadata
@@ -60,7 +60,8 @@ class Scores:
 def _stream_hash(folder: Path) -> str:
     """SHA-256 of a stream's bytes."""
     digest = hashlib.sha256()
-    for path in (*init_paths(folder), *segment_paths(folder)):
+    files = [folder / TRACK_NAME] if is_track_file(folder) else [*init_paths(folder), *segment_paths(folder)]
+    for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from xml.etree import ElementTree
 
+from abr_alloc.exporting.byte_ranges import ON_DEMAND, in_one_file, segment_base
 from abr_alloc.exporting.presentation import (
     SEGMENT_S,
     AudioStream,
@@ -61,9 +62,9 @@ def dash_manifest(
         {
             "xmlns": "urn:mpeg:dash:schema:mpd:2011",
             "type": "static",
-            "profiles": "urn:mpeg:dash:profile:isoff-live:2011",
+            "profiles": ON_DEMAND if in_one_file(distinct_video(variants)) else "urn:mpeg:dash:profile:isoff-live:2011",
             "mediaPresentationDuration": f"PT{duration_s:.3f}S",
-            "minBufferTime": f"PT{SEGMENT_S:g}S",
+            "minBufferTime": f"PT{_wanted_s(variants):g}S",
         },
     )
     head = "\n".join(filter(None, [comment, PAIRS_COMMENT, pairs]))
@@ -76,6 +77,11 @@ def dash_manifest(
         _adaptation_set(period, "audio", next(numbers), audios, segment_s)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _wanted_s(variants: Sequence[Variant]) -> float:
+    """What segments were to last, seconds."""
+    return max((v.video.timeline.segment_s for v in variants if v.video.timeline), default=SEGMENT_S)
 
 
 def _by_codec(streams: Sequence[VideoStream | AudioStream]) -> list[tuple[str, list[VideoStream | AudioStream]]]:
@@ -101,16 +107,21 @@ def _adaptation_set(
         "segmentAlignment": "true",
         "startWithSAP": "1",
     }
-    first = streams[0]
+    first, alone = streams[0], in_one_file(streams)
+    if alone:
+        attributes = {k: v for k, v in attributes.items() if k not in ("segmentAlignment", "startWithSAP")}
+        attributes |= {"subsegmentAlignment": "true", "subsegmentStartsWithSAP": "1"}
     if isinstance(first, AudioStream):
         attributes["lang"] = first.language
     adaptation_set = ElementTree.SubElement(period, "AdaptationSet", attributes)
     cuts = {stream.timeline and (stream.timeline.timescale, *_durations(stream.timeline)) for stream in streams}
-    if len(cuts) == 1:  # what all have in common stands once
+    if len(cuts) == 1 and not alone:  # what all have in common stands once
         _template(adaptation_set, first.name.rpartition("/")[0], first.timeline, segment_s)
     for stream in streams:
         representation = _representation(adaptation_set, stream)
-        if len(cuts) > 1:
+        if alone:
+            segment_base(representation, stream)
+        elif len(cuts) > 1:
             _template(representation, stream.name.rpartition("/")[0], stream.timeline, segment_s)
 
 

@@ -10,6 +10,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 
+from abr_alloc.exporting.byte_ranges import i_frame_address, init_map, segment_address
 from abr_alloc.exporting.presentation import (
     I_FRAME_PLAYLIST_NAME,
     PLAYLIST_NAME,
@@ -21,7 +22,6 @@ from abr_alloc.exporting.presentation import (
     distinct_video,
     sort_variants,
 )
-from abr_alloc.media.segments import SEGMENT_PATTERN
 
 __all__ = ["i_frame_playlist", "master_playlist", "media_playlist"]
 
@@ -29,16 +29,22 @@ VERSION = 7
 """EXT-X-VERSION that fragmented MP4 is written with by custom; EXT-X-MAP alone would need 6."""
 
 
-def master_playlist(variants: Sequence[Variant], *, comment: str = "") -> str:
+_LEAST_SCORE = 1.0
+"""Of a variant without pictures: the foot of the scale of AVQ, so that a player takes any other that it can."""
+
+
+def master_playlist(variants: Sequence[Variant], *, comment: str = "", alone: AudioStream | None = None) -> str:
     """A master (multivariant) playlist of the ladder's pairs, by rising rate.
 
     Args:
         variants: the pairs; `BANDWIDTH` and `AVERAGE-BANDWIDTH` are rounded up, so that they bound what they tell.
         comment: text for lines that begin with #.
+        alone: audio of these variants that is a variant by itself, too: for who cannot take, or does not want, video.
     """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", *(f"# {line}" for line in comment.splitlines())]
     lines += ["#EXT-X-INDEPENDENT-SEGMENTS", ""]
     lines += [_media(audio) for audio in distinct_audio(variants)]
+    lines += _audio_variant(alone) if alone is not None else []
     for variant in sort_variants(variants):
         video = variant.video
         attributes = [
@@ -55,6 +61,20 @@ def master_playlist(variants: Sequence[Variant], *, comment: str = "") -> str:
     trick_play = [_i_frame_stream(video) for video in distinct_video(variants) if video.timeline]
     lines += ["", *filter(None, trick_play)] if any(trick_play) else []
     return "\n".join(lines) + "\n"
+
+
+def _audio_variant(audio: AudioStream) -> list[str]:
+    """A variant whose own playlist is that of its audio. It comes first, being the cheapest; its group lets a player
+    offer the other languages."""
+    attributes = [
+        f"BANDWIDTH={math.ceil(audio.peak_bits_per_s)}",
+        f"AVERAGE-BANDWIDTH={math.ceil(audio.average_bits_per_s)}",
+        f"SCORE={_LEAST_SCORE:.3f}",
+        f'CODECS="{audio.codecs}"',
+        f'AUDIO="{audio.group_id}"',
+        "CLOSED-CAPTIONS=NONE",
+    ]
+    return ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{audio.name}/{PLAYLIST_NAME}"]
 
 
 def _i_frame_stream(video: VideoStream) -> str:
@@ -109,7 +129,7 @@ def media_playlist(timeline: Timeline) -> str:
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
     for number, seconds in enumerate(timeline.media_durations_s, start=1):
-        lines += [*_seam(timeline, number - 1, number), f"#EXTINF:{seconds:.6f},", SEGMENT_PATTERN.format(number)]
+        lines += [*_seam(timeline, number - 1, number), f"#EXTINF:{seconds:.6f},", *segment_address(timeline, number)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
@@ -126,8 +146,7 @@ def i_frame_playlist(timeline: Timeline) -> str:
     for frame, seconds in zip(timeline.i_frames, timeline.i_frame_durations_s, strict=True):
         lines += _seam(timeline, before, frame.segment)
         before = frame.segment
-        lines += [f"#EXTINF:{seconds:.6f},", f"#EXT-X-BYTERANGE:{frame.size_bytes}@{frame.offset_bytes}"]
-        lines.append(SEGMENT_PATTERN.format(frame.segment))
+        lines += [f"#EXTINF:{seconds:.6f},", *i_frame_address(timeline, frame)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
@@ -139,4 +158,4 @@ def _seam(timeline: Timeline, before: int, number: int) -> list[str]:
     """
     first, last = timeline.segments[max(0, before - 1)], timeline.segments[number - 1]
     tags = ["#EXT-X-DISCONTINUITY"] if last.discontinuity and before < number else []
-    return [*tags, f'#EXT-X-MAP:URI="{last.init}"'] if not before or last.init != first.init else tags
+    return [*tags, init_map(timeline, last.init)] if not before or last.init != first.init else tags

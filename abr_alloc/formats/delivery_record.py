@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from abr_alloc.allocation.ranges import Count, Kbps
+from abr_alloc.defaults import SEGMENT_S
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.encoder_settings import audio_encoder_of, video_encoder_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
@@ -28,6 +29,7 @@ from abr_alloc.writing import replace_file
 
 __all__ = [
     "RECORD_NAME",
+    "SEGMENT_RANGE_S",
     "AudioOrder",
     "Delivery",
     "PlannedRung",
@@ -41,6 +43,9 @@ __all__ = [
 
 RECORD_NAME = "delivery.json"
 SCHEMA_VERSION = 1
+
+SEGMENT_RANGE_S = (0.5, 30.0)
+"""Shortest and longest that segments may be, seconds."""
 
 _NAME = re.compile(r"(?:video|audio)/[a-z0-9][a-z0-9.-]{0,99}")
 
@@ -62,7 +67,12 @@ _WORDS = {
     "audio_track": "audio track",
     "encoders": "encoder",
     "peak_kbps": "peak",
+    "segment_s": "segment duration",
+    "single_file": "layout of files",
+    "audio_only": "variant of audio alone",
 }
+# What a folder says of how it is packaged only where that is not the usual.
+_PACKAGING = {"segment_s": SEGMENT_S, "single_file": False, "audio_only": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +117,13 @@ class Delivery:
     """Settings of the encoders that are not their codec's usual one, by name."""
     peak_kbps: Kbps | None = None
     """Largest rate of a video over a window of a segment's length that the ladder promises, kbps; None for any."""
+
+    segment_s: Annotated[float, Meta(ge=SEGMENT_RANGE_S[0], le=SEGMENT_RANGE_S[1])] = SEGMENT_S
+    """What segments were to last, seconds."""
+    single_file: bool = False
+    """Whether every stream is one file, whose segments playlists name by their bytes."""
+    audio_only: bool = False
+    """Whether the master playlist has a variant without video."""
 
     @property
     def per_shot(self) -> bool:
@@ -183,6 +200,9 @@ def delivery_text(delivery: Delivery) -> str:
         del document["audio_track"]
     for name in [name for name in ("encoders", "peak_kbps") if not document[name]]:  # likewise
         del document[name]
+    for name, usual in _PACKAGING.items():
+        if document[name] == usual:
+            del document[name]
     for video in document["videos"]:
         for name in [name for name in ("encoder", "probes", "shots") if not video[name]]:
             del video[name]

@@ -15,10 +15,12 @@ from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.hold import hold_rates
 from abr_alloc.delivery.order import ChosenLadder, check_source, choose_ladder, make_order
 from abr_alloc.delivery.ordered_encoders import refuse_strange_commands, told_encoders
+from abr_alloc.delivery.packaging import Packaging, packaging_notes
 from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
 from abr_alloc.delivery.shot_orders import shot_spans_s
 from abr_alloc.delivery.source_scan import CachedScan, cached_scan
+from abr_alloc.encoders import GOP_S, VideoEncoder
 from abr_alloc.errors import ArgumentError
 from abr_alloc.exporting.presentation import Variant
 from abr_alloc.measure.cache import open_cache
@@ -50,6 +52,7 @@ def encode(
     scheduler: str | None = None,
     cache: str | os.PathLike[str] | None = None,
     audio_track: int | None = None,
+    packaging: Packaging | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
     ffmpeg: str | None = None,
     stall_s: float = defaults.STALL_S,
@@ -75,6 +78,7 @@ def encode(
         scheduler: address of a Dask scheduler whose workers encode instead; they must see `source` and `output`.
         cache: where measurements are kept; the user's cache folder when None.
         audio_track: of the source, from 1; None for its own choice.
+        packaging: lengths of segments and groups of pictures, files, audio alone; the usual ones when None.
         max_megapixels: refuse a larger picture.
         ffmpeg: program; the one that is found when None.
         stall_s: end an ffmpeg that has neither read nor written for so long, seconds; 0 for never.
@@ -121,10 +125,13 @@ def encode(
         language=standard_language(language or info.language or "und") or "und",
         label=audio_name,
         audio_track=audio_track,
+        packaging=packaging or Packaging(),
     )
     if not allow_commands:
         refuse_strange_commands(order, store)
-    for note in told_encoders(order, chosen.encoders, preset):
+    probed_gops_s = {encoder.gop_s for encoder in chosen.encoders.values() if isinstance(encoder, VideoEncoder)}
+    notes = told_encoders(order, chosen.encoders, preset)
+    for note in (*notes, *packaging_notes(packaging or Packaging(), order, probed_gops_s or {GOP_S})):
         feedback.note(note)
     setup = EncodeSetup(info=info, ffmpeg=program, cache=store, jobs=jobs, scheduler=scheduler)
     delivery, finished = folder.open(order)
