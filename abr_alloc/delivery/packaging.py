@@ -17,7 +17,7 @@ from abr_alloc.defaults import SEGMENT_S
 from abr_alloc.disk import disk_errors
 from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import DeliveryError
-from abr_alloc.exporting.presentation import AudioStream, Variant
+from abr_alloc.exporting.presentation import Variant
 from abr_alloc.formats.delivery_record import SEGMENT_RANGE_S, Delivery
 from abr_alloc.media.coding import gop_frames, segment_duration_s
 from abr_alloc.media.track_file import write_track_file
@@ -129,11 +129,10 @@ def packaging_notes(packaging: Packaging, delivery: Delivery, probed_gops_s: Col
     return notes
 
 
-def audio_alone(variants: Sequence[Variant]) -> AudioStream:
-    """The cheapest audio of a ladder that every player can play, which is what a variant without video plays."""
-    audios = [variant.audio for variant in variants]
-    plain = [audio for audio in audios if audio.channels <= 2] or audios
-    return min(plain, key=lambda audio: audio.average_bits_per_s)
+def audio_alone(variants: Sequence[Variant]) -> Variant:
+    """The pair of a ladder with the cheapest audio that every player can play: what a variant without video plays."""
+    plain = [variant for variant in variants if variant.audio.channels <= 2] or variants
+    return min(plain, key=lambda variant: variant.audio.average_bits_per_s)
 
 
 def put_in_one_file(variants: Sequence[Variant], root: Path) -> None:

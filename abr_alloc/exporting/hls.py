@@ -33,18 +33,17 @@ _LEAST_SCORE = 1.0
 """Of a variant without pictures: the foot of the scale of AVQ, so that a player takes any other that it can."""
 
 
-def master_playlist(variants: Sequence[Variant], *, comment: str = "", alone: AudioStream | None = None) -> str:
+def master_playlist(variants: Sequence[Variant], *, comment: str = "", alone: Variant | None = None) -> str:
     """A master (multivariant) playlist of the ladder's pairs, by rising rate.
 
     Args:
         variants: the pairs; `BANDWIDTH` and `AVERAGE-BANDWIDTH` are rounded up, so that they bound what they tell.
         comment: text for lines that begin with #.
-        alone: audio of these variants that is a variant by itself, too: for who cannot take, or does not want, video.
+        alone: one of them whose audio is a variant by itself, too: for who cannot take, or does not want, video.
     """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", *(f"# {line}" for line in comment.splitlines())]
     lines += ["#EXT-X-INDEPENDENT-SEGMENTS", ""]
     lines += [_media(audio) for audio in distinct_audio(variants)]
-    lines += _audio_variant(alone) if alone is not None else []
     for variant in sort_variants(variants):
         video = variant.video
         attributes = [
@@ -58,17 +57,19 @@ def master_playlist(variants: Sequence[Variant], *, comment: str = "", alone: Au
             "CLOSED-CAPTIONS=NONE",
         ]
         lines += ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{video.name}/{PLAYLIST_NAME}"]
+    # Not before the others, though it is the cheapest: some players begin with the variant that comes first.
+    lines += _audio_variant(alone) if alone is not None else []
     trick_play = [_i_frame_stream(video) for video in distinct_video(variants) if video.timeline]
     lines += ["", *filter(None, trick_play)] if any(trick_play) else []
     return "\n".join(lines) + "\n"
 
 
-def _audio_variant(audio: AudioStream) -> list[str]:
-    """A variant whose own playlist is that of its audio. It comes first, being the cheapest; its group lets a player
-    offer the other languages."""
+def _audio_variant(alone: Variant) -> list[str]:
+    """A variant whose own playlist is that of its audio, of which one language plays."""
+    audio = alone.audio
     attributes = [
-        f"BANDWIDTH={math.ceil(audio.peak_bits_per_s)}",
-        f"AVERAGE-BANDWIDTH={math.ceil(audio.average_bits_per_s)}",
+        f"BANDWIDTH={math.ceil(max(one.peak_bits_per_s for one in alone.group))}",
+        f"AVERAGE-BANDWIDTH={math.ceil(max(one.average_bits_per_s for one in alone.group))}",
         f"SCORE={_LEAST_SCORE:.3f}",
         f'CODECS="{audio.codecs}"',
         f'AUDIO="{audio.group_id}"',
