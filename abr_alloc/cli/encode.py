@@ -24,7 +24,7 @@ class _Language(click.ParamType):
     name = "tag"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from abr_alloc.runs.languages import standard_language
+        from abr_alloc.languages import standard_language
 
         found = standard_language(str(value))
         if found is None:

@@ -65,7 +65,7 @@ class DeliveryFolder:
             others = found.differences(order)
             if not others:
                 return found, path == self.record and self.master.is_file()
-            if path != self.record and not any(self.has(name) for name in found.stream_names):
+            if path != self.record and not any(self.has(name) for name in found.names):
                 break  # nothing of the other order was finished yet
             raise DeliveryError(
                 f"{self.root} holds a delivery with another {' and '.join(others)}; choose another `output`, or "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.packaging import audio_alone, put_in_one_file
+from abr_alloc.delivery.subtitles import damaged_subtitles, publish_subtitles, read_subtitles
 from abr_alloc.disk import disk_errors
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.exporting.dash import dash_manifest
@@ -30,8 +31,9 @@ from abr_alloc.exporting.presentation import (
     distinct_video,
     with_discontinuities,
 )
-from abr_alloc.formats.delivery_record import Delivery, write_delivery
+from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder, write_delivery
 from abr_alloc.media.bitstream import Fragment
+from abr_alloc.media.captions import has_captions
 from abr_alloc.media.cmaf import read_segments, segment_inits
 from abr_alloc.media.codecs_parameters import most_demanding
 from abr_alloc.media.segments import init_paths
@@ -59,7 +61,7 @@ def damaged_streams(delivery: Delivery, folder: DeliveryFolder) -> dict[str, str
                 _fragments(folder.root / name, kind, delivery)
         except UnsupportedMediaError as error:
             found[name] = str(error).rpartition("; ")[0] or str(error)
-    return found
+    return found | damaged_subtitles(delivery, folder)
 
 
 def read_variants(delivery: Delivery, root: Path, places: Mapping[str, Path] | None = None) -> list[Variant]:
@@ -74,15 +76,30 @@ def read_variants(delivery: Delivery, root: Path, places: Mapping[str, Path] | N
         UnsupportedMediaError: a segment is missing or cannot be read.
     """
     folders = {name: root / name for name in delivery.stream_names} | dict(places or {})
-    videos = {order.name: _video(order.name, folders[order.name], delivery) for order in delivery.videos}
-    audios = {order.name: _audio(order.name, folders[order.name], delivery) for order in delivery.audios}
+    videos = {order.name: _video(order, folders[order.name], delivery) for order in delivery.videos}
+    audios = {order.name: _audio(order, folders[order.name], delivery) for order in delivery.audios}
     cuts_s = sorted({cut for video in videos.values() if video.timeline for cut in video.timeline.size_changes_s})
     if cuts_s:
         videos = {name: _discontinuous(video, cuts_s, folders[name]) for name, video in videos.items()}
         audios = {name: _discontinuous(audio, cuts_s, folders[name]) for name, audio in audios.items()}
-    return [
-        Variant(video=videos[rung.video], audio=audios[rung.audio], avq_mos=rung.avq_mos) for rung in delivery.rungs
-    ]
+    return [variant for rung in delivery.rungs for variant in _variants_of(rung, delivery, videos, audios)]
+
+
+def _variants_of(
+    rung: PlannedRung, delivery: Delivery, videos: Mapping[str, VideoStream], audios: Mapping[str, AudioStream]
+) -> Iterator[Variant]:
+    """A rung's pair with its sound's other languages and roles; with surround, the same beside that.
+
+    All groups of a playlist have the same members (draft-pantos-hls-rfc8216bis-22, 4.4.6.1.1): a language that has no
+    surround stands in that group as it is in the other.
+    """
+    video, others = videos[rung.video], [audios[order.name] for order in delivery.beside(rung.audio)]
+    yield Variant(video=video, audio=audios[rung.audio], avq_mos=rung.avq_mos, others=tuple(others))
+    if rung.surround is not None:
+        around = {order.track: audios[order.name] for order in delivery.beside(rung.surround.audio)}
+        beside = [around.get(order.track, audios[order.name]) for order in delivery.beside(rung.audio)]
+        audio, avq_mos = audios[rung.surround.audio], rung.surround.avq_mos
+        yield Variant(video=video, audio=audio, avq_mos=avq_mos, others=tuple(beside))
 
 
 def _discontinuous(stream: _Stream, cuts_s: Sequence[Fraction], folder: Path) -> _Stream:
@@ -153,32 +170,35 @@ def _i_frames(fragments: Sequence[Fragment]) -> tuple[IFrame, ...]:
     )
 
 
-def _video(name: str, folder: Path, delivery: Delivery) -> VideoStream:
+def _video(order: VideoOrder, folder: Path, delivery: Delivery) -> VideoStream:
     fragments = _fragments(folder, "video", delivery)
     timeline = timeline_of(folder, fragments, delivery.segment_s)
     largest = max(fragments, key=lambda fragment: (fragment.width_px * fragment.height_px, fragment.width_px))
     return VideoStream(
-        name=name,
+        name=order.name,
         codecs=most_demanding({fragment.codecs for fragment in fragments}),
         width_px=largest.width_px,
         height_px=largest.height_px,
         fps=Fraction(delivery.fps),
         peak_bits_per_s=timeline.peak_bits_per_s,
         average_bits_per_s=timeline.average_bits_per_s,
+        dynamic_range=order.dynamic_range,
+        has_captions=has_captions(segment_paths(folder)[0]),
         timeline=timeline,
     )
 
 
-def _audio(name: str, folder: Path, delivery: Delivery) -> AudioStream:
+def _audio(order: AudioOrder, folder: Path, delivery: Delivery) -> AudioStream:
     fragments = _fragments(folder, "audio", delivery)
     timeline = timeline_of(folder, fragments, delivery.segment_s)
     return AudioStream(
-        name=name,
+        name=order.name,
         codecs=fragments[0].codecs,
         channels=fragments[0].channels,
         sample_rate_hz=fragments[0].sample_rate_hz,
-        language=delivery.language,
-        label=delivery.label,
+        language=order.language or delivery.language,
+        label=order.label or delivery.label,
+        role=order.role,
         peak_bits_per_s=timeline.peak_bits_per_s,
         average_bits_per_s=timeline.average_bits_per_s,
         timeline=timeline,
@@ -196,6 +216,7 @@ def publish(delivery: Delivery, folder: DeliveryFolder) -> list[Variant]:
     if delivery.single_file:
         put_in_one_file(variants, folder.root)
         variants = read_variants(delivery, folder.root)
+    subtitles = read_subtitles(delivery, folder.root)
     streams: list[VideoStream | AudioStream] = [*distinct_video(variants), *distinct_audio(variants)]
     duration_s = float(delivery.num_frames / Fraction(delivery.fps))
     alone = audio_alone(variants) if delivery.audio_only else None
@@ -206,7 +227,9 @@ def publish(delivery: Delivery, folder: DeliveryFolder) -> list[Variant]:
             replace_file(place / PLAYLIST_NAME, media_playlist(stream.timeline).encode())
             if stream.timeline.i_frames:
                 replace_file(place / I_FRAME_PLAYLIST_NAME, i_frame_playlist(stream.timeline).encode())
-        replace_file(folder.root / MANIFEST_NAME, dash_manifest(variants, duration_s).encode())
+        if subtitles:
+            publish_subtitles(subtitles, variants[0].video, folder.root)
+        replace_file(folder.root / MANIFEST_NAME, dash_manifest(variants, duration_s, subtitles=subtitles).encode())
         write_delivery(delivery, folder.record)
-        replace_file(folder.master, master_playlist(variants, alone=alone).encode())
+        replace_file(folder.master, master_playlist(variants, subtitles=subtitles, alone=alone).encode())
     return variants

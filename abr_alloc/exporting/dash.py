@@ -8,8 +8,10 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any, TypeVar
 from xml.etree import ElementTree
 
 from abr_alloc.exporting.byte_ranges import ON_DEMAND, in_one_file, segment_base
@@ -23,9 +25,13 @@ from abr_alloc.exporting.presentation import (
     distinct_video,
     sort_variants,
 )
-from abr_alloc.media.segments import INIT_NAME
+from abr_alloc.exporting.text_stream import TextStream
+from abr_alloc.languages import three_letters
+from abr_alloc.media.segments import INIT_NAME, TEXT_NAME
 
 __all__ = ["PAIRS_COMMENT", "dash_manifest"]
+
+_Stream = TypeVar("_Stream", VideoStream, AudioStream)
 
 PAIRS_COMMENT = (
     "DASH has no means to tie an audio representation to a video representation: a player adapts the two apart and may "
@@ -38,6 +44,13 @@ _DOLBY_CHANNELS = "tag:dolby.com,2014:dash:audio_channel_configuration:2011"
 _DOLBY_LOUDSPEAKERS = {1: "4000", 2: "A000", 6: "F801"}
 _DOLBY = ("ac-3", "ec-3")
 _MEDIA_PATTERN = "$Number%05d$.m4s"
+# ISO/IEC 23009-1, 5.8.5.5.
+_ROLE = "urn:mpeg:dash:role:2011"
+_ROLES = {"other": "alternate"}
+# ETSI TS 103 285, 7.1.2, by the purposes of TV-Anytime: 1 is for who does not see, 2 for who does not hear.
+_PURPOSE, _NOT_SEEING, _NOT_HEARING = "urn:tva:metadata:cs:AudioPurposeCS:2007", "1", "2"
+_CAPTIONS = "urn:scte:dash:cc:cea-608:2015"
+"""ANSI/SCTE 214-1: captions within the pictures, a channel with its language by ISO 639-2."""
 
 
 def dash_manifest(
@@ -45,13 +58,16 @@ def dash_manifest(
     duration_s: float,
     *,
     segment_s: Fraction = Fraction(SEGMENT_S),
+    subtitles: Sequence[TextStream] = (),
     comment: str = "",
 ) -> str:
-    """A static manifest: one adaptation set of all video sizes of a codec, one of all audio rates of a codec.
+    """A static manifest: one adaptation set of all video sizes of a codec, one of all audio rates of a codec, layout,
+    language and role, one of every subtitles' whole file.
 
     Args:
         variants: the ladder's pairs.
         duration_s: length of the title, seconds.
+        subtitles: what may be shown with all of them.
         segment_s: length of a segment, seconds, where streams have no timeline.
         comment: text besides `PAIRS_COMMENT` for the comment at the head.
     """
@@ -71,10 +87,17 @@ def dash_manifest(
     root.append(ElementTree.Comment(f" {re.sub('-{2,}', '-', head)} "))
     period = ElementTree.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
     numbers = itertools.count()
-    for _, videos in _by_codec(distinct_video(variants)):
-        _adaptation_set(period, "video", next(numbers), videos, segment_s)
-    for _, audios in _by_codec(distinct_audio(variants)):
-        _adaptation_set(period, "audio", next(numbers), audios, segment_s)
+    language = variants[0].audio.language
+    for videos in _alike(distinct_video(variants), _decoder_of):
+        notes = _video_notes(videos, language)
+        _adaptation_set(period, "video", next(numbers), videos, segment_s, notes)
+    audios = distinct_audio(variants)
+    meanings = list(dict.fromkeys(map(_meaning, audios)))  # the film's own first
+    for alike in _alike(audios, lambda one: (meanings.index(_meaning(one)), one.codecs, one.channels > 2)):
+        notes = _audio_notes(alike[0]) if len(meanings) > 1 else []
+        _adaptation_set(period, "audio", next(numbers), alike, segment_s, notes)
+    for text in subtitles:
+        _sidecar(period, next(numbers), text)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -84,21 +107,72 @@ def _wanted_s(variants: Sequence[Variant]) -> float:
     return max((v.video.timeline.segment_s for v in variants if v.video.timeline), default=SEGMENT_S)
 
 
-def _by_codec(streams: Sequence[VideoStream | AudioStream]) -> list[tuple[str, list[VideoStream | AudioStream]]]:
-    """Streams a player can switch between without a new decoder: grouped by sample entry and, for AAC, object type."""
+def _alike(streams: Sequence[_Stream], key: Callable[[_Stream], Any]) -> list[list[_Stream]]:
+    """Streams that a player can switch between, grouped by what must not change."""
+    return [list(group) for _, group in itertools.groupby(sorted(streams, key=key), key=key)]
 
-    def family(stream: VideoStream | AudioStream) -> str:
-        return stream.codecs.partition(".")[0] if isinstance(stream, VideoStream) else stream.codecs
 
-    return [(key, list(group)) for key, group in itertools.groupby(sorted(streams, key=family), key=family)]
+def _decoder_of(stream: VideoStream) -> tuple[str, bool]:
+    """What a switch without a new decoder keeps: the sample entry; those with captions stand apart, last."""
+    return stream.codecs.partition(".")[0], stream.has_captions
+
+
+def _meaning(stream: AudioStream) -> tuple[str, str, str]:
+    """What a listener chooses by; codec, layout and rate are for the player to choose."""
+    return stream.role, stream.language, stream.label
+
+
+_Note = tuple[str, dict[str, str], str]
+"""Name, attributes and text of a child of an adaptation set."""
+
+
+def _audio_notes(stream: AudioStream) -> list[_Note]:
+    """What tells an adaptation set from those of other languages and roles."""
+    described = {"schemeIdUri": _PURPOSE, "value": _NOT_SEEING}
+    return [
+        ("Label", {}, _printed(stream.label)),
+        *([("Accessibility", described, "")] if stream.role == "description" else []),
+        ("Role", {"schemeIdUri": _ROLE, "value": _ROLES.get(stream.role, stream.role)}, ""),
+    ]
+
+
+def _video_notes(streams: Sequence[VideoStream], language: str) -> list[_Note]:
+    if not streams[0].has_captions:
+        return []
+    return [("Accessibility", {"schemeIdUri": _CAPTIONS, "value": f"CC1={three_letters(language)}"}, "")]
+
+
+def _sidecar(period: ElementTree.Element, number: int, text: TextStream) -> None:
+    """Subtitles as one file beside the segments: what all players read, where text within MP4 is read by some."""
+    attributes = {"id": str(number), "contentType": "text", "mimeType": "text/vtt", "lang": text.language}
+    adaptation_set = ElementTree.SubElement(period, "AdaptationSet", attributes)
+    ElementTree.SubElement(adaptation_set, "Label").text = _printed(text.label)
+    if text.is_captions:
+        ElementTree.SubElement(adaptation_set, "Accessibility", {"schemeIdUri": _PURPOSE, "value": _NOT_HEARING})
+    role = "forced-subtitle" if text.is_forced else "caption" if text.is_captions else "subtitle"
+    ElementTree.SubElement(adaptation_set, "Role", {"schemeIdUri": _ROLE, "value": role})
+    if text.is_default:
+        ElementTree.SubElement(adaptation_set, "Role", {"schemeIdUri": _ROLE, "value": "main"})
+    representation = ElementTree.SubElement(
+        adaptation_set,
+        "Representation",
+        {"id": text.name.replace("/", "-"), "bandwidth": str(max(1, math.ceil(text.average_bits_per_s)))},
+    )
+    ElementTree.SubElement(representation, "BaseURL").text = f"{text.name}/{TEXT_NAME}"
+
+
+def _printed(text: str) -> str:
+    """Text that XML can hold: no controls, nothing that is no character."""
+    return "".join(letter for letter in text if unicodedata.category(letter) not in ("Cc", "Cs"))
 
 
 def _adaptation_set(
     period: ElementTree.Element,
     kind: str,
     number: int,
-    streams: Sequence[VideoStream | AudioStream],
+    streams: Sequence[VideoStream] | Sequence[AudioStream],
     segment_s: Fraction,
+    notes: Sequence[_Note],
 ) -> None:
     attributes = {
         "id": str(number),
@@ -114,6 +188,8 @@ def _adaptation_set(
     if isinstance(first, AudioStream):
         attributes["lang"] = first.language
     adaptation_set = ElementTree.SubElement(period, "AdaptationSet", attributes)
+    for name, told, text in notes:
+        ElementTree.SubElement(adaptation_set, name, told).text = text or None
     cuts = {stream.timeline and (stream.timeline.timescale, *_durations(stream.timeline)) for stream in streams}
     if len(cuts) == 1 and not alone:  # what all have in common stands once
         _template(adaptation_set, first.name.rpartition("/")[0], first.timeline, segment_s)

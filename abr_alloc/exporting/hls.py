@@ -1,7 +1,7 @@
 """HLS playlists (RFC 8216 and its second edition, draft-pantos-hls-rfc8216bis).
 
-Each audio rendition is a group of its own and each variant names one group, so a player can only play the ladder's
-pairs.
+Each audio rendition of the ladder is a group of its own, with its other languages and roles beside it, and each variant
+names one group, so a player can only play the ladder's pairs, in every language.
 """
 
 from __future__ import annotations
@@ -18,64 +18,80 @@ from abr_alloc.exporting.presentation import (
     Timeline,
     Variant,
     VideoStream,
-    distinct_audio,
     distinct_video,
     sort_variants,
 )
+from abr_alloc.exporting.text_stream import VERSION, TextStream
 
 __all__ = ["i_frame_playlist", "master_playlist", "media_playlist"]
 
-VERSION = 7
-"""EXT-X-VERSION that fragmented MP4 is written with by custom; EXT-X-MAP alone would need 6."""
 
-
+_TEXT_GROUP, _CAPTION_GROUP = "subtitles", "captions"
+_FIRST_CHANNEL = "CC1"
+_DESCRIBES_VIDEO = "public.accessibility.describes-video"
+_FOR_WHO_DOES_NOT_HEAR = "public.accessibility.describes-music-and-sound,public.accessibility.transcribes-spoken-dialog"
 _LEAST_SCORE = 1.0
 """Of a variant without pictures: the foot of the scale of AVQ, so that a player takes any other that it can."""
 
 
-def master_playlist(variants: Sequence[Variant], *, comment: str = "", alone: Variant | None = None) -> str:
+def master_playlist(
+    variants: Sequence[Variant],
+    *,
+    subtitles: Sequence[TextStream] = (),
+    comment: str = "",
+    alone: Variant | None = None,
+) -> str:
     """A master (multivariant) playlist of the ladder's pairs, by rising rate.
 
     Args:
         variants: the pairs; `BANDWIDTH` and `AVERAGE-BANDWIDTH` are rounded up, so that they bound what they tell.
+        subtitles: what may be shown with all of them.
         comment: text for lines that begin with #.
         alone: one of them whose audio is a variant by itself, too: for who cannot take, or does not want, video.
     """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", *(f"# {line}" for line in comment.splitlines())]
     lines += ["#EXT-X-INDEPENDENT-SEGMENTS", ""]
-    lines += [_media(audio) for audio in distinct_audio(variants)]
+    lines += list(dict.fromkeys(_audio_media(audio, variant) for variant in variants for audio in variant.group))
+    lines += [_text_media(text) for text in subtitles]
+    captioned = [variant for variant in variants if variant.video.has_captions]
+    lines += [_caption_media(captioned[0].audio.language)] if captioned else []
     for variant in sort_variants(variants):
         video = variant.video
         attributes = [
             f"BANDWIDTH={math.ceil(variant.peak_bits_per_s)}",
             f"AVERAGE-BANDWIDTH={math.ceil(variant.average_bits_per_s)}",
             f"SCORE={variant.avq_mos:.3f}",
-            f'CODECS="{video.codecs},{variant.audio.codecs}"',
+            f'CODECS="{variant.codecs}"',
             f"RESOLUTION={video.width_px}x{video.height_px}",
             f"FRAME-RATE={float(video.fps):.3f}",
-            f'AUDIO="{variant.audio.group_id}"',
-            "CLOSED-CAPTIONS=NONE",
+            f'AUDIO="{variant.group_id}"',
         ]
+        attributes += [f'SUBTITLES="{_TEXT_GROUP}"'] if subtitles else []
+        # NONE stands on all variants or on none.
+        if video.has_captions:
+            attributes.append(f'CLOSED-CAPTIONS="{_CAPTION_GROUP}"')
+        elif not captioned:
+            attributes.append("CLOSED-CAPTIONS=NONE")
         lines += ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{video.name}/{PLAYLIST_NAME}"]
     # Not before the others, though it is the cheapest: some players begin with the variant that comes first.
-    lines += _audio_variant(alone) if alone is not None else []
+    lines += _audio_variant(alone, bool(subtitles), bool(captioned)) if alone is not None else []
     trick_play = [_i_frame_stream(video) for video in distinct_video(variants) if video.timeline]
     lines += ["", *filter(None, trick_play)] if any(trick_play) else []
     return "\n".join(lines) + "\n"
 
 
-def _audio_variant(alone: Variant) -> list[str]:
+def _audio_variant(alone: Variant, has_text: bool, has_captions: bool) -> list[str]:
     """A variant whose own playlist is that of its audio, of which one language plays."""
-    audio = alone.audio
     attributes = [
         f"BANDWIDTH={math.ceil(max(one.peak_bits_per_s for one in alone.group))}",
         f"AVERAGE-BANDWIDTH={math.ceil(max(one.average_bits_per_s for one in alone.group))}",
         f"SCORE={_LEAST_SCORE:.3f}",
-        f'CODECS="{audio.codecs}"',
-        f'AUDIO="{audio.group_id}"',
-        "CLOSED-CAPTIONS=NONE",
+        f'CODECS="{",".join(dict.fromkeys(one.codecs for one in alone.group))}"',
+        f'AUDIO="{alone.group_id}"',
+        *([f'SUBTITLES="{_TEXT_GROUP}"'] if has_text else []),
+        *([] if has_captions else ["CLOSED-CAPTIONS=NONE"]),
     ]
-    return ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{audio.name}/{PLAYLIST_NAME}"]
+    return ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{alone.audio.name}/{PLAYLIST_NAME}"]
 
 
 def _i_frame_stream(video: VideoStream) -> str:
@@ -93,18 +109,55 @@ def _i_frame_stream(video: VideoStream) -> str:
     return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}"
 
 
-def _media(audio: AudioStream) -> str:
+def _audio_media(audio: AudioStream, variant: Variant) -> str:
+    """One audio stream of a variant's group: its own plays where nobody chose."""
+    # What no system may choose by itself: who wants commentary asks for it.
+    may_be_chosen = audio.role not in ("commentary", "other")
     attributes = [
         "TYPE=AUDIO",
-        f'GROUP-ID="{audio.group_id}"',
+        f'GROUP-ID="{variant.group_id}"',
         f'NAME="{_quoted(audio.label)}"',
         f'LANGUAGE="{_quoted(audio.language)}"',
-        "DEFAULT=YES",
-        "AUTOSELECT=YES",
+        f"DEFAULT={_yes(audio == variant.audio)}",
+        f"AUTOSELECT={_yes(may_be_chosen or audio == variant.audio)}",
+        *([f'CHARACTERISTICS="{_DESCRIBES_VIDEO}"'] if audio.role == "description" else []),
         f'CHANNELS="{audio.channels}"',
         f'URI="{audio.name}/{PLAYLIST_NAME}"',
     ]
     return f"#EXT-X-MEDIA:{','.join(attributes)}"
+
+
+def _text_media(text: TextStream) -> str:
+    attributes = [
+        "TYPE=SUBTITLES",
+        f'GROUP-ID="{_TEXT_GROUP}"',
+        f'NAME="{_quoted(text.label)}"',
+        f'LANGUAGE="{_quoted(text.language)}"',
+        f"DEFAULT={_yes(text.is_default)}",
+        "AUTOSELECT=YES",
+        f"FORCED={_yes(text.is_forced)}",
+        *([f'CHARACTERISTICS="{_FOR_WHO_DOES_NOT_HEAR}"'] if text.is_captions else []),
+        f'URI="{text.name}/{PLAYLIST_NAME}"',
+    ]
+    return f"#EXT-X-MEDIA:{','.join(attributes)}"
+
+
+def _caption_media(language: str) -> str:
+    """Captions within the pictures: those of the first channel, which are in the language of the film."""
+    attributes = [
+        "TYPE=CLOSED-CAPTIONS",
+        f'GROUP-ID="{_CAPTION_GROUP}"',
+        f'NAME="{_FIRST_CHANNEL}"',
+        f'LANGUAGE="{_quoted(language)}"',
+        "DEFAULT=NO",
+        "AUTOSELECT=YES",
+        f'INSTREAM-ID="{_FIRST_CHANNEL}"',
+    ]
+    return f"#EXT-X-MEDIA:{','.join(attributes)}"
+
+
+def _yes(is_so: bool) -> str:
+    return "YES" if is_so else "NO"
 
 
 def _quoted(text: str) -> str:

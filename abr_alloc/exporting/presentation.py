@@ -212,6 +212,8 @@ class VideoStream:
     """Mean bit rate."""
     dynamic_range: str = "SDR"
     """SDR, HLG or PQ."""
+    has_captions: bool = False
+    """Whether its pictures carry closed captions (CEA-608)."""
     timeline: Timeline | None = None
     """Its segments; None in a template."""
 
@@ -238,16 +240,8 @@ class AudioStream:
     """Mean bit rate."""
     role: str = "main"
     """What it is for: main, dub, commentary, description or other (`orders.AudioRole`)."""
-    group: str = ""
-    """Name of the stream of the variants that it stands beside, in another language or role; empty for that itself."""
     timeline: Timeline | None = None
     """Its segments; None in a template."""
-
-    @property
-    def group_id(self) -> str:
-        """Its group in a master playlist: one per rendition of the ladder, in all its languages, so that a variant
-        plays that rendition and no other."""
-        return (self.group or self.name).replace("/", "-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +261,17 @@ class Variant:
     def group(self) -> tuple[AudioStream, ...]:
         """All audio that may play with its video, its own first."""
         return (self.audio, *self.others)
+
+    @property
+    def group_id(self) -> str:
+        """The group's name in a master playlist. Groups differ by their own rendition of the ladder, so that a variant
+        plays that one and no other; a stream of another language may stand in several."""
+        return self.audio.name.replace("/", "-")
+
+    @property
+    def codecs(self) -> str:
+        """RFC 6381: of its video and of all audio that may play with it."""
+        return ",".join(dict.fromkeys([self.video.codecs, *(audio.codecs for audio in self.group)]))
 
     @property
     def peak_bits_per_s(self) -> float:

@@ -22,7 +22,15 @@ from abr_alloc.encoder_settings import audio_encoder_of, video_encoder_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.formats.conversion import record_of, refuse_unknown
-from abr_alloc.formats.orders import AudioOrder, PlannedRung, ProbedValue, ShotOrder, VideoOrder
+from abr_alloc.formats.orders import (
+    AudioOrder,
+    PlannedRung,
+    ProbedValue,
+    ShotOrder,
+    SubtitleOrder,
+    VideoOrder,
+    check_shots,
+)
 from abr_alloc.location import read_bytes
 from abr_alloc.targets import Target
 from abr_alloc.writing import replace_file
@@ -35,6 +43,7 @@ __all__ = [
     "PlannedRung",
     "ProbedValue",
     "ShotOrder",
+    "SubtitleOrder",
     "VideoOrder",
     "delivery_text",
     "read_delivery",
@@ -47,7 +56,7 @@ SCHEMA_VERSION = 1
 SEGMENT_RANGE_S = (0.5, 30.0)
 """Shortest and longest that segments may be, seconds."""
 
-_NAME = re.compile(r"(?:video|audio)/[a-z0-9][a-z0-9.-]{0,99}")
+_NAME = re.compile(r"(?:video|audio|subtitles)/[a-z0-9][a-z0-9.-]{0,99}")
 
 # Fields by which two orders differ; videos are looked at one by one.
 _WORDS = {
@@ -70,6 +79,7 @@ _WORDS = {
     "segment_s": "segment duration",
     "single_file": "layout of files",
     "audio_only": "variant of audio alone",
+    "subtitles": "subtitles",
 }
 # What a folder says of how it is packaged only where that is not the usual.
 _PACKAGING = {"segment_s": SEGMENT_S, "single_file": False, "audio_only": False}
@@ -117,7 +127,8 @@ class Delivery:
     """Settings of the encoders that are not their codec's usual one, by name."""
     peak_kbps: Kbps | None = None
     """Largest rate of a video over a window of a segment's length that the ladder promises, kbps; None for any."""
-
+    subtitles: tuple[SubtitleOrder, ...] = ()
+    """Each language's once, in the order of the source."""
     segment_s: Annotated[float, Meta(ge=SEGMENT_RANGE_S[0], le=SEGMENT_RANGE_S[1])] = SEGMENT_S
     """What segments were to last, seconds."""
     single_file: bool = False
@@ -157,8 +168,17 @@ class Delivery:
 
     @property
     def stream_names(self) -> list[str]:
-        """Folders of all its streams."""
+        """Folders of all its streams of video and audio."""
         return [video.name for video in self.videos] + [audio.name for audio in self.audios]
+
+    @property
+    def names(self) -> list[str]:
+        """Folders of all there is of it: streams and subtitles."""
+        return self.stream_names + [text.name for text in self.subtitles]
+
+    def beside(self, name: str) -> list[AudioOrder]:
+        """The other languages and roles of an audio rendition of its rungs."""
+        return [audio for audio in self.audios if audio.group == name]
 
     def video(self, name: str) -> VideoOrder:
         """One of its videos."""
@@ -198,7 +218,7 @@ def delivery_text(delivery: Delivery) -> str:
     document = {"schema_version": SCHEMA_VERSION, "command": "encode", **dataclasses.asdict(delivery)}
     if delivery.audio_track is None:  # so that folders of any source are read by earlier versions too
         del document["audio_track"]
-    for name in [name for name in ("encoders", "peak_kbps") if not document[name]]:  # likewise
+    for name in [name for name in ("encoders", "peak_kbps", "subtitles") if not document[name]]:  # likewise
         del document[name]
     for name, usual in _PACKAGING.items():
         if document[name] == usual:
@@ -263,8 +283,9 @@ def read_delivery(path: Path) -> Delivery:
 
 def _parse(document: Mapping[str, Any]) -> Delivery:
     found: Delivery = record_of(document, Delivery)
-    for name, kind in (("videos", VideoOrder), ("audios", AudioOrder), ("rungs", PlannedRung)):
-        for i, item in enumerate(document[name]):
+    kinds = {"videos": VideoOrder, "audios": AudioOrder, "rungs": PlannedRung, "subtitles": SubtitleOrder}
+    for name, kind in kinds.items():
+        for i, item in enumerate(document.get(name, ())):
             refuse_unknown(item, kind, f"{name}[{i}]")
             for k, shot in enumerate(item.get("shots", ())):
                 refuse_unknown(shot, ShotOrder, f"{name}[{i}].shots[{k}]")
@@ -275,7 +296,7 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
         raise ValueError(f"scenes_s is {shown(found.scenes_s)}")
     if found.weights_s and len(found.weights_s) != len(found.scenes_s):
         raise ValueError(f"{len(found.weights_s)} weights_s for {len(found.scenes_s)} scenes_s")
-    for name in found.stream_names:
+    for name in found.names:
         if not _NAME.fullmatch(name):  # it must not lead out of the folder
             raise ValueError(f"{name!r} is no name of a stream")
     for video in found.videos:
@@ -291,33 +312,15 @@ def _parse(document: Mapping[str, Any]) -> Delivery:
         if name and (name not in found.encoders or found.encoders[name].get("codec") != audio.codec):
             raise ValueError(f"the encoder of {audio.name} is {name!r}, and encoders holds none for {audio.codec}")
         found.audio_encoder_of(audio)
-    _check_shots(found)
-    videos, audios = ({order.name for order in orders} for orders in (found.videos, found.audios))
-    if len(videos) + len(audios) != len(found.stream_names):
+    check_shots(found.videos, found.rungs, found.num_frames)
+    videos = {order.name for order in found.videos}
+    if len(set(found.names)) != len(found.names):
         raise ValueError("two streams have one name")
     # Both ways: a rendition without a rung would never be looked at.
-    if {rung.video for rung in found.rungs} != videos or {rung.audio for rung in found.rungs} != audios or not videos:
+    own = {audio.name for audio in found.audios if not audio.group}
+    played = {rung.audio for rung in found.rungs} | {rung.surround.audio for rung in found.rungs if rung.surround}
+    if {rung.video for rung in found.rungs} != videos or played != own or not videos:
         raise ValueError("its rungs are not of its streams")
+    if not {audio.group for audio in found.audios if audio.group} <= own:
+        raise ValueError("audio in another language is of a rendition that it does not have")
     return found
-
-
-def _check_shots(found: Delivery) -> None:
-    """Shots tile the title, the same in all videos, and are asked for what can be asked.
-
-    Raises:
-        ValueError: they do not.
-    """
-    spans = [[(shot.first_frame, shot.end_frame) for shot in video.shots] for video in found.videos]
-    for video, its in zip(found.videos, spans, strict=True):
-        if its != spans[0]:
-            raise ValueError(f"the shots of {video.name} are not those of {found.videos[0].name}")
-        ends = [0, *(end for _, end in its)]
-        if its and ([start for start, _ in its] != ends[:-1] or ends[-1] != found.num_frames):
-            raise ValueError(f"the shots of {video.name} are not all frames of the title, one after the other")
-        for shot in video.shots:
-            if any(Target(word).is_label for word in (shot.target, shot.asked)):
-                raise ValueError(f"{shown(shot.asked)} of a shot of {video.name} is nothing to ask an encoder for")
-    counts = {video.name: len(video.shots) for video in found.videos}
-    for rung in found.rungs:
-        if rung.shots_mos and len(rung.shots_mos) != counts.get(rung.video, 0):
-            raise ValueError(f"a rung of {rung.video} has {len(rung.shots_mos)} shots_mos for its shots")

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from abr_alloc.allocation.ranges import Avq, Channels, Count, DynamicRange, Kbps, Px, TotalKbps, Vmaf, Whole, Word
+from abr_alloc.documents import shown
+from abr_alloc.targets import Target
 
-__all__ = ["AudioOrder", "AudioRole", "PlannedRung", "PlannedSurround", "ProbedValue", "ShotOrder", "VideoOrder"]
+__all__ = [
+    "AudioOrder",
+    "AudioRole",
+    "PlannedRung",
+    "PlannedSurround",
+    "ProbedValue",
+    "ShotOrder",
+    "SubtitleOrder",
+    "VideoOrder",
+    "check_shots",
+]
 
 AudioRole = Literal["main", "dub", "commentary", "description", "other"]
 """What sound is for: the first language; another one; commentary; description of the picture; anything else."""
@@ -105,7 +118,7 @@ class AudioOrder:
     codec: str
     """One of `ENCODED_AUDIO`."""
     channels: Channels
-    """1 or 2."""
+    """1 or 2; 6 of surround."""
     target: str
     """What the encoder is asked for: `b=96k`; `b=96k@mine` of an encoder of `Delivery.encoders`; `lossless`."""
     planned_kbps: Kbps
@@ -121,6 +134,28 @@ class AudioOrder:
     """Name in a player's menu; empty for the delivery's own."""
     role: AudioRole = "main"
     """What it is for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubtitleOrder:
+    """Subtitles in one language to deliver."""
+
+    name: str
+    """Their folder."""
+    track: Count | None = None
+    """Number of the source's subtitle track, from 1; None where they come from a file of their own."""
+    language: str
+    """RFC 5646 tag; und where nobody tells."""
+    label: str
+    """Name in a player's menu."""
+    is_forced: bool = False
+    """Whether they are what a viewer needs who asked for none: what is spoken in another language."""
+    is_captions: bool = False
+    """Whether they are for who does not hear."""
+    is_default: bool = False
+    """Whether they are shown where nobody chose."""
+    text_hash: str = ""
+    """SHA-256 of their cues as they are delivered in one file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,3 +188,25 @@ class PlannedRung:
     """AVQ of every one of its video's shots, MOS; empty where it has none."""
     surround: PlannedSurround | None = None
     """What it offers to who plays surround; None where it has none."""
+
+
+def check_shots(videos: Sequence[VideoOrder], rungs: Sequence[PlannedRung], num_frames: int) -> None:
+    """Shots tile the title, the same in all videos, and are asked for what can be asked.
+
+    Raises:
+        ValueError: they do not.
+    """
+    spans = [[(shot.first_frame, shot.end_frame) for shot in video.shots] for video in videos]
+    for video, its in zip(videos, spans, strict=True):
+        if its != spans[0]:
+            raise ValueError(f"the shots of {video.name} are not those of {videos[0].name}")
+        ends = [0, *(end for _, end in its)]
+        if its and ([start for start, _ in its] != ends[:-1] or ends[-1] != num_frames):
+            raise ValueError(f"the shots of {video.name} are not all frames of the title, one after the other")
+        for shot in video.shots:
+            if any(Target(word).is_label for word in (shot.target, shot.asked)):
+                raise ValueError(f"{shown(shot.asked)} of a shot of {video.name} is nothing to ask an encoder for")
+    counts = {video.name: len(video.shots) for video in videos}
+    for rung in rungs:
+        if rung.shots_mos and len(rung.shots_mos) != counts.get(rung.video, 0):
+            raise ValueError(f"a rung of {rung.video} has {len(rung.shots_mos)} shots_mos for its shots")

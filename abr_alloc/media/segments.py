@@ -13,6 +13,8 @@ from abr_alloc.errors import UnsupportedMediaError
 __all__ = [
     "INIT_NAME",
     "SEGMENT_PATTERN",
+    "TEXT_NAME",
+    "TEXT_PATTERN",
     "TRACK_NAME",
     "init_name",
     "init_paths",
@@ -29,6 +31,12 @@ SEGMENT_PATTERN = "{:05d}.m4s"
 
 TRACK_NAME = "media.mp4"
 """All of a stream that is one file instead (`track_file.py`)."""
+
+TEXT_PATTERN = "{:05d}.vtt"
+"""The segments of subtitles, by number."""
+
+TEXT_NAME = "subtitles.vtt"
+"""The same subtitles in one file."""
 
 
 def init_name(number: int) -> str:

@@ -23,6 +23,7 @@ from abr_alloc.delivery.source_scan import CachedScan, cached_scan
 from abr_alloc.encoders import GOP_S, VideoEncoder
 from abr_alloc.errors import ArgumentError
 from abr_alloc.exporting.presentation import Variant
+from abr_alloc.languages import standard_language
 from abr_alloc.measure.cache import open_cache
 from abr_alloc.media.ffmpeg import find_ffmpeg, look_at_ffmpeg
 from abr_alloc.media.probe import MediaInfo, content_hash, mark_of, probe
@@ -30,7 +31,6 @@ from abr_alloc.media.scenes import split_scenes
 from abr_alloc.runs.encode_result import EncodeResult, Refined, held_text, peak_notes
 from abr_alloc.runs.feedback import Feedback, follow
 from abr_alloc.runs.ladder_run import Ladders, ladder_path
-from abr_alloc.runs.languages import standard_language
 from abr_alloc.runs.verify_run import compare_delivery, find_model, measure_delivery
 
 __all__ = ["EncodeResult", "Refined", "encode", "refine_delivery"]
@@ -138,7 +138,7 @@ def encode(
     damaged = damaged_streams(delivery, folder)
     for name, reason in damaged.items():
         feedback.note(f"{name} is not whole and is encoded again ({reason})")
-    if finished and not damaged and all(folder.has(name) for name in delivery.stream_names):
+    if finished and not damaged and all(folder.has(name) for name in delivery.names):
         feedback.note(f"{output} is finished already")
         variants = read_variants(delivery, folder.root)
     else:

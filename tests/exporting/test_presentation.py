@@ -80,7 +80,7 @@ def test_a_pairs_rates_are_the_sums_of_its_streams():
         video=stream(VideoStream, "v", 300.0, 200.0), audio=stream(AudioStream, "audio/a", 50.0, 40.0), avq_mos=3.0
     )
     assert (pair.peak_bits_per_s, pair.average_bits_per_s) == (350.0, 240.0)
-    assert pair.audio.group_id == "audio-a"
+    assert pair.group_id == "audio-a"
 
 
 def test_pairs_are_sorted_by_mean_rate_and_streams_told_once():
