@@ -183,7 +183,7 @@ def _video(order: VideoOrder, folder: Path, delivery: Delivery) -> VideoStream:
         peak_bits_per_s=timeline.peak_bits_per_s,
         average_bits_per_s=timeline.average_bits_per_s,
         dynamic_range=order.dynamic_range,
-        has_captions=has_captions(segment_paths(folder)[0]),
+        has_captions=has_captions(stored_stream(folder).segments[0].read()),
         timeline=timeline,
     )
 
