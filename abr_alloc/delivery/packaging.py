@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from abr_alloc.allocation.ranges import SEGMENT_RANGE_S
 from abr_alloc.arguments import require_number
 from abr_alloc.defaults import SEGMENT_S
 from abr_alloc.disk import disk_errors
 from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.exporting.presentation import Variant
-from abr_alloc.formats.delivery_record import SEGMENT_RANGE_S, Delivery
+from abr_alloc.formats.delivery_record import Delivery
 from abr_alloc.media.coding import gop_frames, segment_duration_s
 from abr_alloc.media.track_file import write_track_file
 

@@ -7,12 +7,11 @@ whose index tells subsegments (ISO/IEC 23009-1, 5.3.9.2; the on-demand profile, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from xml.etree import ElementTree
 
 from abr_alloc.exporting.presentation import AudioStream, IFrame, Timeline, VideoStream
 from abr_alloc.media.segments import SEGMENT_PATTERN, TRACK_NAME
 
-__all__ = ["ON_DEMAND", "i_frame_address", "in_one_file", "init_map", "segment_address", "segment_base"]
+__all__ = ["ON_DEMAND", "i_frame_address", "in_one_file", "index_range", "init_map", "init_range", "segment_address"]
 
 ON_DEMAND = "urn:mpeg:dash:profile:isoff-on-demand:2011"
 """DASH's profile of such presentations."""
@@ -46,15 +45,14 @@ def init_map(timeline: Timeline, init: str) -> str:
     return f'#EXT-X-MAP:URI="{TRACK_NAME}",BYTERANGE="{timeline.init_bytes}@0"'
 
 
-def segment_base(parent: ElementTree.Element, stream: VideoStream | AudioStream) -> None:
-    """Put into a Representation where its file, its initialisation segment and its index lie."""
-    timeline = stream.timeline
-    assert timeline is not None  # read from its file
-    ElementTree.SubElement(parent, "BaseURL").text = f"{stream.name}/{TRACK_NAME}"
-    init, media = timeline.init_bytes, timeline.init_bytes + timeline.index_bytes
-    attributes = {"timescale": str(timeline.timescale), "indexRange": f"{init}-{media - 1}", "indexRangeExact": "true"}
-    base = ElementTree.SubElement(parent, "SegmentBase", attributes)
-    ElementTree.SubElement(base, "Initialization", {"range": f"0-{init - 1}"})
+def index_range(timeline: Timeline) -> str:
+    """Where a file's index lies, as DASH writes bytes: first and last."""
+    return f"{timeline.init_bytes}-{timeline.init_bytes + timeline.index_bytes - 1}"
+
+
+def init_range(timeline: Timeline) -> str:
+    """Where its initialisation segment lies."""
+    return f"0-{timeline.init_bytes - 1}"
 
 
 def _offset(timeline: Timeline, number: int) -> int:

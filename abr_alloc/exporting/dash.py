@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any, TypeVar
 from xml.etree import ElementTree
 
-from abr_alloc.exporting.byte_ranges import ON_DEMAND, in_one_file, segment_base
+from abr_alloc.exporting.byte_ranges import ON_DEMAND, in_one_file, index_range, init_range
 from abr_alloc.exporting.presentation import (
     SEGMENT_S,
     AudioStream,
@@ -27,7 +27,7 @@ from abr_alloc.exporting.presentation import (
 )
 from abr_alloc.exporting.text_stream import TextStream
 from abr_alloc.languages import three_letters
-from abr_alloc.media.segments import INIT_NAME, TEXT_NAME
+from abr_alloc.media.segments import INIT_NAME, TEXT_NAME, TRACK_NAME
 
 __all__ = ["PAIRS_COMMENT", "dash_manifest"]
 
@@ -196,7 +196,7 @@ def _adaptation_set(
     for stream in streams:
         representation = _representation(adaptation_set, stream)
         if alone:
-            segment_base(representation, stream)
+            _segment_base(representation, stream)
         elif len(cuts) > 1:
             _template(representation, stream.name.rpartition("/")[0], stream.timeline, segment_s)
 
@@ -239,6 +239,16 @@ def _template(parent: ElementTree.Element, folder: str, timeline: Timeline | Non
     timescale = 1000 if (1000 * segment_s).denominator == 1 else segment_s.denominator
     attributes = {"timescale": str(timescale), "duration": str((timescale * segment_s).numerator), **attributes}
     ElementTree.SubElement(parent, "SegmentTemplate", attributes)
+
+
+def _segment_base(parent: ElementTree.Element, stream: VideoStream | AudioStream) -> None:
+    """Where the file of a representation lies, and in it the index that tells its segments."""
+    timeline = stream.timeline
+    assert timeline is not None  # read from its file
+    ElementTree.SubElement(parent, "BaseURL").text = f"{stream.name}/{TRACK_NAME}"
+    attributes = {"timescale": str(timeline.timescale), "indexRange": index_range(timeline), "indexRangeExact": "true"}
+    base = ElementTree.SubElement(parent, "SegmentBase", attributes)
+    ElementTree.SubElement(base, "Initialization", {"range": init_range(timeline)})
 
 
 def _durations(timeline: Timeline) -> list[int]:
