@@ -12,6 +12,7 @@ from .allocation.results import Plan as Plan
 from .allocation.shot_rules import ShotRules as ShotRules
 from .allocation.title_plan import Limits as Limits
 from .delivery.deviation import Tolerance as Tolerance
+from .delivery.packaging import Packaging as Packaging
 from .errors import AbrAllocError as AbrAllocError
 from .models.checkpoint import Model as Model
 from .models.checkpoint import load_model as load_model

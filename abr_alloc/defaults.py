@@ -37,6 +37,8 @@ MAX_MEGAPIXELS = 40.0
 STALL_S = 900.0
 """An ffmpeg that has neither read nor written for so long is ended, seconds."""
 
+SEGMENT_S = 6.0
+"""Length of a segment, seconds (Apple's HLS Authoring Specification, 7.5); more where frames do not divide it."""
 RATE_TOLERANCE = 0.05
 """How far the rate of a delivered rung may be from its prediction, as a share."""
 AVQ_TOLERANCE_MOS = 0.1

@@ -71,9 +71,7 @@ def of_stereo(surface: QualitySurface) -> QualitySurface:
 
 def of_surround(surface: QualitySurface, codec: str) -> QualitySurface:
     """The surface with the surround of one codec alone."""
-    return of_audio(
-        surface, [i for i, a in enumerate(surface.audio) if is_surround(a.channels) and a.codec == codec]
-    )
+    return of_audio(surface, [i for i, a in enumerate(surface.audio) if is_surround(a.channels) and a.codec == codec])
 
 
 def require_stereo_aac(title: str, codecs: set[str]) -> list[str]:

@@ -14,6 +14,7 @@ from abr_alloc.models.predictor import AVQ_RANGE
 from abr_alloc.units import MAX_KBPS
 
 __all__ = [
+    "SEGMENT_RANGE_S",
     "AudioMos",
     "Avq",
     "AvqDifference",
@@ -27,6 +28,7 @@ __all__ = [
     "Price",
     "Px",
     "RateDifference",
+    "SegmentSeconds",
     "Share",
     "TotalKbps",
     "Vmaf",
@@ -38,6 +40,9 @@ _AVQ_WIDTH = AVQ_RANGE[1] - AVQ_RANGE[0]
 
 Kbps = Annotated[float, Meta(ge=1e-9, le=MAX_KBPS)]
 TotalKbps = Annotated[float, Meta(ge=1e-9, le=4.0 * MAX_KBPS)]  # two streams and their overhead
+SEGMENT_RANGE_S = (0.5, 30.0)
+"""Shortest and longest that segments of a delivery may be, seconds."""
+SegmentSeconds = Annotated[float, Meta(ge=SEGMENT_RANGE_S[0], le=SEGMENT_RANGE_S[1])]
 Instant = Annotated[float, Meta(ge=0.0, le=1e9)]
 Price = Annotated[float, Meta(ge=0.0, le=1e12)]
 Money = Annotated[float, Meta(ge=0.0, le=1e30)]

@@ -206,9 +206,7 @@ class _Bounds:
         while len(self._before) < num_rungs:
             self._before.append(extend(self._pairs, self._share, self._before[-1], self._rules)[0])
             self._after.append(self._one_more_above(self._after[-1]))
-        sums = [
-            (self._before[k] + self._after[num_rungs - 1 - k][::-1]).max(axis=0) for k in range(num_rungs)
-        ]
+        sums = [(self._before[k] + self._after[num_rungs - 1 - k][::-1]).max(axis=0) for k in range(num_rungs)]
         return np.stack(sums)
 
     def _one_more_above(self, after: Floats) -> Floats:

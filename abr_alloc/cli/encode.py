@@ -75,6 +75,19 @@ class _SubtitleFile(_Language):
     "--audio-name", default=defaults.AUDIO_LABEL, show_default=True, help="Name of the audio in a player's menu."
 )
 @click.option(
+    "--segment", "segment_s", type=options.SECONDS, default=f"{defaults.SEGMENT_S:g}s", show_default=True,
+    metavar="DURATION", help="Length of a segment, to the nearest whole groups of pictures.",
+)  # fmt: skip
+@click.option(
+    "--gop", "gop_s", type=options.SECONDS, metavar="DURATION",
+    help="Distance of key frames. [default: what the ladder was measured with]",
+)  # fmt: skip
+@click.option(
+    "--single-file", is_flag=True,
+    help="Make one file of every rendition, whose segments playlists name by their bytes.",
+)  # fmt: skip
+@click.option("--audio-only", is_flag=True, help="Add a variant without video to master.m3u8.")
+@click.option(
     "--refine", is_flag=True,
     help="Verify, and encode video that missed its rate or AVQ once more with a corrected rate.",
 )  # fmt: skip
@@ -111,6 +124,10 @@ def command(
     allow_commands: bool,
     language: str | None,
     audio_name: str,
+    segment_s: float,
+    gop_s: float | None,
+    single_file: bool,
+    audio_only: bool,
     refine: bool,
     audio_track: tuple[int, ...],
     audio_languages: tuple[str, ...] | None,
@@ -139,9 +156,11 @@ def command(
 
     from abr_alloc.cli.delivery_table import delivered_text, refined_text, verified_text
     from abr_alloc.cli.listening import listener
+    from abr_alloc.delivery.packaging import Packaging
     from abr_alloc.media.ffmpeg import find_ffmpeg
     from abr_alloc.runs.encode_run import encode, refine_delivery
 
+    packaging = Packaging(segment_s=segment_s, gop_s=gop_s, single_file=single_file, audio_only=audio_only)
     if refine:
         find_ffmpeg(ffmpeg_path)  # one without libvmaf is refused before any work
     feedback = listener()
@@ -154,6 +173,7 @@ def command(
         allow_commands=allow_commands,
         language=language,
         audio_name=audio_name,
+        packaging=packaging,
         jobs=jobs,
         scheduler=scheduler,
         cache=cache_dir,

@@ -15,7 +15,7 @@ from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
-from abr_alloc.media.segments import init_paths, join_segments, segment_paths
+from abr_alloc.media.segments import TRACK_NAME, init_paths, is_track_file, join_segments, segment_paths
 from abr_alloc.media.sound import decode_audio
 
 __all__ = ["AudioScoreTask", "DeliveredAudio", "PcmTask", "audio_tasks", "hearing", "join_audio", "stream_hash"]
@@ -24,7 +24,8 @@ __all__ = ["AudioScoreTask", "DeliveredAudio", "PcmTask", "audio_tasks", "hearin
 def stream_hash(folder: Path) -> str:
     """SHA-256 of a stream's bytes."""
     digest = hashlib.sha256()
-    for path in (*init_paths(folder), *segment_paths(folder)):
+    files = [folder / TRACK_NAME] if is_track_file(folder) else [*init_paths(folder), *segment_paths(folder)]
+    for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -18,7 +18,6 @@ from abr_alloc.delivery.rendition_tasks import EncodeAudioTask, EncodeVideoTask
 from abr_alloc.delivery.shot_tasks import title_segments
 from abr_alloc.delivery.shot_work import KeptPeak, ShotWork
 from abr_alloc.delivery.source_scan import cached_scan
-from abr_alloc.exporting.presentation import SEGMENT_S
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.extract import Progress
@@ -81,7 +80,7 @@ def encode_streams(
             orders=tuple(order for order in missing if order.track == track),
             encoders={e.name: e for e in map(delivery.audio_encoder_of, missing) if e is not None},
             duration_s=float(delivery.num_frames / fps),
-            segment_s=segment_duration_s(fps, SEGMENT_S, delivery.gop_s),
+            segment_s=segment_duration_s(fps, delivery.segment_s, delivery.gop_s),
             starts_s=_segment_starts_s(delivery),
         )
         for track in dict.fromkeys(order.track for order in missing)
@@ -132,7 +131,7 @@ def _encode(
             order=order,
             encoder=delivery.encoder_of(order),
             num_frames=delivery.num_frames,
-            segment_s=segment_duration_s(Fraction(delivery.fps), SEGMENT_S, delivery.gop_s),
+            segment_s=segment_duration_s(Fraction(delivery.fps), delivery.segment_s, delivery.gop_s),
             threads=delivery.threads,
             below=below,
         )

@@ -15,14 +15,15 @@ from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.codecs import AUDIO_CODECS, ENCODED_AUDIO, VIDEO_CODECS
 from abr_alloc.delivery.chosen_tracks import ChosenTrack, further_orders
 from abr_alloc.delivery.ordered_encoders import audio_encoder, check_gops, probed_values, video_encoder
+from abr_alloc.delivery.packaging import Packaging
 from abr_alloc.delivery.shot_orders import check_same_shots, shot_encoder, shot_orders
 from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.exporting.planned import distinct_renditions, rendition_names
 from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, SubtitleOrder, VideoOrder
-from abr_alloc.formats.orders import PlannedSurround
 from abr_alloc.formats.ladder_file import TitleFacts, read_ladders, read_provenance, read_title_facts
+from abr_alloc.formats.orders import PlannedSurround
 from abr_alloc.media.encoding import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
@@ -205,11 +206,13 @@ def make_order(
     audio_track: int | None = None,
     further: Sequence[ChosenTrack] = (),
     subtitles: Sequence[SubtitleOrder] = (),
+    packaging: Packaging = Packaging(),  # noqa: B008  frozen
 ) -> Delivery:
     """What is to be encoded.
 
     Raises:
-        DeliveryError: an encoder has no such preset, or nothing says how to encode a rendition.
+        DeliveryError: an encoder has no such preset, nothing says how to encode a rendition, or the ladder cannot be
+            packaged as is asked.
         LadderFormatError: the ladder holds a codec or target that it cannot.
         ToolMissingError: an encoder is not there.
     """
@@ -218,10 +221,13 @@ def make_order(
     videos, audios = distinct_renditions(rungs)
     check_same_shots(videos)
     encoders = {
-        video: (shot_encoder if video.per_shot else video_encoder)(video, chosen.encoders, preset) for video in videos
+        video: packaging.with_gop((shot_encoder if video.per_shot else video_encoder)(video, chosen.encoders, preset))
+        for video in videos
     }
     sounds = {audio: audio_encoder(audio, chosen.encoders) for audio in audios}
     check_gops(encoders.values())
+    sizes_change = any(len({(s.width_px, s.height_px) for s in video.shots}) > 1 for video in videos)
+    packaging.check(encoders.values(), per_shot=any(v.per_shot for v in videos), sizes_change=sizes_change)
     video_orders = tuple(
         VideoOrder(
             name=names[video],
@@ -293,6 +299,9 @@ def make_order(
         peak_kbps=chosen.peak_kbps,
         phones=chosen.phones,
         subtitles=tuple(subtitles),
+        segment_s=packaging.segment_s,
+        single_file=packaging.single_file,
+        audio_only=packaging.audio_only,
     )
 
 

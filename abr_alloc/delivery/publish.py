@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from abr_alloc.delivery.folder import DeliveryFolder
+from abr_alloc.delivery.packaging import audio_alone, put_in_one_file
 from abr_alloc.delivery.subtitles import damaged_subtitles, publish_subtitles, read_subtitles
 from abr_alloc.disk import disk_errors
 from abr_alloc.errors import UnsupportedMediaError
@@ -19,6 +20,7 @@ from abr_alloc.exporting.presentation import (
     I_FRAME_PLAYLIST_NAME,
     MANIFEST_NAME,
     PLAYLIST_NAME,
+    SEGMENT_S,
     AudioStream,
     IFrame,
     Segment,
@@ -34,7 +36,8 @@ from abr_alloc.media.bitstream import Fragment
 from abr_alloc.media.captions import has_captions
 from abr_alloc.media.cmaf import read_segments, segment_inits
 from abr_alloc.media.codecs_parameters import most_demanding
-from abr_alloc.media.segments import INIT_NAME, init_paths, segment_paths
+from abr_alloc.media.segments import init_paths
+from abr_alloc.media.track_file import stored_stream
 from abr_alloc.writing import replace_file
 
 __all__ = ["damaged_streams", "publish", "read_surround", "read_variants", "timeline_of"]
@@ -153,9 +156,10 @@ def _fragments(folder: Path, kind: str, delivery: Delivery) -> list[Fragment]:
         UnsupportedMediaError: one is missing, is another stream's, or cannot be read.
     """
     fragments = read_segments(folder)
-    for path, before, fragment in zip(segment_paths(folder)[1:], fragments, fragments[1:], strict=False):
+    for part, before, fragment in zip(stored_stream(folder).segments[1:], fragments, fragments[1:], strict=False):
         if fragment.start != before.end:
-            raise UnsupportedMediaError(f"{path} does not follow the segment before it; {_AGAIN}", path=str(folder))
+            what = f"{part.path} does not follow the segment before it"
+            raise UnsupportedMediaError(f"{what}; {_AGAIN}", path=str(folder))
     duration_s = float(delivery.num_frames / Fraction(delivery.fps))
     end_s = fragments[-1].end / fragments[-1].timescale
     num_sizes, num_inits = len({(f.width_px, f.height_px) for f in fragments}), len(init_paths(folder))
@@ -168,20 +172,22 @@ def _fragments(folder: Path, kind: str, delivery: Delivery) -> list[Fragment]:
     return fragments
 
 
-def timeline_of(folder: Path, fragments: Sequence[Fragment]) -> Timeline:
+def timeline_of(folder: Path, fragments: Sequence[Fragment], segment_s: float = SEGMENT_S) -> Timeline:
     """A stream's segments from time 0: what a decoder needs before it is not shown."""
     ends = [fragment.end for fragment in fragments]
     starts = [0, *ends[:-1]]
-    sizes = [path.stat().st_size for path in segment_paths(folder)]
+    stored = stored_stream(folder)
     return Timeline(
         timescale=fragments[0].timescale,
         segments=tuple(
-            Segment(duration=end - start, size_bytes=size, init=init)
-            for start, end, size, init in zip(starts, ends, sizes, segment_inits(folder), strict=True)
+            Segment(duration=end - start, size_bytes=part.size_bytes, init=init)
+            for start, end, part, init in zip(starts, ends, stored.segments, segment_inits(folder), strict=True)
         ),
-        init_bytes=(folder / INIT_NAME).stat().st_size,
+        init_bytes=stored.init.size_bytes,
         lead_in=max(0, -fragments[0].start),
         i_frames=_i_frames(fragments),
+        segment_s=segment_s,
+        index_bytes=stored.index_bytes,
     )
 
 
@@ -199,7 +205,7 @@ def _i_frames(fragments: Sequence[Fragment]) -> tuple[IFrame, ...]:
 
 def _video(order: VideoOrder, folder: Path, delivery: Delivery) -> VideoStream:
     fragments = _fragments(folder, "video", delivery)
-    timeline = timeline_of(folder, fragments)
+    timeline = timeline_of(folder, fragments, delivery.segment_s)
     largest = max(fragments, key=lambda fragment: (fragment.width_px * fragment.height_px, fragment.width_px))
     return VideoStream(
         name=order.name,
@@ -210,14 +216,14 @@ def _video(order: VideoOrder, folder: Path, delivery: Delivery) -> VideoStream:
         peak_bits_per_s=timeline.peak_bits_per_s,
         average_bits_per_s=timeline.average_bits_per_s,
         dynamic_range=order.dynamic_range,
-        has_captions=has_captions(segment_paths(folder)[0]),
+        has_captions=has_captions(stored_stream(folder).segments[0].read()),
         timeline=timeline,
     )
 
 
 def _audio(order: AudioOrder, folder: Path, delivery: Delivery) -> AudioStream:
     fragments = _fragments(folder, "audio", delivery)
-    timeline = timeline_of(folder, fragments)
+    timeline = timeline_of(folder, fragments, delivery.segment_s)
     return AudioStream(
         name=order.name,
         codecs=fragments[0].codecs,
@@ -240,10 +246,14 @@ def publish(delivery: Delivery, folder: DeliveryFolder) -> list[Variant]:
         OutputError: the folder cannot be written.
     """
     read = _read_streams(delivery, folder.root, {})
+    if delivery.single_file:
+        put_in_one_file(_presented(delivery, *read), folder.root)
+        read = _read_streams(delivery, folder.root, {})
     variants = _presented(delivery, *read)
     subtitles = read_subtitles(delivery, folder.root)
     streams: list[VideoStream | AudioStream] = [*distinct_video(variants), *distinct_audio(variants)]
     duration_s = float(delivery.num_frames / Fraction(delivery.fps))
+    alone = audio_alone(variants) if delivery.audio_only else None
     with disk_errors(folder.root):
         for stream in streams:
             assert stream.timeline is not None  # read above
@@ -255,5 +265,5 @@ def publish(delivery: Delivery, folder: DeliveryFolder) -> list[Variant]:
             publish_subtitles(subtitles, variants[0].video, folder.root)
         replace_file(folder.root / MANIFEST_NAME, dash_manifest(variants, duration_s, subtitles=subtitles).encode())
         write_delivery(delivery, folder.record)
-        replace_file(folder.master, master_playlist(variants, subtitles=subtitles).encode())
+        replace_file(folder.master, master_playlist(variants, subtitles=subtitles, alone=alone).encode())
     return _pairs(delivery, *read)

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any, TypeVar
 from xml.etree import ElementTree
 
+from abr_alloc.exporting.byte_ranges import ON_DEMAND, in_one_file, index_range, init_range
 from abr_alloc.exporting.presentation import (
     SEGMENT_S,
     AudioStream,
@@ -26,7 +27,7 @@ from abr_alloc.exporting.presentation import (
 )
 from abr_alloc.exporting.text_stream import TextStream
 from abr_alloc.languages import three_letters
-from abr_alloc.media.segments import INIT_NAME, TEXT_NAME
+from abr_alloc.media.segments import INIT_NAME, TEXT_NAME, TRACK_NAME
 
 __all__ = ["PAIRS_COMMENT", "dash_manifest"]
 
@@ -77,9 +78,9 @@ def dash_manifest(
         {
             "xmlns": "urn:mpeg:dash:schema:mpd:2011",
             "type": "static",
-            "profiles": "urn:mpeg:dash:profile:isoff-live:2011",
+            "profiles": ON_DEMAND if in_one_file(distinct_video(variants)) else "urn:mpeg:dash:profile:isoff-live:2011",
             "mediaPresentationDuration": f"PT{duration_s:.3f}S",
-            "minBufferTime": f"PT{SEGMENT_S:g}S",
+            "minBufferTime": f"PT{_wanted_s(variants):g}S",
         },
     )
     head = "\n".join(filter(None, [comment, PAIRS_COMMENT, pairs]))
@@ -99,6 +100,11 @@ def dash_manifest(
         _sidecar(period, next(numbers), text)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _wanted_s(variants: Sequence[Variant]) -> float:
+    """What segments were to last, seconds."""
+    return max((v.video.timeline.segment_s for v in variants if v.video.timeline), default=SEGMENT_S)
 
 
 def _alike(streams: Sequence[_Stream], key: Callable[[_Stream], Any]) -> list[list[_Stream]]:
@@ -173,18 +179,23 @@ def _adaptation_set(
         "segmentAlignment": "true",
         "startWithSAP": "1",
     }
-    first = streams[0]
+    first, alone = streams[0], in_one_file(streams)
+    if alone:
+        attributes = {k: v for k, v in attributes.items() if k not in ("segmentAlignment", "startWithSAP")}
+        attributes |= {"subsegmentAlignment": "true", "subsegmentStartsWithSAP": "1"}
     if isinstance(first, AudioStream):
         attributes["lang"] = first.language
     adaptation_set = ElementTree.SubElement(period, "AdaptationSet", attributes)
     for name, told, text in notes:
         ElementTree.SubElement(adaptation_set, name, told).text = text or None
     cuts = {stream.timeline and (stream.timeline.timescale, *_durations(stream.timeline)) for stream in streams}
-    if len(cuts) == 1:  # what all have in common stands once
+    if len(cuts) == 1 and not alone:  # what all have in common stands once
         _template(adaptation_set, first.name.rpartition("/")[0], first.timeline, segment_s)
     for stream in streams:
         representation = _representation(adaptation_set, stream)
-        if len(cuts) > 1:
+        if alone:
+            _segment_base(representation, stream)
+        elif len(cuts) > 1:
             _template(representation, stream.name.rpartition("/")[0], stream.timeline, segment_s)
 
 
@@ -226,6 +237,16 @@ def _template(parent: ElementTree.Element, folder: str, timeline: Timeline | Non
     timescale = 1000 if (1000 * segment_s).denominator == 1 else segment_s.denominator
     attributes = {"timescale": str(timescale), "duration": str((timescale * segment_s).numerator), **attributes}
     ElementTree.SubElement(parent, "SegmentTemplate", attributes)
+
+
+def _segment_base(parent: ElementTree.Element, stream: VideoStream | AudioStream) -> None:
+    """Where the file of a representation lies, and in it the index that tells its segments."""
+    timeline = stream.timeline
+    assert timeline is not None  # read from its file
+    ElementTree.SubElement(parent, "BaseURL").text = f"{stream.name}/{TRACK_NAME}"
+    attributes = {"timescale": str(timeline.timescale), "indexRange": index_range(timeline), "indexRangeExact": "true"}
+    base = ElementTree.SubElement(parent, "SegmentBase", attributes)
+    ElementTree.SubElement(base, "Initialization", {"range": init_range(timeline)})
 
 
 def _durations(timeline: Timeline) -> list[int]:

@@ -10,6 +10,7 @@ import math
 import unicodedata
 from collections.abc import Sequence
 
+from abr_alloc.exporting.byte_ranges import i_frame_address, init_map, segment_address
 from abr_alloc.exporting.presentation import (
     I_FRAME_PLAYLIST_NAME,
     PLAYLIST_NAME,
@@ -21,7 +22,6 @@ from abr_alloc.exporting.presentation import (
     sort_variants,
 )
 from abr_alloc.exporting.text_stream import VERSION, TextStream
-from abr_alloc.media.segments import SEGMENT_PATTERN
 
 __all__ = ["i_frame_playlist", "master_playlist", "media_playlist"]
 
@@ -30,15 +30,24 @@ _TEXT_GROUP, _CAPTION_GROUP = "subtitles", "captions"
 _FIRST_CHANNEL = "CC1"
 _DESCRIBES_VIDEO = "public.accessibility.describes-video"
 _FOR_WHO_DOES_NOT_HEAR = "public.accessibility.describes-music-and-sound,public.accessibility.transcribes-spoken-dialog"
+_LEAST_SCORE = 1.0
+"""Of a variant without pictures: the foot of the scale of AVQ, so that a player takes any other that it can."""
 
 
-def master_playlist(variants: Sequence[Variant], *, subtitles: Sequence[TextStream] = (), comment: str = "") -> str:
+def master_playlist(
+    variants: Sequence[Variant],
+    *,
+    subtitles: Sequence[TextStream] = (),
+    comment: str = "",
+    alone: Variant | None = None,
+) -> str:
     """A master (multivariant) playlist of the ladder's pairs, by rising rate.
 
     Args:
         variants: the pairs; `BANDWIDTH` and `AVERAGE-BANDWIDTH` are rounded up, so that they bound what they tell.
         subtitles: what may be shown with all of them.
         comment: text for lines that begin with #.
+        alone: one of them whose audio is a variant by itself, too: for who cannot take, or does not want, video.
     """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", *(f"# {line}" for line in comment.splitlines())]
     lines += ["#EXT-X-INDEPENDENT-SEGMENTS", ""]
@@ -64,9 +73,25 @@ def master_playlist(variants: Sequence[Variant], *, subtitles: Sequence[TextStre
         elif not captioned:
             attributes.append("CLOSED-CAPTIONS=NONE")
         lines += ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{video.name}/{PLAYLIST_NAME}"]
+    # Not before the others, though it is the cheapest: some players begin with the variant that comes first.
+    lines += _audio_variant(alone, bool(subtitles), bool(captioned)) if alone is not None else []
     trick_play = [_i_frame_stream(video) for video in distinct_video(variants) if video.timeline]
     lines += ["", *filter(None, trick_play)] if any(trick_play) else []
     return "\n".join(lines) + "\n"
+
+
+def _audio_variant(alone: Variant, has_text: bool, has_captions: bool) -> list[str]:
+    """A variant whose own playlist is that of its audio, of which one language plays."""
+    attributes = [
+        f"BANDWIDTH={math.ceil(max(one.peak_bits_per_s for one in alone.group))}",
+        f"AVERAGE-BANDWIDTH={math.ceil(max(one.average_bits_per_s for one in alone.group))}",
+        f"SCORE={_LEAST_SCORE:.3f}",
+        f'CODECS="{",".join(dict.fromkeys(one.codecs for one in alone.group))}"',
+        f'AUDIO="{alone.group_id}"',
+        *([f'SUBTITLES="{_TEXT_GROUP}"'] if has_text else []),
+        *([] if has_captions else ["CLOSED-CAPTIONS=NONE"]),
+    ]
+    return ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{alone.audio.name}/{PLAYLIST_NAME}"]
 
 
 def _i_frame_stream(video: VideoStream) -> str:
@@ -158,7 +183,7 @@ def media_playlist(timeline: Timeline) -> str:
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
     for number, seconds in enumerate(timeline.media_durations_s, start=1):
-        lines += [*_seam(timeline, number - 1, number), f"#EXTINF:{seconds:.6f},", SEGMENT_PATTERN.format(number)]
+        lines += [*_seam(timeline, number - 1, number), f"#EXTINF:{seconds:.6f},", *segment_address(timeline, number)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
@@ -175,8 +200,7 @@ def i_frame_playlist(timeline: Timeline) -> str:
     for frame, seconds in zip(timeline.i_frames, timeline.i_frame_durations_s, strict=True):
         lines += _seam(timeline, before, frame.segment)
         before = frame.segment
-        lines += [f"#EXTINF:{seconds:.6f},", f"#EXT-X-BYTERANGE:{frame.size_bytes}@{frame.offset_bytes}"]
-        lines.append(SEGMENT_PATTERN.format(frame.segment))
+        lines += [f"#EXTINF:{seconds:.6f},", *i_frame_address(timeline, frame)]
     return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
@@ -188,4 +212,4 @@ def _seam(timeline: Timeline, before: int, number: int) -> list[str]:
     """
     first, last = timeline.segments[max(0, before - 1)], timeline.segments[number - 1]
     tags = ["#EXT-X-DISCONTINUITY"] if last.discontinuity and before < number else []
-    return [*tags, f'#EXT-X-MAP:URI="{last.init}"'] if not before or last.init != first.init else tags
+    return [*tags, init_map(timeline, last.init)] if not before or last.init != first.init else tags

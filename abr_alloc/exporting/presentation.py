@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from abr_alloc.defaults import SEGMENT_S
 from abr_alloc.media.segments import INIT_NAME
 
 __all__ = [
@@ -32,9 +33,6 @@ __all__ = [
     "sort_variants",
     "with_discontinuities",
 ]
-
-SEGMENT_S = 6.0
-"""Length of a segment, seconds (Apple's HLS Authoring Specification, 7.5); more where frames do not divide it."""
 
 MASTER_NAME, MANIFEST_NAME = "master.m3u8", "manifest.mpd"
 """What players are given."""
@@ -88,6 +86,11 @@ class Timeline:
     """What the first segment holds before time 0, ticks: an audio coder's lead-in, which an edit list hides."""
     i_frames: tuple[IFrame, ...] = ()
     """Key frames that can be read alone; empty for audio."""
+    segment_s: float = SEGMENT_S
+    """What its segments were to last, seconds."""
+    index_bytes: int = 0
+    """Size of the index after the initialisation segment where all lies in one file, bytes; 0 where every segment is a
+    file."""
 
     @property
     def starts_s(self) -> list[Fraction]:
@@ -120,10 +123,11 @@ class Timeline:
     def target_duration_s(self) -> int:
         """EXT-X-TARGETDURATION: no segment, rounded to whole seconds, is longer (RFC 8216, 4.3.3.1).
 
-        At least SEGMENT_S, also of a title that is shorter: by its own segments alone, a video of 2.49 s and an audio
-        stream of 2.51 s would have different ones, which 8.2 of Apple's specification and RFC 8216, 6.2.4, forbid.
+        At least what segments were to last, also of a title that is shorter: by its own segments alone, a video of
+        2.49 s and an audio stream of 2.51 s would have different ones, which 8.2 of Apple's specification and RFC 8216,
+        6.2.4, forbid.
         """
-        return max(int(SEGMENT_S), *(int(seconds + 0.5) for seconds in self.media_durations_s))
+        return max(int(self.segment_s + 0.5), *(int(seconds + 0.5) for seconds in self.media_durations_s))
 
     @property
     def peak_bits_per_s(self) -> float:

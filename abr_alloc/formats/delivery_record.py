@@ -15,7 +15,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from abr_alloc.allocation.ranges import Count, Kbps, Share
+from abr_alloc.allocation.ranges import Count, Kbps, SegmentSeconds, Share
+from abr_alloc.defaults import SEGMENT_S
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.encoder_settings import audio_encoder_of, video_encoder_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
@@ -55,16 +56,8 @@ _NAME = re.compile(r"(?:video|audio|subtitles)/[a-z0-9][a-z0-9.-]{0,99}")
 
 # Fields by which two orders differ; videos are looked at one by one.
 _WORDS = {
-    "source_hash": "source",
-    "num_frames": "source",
-    "fps": "source",
-    "title": "ladder",
-    "audios": "ladder",
-    "rungs": "ladder",
-    "scenes_s": "ladder",
-    "weights_s": "ladder",
-    "model": "ladder",
-    "weights_sha256": "ladder",
+    **dict.fromkeys(("source_hash", "num_frames", "fps"), "source"),
+    **dict.fromkeys(("title", "audios", "rungs", "scenes_s", "weights_s", "model", "weights_sha256"), "ladder"),
     "ffmpeg_version": "ffmpeg",
     "language": "language",
     "label": "audio name",
@@ -72,7 +65,15 @@ _WORDS = {
     "encoders": "encoder",
     "peak_kbps": "peak",
     "phones": "screen",
+    "segment_s": "segment duration",
+    "single_file": "layout of files",
+    "audio_only": "variant of audio alone",
     "subtitles": "subtitles",
+}
+# What a folder says only where it is not the usual, so that folders of any source are read by earlier versions too.
+_USUAL: dict[str, Any] = {
+    **{"audio_track": None, "encoders": {}, "peak_kbps": None, "phones": 0.0, "subtitles": ()},
+    **{"segment_s": SEGMENT_S, "single_file": False, "audio_only": False},
 }
 
 
@@ -122,6 +123,12 @@ class Delivery:
     """Largest rate of a video over a window of a segment's length that the ladder promises, kbps; None for any."""
     subtitles: tuple[SubtitleOrder, ...] = ()
     """Each language's once, in the order of the source."""
+    segment_s: SegmentSeconds = SEGMENT_S
+    """What segments were to last, seconds."""
+    single_file: bool = False
+    """Whether every stream is one file, whose segments playlists name by their bytes."""
+    audio_only: bool = False
+    """Whether the master playlist has a variant without video."""
 
     @property
     def per_shot(self) -> bool:
@@ -203,9 +210,7 @@ class Delivery:
 def delivery_text(delivery: Delivery) -> str:
     """The record as JSON."""
     document = {"schema_version": SCHEMA_VERSION, "command": "encode", **dataclasses.asdict(delivery)}
-    if delivery.audio_track is None:  # so that folders of any source are read by earlier versions too
-        del document["audio_track"]
-    for name in [name for name in ("encoders", "peak_kbps", "phones", "subtitles") if not document[name]]:  # likewise
+    for name in [name for name, usual in _USUAL.items() if document[name] == usual]:
         del document[name]
     for video in document["videos"]:
         for name in [name for name in ("encoder", "probes", "shots") if not video[name]]:

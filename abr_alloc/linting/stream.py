@@ -130,11 +130,13 @@ class Variant:
 
     def largest_sum_bits_per_s(self, which: int) -> float | None:
         """The largest sum of peaks (which = 0) or means (1) of what plays together: the video with each rendition of
-        its group; None where one of them is not known."""
+        its group, or without video one of them; None where one of them is not known."""
         rates = [track.rates_bits_per_s if track else None for track in (self.video, *self.audio)]
         known = [rate[which] for rate in rates if rate]
         if len(known) < len(rates):
             return None
+        if self.video in self.audio or (self.video is not None and self.video.kind == "audio"):
+            return max(known)
         return known[0] + max(known[1:], default=0.0)
 
 

@@ -8,7 +8,6 @@ in them needs to be escaped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from abr_alloc.encoders import VideoEncoder
 from abr_alloc.media.encoder_options import read_encoder_options
@@ -23,9 +22,9 @@ _CAPTION_DATA = b"\xb5\x00\x31GA94\x03"
 """The United States, ATSC, its identifier, and the type of user data that captions are."""
 
 
-def has_captions(segment: Path) -> bool:
+def has_captions(segment: bytes) -> bool:
     """Whether a video segment carries captions; empty ones count, as a decoder sees them all the same."""
-    return _CAPTION_DATA in segment.read_bytes()
+    return _CAPTION_DATA in segment
 
 
 def shows_captions(lines: Sequence[str]) -> bool:

@@ -22,7 +22,8 @@ from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.sample_entries import told_size
-from abr_alloc.media.segments import INIT_NAME, init_paths, segment_paths
+from abr_alloc.media.segments import INIT_NAME, TRACK_NAME, init_paths, is_track_file, segment_paths
+from abr_alloc.media.track_file import stored_stream
 
 __all__ = [
     "encode_rendition",
@@ -137,11 +138,11 @@ def read_segments(folder: Path) -> list[Fragment]:
     Raises:
         UnsupportedMediaError: one is missing or cannot be read.
     """
-    names = segment_inits(folder)
-    inits = {name: (folder / name).read_bytes() for name in dict.fromkeys(names)}
+    stored, names = stored_stream(folder), segment_inits(folder)
+    inits = {name: (folder / name).read_bytes() for name in dict.fromkeys(names)} if not stored.index_bytes else {}
     return [
-        read_fragment(path.read_bytes(), inits[name], name=str(path))
-        for path, name in zip(segment_paths(folder), names, strict=True)
+        read_fragment(part.read(), inits.get(name) or stored.init.read(), name=str(part.path))
+        for part, name in zip(stored.segments, names, strict=True)
     ]
 
 
@@ -152,6 +153,8 @@ def segment_inits(folder: Path) -> list[str]:
     Raises:
         UnsupportedMediaError: a segment is missing, or has pictures of a size that no initialisation segment has.
     """
+    if is_track_file(folder):
+        return [TRACK_NAME] * len(stored_stream(folder).segments)
     segments, inits = segment_paths(folder), init_paths(folder)
     if len(inits) == 1:
         return [inits[0].name] * len(segments)

@@ -15,8 +15,10 @@ __all__ = [
     "SEGMENT_PATTERN",
     "TEXT_NAME",
     "TEXT_PATTERN",
+    "TRACK_NAME",
     "init_name",
     "init_paths",
+    "is_track_file",
     "join_segments",
     "segment_paths",
 ]
@@ -26,6 +28,9 @@ INIT_NAME = "init.mp4"
 
 SEGMENT_PATTERN = "{:05d}.m4s"
 """The media segments, by number."""
+
+TRACK_NAME = "media.mp4"
+"""All of a stream that is one file instead (`track_file.py`)."""
 
 TEXT_PATTERN = "{:05d}.vtt"
 """The segments of subtitles, by number."""
@@ -47,6 +52,11 @@ def init_paths(folder: Path) -> list[Path]:
         paths.append(folder / init_name(number))
         number += 1
     return paths
+
+
+def is_track_file(folder: Path) -> bool:
+    """Whether a stream's folder holds it as one file."""
+    return (folder / TRACK_NAME).is_file()
 
 
 def segment_paths(folder: Path) -> list[Path]:
@@ -73,6 +83,7 @@ def join_segments(folder: Path, path: Path) -> None:
         UnsupportedMediaError: a segment is missing.
     """
     with path.open("wb") as joined:
-        for part in (folder / INIT_NAME, *segment_paths(folder)):
+        parts = (folder / TRACK_NAME,) if is_track_file(folder) else (folder / INIT_NAME, *segment_paths(folder))
+        for part in parts:
             with part.open("rb") as file:
                 shutil.copyfileobj(file, joined)

@@ -15,11 +15,13 @@ from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.hold import hold_rates
 from abr_alloc.delivery.order import ChosenLadder, check_source, choose_ladder, make_order
 from abr_alloc.delivery.ordered_encoders import refuse_strange_commands, told_encoders
+from abr_alloc.delivery.packaging import Packaging, packaging_notes
 from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
 from abr_alloc.delivery.shot_orders import shot_spans_s
 from abr_alloc.delivery.source_scan import CachedScan, cached_scan
 from abr_alloc.delivery.subtitles import write_subtitles
+from abr_alloc.encoders import GOP_S, VideoEncoder
 from abr_alloc.exporting.presentation import Variant
 from abr_alloc.measure.cache import open_cache
 from abr_alloc.media.ffmpeg import find_ffmpeg, look_at_ffmpeg
@@ -53,6 +55,7 @@ def encode(
     audio_languages: Sequence[str] | None = None,
     subtitle_languages: Sequence[str] | None = None,
     subtitles: Sequence[tuple[str, str | os.PathLike[str]]] = (),
+    packaging: Packaging | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
     ffmpeg: str | None = None,
     stall_s: float = defaults.STALL_S,
@@ -82,6 +85,7 @@ def encode(
         audio_languages: RFC 5646 tags of the tracks that are delivered, the film's own first; None for all.
         subtitle_languages: of the source's subtitles that are delivered; None for all, an empty list for none.
         subtitles: languages and files of subtitles beside the source.
+        packaging: lengths of segments and groups of pictures, files, audio alone; the usual ones when None.
         max_megapixels: refuse a larger picture.
         ffmpeg: program; the one that is found when None.
         stall_s: end an ffmpeg that has neither read nor written for so long, seconds; 0 for never.
@@ -132,10 +136,13 @@ def encode(
         audio_track=number,
         further=tracks.further,
         subtitles=tracks.subtitles.orders,
+        packaging=packaging or Packaging(),
     )
     if not allow_commands:
         refuse_strange_commands(order, store)
-    for note in told_encoders(order, chosen.encoders, preset):
+    probed_gops_s = {encoder.gop_s for encoder in chosen.encoders.values() if isinstance(encoder, VideoEncoder)}
+    notes = told_encoders(order, chosen.encoders, preset)
+    for note in (*notes, *packaging_notes(packaging or Packaging(), order, probed_gops_s or {GOP_S})):
         feedback.note(note)
     setup = EncodeSetup(info=info, ffmpeg=program, cache=store, jobs=jobs, scheduler=scheduler)
     delivery, finished = folder.open(order)

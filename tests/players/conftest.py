@@ -6,10 +6,12 @@ import functools
 import http.server
 import itertools
 import json
+import re
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from operator import itemgetter
 from pathlib import Path
@@ -18,6 +20,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from abr_alloc.cli import main
+from abr_alloc.delivery.folder import DeliveryFolder
+from abr_alloc.delivery.publish import publish
+from abr_alloc.formats.delivery_record import RECORD_NAME, read_delivery
 from abr_alloc.media.cmaf import read_segments
 from abr_alloc.media.ffmpeg import find_ffmpeg
 from abr_alloc.media.probe import content_hash
@@ -122,6 +127,15 @@ def _encode(source: Path, ladder: Path, folder: Path, *words: str) -> None:
 @pytest.fixture(scope="session")
 def aac_delivered(film, tmp_path_factory) -> Delivered:
     return _deliver(film, "aac", tmp_path_factory.mktemp("delivered") / "aac")
+
+
+@pytest.fixture(scope="session")
+def single_delivered(aac_delivered, tmp_path_factory) -> Delivered:
+    """The same streams, each as one file, with a variant of audio alone."""
+    folder = shutil.copytree(aac_delivered.folder, tmp_path_factory.mktemp("single") / "out")
+    order = replace(read_delivery(folder / RECORD_NAME), single_file=True, audio_only=True)
+    publish(order, DeliveryFolder(folder))
+    return Delivered(folder, aac_delivered.pairs)
 
 
 @pytest.fixture(scope="session")
@@ -271,6 +285,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         self.folders: dict[str, Path] = {}
         self.asked: list[tuple[str, int]] = []
+        self.ranges: list[tuple[str, int, int]] = []
         super().__init__(("127.0.0.1", 0), Handler)
 
     def handle_error(self, request, client_address) -> None:
@@ -301,8 +316,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         prefix = path[: path.find("/", 1) + 1]
         file = self.server.folders.get(prefix, PLAYERS / "nothing") / path.removeprefix(prefix)
         body, status = (file.read_bytes(), 200) if file.is_file() else (b"", 404)
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        whole, first = len(body), int(asked[1]) if asked else 0
+        if asked and body:
+            body, status = body[first : int(asked[2]) + 1 if asked[2] else None], 206
+            self.server.ranges.append((path, first, len(body)))
         self.server.asked.append((path, status))
         self.send_response(status)
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {first}-{first + len(body) - 1}/{whole}")
         self.send_header("Content-Type", MIME_TYPES.get(file.suffix, "application/octet-stream"))
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
@@ -390,7 +412,12 @@ class Visit:
         return self.server.asked_below(self.prefix)
 
     def failures(self) -> list[tuple[str, int]]:
-        return [(path, status) for path, status in self.asked() if status != 200]
+        return [(path, status) for path, status in self.asked() if status not in (200, 206)]
+
+    def ranges(self) -> set[tuple[str, int, int]]:
+        """Path, first byte and bytes of every answer that was a part of a file."""
+        below = [one for one in self.server.ranges if one[0].startswith(self.prefix)]
+        return {(path.removeprefix(self.prefix), first, size) for path, first, size in below}
 
     def buffered(self) -> list[dict]:
         """What the browser has of video and audio: ranges, timestamp offset, the end after every append, seconds."""

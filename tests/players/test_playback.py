@@ -12,6 +12,8 @@ import shutil
 
 import pytest
 
+from abr_alloc.media.track_file import stored_stream
+
 HLS, DASH = "master.m3u8", "manifest.mpd"
 PLAYED = [("hls.js", HLS), ("shaka", HLS), ("dash.js", DASH), ("shaka", DASH)]
 
@@ -109,6 +111,29 @@ def test_a_long_lead_in_moves_no_segment(visit, av1_delivered, player, playlist)
         assert buffered["offset"] == 0, name
         # What a coder pads the end with may play or not.
         assert buffered["ends"][-3:-1] == pytest.approx(av1_delivered.ends_s(name)[:-1], abs=0.001), name
+
+
+@pytest.mark.parametrize(("player", "playlist"), PLAYED)
+def test_streams_of_one_file_play_by_their_bytes(visit, single_delivered, player, playlist):
+    """And a variant of audio alone changes nothing for who plays video."""
+    pair = single_delivered.pairs[0]
+    page = visit(single_delivered.folder)
+    page.open(player, playlist, pair)
+    assert set(single_delivered.pairs) <= set(page.offered())
+    page.play(rate=4)
+    page.wait("s.time_s > 0.5 && s.height_px === args[0]", single_delivered.height_px(pair))
+    page.seek(single_delivered.duration_s - 1.5)
+    page.wait("s.played_out")
+    for name, buffered in zip(pair, page.buffered(), strict=True):
+        assert buffered["offset"] == 0, name
+        known_s = single_delivered.ends_s(name)
+        assert all(min(abs(end_s - one) for one in known_s) < 0.001 for end_s in buffered["ends"] if end_s), name
+        parts = stored_stream(single_delivered.folder / name).segments
+        known = {(part.offset_bytes, part.size_bytes) for part in parts}
+        media = {(first, size) for path, first, size in page.ranges() if path == f"{name}/media.mp4"}
+        assert len(media & known) >= 2, name
+    assert page.failures() == []
+    assert not [path for path, status in page.asked() if path.endswith(".mp4") and status == 200]
 
 
 def damaged(delivered, tmp_path):
