@@ -18,7 +18,7 @@ __all__ = ["OPTIONS", "infeasible_object", "with_options"]
 _SAME = (
     "drop",
     *("audio", "audio_columns", "audio_only", "audio_track", "cache", "compare", "exclude_audio_below", "ffmpeg"),
-    *("fps", "jobs", "language", "max_audio", "max_kbps", "max_ratio", "min_kbps", "min_ratio", "model"),
+    *("fps", "jobs", "ladder", "language", "max_audio", "max_kbps", "max_ratio", "min_kbps", "min_ratio", "model"),
     *("mos_range", "network", "pool", "preset"),
     *(
         "per",
@@ -63,6 +63,7 @@ OPTIONS = {
     "sides_px": "--rates",
     "sources": "--source",
     "stall_s": "--stall-timeout",
+    "tone_map": "--tone-map",
     "titles": "--title",
     "video_codecs": "--video-codec",
     "video_encoders": "--encoder",

@@ -159,6 +159,7 @@ def _video(name: str, folder: Path, delivery: Delivery) -> VideoStream:
         fps=Fraction(delivery.fps),
         peak_bits_per_s=timeline.peak_bits_per_s,
         average_bits_per_s=timeline.average_bits_per_s,
+        dynamic_range=delivery.video(name).dynamic_range,
         timeline=timeline,
     )
 

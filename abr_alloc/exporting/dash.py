@@ -36,6 +36,9 @@ _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 _DOLBY_CHANNELS = "tag:dolby.com,2014:dash:audio_channel_configuration:2011"
 _DOLBY_LOUDSPEAKERS = {1: "4000", 2: "A000", 6: "F801"}
 _DOLBY = ("ac-3", "ec-3")
+# ISO/IEC 23001-8 by the numbers of Rec. ITU-T H.273: BT.2020, PQ or HLG, BT.2020 with non-constant luminance.
+_CICP = ("ColourPrimaries", "TransferCharacteristics", "MatrixCoefficients")
+_CICP_CODES = {"PQ": (9, 16, 9), "HLG": (9, 18, 9)}
 _MEDIA_PATTERN = "$Number%05d$.m4s"
 
 
@@ -82,7 +85,10 @@ def _by_codec(streams: Sequence[VideoStream | AudioStream]) -> list[tuple[str, l
     """Streams a player can switch between without a new decoder: grouped by sample entry and, for AAC, object type."""
 
     def family(stream: VideoStream | AudioStream) -> str:
-        return stream.codecs.partition(".")[0] if isinstance(stream, VideoStream) else stream.codecs
+        if not isinstance(stream, VideoStream):
+            return stream.codecs
+        # No player changes between PQ, HLG and SDR within a set.
+        return stream.codecs.partition(".")[0] + stream.dynamic_range.replace("SDR", "")
 
     return [(key, list(group)) for key, group in itertools.groupby(sorted(streams, key=family), key=family)]
 
@@ -105,6 +111,11 @@ def _adaptation_set(
     if isinstance(first, AudioStream):
         attributes["lang"] = first.language
     adaptation_set = ElementTree.SubElement(period, "AdaptationSet", attributes)
+    if isinstance(first, VideoStream) and first.dynamic_range != "SDR":
+        for scheme, code in zip(_CICP, _CICP_CODES[first.dynamic_range], strict=True):
+            # Essential: a player that does not know PQ or HLG must not show it as SDR (DASH-IF IOP, 10.3).
+            name = {"schemeIdUri": f"urn:mpeg:mpegB:cicp:{scheme}", "value": str(code)}
+            ElementTree.SubElement(adaptation_set, "EssentialProperty", name)
     cuts = {stream.timeline and (stream.timeline.timescale, *_durations(stream.timeline)) for stream in streams}
     if len(cuts) == 1:  # what all have in common stands once
         _template(adaptation_set, first.name.rpartition("/")[0], first.timeline, segment_s)

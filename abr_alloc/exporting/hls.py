@@ -48,16 +48,23 @@ def master_playlist(variants: Sequence[Variant], *, comment: str = "") -> str:
             f'CODECS="{video.codecs},{variant.audio.codecs}"',
             f"RESOLUTION={video.width_px}x{video.height_px}",
             f"FRAME-RATE={float(video.fps):.3f}",
+            *_video_range(video, variants),
             f'AUDIO="{variant.audio.group_id}"',
             "CLOSED-CAPTIONS=NONE",
         ]
         lines += ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{video.name}/{PLAYLIST_NAME}"]
-    trick_play = [_i_frame_stream(video) for video in distinct_video(variants) if video.timeline]
+    trick_play = [_i_frame_stream(video, variants) for video in distinct_video(variants) if video.timeline]
     lines += ["", *filter(None, trick_play)] if any(trick_play) else []
     return "\n".join(lines) + "\n"
 
 
-def _i_frame_stream(video: VideoStream) -> str:
+def _video_range(video: VideoStream, variants: Sequence[Variant]) -> list[str]:
+    """VIDEO-RANGE, which stands everywhere unless all is SDR (Apple's HLS Authoring Specification, 9.16)."""
+    is_sdr = all(variant.video.dynamic_range == "SDR" for variant in variants)
+    return [] if is_sdr else [f"VIDEO-RANGE={video.dynamic_range}"]
+
+
+def _i_frame_stream(video: VideoStream, variants: Sequence[Variant]) -> str:
     """A video's key frames, for scrubbing; empty where they cannot be read alone."""
     if video.timeline is None or not video.timeline.i_frames:
         return ""
@@ -67,6 +74,7 @@ def _i_frame_stream(video: VideoStream) -> str:
         f"AVERAGE-BANDWIDTH={math.ceil(average)}",
         f'CODECS="{video.codecs}"',
         f"RESOLUTION={video.width_px}x{video.height_px}",
+        *_video_range(video, variants),
         f'URI="{video.name}/{I_FRAME_PLAYLIST_NAME}"',
     ]
     return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}"

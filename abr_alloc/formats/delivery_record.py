@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from abr_alloc.allocation.ranges import Count, Kbps
+from abr_alloc.codecs import ToneMap
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.encoder_settings import audio_encoder_of, video_encoder_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
@@ -62,6 +63,7 @@ _WORDS = {
     "audio_track": "audio track",
     "encoders": "encoder",
     "peak_kbps": "peak",
+    "tone_map": "tone map",
 }
 
 
@@ -108,6 +110,9 @@ class Delivery:
     peak_kbps: Kbps | None = None
     """Largest rate of a video over a window of a segment's length that the ladder promises, kbps; None for any."""
 
+    tone_map: ToneMap = ""
+    """How the source, which is HDR, is made SDR in those of its videos that are; empty where none is."""
+
     @property
     def per_shot(self) -> bool:
         """Whether its scenes are encoded each with its own parameters."""
@@ -147,6 +152,10 @@ class Delivery:
         """One of its videos."""
         return next(video for video in self.videos if video.name == name)
 
+    def tone_map_of(self, order: VideoOrder) -> str:
+        """How the source is made SDR for one of its videos; empty where that is as the source is."""
+        return self.tone_map if order.dynamic_range == "SDR" else ""
+
     def with_video(self, order: VideoOrder) -> Delivery:
         """The same with another order for one of its videos."""
         videos = tuple(order if video.name == order.name else video for video in self.videos)
@@ -181,7 +190,7 @@ def delivery_text(delivery: Delivery) -> str:
     document = {"schema_version": SCHEMA_VERSION, "command": "encode", **dataclasses.asdict(delivery)}
     if delivery.audio_track is None:  # so that folders of any source are read by earlier versions too
         del document["audio_track"]
-    for name in [name for name in ("encoders", "peak_kbps") if not document[name]]:  # likewise
+    for name in [name for name in ("encoders", "peak_kbps", "tone_map") if not document[name]]:  # likewise
         del document[name]
     for video in document["videos"]:
         for name in [name for name in ("encoder", "probes", "shots") if not video[name]]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.measure.video import FRAME_METRICS
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
@@ -18,7 +19,7 @@ from abr_alloc.media.scenes import MIN_SCENE_S
 from abr_alloc.media.sound import SoundFacts
 from abr_alloc.targets import Target
 
-__all__ = ["check_plausible", "check_sound", "check_source"]
+__all__ = ["check_plausible", "check_ranges", "check_sound", "check_source"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,31 @@ def check_source(info: MediaInfo, *, audio_only: bool) -> None:
         logger.warning("%s: %s", path, note)
     if info.channels > 2:
         logger.warning("%s: %d audio channels are mixed down to stereo", path, info.channels)
+
+
+def check_ranges(info: MediaInfo, targets: Sequence[VideoTarget]) -> None:
+    """Refuse renditions that cannot be of the dynamic range of what they are made of.
+
+    Raises:
+        UnsupportedMediaError: the source is HDR, is not mapped to SDR, and a rendition would have 8 bits.
+    """
+    if info.dynamic_range == "SDR":
+        return
+    for target in targets:
+        encoder = target.encoder
+        samples = encoder.pixel_format if encoder is not None and encoder.pixel_format else info.pixel_format
+        if VIDEO_CODECS[target.codec].eight_bit_only or "10" not in samples:
+            name = target.codec if encoder is None else encoder.name
+            raise UnsupportedMediaError(
+                f"{info.path} is HDR ({info.dynamic_range}), and {name} is encoded in 8 bits, which hold SDR alone; "
+                "choose hevc or av1 with `video_codecs`, or make it SDR with `tone_map`",
+                path=str(info.path),
+            )
+    logger.warning(
+        "%s: HDR (%s) is measured as it is coded; AVQ is predicted on a model of SDR ratings",
+        info.path,
+        info.dynamic_range,
+    )
 
 
 def check_sound(info: MediaInfo, sound: SoundFacts, duration_s: float) -> list[str]:

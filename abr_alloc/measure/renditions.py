@@ -155,6 +155,12 @@ class _Run:
                 "that one, or leave the table out",
                 path=str(self._source),
             )
+        if info.dynamic_range != "SDR":
+            raise UnsupportedMediaError(
+                f"{self._source} is HDR ({info.dynamic_range}), whose renditions are not measured yet; extract it, or "
+                "give a version in SDR",
+                path=str(self._source),
+            )
         wanted = options.digest_s is not None and info.duration_s > options.digest_above_s and not options.scenes
         shared: dict[str, Any] = {"ffmpeg": self._ffmpeg, "info": info, "source_hash": self._title.source_hash}
         scan = ScanTask(**shared, with_complexity=wanted)

@@ -22,7 +22,6 @@ from abr_alloc.partial import owner_name
 
 __all__ = [
     "SDR_WHITE_CD_M2",
-    "TONE_MAPS",
     "TONE_MAP_VERSION",
     "map_to_sdr",
     "pq_from_light",
@@ -30,10 +29,6 @@ __all__ = [
     "source_peak_cd_m2",
     "tone_map_filter",
 ]
-
-TONE_MAPS = ("bt2390", "hable", "clip")
-"""Curves, the usual one first: the EETF of Rep. ITU-R BT.2390-11, 5.4; Hable's film curve, as ffmpeg's `tonemap` has
-it; everything above SDR's white cut off."""
 
 TONE_MAP_VERSION = 1
 """Changes whenever the same HDR would become other SDR."""
@@ -144,7 +139,7 @@ _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []  # removed at the process'
 def _table(transfer: str, curve: str, peak_cd_m2: float) -> Path:
     if not _FOLDERS:
         _FOLDERS.append(tempfile.TemporaryDirectory(prefix=f"{owner_name()}.", dir=make_scratch_dir()))
-    steps = np.minimum(np.linspace(0.0, 1.0, _SIDE) / _WHITE, 1.0)
+    steps = np.linspace(0.0, 1.0, _SIDE) / _WHITE
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")  # red changes fastest
     sdr = _WHITE * map_to_sdr(np.stack([red, green, blue], axis=-1), transfer, curve, peak_cd_m2).reshape(-1, 3)
     path = Path(_FOLDERS[0].name) / f"{transfer}-{curve}-{peak_cd_m2:g}.cube"

@@ -10,6 +10,7 @@ from pathlib import Path
 from abr_alloc import defaults
 from abr_alloc.allocation.probing import Prober
 from abr_alloc.arguments import require_choice, require_number
+from abr_alloc.codecs import TONE_MAPS
 from abr_alloc.errors import ArgumentError, FailedTitlesError
 from abr_alloc.location import parse_location
 from abr_alloc.measure.cache import open_cache
@@ -43,6 +44,7 @@ def extract_options(
     audio_track: int | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
     keep_encodes: bool = False,
+    tone_map: str | None = None,
 ) -> ExtractOptions:
     """What to measure, with the defaults of docs/measure-less.md.
 
@@ -63,6 +65,7 @@ def extract_options(
         audio_track: of the source, from 1; None for its own choice.
         max_megapixels: refuse larger pictures.
         keep_encodes: keep the encodes in the cache.
+        tone_map: make HDR sources SDR in this way: bt2390, hable or clip; None to measure them as they are.
 
     Raises:
         ArgumentError: a value is out of its range.
@@ -70,6 +73,8 @@ def extract_options(
         GridError: the grid cannot be read, or has no targets for what is asked.
     """
     require_choice("probes", probes, ("all", "auto"))
+    if tone_map is not None:
+        require_choice("tone_map", tone_map, TONE_MAPS)
     for name, value in (("max_scene_s", max_scene_s), ("digest_s", digest_s), ("audio_track", audio_track)):
         if value is not None:
             require_number(name, value, 0.0, above=True)
@@ -95,6 +100,7 @@ def extract_options(
         prober=None if probes == "all" else Prober(as_model(model)),
         audio_track=audio_track,
         max_pixels=round(max_megapixels * 1e6),
+        tone_map=tone_map or "",
     )
 
 
@@ -167,6 +173,7 @@ def extract(
     model: Model | str | None = None,
     audio_track: int | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
+    tone_map: str | None = None,
     cache: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     scheduler: str | None = None,
@@ -195,6 +202,7 @@ def extract(
         model: with `auto`, the model whose plans count.
         audio_track: of the source, from 1; None for its own choice.
         max_megapixels: refuse larger pictures.
+        tone_map: make HDR sources SDR in this way: bt2390, hable or clip; None to measure them as they are.
         cache: where measurements are kept; the user's cache folder when None.
         jobs: processes; one per core when None.
         scheduler: address of a Dask scheduler whose workers measure instead.

@@ -89,6 +89,9 @@ class TableMetadata:
     """Settings of the encoders by the names that targets have for them (`encoder_settings`); a codec's usual one by the
     codec's name. Tables of before this was written say nothing."""
 
+    tone_maps: Mapping[str, str] = field(default_factory=dict)
+    """Of each title in HDR whose renditions are SDR: how it was mapped."""
+
     def joined(self, other: Self) -> Self:
         """What two tables say together; where their words differ, nothing.
 
@@ -116,6 +119,7 @@ class TableMetadata:
                 for title in {**self.renditions, **other.renditions}
             },
             encoders={**self.encoders, **other.encoders},
+            tone_maps={**self.tone_maps, **other.tone_maps},
         )
 
 
@@ -236,7 +240,7 @@ def _check_field(found: Mapping[str, Any], name: str) -> None:
                 _texts_to(labels, label)
     elif name == "encoders":
         encoders_of(value)
-    elif name in ("source_hashes", "credits"):
+    elif name in ("source_hashes", "credits", "tone_maps"):
         for title in _texts_to(found, name):
             text_of(value, title)
     elif name != "schema_version":
@@ -257,7 +261,10 @@ def file_schema(metadata: TableMetadata, names: Collection[str]) -> pa.Schema:
         FeatureTableError: the origin holds a number that is not finite.
     """
     try:
-        text = json_text(asdict(metadata), indent=None, sort_keys=True)
+        words = asdict(metadata)
+        if not metadata.tone_maps:  # as tables of before there were any
+            del words["tone_maps"]
+        text = json_text(words, indent=None, sort_keys=True)
     except ValueError as error:
         raise FeatureTableError(f"the table's metadata cannot be written: {error}") from error
     return pa.schema([(name, COLUMNS[name]) for name in columns_in(names)], metadata={METADATA_KEY: text.encode()})
