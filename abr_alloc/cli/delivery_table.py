@@ -10,6 +10,7 @@ from abr_alloc.cli.layout import new_table, render_table, short_title, wrap
 from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
 from abr_alloc.exporting.presentation import MANIFEST_NAME, MASTER_NAME, SEGMENT_S, Variant
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
+from abr_alloc.models.intervals import HDR_NOTE
 
 __all__ = ["delivered_text", "refined_text", "verified_text"]
 
@@ -75,6 +76,8 @@ def verified_text(delivery: Delivery, found: LadderDeviation, tolerance: Toleran
         else f"Within the tolerance ({limits})."
     )
     lines = [short_title(delivery.title), render_table(table), "", wrap(f"{largest}."), wrap(told)]
+    if found.largest_avq_deviation_mos is not None and any(v.dynamic_range != "SDR" for v in delivery.videos):
+        lines.append(wrap(HDR_NOTE))
     return "\n".join([*lines, *_scene_lines(found)]) + "\n"
 
 

@@ -101,7 +101,7 @@ def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None 
 
 
 def _known_tone_map(name: str, path: Path) -> ToneMap:
-    found = next((known for known in TONE_MAPS if known == name), "")
+    found: ToneMap = next((known for known in TONE_MAPS if known == name), "")
     if name != found:
         raise DeliveryError(f"{path} is damaged (its tone map is {shown(name)}); design it again")
     return found

@@ -44,7 +44,7 @@ def master_playlist(variants: Sequence[Variant], *, comment: str = "") -> str:
         attributes = [
             f"BANDWIDTH={math.ceil(variant.peak_bits_per_s)}",
             f"AVERAGE-BANDWIDTH={math.ceil(variant.average_bits_per_s)}",
-            f"SCORE={variant.avq_mos:.3f}",
+            *_score(variant, variants),
             f'CODECS="{video.codecs},{variant.audio.codecs}"',
             f"RESOLUTION={video.width_px}x{video.height_px}",
             f"FRAME-RATE={float(video.fps):.3f}",
@@ -56,6 +56,13 @@ def master_playlist(variants: Sequence[Variant], *, comment: str = "") -> str:
     trick_play = [_i_frame_stream(video, variants) for video in distinct_video(variants) if video.timeline]
     lines += ["", *filter(None, trick_play)] if any(trick_play) else []
     return "\n".join(lines) + "\n"
+
+
+def _score(variant: Variant, variants: Sequence[Variant]) -> list[str]:
+    """SCORE, on all variants or on none (9.19). AVQ of SDR is held against the tone-mapped source, that of HDR against
+    the source itself, so that no order follows from it where both stand side by side."""
+    ranges = {one.video.dynamic_range for one in variants}
+    return [f"SCORE={variant.avq_mos:.3f}"] if len(ranges) == 1 else []
 
 
 def _video_range(video: VideoStream, variants: Sequence[Variant]) -> list[str]:

@@ -141,6 +141,8 @@ class LadderPlan:
     """Container overhead, as a share of the streams' rate."""
     encoders: Mapping[str, VideoEncoder | AudioEncoder] = field(default_factory=dict)
     """Encoders that the renditions were probed with, by the names of their targets, as far as the file says."""
+    tone_map: str = ""
+    """How the title, which is HDR, was made SDR; empty where it was not."""
 
     def encoder_of(self, video: VideoRendition) -> VideoEncoder:
         """The encoder of a rendition: as the file says, else its codec's usual one.
@@ -231,6 +233,7 @@ def load_plan(
         duration_s=duration_s,
         overhead=float(overhead),
         encoders=about.get("encoders", {}),
+        tone_map=about.get("tone_maps", {}).get(ladder.title, ""),
     )
 
 

@@ -17,6 +17,7 @@ from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import MIN_SCENE_S
 from abr_alloc.media.sound import SoundFacts
+from abr_alloc.media.tone_mapping import source_peak_cd_m2
 from abr_alloc.targets import Target
 
 __all__ = ["check_plausible", "check_ranges", "check_sound", "check_source"]
@@ -64,6 +65,13 @@ def check_ranges(info: MediaInfo, targets: Sequence[VideoTarget]) -> None:
     Raises:
         UnsupportedMediaError: the source is HDR, is not mapped to SDR, and a rendition would have 8 bits.
     """
+    if info.tone_map:
+        assert info.colour is not None  # only HDR is mapped
+        peak_cd_m2 = source_peak_cd_m2(info.colour.transfer, info.hdr)
+        logger.warning(
+            "%s: HDR (%s) is made SDR by %s from a peak of %g cd/m2, and renditions are held against that",
+            *(info.path, info.colour.dynamic_range, info.tone_map, peak_cd_m2),
+        )
     if info.dynamic_range == "SDR":
         return
     for target in targets:

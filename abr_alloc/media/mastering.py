@@ -49,7 +49,7 @@ def read_hdr(lines: Sequence[str]) -> HdrMetadata | None:
     numbers = [float(value) for value in display.groups()[2:]] if display else []
     primaries = display is not None and display[1] == "1"
     luminance = display is not None and display[2] == "1" and numbers[9] > 0
-    found = HdrMetadata(
+    told = HdrMetadata(
         primaries_xy=(
             ((numbers[0], numbers[1]), (numbers[2], numbers[3]), (numbers[4], numbers[5])) if primaries else None
         ),
@@ -58,7 +58,7 @@ def read_hdr(lines: Sequence[str]) -> HdrMetadata | None:
         max_cll_cd_m2=levels[0],
         max_fall_cd_m2=levels[1],
     )
-    return None if found == HdrMetadata() else found
+    return None if told == HdrMetadata() else told
 
 
 def read_dolby(lines: Sequence[str]) -> tuple[int, int] | None:

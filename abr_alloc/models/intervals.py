@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["HDR_WIDER", "LEVEL", "Intervals", "interval_around"]
+__all__ = ["HDR_NOTE", "HDR_WIDER", "LEVEL", "Intervals", "interval_around"]
 
 LEVEL = 0.90
 """Share of ratings that an interval should hold."""
@@ -12,6 +12,12 @@ LEVEL = 0.90
 HDR_WIDER = 1.5
 """How much wider the interval of a pair in HDR is taken to be: a judgement, not a fit, as every rating that the models
 and their intervals were fitted on is of SDR (docs/hdr.md)."""
+
+HDR_NOTE = (
+    "HDR: AVQ is predicted on a model of SDR ratings, from features of the samples as they are coded (docs/hdr.md); "
+    f"its interval is {HDR_WIDER:g} times as wide."
+)
+"""What is said wherever AVQ of HDR is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
