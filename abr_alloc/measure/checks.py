@@ -20,7 +20,7 @@ from abr_alloc.media.sound import SoundFacts
 from abr_alloc.media.tone_mapping import source_peak_cd_m2
 from abr_alloc.targets import Target
 
-__all__ = ["check_plausible", "check_ranges", "check_sound", "check_source"]
+__all__ = ["check_plausible", "check_ranges", "check_sound", "check_source", "refuse_hdr"]
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +89,21 @@ def check_ranges(info: MediaInfo, targets: Sequence[VideoTarget]) -> None:
         info.path,
         info.dynamic_range,
     )
+
+
+def refuse_hdr(info: MediaInfo) -> None:
+    """Refuse a source whose renditions, which others made, would be held against HDR: their levels and matrices are
+    found out for SDR alone.
+
+    Raises:
+        UnsupportedMediaError: it is HDR.
+    """
+    if info.dynamic_range != "SDR":
+        raise UnsupportedMediaError(
+            f"{info.path} is HDR ({info.dynamic_range}), whose renditions are not measured yet; extract it, or give a "
+            "version in SDR",
+            path=str(info.path),
+        )
 
 
 def check_sound(info: MediaInfo, sound: SoundFacts, duration_s: float) -> list[str]:

@@ -93,10 +93,15 @@ def map_to_sdr(code: Light, transfer: str, curve: str, peak_cd_m2: float) -> Lig
         curve: one of `TONE_MAPS`.
         peak_cd_m2: light that the source reaches, cd/m2.
     """
+    return np.minimum(_unlimited(code, transfer, curve, peak_cd_m2), 1.0)
+
+
+def _unlimited(code: Light, transfer: str, curve: str, peak_cd_m2: float) -> Light:
+    """The same, above 1 where it is brighter than SDR's white."""
     light = source_light(code, transfer) @ _TO_709.T
     largest = np.maximum(light.max(axis=-1, keepdims=True), 1e-6)
     scaled = light * (_curve(largest, curve, peak_cd_m2) / largest)
-    return np.asarray(np.clip(scaled / SDR_WHITE_CD_M2, 0.0, 1.0) ** (1.0 / 2.4))
+    return np.asarray(np.maximum(scaled / SDR_WHITE_CD_M2, 0.0) ** (1.0 / 2.4))
 
 
 def _curve(light: Light, curve: str, peak_cd_m2: float) -> Light:
@@ -129,7 +134,8 @@ def tone_map_filter(transfer: str, curve: str, peak_cd_m2: float) -> str:
     Raises:
         OSError: the folder for temporary files cannot be written.
     """
-    return f"lut3d=file={_escaped(str(_table(transfer, curve, peak_cd_m2)))}:interp=tetrahedral"
+    table = _escaped(str(_table(transfer, curve, peak_cd_m2)))
+    return f"lut3d=file={table}:interp=tetrahedral,limiter=max={round(_WHITE * 65535)}"
 
 
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []  # removed at the process's end
@@ -141,7 +147,7 @@ def _table(transfer: str, curve: str, peak_cd_m2: float) -> Path:
         _FOLDERS.append(tempfile.TemporaryDirectory(prefix=f"{owner_name()}.", dir=make_scratch_dir()))
     steps = np.linspace(0.0, 1.0, _SIDE) / _WHITE
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")  # red changes fastest
-    sdr = _WHITE * map_to_sdr(np.stack([red, green, blue], axis=-1), transfer, curve, peak_cd_m2).reshape(-1, 3)
+    sdr = _WHITE * _unlimited(np.stack([red, green, blue], axis=-1), transfer, curve, peak_cd_m2).reshape(-1, 3)
     path = Path(_FOLDERS[0].name) / f"{transfer}-{curve}-{peak_cd_m2:g}.cube"
     rows = "\n".join(f"{r:.6f} {g:.6f} {b:.6f}" for r, g, b in sdr.tolist())
     path.write_text(f"LUT_3D_SIZE {_SIDE}\n{rows}\n", encoding="ascii")
