@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from abr_alloc.allocation.rendition import AudioIdentity, AudioRendition
+from abr_alloc.allocation.rendition import AudioIdentity, AudioRendition, VideoRendition
 from abr_alloc.allocation.rung import Rung
 from abr_alloc.delivery.order import ChosenLadder
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
@@ -61,4 +61,7 @@ def _rungs(chosen: Sequence[ChosenLadder]) -> list[Rung]:
     heard: dict[AudioIdentity, AudioRendition] = {}
     rungs = [rung for one in chosen for rung in one.ladder.rungs]
     shared = [dataclasses.replace(r, audio=heard.setdefault(r.audio.identity, r.audio)) for r in rungs]
-    return list({(rung.video, rung.audio): rung for rung in reversed(shared)}.values())[::-1]
+    pairs: dict[tuple[VideoRendition, AudioRendition], Rung] = {}
+    for rung in shared:
+        pairs.setdefault((rung.video, rung.audio), rung)
+    return list(pairs.values())

@@ -20,7 +20,7 @@ from abr_alloc.media.sound import SoundFacts
 from abr_alloc.media.tone_mapping import source_peak_cd_m2
 from abr_alloc.targets import Target
 
-__all__ = ["check_plausible", "check_ranges", "check_sound", "check_source", "refuse_hdr"]
+__all__ = ["check_plausible", "check_ranges", "check_sound", "check_source"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +32,11 @@ _MOST_MISSING = 0.8
 """Share of a title without sound beyond which it is refused."""
 
 
-def check_source(info: MediaInfo, *, audio_only: bool) -> None:
+def check_source(info: MediaInfo, *, audio_only: bool, sdr_only: bool = False) -> None:
     """Refuse a source that lacks what is to be measured; tell what is done to one that is odd.
 
     Raises:
-        UnsupportedMediaError: it has no video, no audio or no length.
+        UnsupportedMediaError: it has no video, no audio or no length; or is HDR, where `sdr_only` asks for SDR.
     """
     path = str(info.path)
     if not info.has_video and not audio_only:
@@ -53,6 +53,8 @@ def check_source(info: MediaInfo, *, audio_only: bool) -> None:
             "declare none: put it into a container)",
             path=path,
         )
+    if sdr_only:
+        _refuse_hdr(info)
     for note in info.notes:
         logger.warning("%s: %s", path, note)
     if info.channels > 2:
@@ -91,7 +93,7 @@ def check_ranges(info: MediaInfo, targets: Sequence[VideoTarget]) -> None:
     )
 
 
-def refuse_hdr(info: MediaInfo) -> None:
+def _refuse_hdr(info: MediaInfo) -> None:
     """Refuse a source whose renditions, which others made, would be held against HDR: their levels and matrices are
     found out for SDR alone.
 

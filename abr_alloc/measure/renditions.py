@@ -17,7 +17,7 @@ from abr_alloc.errors import AbrAllocError, MediaError, ToolMissingError, Unsupp
 from abr_alloc.location import local_mode
 from abr_alloc.measure.audio_finding import AudioFinding
 from abr_alloc.measure.cache import Cache
-from abr_alloc.measure.checks import check_source, refuse_hdr
+from abr_alloc.measure.checks import check_source
 from abr_alloc.measure.existing_tasks import AudioRenditionTask, FindVideoTask, ScoreVideoTask, SmallFramesTask
 from abr_alloc.measure.extract import Progress
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
@@ -148,14 +148,13 @@ class _Run:
         yield Progress(done=0.0, total=1.0, label=look.label)
         self._title: Title = look.run(self._cache)
         info = self._title.info
-        check_source(info, audio_only=False)
+        check_source(info, audio_only=False, sdr_only=True)
         if options.source_hash and options.source_hash != self._title.source_hash:
             raise UnsupportedMediaError(
                 f"{self._source} is not the file that title {self._name!r} of the given table was measured from; give "
                 "that one, or leave the table out",
                 path=str(self._source),
             )
-        refuse_hdr(info)
         wanted = options.digest_s is not None and info.duration_s > options.digest_above_s and not options.scenes
         shared: dict[str, Any] = {"ffmpeg": self._ffmpeg, "info": info, "source_hash": self._title.source_hash}
         scan = ScanTask(**shared, with_complexity=wanted)
