@@ -14,8 +14,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
-__all__ = ["AUDIO_CODECS", "ENCODED_AUDIO", "VIDEO_CODECS", "AudioCodec", "VideoCodec"]
+__all__ = ["AUDIO_CODECS", "ENCODED_AUDIO", "TONE_MAPS", "VIDEO_CODECS", "AudioCodec", "ToneMap", "VideoCodec"]
+
+ToneMap = Literal["", "bt2390", "hable", "clip"]
+"""One of `TONE_MAPS`; empty where HDR stays HDR."""
+
+TONE_MAPS: tuple[ToneMap, ...] = ("bt2390", "hable", "clip")
+"""How HDR is made SDR for codecs that have no HDR (`media.tone_mapping`), the usual way first: the EETF of Rep. ITU-R
+BT.2390-11, 5.4; Hable's film curve, as ffmpeg's `tonemap` has it; everything above SDR's white cut off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

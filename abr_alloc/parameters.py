@@ -19,7 +19,7 @@ _SAME = (
     "drop",
     *("audio", "audio_columns", "audio_only", "audio_track", "cache", "compare", "exclude_audio_below", "ffmpeg"),
     *("audio_languages", "subtitle_languages", "subtitles"),
-    *("fps", "jobs", "language", "max_audio", "max_kbps", "max_ratio", "min_kbps", "min_ratio", "model"),
+    *("fps", "jobs", "ladder", "language", "max_audio", "max_kbps", "max_ratio", "min_kbps", "min_ratio", "model"),
     *("mos_range", "network", "phones", "pool", "preset"),
     *(
         "per",
@@ -69,6 +69,7 @@ OPTIONS = {
     "stall_s": "--stall-timeout",
     "surround_codecs": "--surround",
     "surround_share": "--surround",
+    "tone_map": "--tone-map",
     "titles": "--title",
     "video_codecs": "--video-codec",
     "video_encoders": "--encoder",

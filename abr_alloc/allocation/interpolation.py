@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from abr_alloc import defaults
 from abr_alloc.allocation.pchip import pchip
-from abr_alloc.allocation.ranges import Kbps, Px
+from abr_alloc.allocation.ranges import DynamicRange, Kbps, Px
 from abr_alloc.allocation.surface import LazyVideo, Probe, QualitySurface, VideoRendition
 from abr_alloc.targets import Target
 
@@ -51,6 +51,8 @@ class SizeCurve:
     """Width, pixels."""
     height_px: int
     """Height, pixels."""
+    dynamic_range: DynamicRange = "SDR"
+    """SDR, HLG or PQ."""
     index: npt.NDArray[np.intp]
     """The probes in their surface, by rate, (R,)."""
     probes: tuple[Probe, ...]
@@ -99,6 +101,7 @@ class SizeCurve:
             bitrate_kbps=kbps,
             nearest_probes=self.around(kbps),
             vmaf=self.vmaf_at(kbps),
+            dynamic_range=self.dynamic_range,
         )
 
 
@@ -146,6 +149,7 @@ def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[S
                 encoder=encoder,
                 width_px=width,
                 height_px=height,
+                dynamic_range=chosen[0].dynamic_range,
                 index=np.array(kept, dtype=np.intp),
                 probes=tuple(Probe(target=v.target, bitrate_kbps=v.bitrate_kbps, vmaf=v.vmaf) for v in chosen),
                 kbps=np.array([v.bitrate_kbps for v in chosen]),

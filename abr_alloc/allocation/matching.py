@@ -238,6 +238,7 @@ def _between(
         bitrate_kbps=kbps,
         nearest_probes=probes,
         vmaf=curves.vmaf_at(side, inside),
+        dynamic_range=curve.dynamic_range,
     )
     x_v = np.array(
         [np.interp(math.log(inside), np.log(curve.kbps), column) for column in surface.x_v[curve.index].T],

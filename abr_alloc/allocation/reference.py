@@ -153,6 +153,7 @@ def apply_reference(
                     target=str(Target.of_kbps(rung.video_kbps, of_title[0].encoder)),
                     bitrate_kbps=rung.video_kbps,
                     vmaf=mean_vmaf(of_title, side, rung.video_kbps),
+                    dynamic_range=curve.dynamic_range,
                 ),
                 audio,
                 (rung.video_kbps + audio.bitrate_kbps) * (1.0 + overhead),

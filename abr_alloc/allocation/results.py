@@ -12,6 +12,7 @@ from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.models.intervals import interval_around
 from abr_alloc.models.relevance import Relevance, SceneShares, estimate_relevance, scene_shares
 
 __all__ = [
@@ -172,7 +173,7 @@ def _shares(surface: QualitySurface, model: Model) -> SceneShares:
 def _write_out(c: Choice, budget_kbps: float, model: Model, relevance: Relevance) -> Allocation:
     surface = c.surface
     avq = float(surface.avq_mos[c.video, c.audio])
-    low, high = model.interval_mos
+    video = surface.video[c.video]
     return Allocation(
         title=surface.title,
         scene=surface.scene,
@@ -180,11 +181,11 @@ def _write_out(c: Choice, budget_kbps: float, model: Model, relevance: Relevance
         end_s=surface.end_s,
         weight_s=surface.weight_s,
         budget_kbps=budget_kbps,
-        video=surface.video[c.video],
+        video=video,
         audio=surface.audio[c.audio],
         total_kbps=float(surface.total_kbps[c.video, c.audio]),
         avq_mos=avq,
-        interval_mos=(min(max(avq + low, 1.0), 5.0), min(max(avq + high, 1.0), 5.0)),
+        interval_mos=interval_around(avq, model.interval_mos, is_hdr=video.dynamic_range != "SDR"),
         relevance=relevance,
         cheaper=find_cheaper(surface, c.video, c.audio, model.intervals.difference_mos),
         extra_budget_gain_mos=c.extra_budget_gain_mos,

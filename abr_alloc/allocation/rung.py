@@ -25,6 +25,7 @@ from abr_alloc.allocation.ladder_rules import (
 from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.allocation.ranges import Avq, Price, Px, Share, TotalKbps, Vmaf, Word
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
+from abr_alloc.models.intervals import interval_around
 
 __all__ = [
     "FOOT_MOS",
@@ -202,7 +203,6 @@ def make_ladder(
     total = np.array([r[2] for r in rungs])
     share = audience.share_with(total)
     played = share - np.append(share[1:], 0.0)
-    low, high = interval_mos
     return Ladder(
         title=title,
         rungs=tuple(
@@ -211,7 +211,7 @@ def make_ladder(
                 audio=a,
                 total_kbps=t,
                 avq_mos=q,
-                interval_mos=(min(max(q + low, 1.0), 5.0), min(max(q + high, 1.0), 5.0)),
+                interval_mos=interval_around(q, interval_mos, is_hdr=v.dynamic_range != "SDR"),
                 played_share=float(p),
                 note=note,
             )

@@ -106,6 +106,7 @@ def _offered(
             bitrate_kbps=float(rates_kbps[r]),
             nearest_probes=_around(titles, dimensions[i], float(rates_kbps[r])),
             vmaf=mean_vmaf(titles, min(dimensions[i]), float(rates_kbps[r])),
+            dynamic_range=titles[0].curves[0].dynamic_range,
         )
         for i, r in zip(size_index, rate_index, strict=True)
     ]

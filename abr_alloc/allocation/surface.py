@@ -19,6 +19,7 @@ import pandas as pd
 from abr_alloc import defaults
 from abr_alloc.allocation.language_policy import one_language
 from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
+from abr_alloc.allocation.ranges import DynamicRange
 from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoIdentity, VideoRendition
 from abr_alloc.arguments import require_number
 from abr_alloc.codecs import AUDIO_CODECS
@@ -223,14 +224,23 @@ class _Rows:
             end_s=frame["end_s"].to_numpy(),
             is_video=(frame["kind"] == "video").to_numpy(),
             video=[
-                VideoRendition(codec=codec, width_px=w, height_px=h, target=target, bitrate_kbps=kbps, vmaf=vmaf)
-                for codec, w, h, target, kbps, vmaf in zip(
+                VideoRendition(
+                    codec=codec,
+                    width_px=w,
+                    height_px=h,
+                    target=target,
+                    bitrate_kbps=kbps,
+                    vmaf=vmaf,
+                    dynamic_range=dr,
+                )
+                for codec, w, h, target, kbps, vmaf, dr in zip(
                     video["codec"],
                     video["width_px"].astype(int).tolist(),
                     video["height_px"].astype(int).tolist(),
                     video["target"],
                     video["bitrate_kbps"].astype(float).tolist(),
                     video["vmaf"].astype(float).tolist(),
+                    _ranges(video),
                     strict=True,
                 )
             ],
@@ -297,6 +307,13 @@ def _title_surfaces(
             on_screens_mos=(of_screens[0], of_screens[1]) if of_screens else None,
             half_second_kbit=_sizes_of(video, rows.half_second_kbit[before_v + v.start : before_v + v.stop]),
         )
+
+
+def _ranges(video: pd.DataFrame) -> list[DynamicRange]:
+    """The column of dynamic ranges, which is there where some are HDR."""
+    if "dynamic_range" not in video:
+        return ["SDR"] * len(video)
+    return [found if isinstance(found, str) else "SDR" for found in video["dynamic_range"]]  # type: ignore[misc]
 
 
 def _half_seconds(video: pd.DataFrame) -> list[npt.NDArray[np.float64] | None]:

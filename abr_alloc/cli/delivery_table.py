@@ -11,6 +11,7 @@ from abr_alloc.cli.surround_table import delivered_surround, verified_surround
 from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
 from abr_alloc.exporting.presentation import MANIFEST_NAME, MASTER_NAME, SEGMENT_S, Variant
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
+from abr_alloc.models.intervals import HDR_NOTE
 from abr_alloc.models.screens import screen_text
 
 __all__ = ["delivered_text", "refined_text", "verified_text"]
@@ -81,6 +82,8 @@ def verified_text(delivery: Delivery, found: LadderDeviation, tolerance: Toleran
     )
     lines = [short_title(delivery.title), render_table(table), *verified_surround(found)]
     lines += ["", wrap(f"{largest}."), wrap(told)]
+    if found.largest_avq_deviation_mos is not None and any(v.dynamic_range != "SDR" for v in delivery.videos):
+        lines.append(wrap(HDR_NOTE))
     return "\n".join([*lines, *_scene_lines(found)]) + "\n"
 
 

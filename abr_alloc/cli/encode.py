@@ -57,8 +57,9 @@ class _SubtitleFile(_Language):
 @click.command("encode", short_help="Encode a ladder and package it as HLS and DASH.")
 @click.argument("source", type=options.PATH)
 @click.option(
-    "--ladder", "ladder_path", type=options.PATH, required=True, metavar="LADDER.json",
-    help="A ladder file of `abr-alloc ladder -o`.",
+    "--ladder", "ladder_paths", type=options.PATH, required=True, multiple=True, metavar="LADDER.json",
+    help="A ladder file of `abr-alloc ladder -o`; several times for several ladders of one title in one stream, such "
+    "as SDR beside HDR.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=options.PATH, required=True, metavar="DIR",
@@ -117,7 +118,7 @@ class _SubtitleFile(_Language):
 @options.stall_timeout_option
 def command(
     source: Path,
-    ladder_path: Path,
+    ladder_paths: tuple[Path, ...],
     output: Path,
     title: str | None,
     preset: str | None,
@@ -147,6 +148,8 @@ def command(
     interrupted goes on where it stopped when the same command is run again. A ladder that gives every scene its own
     parameters is encoded scene by scene.
 
+    With several ladders all their rungs are delivered; audio that they share is encoded once.
+
     Exit code 1 when a rung is beyond the tolerance after --refine.
     """
     places.refuse_file(output)
@@ -166,7 +169,7 @@ def command(
     feedback = listener()
     found = encode(
         source,
-        ladder_path,
+        ladder_paths,
         output,
         title=title,
         preset=preset,

@@ -11,7 +11,7 @@ import click
 from abr_alloc import defaults
 from abr_alloc.cli import options, places
 from abr_alloc.cli.completion import complete_grid, complete_model
-from abr_alloc.codecs import ENCODED_AUDIO, VIDEO_CODECS
+from abr_alloc.codecs import ENCODED_AUDIO, TONE_MAPS, VIDEO_CODECS
 
 if TYPE_CHECKING:
     from abr_alloc.table.table import FeatureTable
@@ -105,6 +105,10 @@ class _Written:
     "--model", "model_name", metavar="NAME|PATH", shell_complete=complete_model,
     help=f"With --probes auto: the model whose plans count. [default: {defaults.MODEL}]",
 )  # fmt: skip
+@click.option(
+    "--tone-map", "tone_map", type=click.Choice(TONE_MAPS),
+    help="Make HDR sources SDR in this way, and measure SDR renditions of that (docs/hdr.md); h264 needs it.",
+)  # fmt: skip
 @options.jobs_option
 @options.cluster_option
 @options.cache_option
@@ -140,6 +144,7 @@ def command(
     model_name: str | None,
     audio_track: tuple[int, ...],
     max_megapixels: float,
+    tone_map: str | None,
     ffmpeg_path: str | None,
     stall_s: float,
 ) -> None:
@@ -182,6 +187,7 @@ def command(
         audio_track=audio_track or None,
         max_megapixels=max_megapixels,
         keep_encodes=keep_encodes,
+        tone_map=tone_map,
     )
     tables: list[FeatureTable] = []
     failures: list[FailedTitle] = []

@@ -16,6 +16,7 @@ from abr_alloc.cli.shot_table import gain_text, proof_text, shots_note
 from abr_alloc.cli.surround_table import played_share, surround_lines
 from abr_alloc.cli.tables import audio_text, only_audio_codec, only_video_maker, video_text
 from abr_alloc.cli.verbosity import notes
+from abr_alloc.models.intervals import HDR_NOTE
 from abr_alloc.targets import Target
 
 __all__ = ["UPSCALING_NOTE", "has_strong_upscaling", "ladder_text"]
@@ -39,6 +40,8 @@ def ladder_text(
     told += shots or "~: a rate between the two probes named, where both are interpolated (docs/ladders.md)."
     if any(has_strong_upscaling(found.ladder) for found in ladders):
         told += UPSCALING_NOTE
+    if any(rung.video.dynamic_range != "SDR" for found in ladders for rung in found.ladder.rungs):
+        told += f" {HDR_NOTE}"
     if prices is not None:
         lengths_s = {found.cost.duration_s for found in ladders if found.cost is not None}
         told += f" {prices_text(prices, lengths_s.pop() if len(lengths_s) == 1 else None)}"

@@ -13,6 +13,7 @@ from abr_alloc.cli.layout import WIDTH, new_table, render_table, short_title, wr
 from abr_alloc.cli.printing import echo
 from abr_alloc.cli.verbosity import notes
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.models.intervals import HDR_NOTE
 from abr_alloc.models.screens import screen_text
 from abr_alloc.parameters import with_options
 from abr_alloc.table.table import FeatureTable
@@ -274,6 +275,8 @@ def _trust(plan: Plan, model: Model, features: FeatureTable, *, probes_shown: bo
     ]
     if not plan.certificates:
         told.append("+10 %: AVQ that a tenth more budget would add.")
+    if any(a.video.dynamic_range != "SDR" for a in plan.allocations):
+        told.append(HDR_NOTE)
     if any(a.video.interpolated for a in plan.allocations):
         probes = "the two probes named" if probes_shown else "two probes (--json names them)"
         told.append(f"~: a rate between {probes}, where AVQ is interpolated (docs/allocation.md).")

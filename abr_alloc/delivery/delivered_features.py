@@ -149,7 +149,7 @@ def measure_pairs(
     videos = [
         _VideoScoreTask(
             ffmpeg=ffmpeg,
-            info=info,
+            info=info.toned(delivery.tone_map_of(order)),
             source_hash=delivery.source_hash,
             name=order.name,
             folder=folders[order.name],
@@ -188,7 +188,7 @@ def measure_pairs(
                 codec=order.codec, width_px=order.width_px, height_px=order.height_px, target=order.name
             )
             entry = cache.require(video.key)
-            rows += [video_row(info, target, scene, entry) for scene in scenes]
+            rows += [video_row(video.info, target, scene, entry) for scene in scenes]
             frames_vmaf[order.name] = entry["values"][:, FRAME_METRICS.index("vmaf")]
         for audio in audios:
             times = packet_times(read_packets(audio.joined))

@@ -127,7 +127,7 @@ def _encode(
     whole = [
         EncodeVideoTask(
             ffmpeg=ffmpeg,
-            info=info,
+            info=info.toned(delivery.tone_map_of(order)),
             order=order,
             encoder=delivery.encoder_of(order),
             num_frames=delivery.num_frames,

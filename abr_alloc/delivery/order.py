@@ -12,11 +12,12 @@ from pathlib import Path
 from abr_alloc import defaults
 from abr_alloc.allocation.rendition import AudioRendition
 from abr_alloc.allocation.rung import Ladder, Rung
-from abr_alloc.codecs import AUDIO_CODECS, ENCODED_AUDIO, VIDEO_CODECS
+from abr_alloc.codecs import AUDIO_CODECS, ENCODED_AUDIO, TONE_MAPS, VIDEO_CODECS, ToneMap
 from abr_alloc.delivery.chosen_tracks import ChosenTrack, further_orders
 from abr_alloc.delivery.ordered_encoders import audio_encoder, check_gops, probed_values, video_encoder
 from abr_alloc.delivery.packaging import Packaging
 from abr_alloc.delivery.shot_orders import check_same_shots, shot_encoder, shot_orders
+from abr_alloc.documents import shown
 from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import DeliveryError
@@ -30,7 +31,7 @@ from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.surround import SURROUND_CHANNELS, SURROUND_KBPS, surround_track
 
-__all__ = ["ChosenLadder", "check_source", "choose_ladder", "make_order"]
+__all__ = ["ChosenLadder", "check_ranges", "check_source", "choose_ladder", "make_order"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class ChosenLadder:
     """Share of the audience on phones that it was designed for, 0-1."""
     peak_kbps: float | None = None
     """Largest rate of a video over a window of a segment's length that was asked for, kbps; None for any."""
+    tone_map: ToneMap = ""
+    """How the source, where it is HDR, was made SDR for its renditions; empty where they are as the source is."""
 
 
 def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None = None) -> ChosenLadder:
@@ -101,7 +104,15 @@ def choose_ladder(path: Path, source: Path, source_hash: str, title: str | None 
         encoders=about.get("encoders", {}),
         phones=about["phones"],
         peak_kbps=about.get("peak_kbps") if per_shot else None,
+        tone_map=_known_tone_map(about.get("tone_maps", {}).get(measured or chosen, ""), path),
     )
+
+
+def _known_tone_map(name: str, path: Path) -> ToneMap:
+    found: ToneMap = next((known for known in TONE_MAPS if known == name), "")
+    if name != found:
+        raise DeliveryError(f"{path} is damaged (its tone map is {shown(name)}); design it again")
+    return found
 
 
 def _of_title(ladder: Ladder, title: str | None) -> Ladder:
@@ -115,6 +126,26 @@ def _of_title(ladder: Ladder, title: str | None) -> Ladder:
         return dataclasses.replace(rung, video=video, avq_mos=at.avq_mos)
 
     return dataclasses.replace(ladder, rungs=tuple(own(rung) for rung in ladder.rungs))
+
+
+def check_ranges(info: MediaInfo, ladder: Ladder, tone_map: str) -> None:
+    """Refuse a ladder whose renditions have another dynamic range than can be made of a source.
+
+    Raises:
+        DeliveryError: names the rung and what to do.
+    """
+    own = info.dynamic_range
+    for number, rung in enumerate(ladder.rungs, start=1):
+        video, what = rung.video, f"rung {number} of {ladder.title!r} is"
+        if video.dynamic_range != own and (video.dynamic_range != "SDR" or not tone_map):
+            then = "extract it with `tone_map` and design its SDR ladder" if own != "SDR" else "design its own ladder"
+            raise DeliveryError(f"{what} {video.dynamic_range}, and {info.path} is {own}; {then}")
+        if video.dynamic_range != "SDR" and VIDEO_CODECS[video.codec].eight_bit_only:
+            raise DeliveryError(f"{what} {video.dynamic_range} in {video.codec}, which has 8 bits; design it in hevc")
+        if own != "SDR" and video.per_shot:
+            raise DeliveryError(
+                f"{what} encoded scene by scene, which HDR sources are not yet; design the ladder without `shots`"
+            )
 
 
 def check_source(info: MediaInfo, ladder: Ladder) -> None:
@@ -239,6 +270,7 @@ def make_order(
             asked_kbps=video.bitrate_kbps,
             encoder="" if encoders[video].is_usual else encoders[video].name,
             probes=() if video.per_shot else probed_values(video, encoders[video]),
+            dynamic_range=video.dynamic_range,
             shots=shot_orders(video, encoders[video], info.fps, num_frames) if video.per_shot else (),
         )
         for video in videos
@@ -302,6 +334,7 @@ def make_order(
         segment_s=packaging.segment_s,
         single_file=packaging.single_file,
         audio_only=packaging.audio_only,
+        tone_map=chosen.tone_map,
     )
 
 

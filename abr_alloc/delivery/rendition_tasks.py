@@ -102,6 +102,13 @@ class EncodeVideoTask:
                 f"has {count} frames, not {self.num_frames}" if closed else "has a segment that begins without an IDR"
             )
             raise self._error(f"{what}; please report this source")
+        of_range = {"PQ": "smpte2084", "HLG": "arib-std-b67"}.get(order_range := self.order.dynamic_range)
+        silent = next((s.transfer for s in segments if of_range is not None and s.transfer != of_range), None)
+        if silent is not None:
+            raise self._error(
+                f"is to be {order_range}, and its encode says {silent or 'nothing'} of its transfer; let the encoder "
+                f"{self.encoder.name!r} write {of_range}"
+            )
         wanted = round(self.segment_s * self.info.fps)
         unlike = next((segment.num_frames for segment in segments[:-1] if segment.num_frames != wanted), None)
         if unlike is not None:

@@ -210,6 +210,7 @@ STANDARDS = {
 }
 """By codec."""
 
+_HDR_TRANSFERS = {"PQ": "16", "HLG": "18"}  # Rec. ITU-T H.273, Table 3
 _DECODED_FRAMES = 4
 """Decoded frames that an encode with a B-frame pyramid holds, as x264's presets make it."""
 
@@ -249,7 +250,15 @@ def video_level(
     )
 
 
-def video_codec_string(codec: str, level: Level) -> str:
-    """The `codecs` parameter of a video encode at a level."""
+def video_codec_string(codec: str, level: Level, dynamic_range: str = "SDR") -> str:
+    """The `codecs` parameter of a video encode at a level: of 8-bit SDR, or of 10-bit PQ or HLG."""
     major, _, minor = level.name.partition(".")
-    return STANDARDS[codec].codecs(int(major), int(minor or 0))
+    text = STANDARDS[codec].codecs(int(major), int(minor or 0))
+    if dynamic_range == "SDR":
+        return text
+    transfer = _HDR_TRANSFERS[dynamic_range]
+    if codec == "av1":  # colour stands there where it is not BT.709's: AV1-ISOBMFF, section 5
+        return f"{text.removesuffix('08')}10.0.110.09.{transfer}.09.0"
+    if codec == "vp9":  # profile 2 has 10 bits: VP9-ISOBMFF
+        return f"vp09.02{text.removeprefix('vp09.00').removesuffix('08')}10.01.09.{transfer}.09.00"
+    return text.replace("hvc1.1.6.", "hvc1.2.4.")  # Main 10; VVC's Main 10 holds both

@@ -43,6 +43,9 @@ _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 _DOLBY_CHANNELS = "tag:dolby.com,2014:dash:audio_channel_configuration:2011"
 _DOLBY_LOUDSPEAKERS = {1: "4000", 2: "A000", 6: "F801"}
 _DOLBY = ("ac-3", "ec-3")
+# ISO/IEC 23001-8 by the numbers of Rec. ITU-T H.273: BT.2020, PQ or HLG, BT.2020 with non-constant luminance.
+_CICP = ("ColourPrimaries", "TransferCharacteristics", "MatrixCoefficients")
+_CICP_CODES = {"PQ": (9, 16, 9), "HLG": (9, 18, 9)}
 _MEDIA_PATTERN = "$Number%05d$.m4s"
 # ISO/IEC 23009-1, 5.8.5.5.
 _ROLE = "urn:mpeg:dash:role:2011"
@@ -112,9 +115,10 @@ def _alike(streams: Sequence[_Stream], key: Callable[[_Stream], Any]) -> list[li
     return [list(group) for _, group in itertools.groupby(sorted(streams, key=key), key=key)]
 
 
-def _decoder_of(stream: VideoStream) -> tuple[str, bool]:
-    """What a switch without a new decoder keeps: the sample entry; those with captions stand apart, last."""
-    return stream.codecs.partition(".")[0], stream.has_captions
+def _decoder_of(stream: VideoStream) -> tuple[str, str, bool]:
+    """What a switch without a new decoder keeps: the sample entry, and SDR, HLG or PQ, between which no player changes;
+    those with captions stand apart, last."""
+    return stream.codecs.partition(".")[0], stream.dynamic_range.replace("SDR", ""), stream.has_captions
 
 
 def _meaning(stream: AudioStream) -> tuple[str, str, str]:
@@ -137,9 +141,14 @@ def _audio_notes(stream: AudioStream) -> list[_Note]:
 
 
 def _video_notes(streams: Sequence[VideoStream], language: str) -> list[_Note]:
-    if not streams[0].has_captions:
-        return []
-    return [("Accessibility", {"schemeIdUri": _CAPTIONS, "value": f"CC1={three_letters(language)}"}, "")]
+    """Captions, and the colours of HDR."""
+    first, notes = streams[0], []
+    if first.has_captions:
+        notes.append(("Accessibility", {"schemeIdUri": _CAPTIONS, "value": f"CC1={three_letters(language)}"}, ""))
+    for scheme, code in zip(_CICP, _CICP_CODES.get(first.dynamic_range, ()), strict=False):
+        # Essential: a player that does not know PQ or HLG must not show it as SDR (DASH-IF IOP, 10.3).
+        notes.append(("EssentialProperty", {"schemeIdUri": f"urn:mpeg:mpegB:cicp:{scheme}", "value": str(code)}, ""))
+    return notes
 
 
 def _sidecar(period: ElementTree.Element, number: int, text: TextStream) -> None:

@@ -60,10 +60,11 @@ def master_playlist(
         attributes = [
             f"BANDWIDTH={math.ceil(variant.peak_bits_per_s)}",
             f"AVERAGE-BANDWIDTH={math.ceil(variant.average_bits_per_s)}",
-            f"SCORE={variant.avq_mos:.3f}",
+            *_score(variant.avq_mos, variants),
             f'CODECS="{variant.codecs}"',
             f"RESOLUTION={video.width_px}x{video.height_px}",
             f"FRAME-RATE={float(video.fps):.3f}",
+            *_video_range(video, variants),
             f'AUDIO="{variant.group_id}"',
         ]
         attributes += [f'SUBTITLES="{_TEXT_GROUP}"'] if subtitles else []
@@ -74,18 +75,18 @@ def master_playlist(
             attributes.append("CLOSED-CAPTIONS=NONE")
         lines += ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{video.name}/{PLAYLIST_NAME}"]
     # Not before the others, though it is the cheapest: some players begin with the variant that comes first.
-    lines += _audio_variant(alone, bool(subtitles), bool(captioned)) if alone is not None else []
-    trick_play = [_i_frame_stream(video) for video in distinct_video(variants) if video.timeline]
+    lines += _audio_variant(alone, variants, bool(subtitles), bool(captioned)) if alone is not None else []
+    trick_play = [_i_frame_stream(video, variants) for video in distinct_video(variants) if video.timeline]
     lines += ["", *filter(None, trick_play)] if any(trick_play) else []
     return "\n".join(lines) + "\n"
 
 
-def _audio_variant(alone: Variant, has_text: bool, has_captions: bool) -> list[str]:
+def _audio_variant(alone: Variant, variants: Sequence[Variant], has_text: bool, has_captions: bool) -> list[str]:
     """A variant whose own playlist is that of its audio, of which one language plays."""
     attributes = [
         f"BANDWIDTH={math.ceil(max(one.peak_bits_per_s for one in alone.group))}",
         f"AVERAGE-BANDWIDTH={math.ceil(max(one.average_bits_per_s for one in alone.group))}",
-        f"SCORE={_LEAST_SCORE:.3f}",
+        *_score(_LEAST_SCORE, variants),
         f'CODECS="{",".join(dict.fromkeys(one.codecs for one in alone.group))}"',
         f'AUDIO="{alone.group_id}"',
         *([f'SUBTITLES="{_TEXT_GROUP}"'] if has_text else []),
@@ -94,7 +95,20 @@ def _audio_variant(alone: Variant, has_text: bool, has_captions: bool) -> list[s
     return ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{alone.audio.name}/{PLAYLIST_NAME}"]
 
 
-def _i_frame_stream(video: VideoStream) -> str:
+def _score(score: float, variants: Sequence[Variant]) -> list[str]:
+    """SCORE, on all variants or on none (9.19). AVQ of SDR is held against the tone-mapped source, that of HDR against
+    the source itself, so that no order follows from it where both stand side by side."""
+    ranges = {one.video.dynamic_range for one in variants}
+    return [f"SCORE={score:.3f}"] if len(ranges) == 1 else []
+
+
+def _video_range(video: VideoStream, variants: Sequence[Variant]) -> list[str]:
+    """VIDEO-RANGE, which stands everywhere unless all is SDR (Apple's HLS Authoring Specification, 9.16)."""
+    is_sdr = all(variant.video.dynamic_range == "SDR" for variant in variants)
+    return [] if is_sdr else [f"VIDEO-RANGE={video.dynamic_range}"]
+
+
+def _i_frame_stream(video: VideoStream, variants: Sequence[Variant]) -> str:
     """A video's key frames, for scrubbing; empty where they cannot be read alone."""
     if video.timeline is None or not video.timeline.i_frames:
         return ""
@@ -104,6 +118,7 @@ def _i_frame_stream(video: VideoStream) -> str:
         f"AVERAGE-BANDWIDTH={math.ceil(average)}",
         f'CODECS="{video.codecs}"',
         f"RESOLUTION={video.width_px}x{video.height_px}",
+        *_video_range(video, variants),
         f'URI="{video.name}/{I_FRAME_PLAYLIST_NAME}"',
     ]
     return f"#EXT-X-I-FRAME-STREAM-INF:{','.join(attributes)}"

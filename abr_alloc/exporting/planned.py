@@ -59,8 +59,8 @@ def distinct_renditions(rungs: Iterable[Rung]) -> tuple[list[VideoRendition], li
 def rendition_names(rungs: Sequence[Rung]) -> dict[VideoRendition | AudioRendition, str]:
     """The folder of every rendition of a ladder, below the master playlist.
 
-    Video: `video/640x360-900k`, by its rate, with the codec before the size where it is not H.264. Audio:
-    `audio/aac-96k`, by the rate that its encoder is asked for, `audio/aac-64k-mono`, `audio/eac3-384k-6ch`;
+    Video: `video/640x360-900k`, by its rate, with the codec before the size where it is not H.264, and PQ or HLG.
+    Audio: `audio/aac-96k`, by the rate that its encoder is asked for, `audio/aac-64k-mono`, `audio/eac3-384k-6ch`;
     `audio/flac`, which is asked for none; `audio/aac-mine-96k` of an encoder that a grid names. Renditions that would
     share a name are numbered by their place in the ladder: `audio/aac-96k-2`.
 
@@ -84,6 +84,7 @@ def _video_name(video: VideoRendition) -> str:
     _check_codec(video.codec, VIDEO_CODECS, "video")
     nominal_kbps(video)  # a target that cannot be read is refused, though the name tells the measured rate
     codec = "" if video.codec == "h264" else f"{video.codec}-"
+    codec += "" if video.dynamic_range == "SDR" else f"{video.dynamic_range.lower()}-"
     return f"video/{codec}{int(video.width_px)}x{int(video.height_px)}-{max(1, round(video.bitrate_kbps))}k"
 
 
@@ -141,6 +142,8 @@ class LadderPlan:
     """Container overhead, as a share of the streams' rate."""
     encoders: Mapping[str, VideoEncoder | AudioEncoder] = field(default_factory=dict)
     """Encoders that the renditions were probed with, by the names of their targets, as far as the file says."""
+    tone_map: str = ""
+    """How the title, which is HDR, was made SDR; empty where it was not."""
 
     def encoder_of(self, video: VideoRendition) -> VideoEncoder:
         """The encoder of a rendition: as the file says, else its codec's usual one.
@@ -231,6 +234,7 @@ def load_plan(
         duration_s=duration_s,
         overhead=float(overhead),
         encoders=about.get("encoders", {}),
+        tone_map=about.get("tone_maps", {}).get(ladder.title, ""),
     )
 
 
@@ -283,12 +287,13 @@ def planned_variants(plan: LadderPlan) -> list[Variant]:
     shown = {
         v: VideoStream(
             name=names[v],
-            codecs=shot_codecs(video_codec_string(v.codec, planned_level(v, plan.fps)), videos),
+            codecs=shot_codecs(video_codec_string(v.codec, planned_level(v, plan.fps), v.dynamic_range), videos),
             width_px=int(v.width_px),
             height_px=int(v.height_px),
             fps=plan.fps,
             peak_bits_per_s=shot_peak_kbps(v, plan.rungs) * bits,
             average_bits_per_s=v.bitrate_kbps * bits,
+            dynamic_range=v.dynamic_range,
             timeline=timelines.get(v),
         )
         for v in videos

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from abr_alloc.allocation.ranges import Count, Kbps, SegmentSeconds, Share
+from abr_alloc.codecs import ToneMap
 from abr_alloc.defaults import SEGMENT_S
 from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.encoder_settings import audio_encoder_of, video_encoder_of
@@ -69,10 +70,11 @@ _WORDS = {
     "single_file": "layout of files",
     "audio_only": "variant of audio alone",
     "subtitles": "subtitles",
+    "tone_map": "tone map",
 }
 # What a folder says only where it is not the usual, so that folders of any source are read by earlier versions too.
 _USUAL: dict[str, Any] = {
-    **{"audio_track": None, "encoders": {}, "peak_kbps": None, "phones": 0.0, "subtitles": ()},
+    **{"audio_track": None, "encoders": {}, "peak_kbps": None, "phones": 0.0, "subtitles": (), "tone_map": ""},
     **{"segment_s": SEGMENT_S, "single_file": False, "audio_only": False},
 }
 
@@ -130,6 +132,9 @@ class Delivery:
     audio_only: bool = False
     """Whether the master playlist has a variant without video."""
 
+    tone_map: ToneMap = ""
+    """How the source, which is HDR, is made SDR in those of its videos that are; empty where none is."""
+
     @property
     def per_shot(self) -> bool:
         """Whether its scenes are encoded each with its own parameters."""
@@ -177,6 +182,10 @@ class Delivery:
     def video(self, name: str) -> VideoOrder:
         """One of its videos."""
         return next(video for video in self.videos if video.name == name)
+
+    def tone_map_of(self, order: VideoOrder) -> str:
+        """How the source is made SDR for one of its videos; empty where that is as the source is."""
+        return self.tone_map if order.dynamic_range == "SDR" else ""
 
     def with_video(self, order: VideoOrder) -> Delivery:
         """The same with another order for one of its videos."""

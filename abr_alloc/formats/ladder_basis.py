@@ -22,6 +22,7 @@ def features_object(table: FeatureTable, title: str | None = None) -> dict[str, 
     of_title = table.frame if title is None else table.frame[table.frame["title"] == title]
     rows = table.frame if of_title.empty else of_title  # a shared ladder is of all titles
     titles = set(rows["title"])
+    tone_maps = {name: value for name, value in about.tone_maps.items() if name in titles}
     return {
         "grid": about.grid,
         "grid_hash": about.grid_hash,
@@ -31,6 +32,7 @@ def features_object(table: FeatureTable, title: str | None = None) -> dict[str, 
         "source_hashes": {name: value for name, value in about.source_hashes.items() if name in titles},
         "credits": {name: value for name, value in about.credits.items() if name in titles},
         "encoders": {name: dict(settings) for name, settings in about.encoders.items()},
+        **({"tone_maps": tone_maps} if tone_maps else {}),
         "titles": {
             name: _title_object(of_title, about.weights_s.get(name, {})) for name, of_title in rows.groupby("title")
         },

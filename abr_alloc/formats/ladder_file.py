@@ -177,8 +177,8 @@ def read_designed(path: Path) -> list[TitleLadder]:
 
 def read_provenance(path: Path) -> dict[str, Any]:
     """What a ladder file says it rests on: `model` (name), `weights_sha256`, `source_hashes`, `encoders` (settings by
-    name), `overhead` and `peak_kbps` (of per-shot ladders), where it says so; and `phones`, the share of the audience that
-    watches on phones, 0-1.
+    name), `tone_maps` (by title, of HDR made SDR), `overhead` and `peak_kbps` (of per-shot ladders), where it says so;
+    and `phones`, the share of the audience that watches on phones, 0-1.
 
     Raises:
         LadderFormatError: it cannot be read, is of another version, or has encoders that are none.
@@ -190,6 +190,11 @@ def read_provenance(path: Path) -> dict[str, Any]:
         found |= {"model": model.get("name"), "weights_sha256": model.get("weights_sha256")}
     if isinstance(features, dict) and isinstance(features.get("source_hashes"), dict):
         found["source_hashes"] = features["source_hashes"]
+    if isinstance(features, dict) and "tone_maps" in features:
+        try:
+            found["tone_maps"] = record_of(features["tone_maps"], dict[str, str], "features.tone_maps")
+        except ValueError as error:
+            raise LadderFormatError(f"{path} is damaged ({error}); design it again") from None
     if isinstance(features, dict) and "encoders" in features:
         try:
             found["encoders"] = encoders_of(features["encoders"])

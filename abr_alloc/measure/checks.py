@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.measure.video import FRAME_METRICS
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
@@ -16,10 +17,11 @@ from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import MIN_SCENE_S
 from abr_alloc.media.sound import SoundFacts
+from abr_alloc.media.tone_mapping import source_peak_cd_m2
 from abr_alloc.media.tracks import AudioTrack
 from abr_alloc.targets import Target
 
-__all__ = ["check_plausible", "check_sound", "check_source"]
+__all__ = ["check_plausible", "check_ranges", "check_sound", "check_source"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,12 @@ _MOST_MISSING = 0.8
 
 
 def check_source(
-    info: MediaInfo, surround: AudioTrack | None = None, *, audio_only: bool, asks_surround: bool = False
+    info: MediaInfo,
+    surround: AudioTrack | None = None,
+    *,
+    audio_only: bool,
+    asks_surround: bool = False,
+    sdr_only: bool = False,
 ) -> None:
     """Refuse a source that lacks what is to be measured; tell what is done to one that is odd.
 
@@ -43,7 +50,7 @@ def check_source(
         asks_surround: whether 5.1 is to be measured too.
 
     Raises:
-        UnsupportedMediaError: it has no video, no audio or no length.
+        UnsupportedMediaError: it has no video, no audio or no length; or is HDR, where `sdr_only` asks for SDR.
     """
     path = str(info.path)
     if not info.has_video and not audio_only:
@@ -60,6 +67,8 @@ def check_source(
             "declare none: put it into a container)",
             path=path,
         )
+    if sdr_only:
+        _refuse_hdr(info)
     for note in info.notes:
         logger.warning("%s: %s", path, note)
     for note in _surround_notes(info, surround, asks_surround=asks_surround):
@@ -84,6 +93,53 @@ def _surround_notes(info: MediaInfo, surround: AudioTrack | None, *, asks_surrou
         [f"5.1{more} is measured besides stereo"] if own else [f"5.1{more} is that of audio track {surround.number}"]
     )
     return notes
+
+
+def check_ranges(info: MediaInfo, targets: Sequence[VideoTarget]) -> None:
+    """Refuse renditions that cannot be of the dynamic range of what they are made of.
+
+    Raises:
+        UnsupportedMediaError: the source is HDR, is not mapped to SDR, and a rendition would have 8 bits.
+    """
+    if info.tone_map:
+        assert info.colour is not None  # only HDR is mapped
+        peak_cd_m2 = source_peak_cd_m2(info.colour.transfer, info.hdr)
+        logger.warning(
+            "%s: HDR (%s) is made SDR by %s from a peak of %g cd/m2, and renditions are held against that",
+            *(info.path, info.colour.dynamic_range, info.tone_map, peak_cd_m2),
+        )
+    if info.dynamic_range == "SDR":
+        return
+    for target in targets:
+        encoder = target.encoder
+        samples = encoder.pixel_format if encoder is not None and encoder.pixel_format else info.pixel_format
+        if VIDEO_CODECS[target.codec].eight_bit_only or "10" not in samples:
+            name = target.codec if encoder is None else encoder.name
+            raise UnsupportedMediaError(
+                f"{info.path} is HDR ({info.dynamic_range}), and {name} is encoded in 8 bits, which hold SDR alone; "
+                "choose hevc or av1 with `video_codecs`, or make it SDR with `tone_map`",
+                path=str(info.path),
+            )
+    logger.warning(
+        "%s: HDR (%s) is measured as it is coded; AVQ is predicted on a model of SDR ratings",
+        info.path,
+        info.dynamic_range,
+    )
+
+
+def _refuse_hdr(info: MediaInfo) -> None:
+    """Refuse a source whose renditions, which others made, would be held against HDR: their levels and matrices are
+    found out for SDR alone.
+
+    Raises:
+        UnsupportedMediaError: it is HDR.
+    """
+    if info.dynamic_range != "SDR":
+        raise UnsupportedMediaError(
+            f"{info.path} is HDR ({info.dynamic_range}), whose renditions are not measured yet; extract it, or give a "
+            "version in SDR",
+            path=str(info.path),
+        )
 
 
 def check_sound(info: MediaInfo, sound: SoundFacts, duration_s: float) -> list[str]:

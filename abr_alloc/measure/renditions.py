@@ -148,7 +148,7 @@ class _Run:
         yield Progress(done=0.0, total=1.0, label=look.label)
         self._title: Title = look.run(self._cache)
         info = self._title.info
-        check_source(info, audio_only=False)
+        check_source(info, audio_only=False, sdr_only=True)
         if options.source_hash and options.source_hash != self._title.source_hash:
             raise UnsupportedMediaError(
                 f"{self._source} is not the file that title {self._name!r} of the given table was measured from; give "

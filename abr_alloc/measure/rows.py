@@ -29,6 +29,7 @@ def video_row(
         **_scene_columns(scene),
         "kind": "video",
         "codec": target.codec,
+        "dynamic_range": None if info.dynamic_range == "SDR" else info.dynamic_range,
         "width_px": target.width_px,
         "height_px": target.height_px,
         "fps": float(info.fps),

@@ -124,7 +124,7 @@ class VideoTask:
         found = cache.get(key)
         if found is None:
             scan = cache.require(self.scan_key)
-            seek_s = prove_seek(self.ffmpeg, info, self.part, scan["key_times_s"], scan["fingerprints"])
+            seek_s = prove_seek(self.ffmpeg, info.toned(""), self.part, scan["key_times_s"], scan["fingerprints"])
             found = {"seek_s": np.nan if seek_s is None else seek_s}
             cache.put(key, found)
         seek_s = float(found["seek_s"])

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.measure.cache import Cache
-from abr_alloc.measure.checks import check_plausible, check_source
+from abr_alloc.measure.checks import check_plausible, check_ranges, check_source
 from abr_alloc.measure.heard_tracks import heard_surround, heard_tracks
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
 from abr_alloc.measure.loud_tracks import LoudnessTask, loudness_of, loudness_task
@@ -30,7 +30,7 @@ from abr_alloc.media.encoding import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import MAX_PIXELS
+from abr_alloc.media.probe import MAX_PIXELS, MediaInfo
 from abr_alloc.media.scenes import Scene, split_scenes
 from abr_alloc.media.surround import surround_track
 from abr_alloc.table.table import FeatureTable, TableMetadata
@@ -95,6 +95,8 @@ class ExtractOptions:
     """Numbers of audio tracks that are measured, too."""
     max_pixels: int = MAX_PIXELS
     """Larger pictures are refused, pixels."""
+    tone_map: str = ""
+    """How HDR sources are made SDR, one of `TONE_MAPS`; empty to measure them as they are."""
 
 
 class TitleMeasurement:
@@ -154,6 +156,7 @@ class TitleMeasurement:
         self._candidates = [] if options.audio_only else options.grid.video(info, names, options.preset)
         self._audio_targets: Sequence[AudioTarget] = options.grid.audio(info, options.audio_codecs)
         self._surround_targets = options.grid.surround(options.surround_codecs) if self._surround else []
+        check_ranges(self._shown_info, self._candidates)
         check_encoders(self._ffmpeg, self._candidates, [*self._audio_targets, *self._surround_targets])
         if options.audio_only:
             self._fps, num_frames = _AUDIO_ONLY_FPS, int(info.duration_s * _AUDIO_ONLY_FPS)
@@ -246,12 +249,18 @@ class TitleMeasurement:
         return []
 
     def _probe(self, targets: Sequence[VideoTarget]) -> list[VideoTask]:
+        shared = self._shared() | {"info": self._shown_info}
         for target in targets:
             self._videos[target] = [
-                VideoTask(**self._shared(), target=target, part=part, scan_key="" if part.is_whole else self._scan_key)
+                VideoTask(**shared, target=target, part=part, scan_key="" if part.is_whole else self._scan_key)
                 for part in self._parts
             ]
         return [task for target in targets for task in self._videos[target]]
+
+    @property
+    def _shown_info(self) -> MediaInfo:
+        """The source as its picture is encoded and compared."""
+        return self._title.info.toned(self._options.tone_map)
 
     def _shared(self) -> dict[str, Any]:
         return {
@@ -311,5 +320,6 @@ class TitleMeasurement:
             weights_s={self.name: self._weights_s} if self._weights_s else {},
             encoders={encoder.name: settings_of(encoder) for encoder in self._encoders()},
             loudness=loudness_of(self.name, self._loudness, self._cache),
+            tone_maps={self.name: self._shown_info.tone_map} if self._shown_info.tone_map else {},
         )
         return FeatureTable(to_frame(rows), about)

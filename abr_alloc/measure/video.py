@@ -169,9 +169,8 @@ def measure_video(
         ToolFailedError: ffmpeg failed.
         MediaError: not as many frames were scored as the part has.
     """
-    assert info.colour is not None  # it was probed
     distorted = (
-        f"{info.colour.tags},settb={info.fps.denominator}/{info.fps.numerator},setpts=N,"
+        f"{info.made_colour.tags},settb={info.fps.denominator}/{info.fps.numerator},setpts=N,"
         f"scale={info.width_px}:{info.height_px}:flags=bicubic,format={info.pixel_format},setsar=1"
     )
     if part.tail_frames:

@@ -21,6 +21,7 @@ from abr_alloc.media.codecs_parameters import (
     CODECS_PARAMETERS,
     codecs_parameter,
     dolby_vision,
+    hdr_codecs,
     nal_units,
     vp_configuration,
 )
@@ -162,8 +163,16 @@ def read_fragment(
             return Fragment(
                 kind=str(stream.type),
                 codec=codec,
-                codecs=dolby_vision(init, str(context.codec_tag))
-                or codecs_parameter(codec, extradata, str(context.codec_tag), str(context.profile or "")),
+                codecs=hdr_codecs(
+                    dolby_vision(init, str(context.codec_tag))
+                    or codecs_parameter(codec, extradata, str(context.codec_tag), str(context.profile or "")),
+                    extradata,
+                    *(
+                        (int(context.color_primaries), int(context.color_trc), int(context.colorspace))
+                        if video
+                        else (0, 0, 0)
+                    ),
+                ),
                 width_px=int(context.width) if video else 0,
                 height_px=int(context.height) if video else 0,
                 channels=0 if video else int(context.channels),

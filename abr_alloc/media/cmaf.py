@@ -83,7 +83,14 @@ def encode_rendition(
     for index, number in enumerate(passes):
         output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", path.resolve()]
         asked = delivery_arguments(
-            ffmpeg, encoder, ask, fps=info.fps, samples=info.pixel_format, threads=threads, number=number
+            ffmpeg,
+            encoder,
+            ask,
+            fps=info.fps,
+            samples=info.pixel_format,
+            hdr=info.made_hdr,
+            threads=threads,
+            number=number,
         )
         captions = caption_words(ffmpeg, encoder) if info.has_captions else []
         ffmpeg.run(

@@ -12,12 +12,14 @@ __all__ = [
     "CODECS_PARAMETERS",
     "codecs_parameter",
     "dolby_vision",
+    "hdr_codecs",
     "most_demanding",
     "nal_units",
     "vp_configuration",
     "without_level",
 ]
 
+_HDR_TRANSFERS = (16, 18)  # PQ and HLG: Rec. ITU-T H.273, Table 3
 _DOLBY_VISION = ("dvh1", "dvhe", "dav1")
 
 
@@ -100,6 +102,15 @@ def _av1(extradata: bytes, tag: str, profile: str) -> str:
     tier = "H" if extradata[2] & 0x80 else "M"
     depth = 8 if not extradata[2] & 0x40 else 12 if extradata[2] & 0x20 else 10
     return f"av01.{profile_number}.{level:02d}{tier}.{depth:02d}"
+
+
+def hdr_codecs(codecs: str, extradata: bytes, primaries: int, transfer: int, matrix: int) -> str:
+    """A `codecs` parameter with the colour that AV1 in PQ or HLG has to state there, as it is not BT.709's, which a
+    player takes where nothing is said (AV1-ISOBMFF, section 5); any other as it is. The numbers are H.273's."""
+    if transfer not in _HDR_TRANSFERS or not codecs.startswith("av01.") or codecs.count(".") != 3:
+        return codecs
+    subsampling = f"{extradata[2] >> 3 & 1}{extradata[2] >> 2 & 1}{extradata[2] & 3}"
+    return f"{codecs}.{extradata[2] >> 4 & 1}.{subsampling}.{primaries:02d}.{transfer:02d}.{matrix:02d}.0"
 
 
 def _vp9(vpcc: bytes, tag: str, profile: str) -> str:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 __all__ = [
     "DYNAMIC_RANGES",
+    "SDR_COLOUR",
     "Colour",
+    "DynamicRange",
     "HdrMetadata",
     "PictureTags",
     "decide_colour",
@@ -22,7 +24,9 @@ __all__ = [
     "is_rgb_format",
 ]
 
-DYNAMIC_RANGES = ("SDR", "HLG", "PQ")
+DynamicRange = Literal["SDR", "HLG", "PQ"]
+
+DYNAMIC_RANGES: tuple[DynamicRange, ...] = ("SDR", "HLG", "PQ")
 """Dynamic ranges by the names that HLS has for them (VIDEO-RANGE)."""
 
 _HD_LINES, _HD_COLUMNS = 720, 1280
@@ -40,7 +44,7 @@ _FAMILIES = {
 }
 _SCALE_NAMES = {"smpte170m": "bt601", "bt470bg": "bt601", "bt2020nc": "bt2020"}
 _MATRIX_OF_PRIMARIES = {"bt2020": "bt2020nc", "bt709": "bt709", "smpte170m": "smpte170m", "bt470bg": "bt470bg"}
-_HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+_HDR: Mapping[str, DynamicRange] = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 _FULL_RANGE_CODECS = frozenset({"mjpeg", "png", "apng", "gif", "bmp", "tiff", "jpeg2000", "webp", "qoi", "targa"})
 
 
@@ -72,7 +76,7 @@ class Colour:
     """Transfer characteristics of both."""
 
     @property
-    def dynamic_range(self) -> str:
+    def dynamic_range(self) -> DynamicRange:
         """SDR, HLG or PQ, by the transfer characteristics."""
         return _HDR.get(self.transfer, "SDR")
 
@@ -85,6 +89,10 @@ class Colour:
     def tags(self) -> str:
         """The filter that marks frames as normalised."""
         return f"setparams=range=tv:colorspace={self.matrix}:color_primaries={self.primaries}:color_trc={self.transfer}"
+
+
+SDR_COLOUR = Colour(in_full_range=False, is_rgb=False, matrix="bt709", primaries="bt709", transfer="bt709")
+"""What HDR is mapped to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +159,9 @@ def decide_colour(tags: PictureTags, width_px: int, height_px: int, codec: str) 
     rgb = is_rgb_format(tags.pixel_format)
     matrix = "" if tags.matrix in _UNKNOWN | {"gbr"} else tags.matrix
     if rgb or not matrix:
-        # An encoder that tags its primaries alone means the matrix that goes with them.
-        matrix = _MATRIX_OF_PRIMARIES.get(tags.primaries, "") or _usual_matrix(width_px, height_px)
+        # An encoder that tags its primaries alone means the matrix that goes with them; PQ and HLG are BT.2020's.
+        usual = "bt2020nc" if hdr_transfer(tags) else _usual_matrix(width_px, height_px)
+        matrix = _MATRIX_OF_PRIMARIES.get(tags.primaries, "") or usual
     if matrix not in _FAMILIES:
         return None
     primaries, transfer = _FAMILIES[matrix]

@@ -12,12 +12,17 @@ from fractions import Fraction
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.encoders import VideoEncoder
 from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames
+from abr_alloc.media.colour import HdrMetadata
 from abr_alloc.media.encoder_options import read_encoder_options
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.hardware import hardware_arguments
+from abr_alloc.media.mastering import svtav1_words, x265_words
 from abr_alloc.software_encoders import SoftwareEncoder, Words
 
 __all__ = ["Ask", "VideoArguments", "delivery_arguments", "num_passes", "probe_arguments", "shot_arguments"]
+
+# Encoders that write static metadata by parameters of their own; for others ffmpeg takes it from the frames.
+_STATIC_METADATA = {"libx265": x265_words, "libsvtav1": svtav1_words}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +53,14 @@ def num_passes(ask: Ask) -> int:
 
 
 def probe_arguments(
-    ffmpeg: FFmpeg, encoder: VideoEncoder, ask: Ask, *, fps: Fraction, samples: str, number: int = 0
+    ffmpeg: FFmpeg,
+    encoder: VideoEncoder,
+    ask: Ask,
+    *,
+    fps: Fraction,
+    samples: str,
+    number: int = 0,
+    hdr: HdrMetadata | None = None,
 ) -> VideoArguments:
     """Words of a probe's encode, in one thread.
 
@@ -59,6 +71,7 @@ def probe_arguments(
         fps: frames per second.
         samples: ffmpeg's name of the source's samples.
         number: of the pass, from 1; 0 for the only one.
+        hdr: what the stream says of its light; None for nothing.
 
     Raises:
         ToolMissingError: the encoder is not in this ffmpeg.
@@ -67,32 +80,54 @@ def probe_arguments(
     software = encoder.software
     own = Words() if software is None else software.probe(number)
     return _arguments(
-        ffmpeg, encoder, ask, Words(options=("-threads", "1", *own.options), params=own.params), fps, samples
+        ffmpeg, encoder, ask, Words(options=("-threads", "1", *own.options), params=own.params), fps, samples, hdr
     )
 
 
 def delivery_arguments(
-    ffmpeg: FFmpeg, encoder: VideoEncoder, ask: Ask, *, fps: Fraction, samples: str, threads: int, number: int = 0
+    ffmpeg: FFmpeg,
+    encoder: VideoEncoder,
+    ask: Ask,
+    *,
+    fps: Fraction,
+    samples: str,
+    threads: int,
+    number: int = 0,
+    hdr: HdrMetadata | None = None,
 ) -> VideoArguments:
     """Words of an encode with closed GOPs of one length; arguments and errors as of `probe_arguments`."""
     software = encoder.software
     own = Words() if software is None else software.delivery(gop_frames(fps, encoder.gop_s), threads, number)
-    return _arguments(ffmpeg, encoder, ask, own, fps, samples)
+    return _arguments(ffmpeg, encoder, ask, own, fps, samples, hdr)
 
 
 def shot_arguments(
-    ffmpeg: FFmpeg, encoder: VideoEncoder, ask: Ask, *, fps: Fraction, samples: str, threads: int, number: int = 0
+    ffmpeg: FFmpeg,
+    encoder: VideoEncoder,
+    ask: Ask,
+    *,
+    fps: Fraction,
+    samples: str,
+    threads: int,
+    number: int = 0,
+    hdr: HdrMetadata | None = None,
 ) -> VideoArguments:
     """Words of an encode of one shot of a title, to be joined with others; else as `delivery_arguments`."""
     software = encoder.software
     own = Words() if software is None else software.delivery(gop_frames(fps, encoder.gop_s), threads, number)
     if software is not None:
         own = replace(own, params=":".join(filter(None, (own.params, software.shot_params))))
-    return _arguments(ffmpeg, encoder, ask, own, fps, samples)
+    return _arguments(ffmpeg, encoder, ask, own, fps, samples, hdr)
 
 
 def _arguments(
-    ffmpeg: FFmpeg, encoder: VideoEncoder, ask: Ask, own: Words, fps: Fraction, samples: str
+    ffmpeg: FFmpeg,
+    encoder: VideoEncoder,
+    ask: Ask,
+    own: Words,
+    fps: Fraction,
+    samples: str,
+    hdr: HdrMetadata | None = None,
 ) -> VideoArguments:
     software, gop = encoder.software, gop_frames(fps, encoder.gop_s)
     samples = encoder.pixel_format or VIDEO_CODECS[encoder.codec].pixel_format(samples)
@@ -100,7 +135,8 @@ def _arguments(
         return _hardware(ffmpeg, encoder, ask, gop, samples)
     words = ["-c:v", ffmpeg.require_encoder(software.name), software.preset_option, encoder.preset]
     words += [*encoder.args, *_rate(software, ask, encoder.max_rate_kbps), "-g", str(gop), "-pix_fmt", samples]
-    params = ":".join(filter(None, (encoder.params, own.params)))
+    light = _STATIC_METADATA[software.name](hdr) if software.name in _STATIC_METADATA else ""
+    params = ":".join(filter(None, (encoder.params, own.params, light)))
     words += [software.params_option, params] if params else []
     return VideoArguments(words=(*words, *own.options))
 

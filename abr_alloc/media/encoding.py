@@ -77,7 +77,9 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
     with written_whole(path) as partial, contextlib.ExitStack() as stack:
         cwd = stack.enter_context(scratch_folder()) if len(passes) > 1 else None
         for number in passes:
-            asked = probe_arguments(ffmpeg, encoder, ask, fps=info.fps, samples=info.pixel_format, number=number)
+            asked = probe_arguments(
+                ffmpeg, encoder, ask, fps=info.fps, samples=info.pixel_format, hdr=info.made_hdr, number=number
+            )
             output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", partial.absolute()]
             words = [*source, "-vf", f"{chain}{asked.filters}", "-fps_mode", "passthrough", *asked.words]
             ffmpeg.run([*asked.before, *words, *output], cwd=cwd)

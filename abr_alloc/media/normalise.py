@@ -10,7 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from abr_alloc.media.ffmpeg import INPUT_GUARD
+from abr_alloc.media.mastering import DROP_HDR, DROP_LAYERS
 from abr_alloc.media.probe import MediaInfo
+from abr_alloc.media.tone_mapping import source_peak_cd_m2, tone_map_filter
 
 __all__ = ["source_input", "video_chain"]
 
@@ -58,6 +60,7 @@ def video_chain(info: MediaInfo, *, frames: tuple[int, int] | None = None) -> st
     steps += [f"format={planar}"] if planar != info.source_format else []
     # What the file says, or is taken to mean, is set on the frames: no filter has to guess, and none guesses otherwise.
     grey = planar.startswith("gray")
+    hdr = colour.dynamic_range != "SDR"
     steps.append(f"setparams=range={'pc' if colour.in_full_range or grey else 'tv'}")
     if not colour.is_rgb:
         steps[-1] += f":colorspace={colour.matrix}"
@@ -66,9 +69,25 @@ def video_chain(info: MediaInfo, *, frames: tuple[int, int] | None = None) -> st
     steps.append(f"fps=fps={rate}:start_time=0")
     steps += [f"trim=start_frame={frames[0]}:end_frame={frames[1]}"] if frames else []
     steps += ["crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"]
-    steps.append(_scale(info, grey=grey))
-    steps += ["setsar=1", f"format={info.pixel_format}", colour.tags]
+    steps += [_scale(info, grey=grey), *_tone_map(info)]
+    steps += ["setsar=1", f"format={info.pixel_format}", info.made_colour.tags]
+    steps += [DROP_HDR if info.tone_map else DROP_LAYERS] if hdr else []
     return ",".join([*steps, f"settb={info.fps.denominator}/{info.fps.numerator}", "setpts=N"])
+
+
+def _tone_map(info: MediaInfo) -> list[str]:
+    """From HDR to SDR, in R'G'B' of 16 bits at every pixel."""
+    if not info.tone_map:
+        return []
+    assert info.colour is not None
+    flags = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+    peak_cd_m2 = source_peak_cd_m2(info.colour.transfer, info.hdr)
+    return [
+        f"scale={flags}:in_range=tv:out_range=pc:in_color_matrix={info.colour.scale_matrix},format=gbrp16le",
+        tone_map_filter(info.colour.transfer, info.tone_map, peak_cd_m2),
+        "setparams=color_primaries=bt709:color_trc=bt709",
+        f"scale={flags}:in_range=pc:out_range=tv:out_color_matrix={info.made_colour.scale_matrix}",
+    ]
 
 
 def _planar(info: MediaInfo) -> str:

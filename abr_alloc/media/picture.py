@@ -13,11 +13,12 @@ import numpy as np
 
 from abr_alloc.errors import ToolFailedError, UnsupportedMediaError
 from abr_alloc.media.captions import shows_captions
-from abr_alloc.media.colour import Colour, PictureTags, decide_colour, hdr_transfer
+from abr_alloc.media.colour import Colour, HdrMetadata, PictureTags, decide_colour, hdr_transfer, is_rgb_format
 from abr_alloc.media.container import component_bits
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.frame_rate import usual_rate
 from abr_alloc.media.frames import SHOW, SHOW_LEVEL, Frame, read_frames
+from abr_alloc.media.mastering import hdr_notes, read_dolby, read_hdr
 from abr_alloc.media.timeline import Timeline
 
 __all__ = ["MIN_SIDE_PX", "Picture", "look_at_picture"]
@@ -34,8 +35,8 @@ _ALPHA = ("yuva", "gbrap", "rgba", "bgra", "argb", "abgr", "ya8", "ya16", "pal8"
 # Decoders of ffmpeg's own leave out the alpha of these; those of libvpx do not.
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
-# A base layer in Dolby's own colours, which nothing else can show, says nothing of them in its tags.
-_DOLBY_ALONE = re.compile(r"DOVI configuration record:.*compatibility id: 0\b")
+_UNSAID = ("", "unknown", "unspecified", "reserved")
+_HDR_BITS = 10  # least bits of a sample in PQ or HLG (Rec. ITU-R BT.2100)
 _QUARTER_TURN_SLACK = 1.0  # degrees within which ffmpeg takes a turn for a quarter one
 
 
@@ -53,6 +54,7 @@ class Picture:
     source_format: str
     colour: Colour
     has_captions: bool
+    hdr: HdrMetadata | None
     has_alpha: bool
     decoder: str
     """Decoder that must be asked for by name; empty for ffmpeg's choice."""
@@ -118,6 +120,7 @@ def look_at_picture(path: Path, ffmpeg: FFmpeg, stream: Any, max_pixels: int) ->
         raise UnsupportedMediaError(
             f"{path} has {what}, which cannot be kept; convert it to bt709 or bt2020nc", path=str(path)
         )
+    hdr = read_hdr(lines) if colour.dynamic_range != "SDR" else None
     has_alpha = first.tags.pixel_format.startswith(_ALPHA)
     turned = next((float(found[1]) for line in lines if (found := _ROTATION.search(line))), 0.0)
     width_px, height_px = _shown_size(first, turned)
@@ -130,6 +133,7 @@ def look_at_picture(path: Path, ffmpeg: FFmpeg, stream: Any, max_pixels: int) ->
         source_format=first.tags.pixel_format,
         colour=colour,
         has_captions=shows_captions(lines),
+        hdr=hdr,
         has_alpha=has_alpha,
         decoder=decoder,
         stated_rates=tuple(
@@ -138,7 +142,7 @@ def look_at_picture(path: Path, ffmpeg: FFmpeg, stream: Any, max_pixels: int) ->
             if rate
         ),
         times_s=tuple(sorted(frame.time_s for frame in frames if frame.time_s is not None)),
-        notes=tuple(_notes(turned, colour, has_alpha)),
+        notes=(*_notes(turned, colour, has_alpha), *hdr_notes(lines, colour.dynamic_range, hdr)),
     )
 
 
@@ -174,14 +178,31 @@ def _check_size(path: Path, width_px: int, height_px: int, max_pixels: int) -> N
 
 
 def _check_colour(path: Path, tags: PictureTags, lines: Sequence[str]) -> None:
-    name = hdr_transfer(tags)
-    hdr = f"{name}, {tags.transfer}" if name else "Dolby Vision alone" if any(map(_DOLBY_ALONE.search, lines)) else ""
-    if hdr:
+    """Refuse HDR that no other device could show, or that contradicts itself."""
+    dolby, name = read_dolby(lines), hdr_transfer(tags)
+    if dolby is not None and dolby[1] == 0:  # a base layer in Dolby's own colours says nothing of them in its tags
         raise UnsupportedMediaError(
-            f"{path} is HDR ({hdr}), which is not measured yet: VMAF and what it is compared with are SDR; give a "
-            "version tone-mapped to SDR",
+            f"{path} is Dolby Vision profile {dolby[0]} without a compatible base layer, which nothing else can show; "
+            "give a version in HDR10 or HLG",
             path=str(path),
         )
+    if not name:
+        return
+    hdr = f"{path} is {name} ({tags.transfer})"
+    if component_bits(tags.pixel_format) < _HDR_BITS:
+        raise UnsupportedMediaError(
+            f"{hdr} in {component_bits(tags.pixel_format)} bits, and {name} has {_HDR_BITS} or more (BT.2100); give "
+            "the 10-bit master",
+            path=str(path),
+        )
+    matrices = ("bt2020nc", *_UNSAID) if not is_rgb_format(tags.pixel_format) else (tags.matrix,)
+    for tag, value, known in (("matrix", tags.matrix, matrices), ("primaries", tags.primaries, ("bt2020", *_UNSAID))):
+        if value not in known:
+            raise UnsupportedMediaError(
+                f"{hdr} with the colour {tag} {value}, and {name} has those of BT.2020 (BT.2100); convert it, or mend "
+                "the tag where it is wrong",
+                path=str(path),
+            )
 
 
 def _shown_size(frame: Frame, turned_degrees: float) -> tuple[int, int]:

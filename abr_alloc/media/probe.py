@@ -19,12 +19,13 @@ import av
 
 from abr_alloc import defaults
 from abr_alloc.errors import UnsupportedMediaError
-from abr_alloc.media.colour import Colour, HdrMetadata
+from abr_alloc.media.colour import SDR_COLOUR, Colour, DynamicRange, HdrMetadata
 from abr_alloc.media.container import open_media
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.lengths import pauses, without_late_text
 from abr_alloc.media.picture import Picture, look_at_picture
 from abr_alloc.media.timeline import Timeline, read_timelines
+from abr_alloc.media.tone_mapping import TONE_MAP_VERSION, source_peak_cd_m2
 from abr_alloc.media.tracks import (
     AudioTrack,
     ChosenAudio,
@@ -89,6 +90,8 @@ class MediaInfo:
     """Pixel format of the decoded frames, as ffmpeg names it."""
     colour: Colour | None = None
     """What its samples mean; None without video."""
+    tone_map: str = ""
+    """How its HDR is made SDR, one of `TONE_MAPS`; empty where it stays what it is."""
     hdr: HdrMetadata | None = None
     """What it says of the display that it was mastered on, and of its light; None where it says nothing."""
     has_captions: bool = False
@@ -124,9 +127,25 @@ class MediaInfo:
         return self.channels > 0
 
     @property
-    def dynamic_range(self) -> str:
-        """SDR, PQ or HLG."""
-        return "SDR" if self.colour is None else self.colour.dynamic_range
+    def dynamic_range(self) -> DynamicRange:
+        """SDR, PQ or HLG: of all that is made of it, which a tone map makes SDR."""
+        return "SDR" if self.colour is None or self.tone_map else self.colour.dynamic_range
+
+    @property
+    def made_colour(self) -> Colour:
+        """Colour of all that is encoded and compared."""
+        assert self.colour is not None  # the probe refuses a source whose colour is not known
+        return SDR_COLOUR if self.tone_map else self.colour
+
+    @property
+    def made_hdr(self) -> HdrMetadata | None:
+        """What all that is encoded says of its light."""
+        return None if self.tone_map else self.hdr
+
+    def toned(self, tone_map: str) -> MediaInfo:
+        """The same source, made SDR where it is HDR; as it is where `tone_map` is empty."""
+        is_hdr = self.colour is not None and self.colour.dynamic_range != "SDR"
+        return replace(self, tone_map=tone_map if is_hdr else "")
 
     def hearing(self, track: AudioTrack) -> MediaInfo:
         """The same source with another of its audio tracks as the sound, on the same clock."""
@@ -138,7 +157,12 @@ class MediaInfo:
     @property
     def stream_facts(self) -> dict[str, object]:
         """Which of the file's streams are measured: a part of the facts that determine a measurement."""
-        return {"streams": [self.video_index, *self.audio_indices]}
+        facts: dict[str, object] = {"streams": [self.video_index, *self.audio_indices]}
+        if self.tone_map:
+            assert self.colour is not None  # only HDR is mapped
+            peak_cd_m2 = source_peak_cd_m2(self.colour.transfer, self.hdr)
+            facts["tone_map"] = [self.tone_map, peak_cd_m2, TONE_MAP_VERSION]
+        return facts
 
     def to_json(self) -> str:
         """All of it but the path and its mark, as text."""
@@ -280,6 +304,7 @@ def _picture_facts(path: Path, video: Any, picture: Picture | None, timelines: A
         "source_format": picture.source_format,
         "colour": picture.colour,
         "has_captions": picture.has_captions,
+        "hdr": picture.hdr,
         "has_alpha": picture.has_alpha,
         "decoder": picture.decoder,
     }

@@ -102,6 +102,7 @@ def encode_shot(
                 *(ffmpeg, encoder, ask),
                 fps=info.fps,
                 samples=info.pixel_format,
+                hdr=info.made_hdr,
                 threads=threads,
                 number=number,
             )

@@ -13,7 +13,8 @@ from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
 from abr_alloc.delivery.encode import EncodeSetup, encode_streams, encode_videos
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.hold import hold_rates
-from abr_alloc.delivery.order import ChosenLadder, check_source, choose_ladder, make_order
+from abr_alloc.delivery.ladder_union import join_ladders
+from abr_alloc.delivery.order import ChosenLadder, check_ranges, check_source, choose_ladder, make_order
 from abr_alloc.delivery.ordered_encoders import refuse_strange_commands, told_encoders
 from abr_alloc.delivery.packaging import Packaging, packaging_notes
 from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
@@ -38,7 +39,7 @@ __all__ = ["EncodeResult", "Refined", "encode", "refine_delivery"]
 
 def encode(
     source: str | os.PathLike[str],
-    ladder: Ladders | str | os.PathLike[str],
+    ladder: Ladders | str | os.PathLike[str] | Sequence[Ladders | str | os.PathLike[str]],
     output: str | os.PathLike[str],
     *,
     title: str | None = None,
@@ -68,7 +69,7 @@ def encode(
 
     Args:
         source: the media file.
-        ladder: ladders, or a ladder file.
+        ladder: ladders, or a ladder file; several of one title to deliver together, such as SDR beside HDR.
         output: a new or empty folder, or one where this very encode was interrupted.
         title: which ladder; the source's own when None.
         preset: of the video encoders, instead of the one that the ladder's renditions were probed with.
@@ -110,9 +111,15 @@ def encode(
     info, number = probe_wished(source, program, wishes, max_pixels=round(max_megapixels * 1e6))
     info = replace(info, mark=mark, path=info.path if scheduler is None else info.path.absolute())
     source_hash = content_hash(source)
-    with ladder_path(ladder) as path:
-        chosen = choose_ladder(path, source, source_hash, title)
-    check_source(info, chosen.ladder)
+    each = []
+    for one in [ladder] if isinstance(ladder, (str, os.PathLike, Ladders)) else ladder:
+        with ladder_path(one) as path:
+            each.append(choose_ladder(path, source, source_hash, title))
+        check_source(info, each[-1].ladder)
+        check_ranges(info, each[-1].ladder, each[-1].tone_map)
+    if not each:
+        raise ArgumentError("`ladder` names no ladder; give one")
+    chosen = join_ladders(each)
     store = open_cache(cache)
     scan = cached_scan(program, info, source_hash, store)
     surround = any(rung.surround is not None for rung in chosen.ladder.rungs)

@@ -107,6 +107,12 @@ def export_plan(plan: LadderPlan, format: str) -> Exported:
     Raises:
         ExportError: the format cannot take the ladder, or something about the title is not known.
     """
+    if format not in ("hls", "dash") and (plan.tone_map or any(r.video.dynamic_range != "SDR" for r in plan.rungs)):
+        what = f"is SDR made of HDR by {plan.tone_map}" if plan.tone_map else "is HDR"
+        raise ExportError(
+            f"{format} is not told yet what to do with HDR, and the ladder of {plan.title!r} {what}; encode it with "
+            "`abr-alloc encode`, or export it as hls or dash"
+        )
     if format in _OWN_ENCODERS and plan.per_shot:
         raise ExportError(
             f"{format} asks one rate of a whole title, and the ladder of {plan.title!r} gives every scene its own "

@@ -10,6 +10,7 @@ from pathlib import Path
 from abr_alloc import defaults
 from abr_alloc.allocation.probing import Prober
 from abr_alloc.arguments import require_choice, require_number
+from abr_alloc.codecs import TONE_MAPS
 from abr_alloc.errors import ArgumentError, FailedTitlesError
 from abr_alloc.location import parse_location
 from abr_alloc.measure.cache import open_cache
@@ -44,6 +45,7 @@ def extract_options(
     audio_track: int | Sequence[int] | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
     keep_encodes: bool = False,
+    tone_map: str | None = None,
 ) -> ExtractOptions:
     """What to measure, with the defaults of docs/measure-less.md.
 
@@ -66,6 +68,7 @@ def extract_options(
             for the source's own choice.
         max_megapixels: refuse larger pictures.
         keep_encodes: keep the encodes in the cache.
+        tone_map: make HDR sources SDR in this way: bt2390, hable or clip; None to measure them as they are.
 
     Raises:
         ArgumentError: a value is out of its range.
@@ -74,6 +77,8 @@ def extract_options(
     """
     require_choice("probes", probes, ("all", "auto"))
     tracks = (audio_track,) if isinstance(audio_track, int) else tuple(audio_track or ())
+    if tone_map is not None:
+        require_choice("tone_map", tone_map, TONE_MAPS)
     for name, value in (
         *(("max_scene_s", max_scene_s), ("digest_s", digest_s)),
         *(("audio_track", number) for number in tracks),
@@ -106,6 +111,7 @@ def extract_options(
         audio_track=tracks[0] if tracks else None,
         further_tracks=tracks[1:],
         max_pixels=round(max_megapixels * 1e6),
+        tone_map=tone_map or "",
     )
 
 
@@ -179,6 +185,7 @@ def extract(
     model: Model | str | None = None,
     audio_track: int | Sequence[int] | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
+    tone_map: str | None = None,
     cache: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
     scheduler: str | None = None,
@@ -209,6 +216,7 @@ def extract(
         audio_track: of the source, from 1; several are measured into one table, the first being the film's own. None
             for the source's own choice.
         max_megapixels: refuse larger pictures.
+        tone_map: make HDR sources SDR in this way: bt2390, hable or clip; None to measure them as they are.
         cache: where measurements are kept; the user's cache folder when None.
         jobs: processes; one per core when None.
         scheduler: address of a Dask scheduler whose workers measure instead.

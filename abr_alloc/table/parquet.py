@@ -91,6 +91,9 @@ class TableMetadata:
     loudness: Mapping[str, Mapping[str, Mapping[str, float | None]]] = field(default_factory=dict)
     """Of each title whose audio tracks were measured: by track, as text, `lufs` and `true_peak_db` (EBU R 128)."""
 
+    tone_maps: Mapping[str, str] = field(default_factory=dict)
+    """Of each title in HDR whose renditions are SDR: how it was mapped."""
+
     def joined(self, other: Self) -> Self:
         """What two tables say together; where their words differ, nothing.
 
@@ -119,6 +122,7 @@ class TableMetadata:
             },
             encoders={**self.encoders, **other.encoders},
             loudness={**self.loudness, **other.loudness},
+            tone_maps={**self.tone_maps, **other.tone_maps},
         )
 
 
@@ -246,7 +250,7 @@ def _check_field(found: Mapping[str, Any], name: str) -> None:
                                   f"{key} of {title!r}, track {track}", -200.0, 200.0)  # fmt: skip
     elif name == "encoders":
         encoders_of(value)
-    elif name in ("source_hashes", "credits"):
+    elif name in ("source_hashes", "credits", "tone_maps"):
         for title in _texts_to(found, name):
             text_of(value, title)
     elif name != "schema_version":
@@ -269,6 +273,8 @@ def file_schema(metadata: TableMetadata, names: Collection[str]) -> pa.Schema:
     about = asdict(metadata)
     if not metadata.loudness:  # as tables of before it was measured
         del about["loudness"]
+    if not metadata.tone_maps:  # likewise
+        del about["tone_maps"]
     try:
         text = json_text(about, indent=None, sort_keys=True)
     except ValueError as error:

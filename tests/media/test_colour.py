@@ -136,19 +136,45 @@ def test_transparent_parts_are_black_and_it_is_said(ffmpeg, make_media, suffix, 
     assert "transparent parts are shown on black" in probe(path, ffmpeg).notes
 
 
-@pytest.mark.parametrize(("transfer", "name"), [("smpte2084", "PQ"), ("arib-std-b67", "HLG")])
-def test_hdr_is_refused_by_name(ffmpeg, make_media, transfer, name) -> None:
-    marked = f"format=yuv420p10le,setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc={transfer}"
-    path = make_media(
-        f"{transfer}.mp4",
-        f"lavfi:testsrc2=s=320x240:r=5:d=1,{marked}",
-        "-c:v",
-        "libx265",
-        "-x265-params",
-        "log-level=none",
-    )
-    with pytest.raises(UnsupportedMediaError, match=rf"HDR \({name}, {transfer}\).*tone-mapped to SDR"):
+@pytest.mark.parametrize(
+    ("samples", "tags", "said"),
+    [
+        (
+            "yuv420p10le",
+            "colorspace=bt709:color_primaries=bt2020:color_trc=smpte2084",
+            r"PQ \(smpte2084\) with the colour matrix bt709",
+        ),
+        (
+            "yuv420p10le",
+            "colorspace=bt2020nc:color_primaries=bt709:color_trc=arib-std-b67",
+            r"HLG \(arib-std-b67\) with the colour primaries bt709",
+        ),
+        (
+            "yuv420p",
+            "colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084",
+            "PQ .* in 8 bits.*give the 10-bit master",
+        ),
+    ],
+)
+def test_hdr_that_contradicts_itself_is_refused_by_the_tag(ffmpeg, make_media, samples, tags, said) -> None:
+    chain = f"format={samples},setparams={tags}"
+    path = make_media("odd.mkv", red("320x240", chain), "-c:v", "ffv1")
+    with pytest.raises(UnsupportedMediaError, match=said):
         probe(path, ffmpeg)
+
+
+def test_hdr_without_a_matrix_is_of_bt2020_and_without_metadata_it_is_told(ffmpeg, make_media) -> None:
+    path = make_media("bare.mkv", red("320x240", "format=yuv420p10le,setparams=color_trc=smpte2084"), "-c:v", "ffv1")
+    info = probe(path, ffmpeg)
+    assert (info.colour.matrix, info.colour.primaries, info.dynamic_range, info.hdr) == (
+        "bt2020nc",
+        "bt2020",
+        "PQ",
+        None,
+    )
+    assert info.notes == (
+        "PQ without metadata of its mastering display and content light level: renditions have none either",
+    )
 
 
 def test_a_matrix_that_cannot_be_kept_is_refused(ffmpeg, make_media) -> None:
@@ -192,7 +218,9 @@ def test_dolby_vision_without_another_base_is_refused(ffmpeg, make_media, monkey
     for last, refused in ((", compatibility id: 0", True), (", compatibility id: 2", False)):
         monkeypatch.setattr(picture, "_decode", lambda *args, last=last: [told + last, *decode(*args)])
         if refused:
-            with pytest.raises(UnsupportedMediaError, match="Dolby Vision alone"):
+            with pytest.raises(
+                UnsupportedMediaError, match="is Dolby Vision profile 5 without a compatible base layer"
+            ):
                 probe(path, ffmpeg)
         else:
             assert probe(path, ffmpeg).width_px == 320
