@@ -23,6 +23,7 @@ from abr_alloc.delivery.shot_orders import shot_spans_s
 from abr_alloc.delivery.source_scan import CachedScan, cached_scan
 from abr_alloc.delivery.subtitles import write_subtitles
 from abr_alloc.encoders import GOP_S, VideoEncoder
+from abr_alloc.errors import ArgumentError
 from abr_alloc.exporting.presentation import Variant
 from abr_alloc.measure.cache import open_cache
 from abr_alloc.media.ffmpeg import find_ffmpeg, look_at_ffmpeg
