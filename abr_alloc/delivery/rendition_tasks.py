@@ -92,8 +92,8 @@ class EncodeVideoTask:
 
     @property
     def _bitstream_filter(self) -> str:
-        """HDR10's static metadata stands in the sample description; x265 repeats it in the first sample, where Apple does
-        not want it (1.8). With captions, which are SEI messages too, it stays."""
+        """HDR10's static metadata stands in the sample description; x265 repeats it in the first sample, where Apple
+        does not want it (1.8). With captions, which are SEI messages too, it stays."""
         is_hdr10 = self.order.codec == "hevc" and self.order.dynamic_range == "PQ"
         return _WITHOUT_SEI if is_hdr10 and not self.info.has_captions else ""
 
