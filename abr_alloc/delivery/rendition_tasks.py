@@ -29,6 +29,7 @@ __all__ = ["EncodeAudioTask", "EncodeVideoTask", "delivery_ask", "frames_told"]
 
 _SILENT_S = 0.5
 """How much sound a further track may lack without a word, seconds."""
+_WITHOUT_SEI = "filter_units=remove_types=39"  # prefix SEI messages: Rec. ITU-T H.265, Table 7-1
 _FIRST_PASS_SHARE = 0.35  # of the time of both, x264 and x265 at their faster presets
 
 
@@ -89,9 +90,16 @@ class EncodeVideoTask:
                 progress=[folder.progress_path(order.name, number) for number in range(2)],
             )
             require_unchanged(self.info)
-            package(self.ffmpeg, encode, self.segment_s, cut)
+            package(self.ffmpeg, encode, self.segment_s, cut, bitstream_filter=self._bitstream_filter)
             self._check(cut)
             folder.accept(cut, order.name, below=self.below)
+
+    @property
+    def _bitstream_filter(self) -> str:
+        """HDR10's static metadata stands in the sample description; x265 repeats it in the first sample, where Apple
+        does not want it (1.8). With captions, which are SEI messages too, it stays."""
+        is_hdr10 = self.order.codec == "hevc" and self.order.dynamic_range == "PQ"
+        return _WITHOUT_SEI if is_hdr10 and not self.info.has_captions else ""
 
     def _check(self, cut: Path) -> None:
         segments = read_segments(cut)

@@ -80,6 +80,15 @@ def hdr_formats(stream: Stream) -> Iterator[Breach]:
             yield track.where, message, "convert it to BT.2020"
 
 
+@rule("1.8", "SHOULD", "static metadata of HDR10 is in the sample description alone", "video")
+def light_in_description(stream: Stream) -> Iterator[Breach]:
+    for track in stream.of_kind("video"):
+        first = track.fragments[0]
+        if _range_of(first) == "PQ" and first.light_in_samples:
+            message = "the samples hold SEI messages of mastering display or content light level"
+            yield track.where, message, "keep them in hvcC alone (x265: repeat-headers=0)"
+
+
 @rule("1.9", "MUST", "Dolby Vision has a profile and level that Apple's devices play", "master")
 def dolby_profile(stream: Stream) -> Iterator[Breach]:
     for variant in _shown(stream):

@@ -75,6 +75,9 @@ _NAL = {
 }
 
 
+_PREFIX_SEI, _LIGHT = 39, (137, 144)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
     """One segment of one track."""
@@ -116,6 +119,8 @@ class Fragment:
     some IDR picture is not the first frame of a movie fragment, and for audio."""
     starts_with_idr: bool
     """Whether the first frame in decoding order is an IDR picture; True for audio."""
+    light_in_samples: bool = False
+    """Whether the first frame of HEVC carries static metadata of HDR itself, not only its configuration record."""
 
     @property
     def duration_s(self) -> float:
@@ -188,6 +193,7 @@ def read_fragment(
                 idr=tuple(sorted(pts for (pts, _), key in zip(times, keys, strict=True) if key)),
                 idr_ranges=_idr_ranges(data, len(init), pictures),
                 starts_with_idr=keys[0],
+                light_in_samples=codec == "hevc" and _tells_light(bytes(packets[0]), extradata),
             )
     except (av.error.FFmpegError, ValueError, IndexError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -236,6 +242,17 @@ def _idr_ranges(data: bytes, init_bytes: int, pictures: Sequence[Any]) -> tuple[
 def _sounding(packet: Any, base: Fraction) -> int:
     """How long a packet of audio sounds, ticks: libav leaves the duration of a lone packet of E-AC-3 open."""
     return round(sum(Fraction(frame.samples, frame.sample_rate) for frame in packet.decode()) / base)
+
+
+def _tells_light(sample: bytes, hvcc: bytes) -> bool:
+    """Whether a sample holds an SEI message of a mastering display or of a content light level (Rec. ITU-T H.265, Table
+    D.1: 137, 144)."""
+    syntax = _NAL["hevc"]
+    configured = hvcc[:1] > b"\0" and len(hvcc) > syntax.length_at
+    units = nal_units(sample, (hvcc[syntax.length_at] & 3) + 1 if configured else 0)
+    return any(
+        len(unit) > 2 and (unit[0] >> syntax.shift) & syntax.mask == _PREFIX_SEI and unit[2] in _LIGHT for unit in units
+    )
 
 
 def _is_idr(codec: str, packet: Any, extradata: bytes) -> bool:

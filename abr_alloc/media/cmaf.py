@@ -101,7 +101,7 @@ def encode_rendition(
         )
 
 
-def package(ffmpeg: FFmpeg, encode: Path, duration_s: Fraction, folder: Path) -> None:
+def package(ffmpeg: FFmpeg, encode: Path, duration_s: Fraction, folder: Path, *, bitstream_filter: str = "") -> None:
     """Cut an encode into CMAF segments: `init.mp4`, `00001.m4s` and so on, in an existing empty folder.
 
     Video is cut at key frames, audio at the first frame from each multiple of the duration on. What a decoder needs
@@ -113,6 +113,7 @@ def package(ffmpeg: FFmpeg, encode: Path, duration_s: Fraction, folder: Path) ->
         encode: the only stream, in an MP4 file.
         duration_s: length of a segment, seconds.
         folder: where to write.
+        bitstream_filter: what is done to packets on the way, in ffmpeg's words; empty for nothing.
 
     Raises:
         ToolFailedError: ffmpeg failed.
@@ -120,6 +121,7 @@ def package(ffmpeg: FFmpeg, encode: Path, duration_s: Fraction, folder: Path) ->
     microseconds = math.floor(duration_s * 1_000_000)  # down: no boundary may come after its key frame
     ffmpeg.run(
         [*INPUT_GUARD, "-i", encode.resolve(), "-map", "0", "-c", "copy", "-map_metadata", "-1", "-f", "dash"]
+        + (["-bsf:v", bitstream_filter] if bitstream_filter else [])
         + ["-dash_segment_type", "mp4", "-use_timeline", "0", "-seg_duration", f"{microseconds}us"]
         + ["-format_options", "movflags=+cmaf+frag_keyframe+skip_sidx", "-init_seg_name", INIT_NAME]
         + ["-media_seg_name", "$Number%05d$.m4s", "manifest.mpd"],

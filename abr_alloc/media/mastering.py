@@ -32,11 +32,9 @@ def _drop(names: Sequence[str]) -> str:
     return ",".join(f"sidedata=mode=delete:type={name}" for name in names)
 
 
-DROP_LAYERS = _drop(("DOVI_RPU_BUFFER", "DOVI_METADATA", "DYNAMIC_HDR_PLUS", "DYNAMIC_HDR_VIVID"))
+DROP_LAYERS = _drop(("DOVI_RPU_BUFFER", "DOVI_METADATA", "DYNAMIC_HDR_PLUS"))
 """Filters that take from frames what belongs to one grade at one size: it is not carried."""
-DROP_HDR = (
-    f"{DROP_LAYERS},{_drop(('MASTERING_DISPLAY_METADATA', 'CONTENT_LIGHT_LEVEL', 'AMBIENT_VIEWING_ENVIRONMENT'))}"
-)
+DROP_HDR = f"{DROP_LAYERS},{_drop(('MASTERING_DISPLAY_METADATA', 'CONTENT_LIGHT_LEVEL'))}"
 """Filters that take all that speaks of HDR from frames that are SDR now."""
 
 

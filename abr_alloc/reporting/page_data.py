@@ -23,6 +23,7 @@ from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRe
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.allocation.validity import audio_range_kbps
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.models.intervals import HDR_WIDER
 from abr_alloc.reporting.budget_sweep import ScenePair, TitleStop, mean_rates_kbps, stops_per_scene, stops_per_title
 from abr_alloc.reporting.isolines import iso_lines, place_labels
 
@@ -98,6 +99,7 @@ def title_data(
         "audit": None if audit is None else dict(audit),
         "fronts": _fronts(measured, designed),
         "warnings": list(warnings),
+        **({"interval_factor": HDR_WIDER} if measured.video[0].dynamic_range != "SDR" else {}),
     }
 
 

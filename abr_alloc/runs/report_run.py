@@ -17,6 +17,7 @@ from abr_alloc.arguments import require_budgets
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.formats.audit_document import title_object
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.models.intervals import HDR_NOTE
 from abr_alloc.parameters import with_options
 from abr_alloc.reporting.about import about_data
 from abr_alloc.reporting.budget_sweep import budget_stops
@@ -164,6 +165,8 @@ def _warnings(
             "Some of the renditions leave the range that the model was made for: "
             f"{', '.join(outside)}. Trust those less."
         )
+    if any(v.dynamic_range != "SDR" for v in scenes[0].video):
+        found.append(HDR_NOTE)
     if scenes[0].title in rows.metadata.weights_s:
         found.append(with_options(DIGEST_NOTE))
     if not isinstance(designed, str) and any(rung.video.interpolated for rung in designed.ladder.rungs):

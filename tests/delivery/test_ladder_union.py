@@ -126,7 +126,7 @@ def test_sdr_beside_hdr_from_the_source_to_the_playlists(hdr_film, run_command, 
     with av.open(tmp_path / "joined.mp4") as container:
         frame = next(container.decode(video=0))
         luma = frame.to_ndarray()[4:30, :192].astype(float).mean(axis=0)
-        told = {part.type.name for part in frame.side_data}
+        told = {part.type.name for part in frame.side_data}  # of the sample description alone: 1.8
     assert frame.format.name == "yuv420p10le"
     assert np.abs(luma - (64 + np.floor(np.arange(192) * 876 / 191)))[1:-1].max() < 8
     assert {"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"} <= told

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from abr_alloc.errors import ExportError
-from abr_alloc.exporting.codec_strings import video_codec_string, video_level
+from abr_alloc.exporting.codec_strings import STANDARDS, video_codec_string, video_level
 from abr_alloc.media.bitstream import read_fragment
 
 FPS = Fraction(30)
@@ -101,3 +101,16 @@ def test_an_encoder_left_alone_writes_the_planned_string(codec, options, make_me
     path = make_media(f"{codec}.mp4", *source, *options, *rate, "-pix_fmt", "yuv420p")
     level = video_level(codec, 640, 360, FPS, 600, 800)
     assert read_fragment(path.read_bytes()).codecs == video_codec_string(codec, level)
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "sdr", "pq", "hlg"),
+    [
+        ("hevc", "4", "hvc1.1.6.L120.90", "hvc1.2.4.L120.90", "hvc1.2.4.L120.90"),
+        ("av1", "4.0", "av01.0.08M.08", "av01.0.08M.10.0.110.09.16.09.0", "av01.0.08M.10.0.110.09.18.09.0"),
+        ("vp9", "4.0", "vp09.00.40.08", "vp09.02.40.10.01.09.16.09.00", "vp09.02.40.10.01.09.18.09.00"),
+    ],
+)
+def test_hdr_has_10_bits_and_states_its_colour(codec, name, sdr, pq, hlg):
+    level = next(level for level in STANDARDS[codec].levels if level.name == name)
+    assert [video_codec_string(codec, level, of) for of in ("SDR", "PQ", "HLG")] == [sdr, pq, hlg]

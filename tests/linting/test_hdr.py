@@ -265,3 +265,12 @@ def test_h264_that_says_pq_in_8_bits_is_named_from_its_own_bits(make_hls, tmp_pa
     shutil.copytree(make_hls(x264="transfer=smpte2084").parent, tmp_path / "pq")
     found = {finding.rule for finding in lint(tmp_path / "pq" / "master.m3u8").findings}
     assert found == {"1.24", "6.16", "9.16", "HLS 4.4.6.2 video-range"}
+
+
+def test_static_metadata_is_asked_for_in_the_sample_description_alone(segments, folder):
+    """x265 repeats it in the first sample; the filter with which ladders are delivered takes it from there."""
+    words = "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:log-level=error:max-cll=1000,400"
+    assert read(segments("libx265", "yuv420p10le", words)).light_in_samples
+    assert not read(segments("libx265", "yuv420p10le", words.rpartition(":")[0])).light_in_samples
+    declare(folder, "VIDEO-RANGE=SDR", f"VIDEO-RANGE=PQ,{HEVC}")
+    assert broken(folder, None, {**HDR10, "light_in_samples": True}) == {"1.8"}

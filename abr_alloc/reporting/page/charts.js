@@ -44,7 +44,7 @@ function stopData(title) {
   about.budgets_kbps.forEach((value, stop) => {
     const found = outcome(title, stop);
     if (!found) return;
-    const [low_mos, high_mos] = interval(found.avq);
+    const [low_mos, high_mos] = interval(found.avq, title);
     stops.push({ budget: value, avq_mos: found.avq, low_mos, high_mos, price: found.price == null ? null : 100 * found.price });
     ["audio", "video"].forEach((stream) => split.push({ budget: value, stream, kbps: found[stream], share: found[stream] / (found.audio + found.video) }));
   });

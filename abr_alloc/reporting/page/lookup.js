@@ -26,7 +26,7 @@ const signed = (value, digits) => (value < 0 ? "−" : "+") + Math.abs(value).to
 const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 const clock = (s) => `${Math.floor(s / 60)}:${(s % 60).toFixed(1).padStart(4, "0")}`;
 const limit = (value) => Math.min(Math.max(value, 1), 5);
-const interval = (avq) => about.model.interval_mos.map((offset) => limit(avq + offset));
+const interval = (avq, title) => about.model.interval_mos.map((offset) => limit(avq + (title.interval_factor ?? 1) * offset));
 const range = ([low, high]) => `${low.toFixed(1)}–${high.toFixed(1)}`;
 const count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 

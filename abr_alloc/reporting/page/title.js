@@ -49,7 +49,7 @@ function chosenRows(title, found) {
     rows.push(["Audio", (audio ? audioText(audio) : `${rate(found.audio)} mean, scene by scene`) + outside(title, state.stop)]);
     rows.push(["Total", `${kbps(found.total)} of ${kbps(budget())} kbps`]);
   }
-  const avq = element("span", null, element("strong", null, mos(found.avq)), ` (90 %: ${range(interval(found.avq))})`);
+  const avq = element("span", null, element("strong", null, mos(found.avq)), ` (90 %: ${range(interval(found.avq, title))})`);
   rows.splice(0, 0, ["AVQ", avq], ["VMAF", `${vmaf(found.vmaf)}, of the picture alone`]);
   if (found.price != null) {
     rows.push(["Price", `${(100 * found.price).toFixed(3)} MOS per 100 kbps, at the margin`]);
