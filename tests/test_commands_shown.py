@@ -27,6 +27,7 @@ PAGES = sorted((*TOP_PAGES, *(ROOT / "docs").glob("*.md")))
 RESEARCH = "the ratings of LIVE-SJTU and of the UHD panels may not ship"
 CLIPS = "the clips do not ship"
 CLUSTER = "it takes a cluster or a store; tests/workers has both"
+PACKAGED = "tests/delivery/test_packaging.py and test_encrypted.py run these options, and the very command"
 OTHERS = "its renditions and packages are somebody else's; tests/cli/test_measure.py and test_audit.py make some"
 NOT_RUN = {
     "abr-alloc measure clip.mkv 180p.mp4": OTHERS,
@@ -34,6 +35,10 @@ NOT_RUN = {
     "abr-alloc plan both.parquet": OTHERS,
     "abr-alloc audit film.mp4 --ladder package": OTHERS,
     "abr-alloc audit measured.parquet": OTHERS,
+    "abr-alloc encode film.mp4 --ladder ladder.json -o short": PACKAGED,
+    "abr-alloc encode film.mp4 --ladder ladder.json -o stream --single-file": PACKAGED,
+    "python examples/encrypt.py": PACKAGED,
+    "abr-alloc lint encrypted": PACKAGED,
     "abr-alloc compare live_sjtu.csv": RESEARCH,
     "abr-alloc train live_sjtu.csv": RESEARCH,
     "abr-alloc tune live_sjtu.csv": RESEARCH,
