@@ -61,8 +61,8 @@ def choose_subtitles(
         if languages is not None and tag_of(track.language) not in languages:
             notes.append(f"{_told(track)} is left out, as its language was not asked for")
         elif not track.is_text:
-            why = "are pictures" if track.codec else "are in a format that nothing here knows"
-            notes.append(f"{_told(track)} is left out: its subtitles {why}, and text is delivered")
+            why = "are pictures" if track.is_pictures else "are in a format that is not delivered"
+            notes.append(f"{_told(track)} is left out: its subtitles {why}; give them as text with `subtitles`")
         else:
             wanted.append(track)
     read = read_cues(ffmpeg, info.path, [track.index for track in wanted])
