@@ -155,7 +155,7 @@ def list_others(container: av.container.InputContainer, film: int) -> tuple[str,
             name = stream.metadata.get("filename") or stream.metadata.get("handler_name") or ""
             found.append(str(stream.type) + (f" ({name})" if name else ""))
     num_chapters = len(container.chapters())
-    found += [f"{num_chapters} chapters"] if num_chapters else []
+    found += [f"{num_chapters} chapter{'s' if num_chapters > 1 else ''}"] if num_chapters else []
     return tuple(found)
 
 
