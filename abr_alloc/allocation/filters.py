@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from abr_alloc.allocation.language_policy import LanguagePolicy, one_language
 from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.table.table import FeatureTable
@@ -38,6 +39,8 @@ class Filters:
     """Lowest video rendition, pixels."""
     max_height_px: int | None = None
     """Highest video rendition, pixels."""
+    language_policy: LanguagePolicy = "first"
+    """Of several audio tracks, whose rows count."""
 
     def __bool__(self) -> bool:
         return self != Filters()
@@ -124,6 +127,7 @@ def narrow(table: FeatureTable, filters: Filters) -> FeatureTable | None:
     Raises:
         FeatureTableError: the filters leave a scene without one kind of rows.
     """
+    table = one_language(table, filters.language_policy)
     frame = table.frame
     kind = frame["kind"]
     keep = pd.Series(True, index=frame.index)

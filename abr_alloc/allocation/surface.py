@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from abr_alloc import defaults
+from abr_alloc.allocation.language_policy import one_language
 from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
 from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoIdentity, VideoRendition
 from abr_alloc.arguments import require_number
@@ -159,6 +160,7 @@ def build_surfaces(
         FeatureTableError: a scene lacks audio or video rows.
     """
     require_number("overhead", overhead, 0.0, 1.0)
+    table = one_language(table)
     model.check_table(table)
     table.require_pairs()
     rows = _Rows.of(table, model)

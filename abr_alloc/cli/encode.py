@@ -32,6 +32,28 @@ class _Language(click.ParamType):
         return found
 
 
+class _Languages(_Language):
+    """Language tags with commas between them; nothing, or `none`, is an empty list."""
+
+    name = "tags"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        words = [word.strip() for word in str(value).split(",")] if str(value) != "none" else []
+        return tuple(super(_Languages, self).convert(word, param, ctx) for word in words)
+
+
+class _SubtitleFile(_Language):
+    """A language tag and a file: de=film.de.srt."""
+
+    name = "tag=file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        tag, mark, path = str(value).partition("=")
+        if not mark or not path:
+            self.fail(f"{value!r} is no language and file; give them like de=film.de.srt", param, ctx)
+        return super().convert(tag, param, ctx), Path(path)
+
+
 @click.command("encode", short_help="Encode a ladder and package it as HLS and DASH.")
 @click.argument("source", type=options.PATH)
 @click.option(
@@ -69,11 +91,27 @@ class _Language(click.ParamType):
     "--refine", is_flag=True,
     help="Verify, and encode video that missed its rate or AVQ once more with a corrected rate.",
 )  # fmt: skip
+@click.option(
+    "--audio-track", type=click.IntRange(min=1), metavar="N", multiple=True,
+    help="Audio track of the source, counted from 1: the only one that is delivered, or with further ones given, the "
+    "film's own. [default: all; the film's own by what the file says]",
+)  # fmt: skip
+@click.option(
+    "--audio-languages", type=_Languages(), metavar="TAGS",
+    help="Languages of the audio tracks that are delivered, the film's own first (en,de). [default: all]",
+)  # fmt: skip
+@click.option(
+    "--subtitle-languages", type=_Languages(), metavar="TAGS",
+    help="Languages of the source's subtitles that are delivered; none for no subtitles. [default: all]",
+)  # fmt: skip
+@click.option(
+    "--subtitles", type=_SubtitleFile(), metavar="TAG=FILE", multiple=True,
+    help="Subtitles beside the source: a language and a file of SRT, WebVTT or ASS (de=film.de.srt).",
+)  # fmt: skip
 @options.tolerance_option
 @options.jobs_option
 @options.cluster_option
 @options.cache_option
-@options.audio_track_option
 @options.max_megapixels_option
 @options.ffmpeg_option
 @options.stall_timeout_option
@@ -91,11 +129,14 @@ def command(
     single_file: bool,
     audio_only: bool,
     refine: bool,
+    audio_track: tuple[int, ...],
+    audio_languages: tuple[str, ...] | None,
+    subtitle_languages: tuple[str, ...] | None,
+    subtitles: tuple[tuple[str, Path], ...],
     tolerance: Tolerance,
     jobs: int,
     scheduler: str | None,
     cache_dir: Path | None,
-    audio_track: int | None,
     max_megapixels: float,
     ffmpeg_path: str | None,
     stall_s: float,
@@ -109,6 +150,8 @@ def command(
     Exit code 1 when a rung is beyond the tolerance after --refine.
     """
     places.refuse_file(output)
+    if audio_track and audio_languages:
+        raise click.UsageError("--audio-track and --audio-languages exclude each other; give one")
     given = click.get_current_context().get_parameter_source("tolerance")
     if given is ParameterSource.COMMANDLINE and not refine:
         raise click.UsageError("--tolerance is what --refine keeps; give both, or `abr-alloc verify --tolerance`")
@@ -136,7 +179,10 @@ def command(
         jobs=jobs,
         scheduler=scheduler,
         cache=cache_dir,
-        audio_track=audio_track,
+        audio_track=audio_track or None,
+        audio_languages=audio_languages,
+        subtitle_languages=subtitle_languages,
+        subtitles=subtitles,
         max_megapixels=max_megapixels,
         ffmpeg=ffmpeg_path,
         stall_s=stall_s,

@@ -105,7 +105,11 @@ class _Written:
 @options.cache_option
 @click.option("--keep-encodes", is_flag=True, help="Keep the encodes, in DIR/kept (large).")
 @click.option("--audio-only", is_flag=True, help="Measure the audio alone: material for training, not for plans.")
-@options.audio_track_option
+@click.option(
+    "--audio-track", type=click.IntRange(min=1), metavar="N", multiple=True,
+    help="Audio track of the source, counted from 1; several are measured into one table, the film's own first. "
+    "[default: one, by what the file says]",
+)  # fmt: skip
 @options.max_megapixels_option
 @options.ffmpeg_option
 @options.stall_timeout_option
@@ -128,7 +132,7 @@ def command(
     full: bool,
     probes: str,
     model_name: str | None,
-    audio_track: int | None,
+    audio_track: tuple[int, ...],
     max_megapixels: float,
     ffmpeg_path: str | None,
     stall_s: float,
@@ -168,7 +172,7 @@ def command(
         audio_only=audio_only,
         probes=probes,
         model=model_name,
-        audio_track=audio_track,
+        audio_track=audio_track or None,
         max_megapixels=max_megapixels,
         keep_encodes=keep_encodes,
     )

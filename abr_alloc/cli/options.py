@@ -275,6 +275,10 @@ _PLANNING = (
     click.option(
         "--max-height", "max_height_px", type=click.IntRange(min=1), help="Highest video rendition, pixels."
     ),
+    click.option(
+        "--language-policy", type=click.Choice(["first", "worst"]), default="first", show_default=True,
+        help="Of several audio tracks of a title, whose measurements count: the first, or what sounds worst.",
+    ),
 )  # fmt: skip
 
 

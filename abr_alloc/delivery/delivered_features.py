@@ -30,8 +30,9 @@ from abr_alloc.measure.tasks import audio_score_key, packet_times, video_entry
 from abr_alloc.measure.video import FRAME_METRICS, VIDEO_FEATURE_VERSION, measure_video
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.packets import read_packets
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import MediaInfo, read_packets
+from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
 from abr_alloc.media.segments import TRACK_NAME, init_paths, is_track_file, join_segments, segment_paths
 from abr_alloc.media.sound import decode_audio
@@ -233,7 +234,9 @@ def measure_pairs(
     with cache.work_dir() as work_dir, LocalWorkers(jobs) as workers:
         pcm = work_dir / "audio.f32"
         audios = [
-            _join(order, folders[order.name], ffmpeg, work_dir / f"{i}.mp4") for i, order in enumerate(delivery.audios)
+            _join(order, folders[order.name], ffmpeg, work_dir / f"{i}.mp4")
+            for i, order in enumerate(delivery.audios)
+            if order.track is None  # what the ladder was designed with is the film's own sound
         ]
         scores = _audio_tasks(ffmpeg, scenes, audios, pcm, delivery)
         tasks: list[Task] = [task for task in videos if not task.is_done(cache)]

@@ -57,6 +57,8 @@ class Encoded:
     """As it is now: what was asked of shots may have been corrected."""
     peaks: Mapping[str, KeptPeak] = field(default_factory=dict)
     """By the names of videos, where the ladder promises a peak."""
+    notes: tuple[str, ...] = ()
+    """What a user should be told of its sound."""
 
 
 def encode_streams(
@@ -70,18 +72,18 @@ def encode_streams(
         OutputError: the disk takes no more.
     """
     fps = Fraction(delivery.fps)
-    missing = tuple(audio for audio in delivery.audios if not folder.has(audio.name))
+    missing = [audio for audio in delivery.audios if not folder.has(audio.name)]
     audio = [
         EncodeAudioTask(
             ffmpeg=setup.ffmpeg,
-            info=setup.info,
-            orders=missing,
+            info=setup.info if track is None else setup.info.hearing(setup.info.audio_tracks[track - 1]),
+            orders=tuple(order for order in missing if order.track == track),
             encoders={e.name: e for e in map(delivery.audio_encoder_of, missing) if e is not None},
             duration_s=float(delivery.num_frames / fps),
             segment_s=segment_duration_s(fps, delivery.segment_s, delivery.gop_s),
             starts_s=_segment_starts_s(delivery),
         )
-        for _ in missing[:1]
+        for track in dict.fromkeys(order.track for order in missing)
     ]
     num_missing = sum(not folder.has(name) for name in delivery.stream_names)
     logger.info("%d of %d streams are missing", num_missing, len(delivery.stream_names))
@@ -144,18 +146,19 @@ def _encode(
     # Long ones first: an even end.
     tasks: list[Any] = sorted([*whole, *audio], key=lambda task: task.work, reverse=True)
     tasks += work.begin() if work is not None else []
+    notes: list[str] = []
     if tasks:
-        yield from _run(tasks, work, setup, folder)
+        yield from _run(tasks, work, setup, folder, notes)
     if work is None:
-        yield Encoded(delivery=delivery)
+        yield Encoded(delivery=delivery, notes=tuple(notes))
     else:
-        yield Encoded(delivery=work.delivery, peaks=work.peaks)
+        yield Encoded(delivery=work.delivery, peaks=work.peaks, notes=tuple(notes))
 
 
 def _run(
-    tasks: list[Any], work: ShotWork | None, setup: EncodeSetup, folder: DeliveryFolder
+    tasks: list[Any], work: ShotWork | None, setup: EncodeSetup, folder: DeliveryFolder, notes: list[str]
 ) -> Generator[Progress, None, None]:
-    """Run tasks and those that follow from them."""
+    """Run tasks and those that follow from them; what audio tasks have to say is added to `notes`."""
     jobs = setup.jobs if work is not None else min(setup.jobs, len(tasks))
     waiting, finished_work, label = {id(task): task for task in tasks}, 0.0, tasks[0].label
     with open_workers(jobs, setup.scheduler, ffmpeg=setup.ffmpeg) as workers:
@@ -168,6 +171,7 @@ def _run(
                 del waiting[id(told.task)]
                 finished_work += told.task.work
                 label = told.task.label
+                notes += told.result if isinstance(told.task, EncodeAudioTask) else ()
                 logger.info("finished %s", label)
                 for task in work.after(told.task, told.result) if work is not None else ():
                     waiting[id(task)] = task

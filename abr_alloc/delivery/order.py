@@ -12,6 +12,7 @@ from pathlib import Path
 from abr_alloc import defaults
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.codecs import ENCODED_AUDIO, VIDEO_CODECS
+from abr_alloc.delivery.chosen_tracks import ChosenTrack, further_orders
 from abr_alloc.delivery.ordered_encoders import audio_encoder, check_gops, probed_values, video_encoder
 from abr_alloc.delivery.packaging import Packaging
 from abr_alloc.delivery.shot_orders import check_same_shots, shot_encoder, shot_orders
@@ -19,7 +20,7 @@ from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.exporting.planned import distinct_renditions, rendition_names
-from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder
+from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, SubtitleOrder, VideoOrder
 from abr_alloc.formats.ladder_file import TitleFacts, read_ladders, read_provenance, read_title_facts
 from abr_alloc.media.encoding import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
@@ -169,6 +170,8 @@ def make_order(
     language: str = "und",
     label: str = defaults.AUDIO_LABEL,
     audio_track: int | None = None,
+    further: Sequence[ChosenTrack] = (),
+    subtitles: Sequence[SubtitleOrder] = (),
     packaging: Packaging = Packaging(),  # noqa: B008  frozen
 ) -> Delivery:
     """What is to be encoded.
@@ -239,7 +242,7 @@ def make_order(
         videos=video_orders,
         encoders={e.name: settings_of(e) for e in encoders.values() if not e.is_usual}
         | {e.name: settings_of(e) for e in sounds.values() if e is not None},
-        audios=audio_orders,
+        audios=(*audio_orders, *further_orders(audio_orders, further)),
         rungs=tuple(
             PlannedRung(
                 video=names[rung.video],
@@ -255,4 +258,5 @@ def make_order(
         segment_s=packaging.segment_s,
         single_file=packaging.single_file,
         audio_only=packaging.audio_only,
+        subtitles=tuple(subtitles),
     )

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from abr_alloc.disk import scratch_folder
 from abr_alloc.exporting.presentation import SEGMENT_S
 from abr_alloc.media.cmaf import read_segments
-from abr_alloc.media.probe import read_packets
+from abr_alloc.media.packets import read_packets
 from abr_alloc.media.segments import join_segments
 
 __all__ = ["Peak", "find_peak", "lowering_factors", "stream_peak"]

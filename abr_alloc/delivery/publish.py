@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -31,7 +31,7 @@ from abr_alloc.exporting.presentation import (
     distinct_video,
     with_discontinuities,
 )
-from abr_alloc.formats.delivery_record import AudioOrder, Delivery, PlannedRung, VideoOrder, write_delivery
+from abr_alloc.formats.delivery_record import AudioOrder, Delivery, VideoOrder, write_delivery
 from abr_alloc.media.bitstream import Fragment
 from abr_alloc.media.captions import has_captions
 from abr_alloc.media.cmaf import read_segments, segment_inits
@@ -43,6 +43,7 @@ from abr_alloc.writing import replace_file
 __all__ = ["damaged_streams", "publish", "read_variants", "timeline_of"]
 
 _Stream = TypeVar("_Stream", VideoStream, AudioStream)
+_Videos, _Audios = dict[str, VideoStream], dict[str, AudioStream]
 
 _AGAIN = "encode the ladder again"
 _MOST_MISSING_S = 0.1
@@ -65,7 +66,7 @@ def damaged_streams(delivery: Delivery, folder: DeliveryFolder) -> dict[str, str
 
 
 def read_variants(delivery: Delivery, root: Path, places: Mapping[str, Path] | None = None) -> list[Variant]:
-    """The rungs of a delivery as its segments are now.
+    """The rungs of a delivery as its segments are now, each with its own audio alone.
 
     Args:
         delivery: what was ordered.
@@ -75,31 +76,43 @@ def read_variants(delivery: Delivery, root: Path, places: Mapping[str, Path] | N
     Raises:
         UnsupportedMediaError: a segment is missing or cannot be read.
     """
-    folders = {name: root / name for name in delivery.stream_names} | dict(places or {})
+    return _pairs(delivery, *_read_streams(delivery, root, places or {}))
+
+
+def _pairs(delivery: Delivery, videos: _Videos, audios: _Audios) -> list[Variant]:
+    return [Variant(video=videos[r.video], audio=audios[r.audio], avq_mos=r.avq_mos) for r in delivery.rungs]
+
+
+def _presented(delivery: Delivery, videos: _Videos, audios: _Audios) -> list[Variant]:
+    """What players are offered: the rungs in all languages, and beside each the same with surround where it has some.
+
+    All groups of a playlist have the same members (draft-pantos-hls-rfc8216bis-22, 4.4.6.1.1): a language that has no
+    surround stands in that group as it is in the other.
+    """
+    found = []
+    for rung in delivery.rungs:
+        others = {order.track: audios[order.name] for order in delivery.beside(rung.audio)}
+        ways = [(rung.audio, rung.avq_mos, others)]
+        if rung.surround is not None:
+            around = {order.track: audios[order.name] for order in delivery.beside(rung.surround.audio)}
+            ways.append((rung.surround.audio, rung.surround.avq_mos, others | around))
+        found += [
+            Variant(video=videos[rung.video], audio=audios[name], avq_mos=avq_mos, others=tuple(beside.values()))
+            for name, avq_mos, beside in ways
+        ]
+    return found
+
+
+def _read_streams(delivery: Delivery, root: Path, places: Mapping[str, Path]) -> tuple[_Videos, _Audios]:
+    """All video and audio of a delivery, by name."""
+    folders = {name: root / name for name in delivery.stream_names} | dict(places)
     videos = {order.name: _video(order, folders[order.name], delivery) for order in delivery.videos}
     audios = {order.name: _audio(order, folders[order.name], delivery) for order in delivery.audios}
     cuts_s = sorted({cut for video in videos.values() if video.timeline for cut in video.timeline.size_changes_s})
     if cuts_s:
         videos = {name: _discontinuous(video, cuts_s, folders[name]) for name, video in videos.items()}
         audios = {name: _discontinuous(audio, cuts_s, folders[name]) for name, audio in audios.items()}
-    return [variant for rung in delivery.rungs for variant in _variants_of(rung, delivery, videos, audios)]
-
-
-def _variants_of(
-    rung: PlannedRung, delivery: Delivery, videos: Mapping[str, VideoStream], audios: Mapping[str, AudioStream]
-) -> Iterator[Variant]:
-    """A rung's pair with its sound's other languages and roles; with surround, the same beside that.
-
-    All groups of a playlist have the same members (draft-pantos-hls-rfc8216bis-22, 4.4.6.1.1): a language that has no
-    surround stands in that group as it is in the other.
-    """
-    video, others = videos[rung.video], [audios[order.name] for order in delivery.beside(rung.audio)]
-    yield Variant(video=video, audio=audios[rung.audio], avq_mos=rung.avq_mos, others=tuple(others))
-    if rung.surround is not None:
-        around = {order.track: audios[order.name] for order in delivery.beside(rung.surround.audio)}
-        beside = [around.get(order.track, audios[order.name]) for order in delivery.beside(rung.audio)]
-        audio, avq_mos = audios[rung.surround.audio], rung.surround.avq_mos
-        yield Variant(video=video, audio=audio, avq_mos=avq_mos, others=tuple(beside))
+    return videos, audios
 
 
 def _discontinuous(stream: _Stream, cuts_s: Sequence[Fraction], folder: Path) -> _Stream:
@@ -206,16 +219,17 @@ def _audio(order: AudioOrder, folder: Path, delivery: Delivery) -> AudioStream:
 
 
 def publish(delivery: Delivery, folder: DeliveryFolder) -> list[Variant]:
-    """Write the media playlists, the manifest, the record and, last, the master playlist.
+    """Write the media playlists, the manifest, the record and, last, the master playlist; the rungs as `read_variants`.
 
     Raises:
         UnsupportedMediaError: a segment is missing or cannot be read.
         OutputError: the folder cannot be written.
     """
-    variants = read_variants(delivery, folder.root)
+    read = _read_streams(delivery, folder.root, {})
     if delivery.single_file:
-        put_in_one_file(variants, folder.root)
-        variants = read_variants(delivery, folder.root)
+        put_in_one_file([*read[0].values(), *read[1].values()], folder.root)
+        read = _read_streams(delivery, folder.root, {})
+    variants = _presented(delivery, *read)
     subtitles = read_subtitles(delivery, folder.root)
     streams: list[VideoStream | AudioStream] = [*distinct_video(variants), *distinct_audio(variants)]
     duration_s = float(delivery.num_frames / Fraction(delivery.fps))
@@ -232,4 +246,4 @@ def publish(delivery: Delivery, folder: DeliveryFolder) -> list[Variant]:
         replace_file(folder.root / MANIFEST_NAME, dash_manifest(variants, duration_s, subtitles=subtitles).encode())
         write_delivery(delivery, folder.record)
         replace_file(folder.master, master_playlist(variants, subtitles=subtitles, alone=alone).encode())
-    return variants
+    return _pairs(delivery, *read)

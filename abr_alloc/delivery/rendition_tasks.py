@@ -1,4 +1,4 @@
-"""The units of work of an encode: one per video rendition, and one for all audio, whose source is decoded once."""
+"""The units of work of an encode: one per video rendition, and one per audio track, which is decoded once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from abr_alloc.formats.delivery_record import AudioOrder, VideoOrder
 from abr_alloc.media.audio_cutting import cut_audio
 from abr_alloc.media.audio_encoding import encode_audio
 from abr_alloc.media.cmaf import encode_rendition, package, read_segments
-from abr_alloc.media.coding import gop_frames
+from abr_alloc.media.coding import SAMPLE_RATE_HZ, gop_frames
 from abr_alloc.media.encoder_arguments import Ask, num_passes
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
@@ -25,6 +25,8 @@ from abr_alloc.targets import Target
 
 __all__ = ["EncodeAudioTask", "EncodeVideoTask", "delivery_ask", "frames_told"]
 
+_SILENT_S = 0.5
+"""How much sound a further track may lack without a word, seconds."""
 _FIRST_PASS_SHARE = 0.35  # of the time of both, x264 and x265 at their faster presets
 
 
@@ -113,7 +115,7 @@ class EncodeVideoTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeAudioTask:
-    """Decode a source's audio once, encode every rendition of it that is missing, and cut them."""
+    """Decode an audio track once, encode every rendition of it that is missing, and cut them."""
 
     ffmpeg: FFmpeg
     info: MediaInfo
@@ -127,7 +129,12 @@ class EncodeAudioTask:
 
     @property
     def label(self) -> str:
-        return f"{self.info.path.name}: audio"
+        return f"{self.info.path.name}: {self._track}"
+
+    @property
+    def _track(self) -> str:
+        number, language = self.orders[0].track, self.orders[0].label
+        return "audio" if number is None else f"audio track {number} ({language})"
 
     @property
     def work(self) -> float:
@@ -137,10 +144,11 @@ class EncodeAudioTask:
     def done_share(self, folder: DeliveryFolder) -> float:
         return sum(folder.has(order.name) for order in self.orders) / max(1, len(self.orders))
 
-    def run(self, folder: DeliveryFolder) -> None:
+    def run(self, folder: DeliveryFolder) -> tuple[str, ...]:
+        """Returns what a user should be told of the track."""
         with disk_errors(folder.root), folder.work_dir() as work_dir:
             pcm = work_dir / "audio.f32"
-            decode_audio(self.info, self.duration_s, pcm)
+            facts = decode_audio(self.info, self.duration_s, pcm)
             require_unchanged(self.info)
             for number, order in enumerate(self.orders):
                 encode, cut = work_dir / f"audio-{number}.mp4", work_dir / f"cut-{number}"
@@ -157,6 +165,10 @@ class EncodeAudioTask:
                 else:
                     package(self.ffmpeg, encode, self.segment_s, cut)
                 folder.accept(cut, order.name)
+        heard_s = facts.num_samples / SAMPLE_RATE_HZ
+        if self.orders[0].track is None or heard_s > self.duration_s - _SILENT_S:  # of the film's own, others tell
+            return ()
+        return (f"{self._track} has {heard_s:.2f} s of sound in {self.duration_s:.2f} s; the rest is silence",)
 
 
 def delivery_ask(encoder: VideoEncoder, order: VideoOrder) -> Ask:

@@ -33,7 +33,8 @@ from abr_alloc.delivery.source_scan import CachedScan
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.probe import MediaInfo, read_packets
+from abr_alloc.media.packets import read_packets
+from abr_alloc.media.probe import MediaInfo
 
 __all__ = ["KeptPeak", "ShotTask", "ShotWork"]
 

@@ -75,7 +75,6 @@ def _stream(order: SubtitleOrder, path: Path, duration_s: float) -> TextStream:
         average_bits_per_s=8.0 * path.stat().st_size / duration_s,
         is_forced=order.is_forced,
         is_captions=order.is_captions,
-        is_default=order.is_default,
     )
 
 

@@ -151,8 +151,6 @@ def _sidecar(period: ElementTree.Element, number: int, text: TextStream) -> None
         ElementTree.SubElement(adaptation_set, "Accessibility", {"schemeIdUri": _PURPOSE, "value": _NOT_HEARING})
     role = "forced-subtitle" if text.is_forced else "caption" if text.is_captions else "subtitle"
     ElementTree.SubElement(adaptation_set, "Role", {"schemeIdUri": _ROLE, "value": role})
-    if text.is_default:
-        ElementTree.SubElement(adaptation_set, "Role", {"schemeIdUri": _ROLE, "value": "main"})
     representation = ElementTree.SubElement(
         adaptation_set,
         "Representation",

@@ -133,7 +133,7 @@ def _text_media(text: TextStream) -> str:
         f'GROUP-ID="{_TEXT_GROUP}"',
         f'NAME="{_quoted(text.label)}"',
         f'LANGUAGE="{_quoted(text.language)}"',
-        f"DEFAULT={_yes(text.is_default)}",
+        "DEFAULT=NO",  # subtitles are for who asks for them, or whose system does
         "AUTOSELECT=YES",
         f"FORCED={_yes(text.is_forced)}",
         *([f'CHARACTERISTICS="{_FOR_WHO_DOES_NOT_HEAR}"'] if text.is_captions else []),

@@ -243,6 +243,11 @@ class AudioStream:
     timeline: Timeline | None = None
     """Its segments; None in a template."""
 
+    @property
+    def group_id(self) -> str:
+        """The group of the variants that play it as their own."""
+        return self.name.replace("/", "-")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
@@ -266,7 +271,7 @@ class Variant:
     def group_id(self) -> str:
         """The group's name in a master playlist. Groups differ by their own rendition of the ladder, so that a variant
         plays that one and no other; a stream of another language may stand in several."""
-        return self.audio.name.replace("/", "-")
+        return self.audio.group_id
 
     @property
     def codecs(self) -> str:

@@ -35,8 +35,6 @@ class TextStream:
     """Whether it is what a viewer needs who asked for no subtitles: what is spoken in another language."""
     is_captions: bool = False
     """Whether it is for who does not hear: sounds are described too."""
-    is_default: bool = False
-    """Whether it is shown where nobody chose."""
 
 
 def text_segments(cues: Sequence[Cue], timeline: Timeline) -> Iterator[bytes]:

@@ -152,8 +152,6 @@ class SubtitleOrder:
     """Whether they are what a viewer needs who asked for none: what is spoken in another language."""
     is_captions: bool = False
     """Whether they are for who does not hear."""
-    is_default: bool = False
-    """Whether they are shown where nobody chose."""
     text_hash: str = ""
     """SHA-256 of their cues as they are delivered in one file."""
 

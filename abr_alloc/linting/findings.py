@@ -13,6 +13,7 @@ from abr_alloc.linting import (  # noqa: F401
     hdr_rules,
     master_rules,
     protocol_rules,
+    rendition_rules,
 )
 from abr_alloc.linting.reading import read_stream
 from abr_alloc.linting.rules import RULES, Finding, Rule

@@ -16,6 +16,7 @@ from abr_alloc.errors import MediaError
 from abr_alloc.linting.playlist import MAX_SEGMENTS, read_playlist
 from abr_alloc.linting.stream import MeasuredSegment, Stream, Track, Variant
 from abr_alloc.linting.tags import ByteRange, Flaw, Playlist, Rendition, SegmentTag
+from abr_alloc.linting.text_reading import TextTrack, read_text_track
 from abr_alloc.media.bitstream import Fragment, read_fragment
 from abr_alloc.media.sample_entries import told_size
 
@@ -208,9 +209,13 @@ def read_stream(path: Path) -> Stream:
         return _stream(reader, path.name, root, (track,), ())
     reader.flaws += [(path.name, flaw) for flaw in root.flaws]
     audio: dict[str, list[Track | None]] = {}
+    texts: dict[str, TextTrack | None] = {}
     for rendition in root.renditions:
         kind, uri = rendition.attributes.get("TYPE", "?"), rendition.attributes.get("URI")
-        if kind != "AUDIO":
+        if kind == "SUBTITLES" and uri is not None:
+            if uri not in texts:
+                texts[uri] = read_text_track(reader, uri, path.name, rendition.line)
+        elif kind != "AUDIO":
             reader.not_checked[f"renditions of type {kind}"] = None
         elif uri is not None:
             group = audio.setdefault(rendition.attributes.get("GROUP-ID", ""), [])
@@ -236,11 +241,17 @@ def read_stream(path: Path) -> Stream:
             )
         )
     tracks = tuple(track for track in reader.tracks.values() if track)
-    return _stream(reader, path.name, root, tracks, tuple(variants))
+    read = tuple(text for text in texts.values() if text)
+    return _stream(reader, path.name, root, tracks, tuple(variants), read)
 
 
 def _stream(
-    reader: _Reader, where: str, root: Playlist, tracks: tuple[Track, ...], variants: tuple[Variant, ...]
+    reader: _Reader,
+    where: str,
+    root: Playlist,
+    tracks: tuple[Track, ...],
+    variants: tuple[Variant, ...],
+    texts: tuple[TextTrack, ...] = (),
 ) -> Stream:
     i_frames = reader.i_frames(root.i_frame_streams, where)
     return Stream(
@@ -251,6 +262,7 @@ def _stream(
         i_frames=i_frames,
         flaws=tuple(reader.flaws),
         not_checked=tuple(reader.not_checked),
+        texts=texts,
     )
 
 

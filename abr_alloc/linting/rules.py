@@ -17,9 +17,11 @@ from abr_alloc.linting.stream import Stream
 __all__ = ["RULES", "Breach", "Finding", "Level", "Needs", "Rule", "by_reader", "flaws_of", "rule"]
 
 Level = Literal["MUST", "SHOULD"]
-Needs = Literal["playlist", "master", "media", "i-frames", "segments", "video", "audio", "rates", "several"]
+Needs = Literal[
+    "playlist", "master", "media", "i-frames", "segments", "video", "audio", "rates", "several", "subtitles"
+]
 """What a rule needs to look at: any playlist, a master, media playlists, I-frame variants, readable segments, video or
-audio segments, sizes of whole playlists, several playlists."""
+audio segments, sizes of whole playlists, several playlists, playlists of subtitles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class Rule:
             return bool(stream.root.i_frame_streams)
         if self.needs == "media":
             return bool(stream.tracks)
+        if self.needs == "subtitles":
+            return bool(stream.texts)
         if self.needs == "several":
             return len(stream.tracks) > 1
         if self.needs == "segments":

@@ -9,6 +9,7 @@ from statistics import median
 
 from abr_alloc.exporting.presentation import peak_bits_per_s
 from abr_alloc.linting.tags import Flaw, Playlist, SegmentTag
+from abr_alloc.linting.text_reading import TextTrack
 from abr_alloc.media.bitstream import Fragment
 
 __all__ = ["MeasuredSegment", "Stream", "Track", "Variant"]
@@ -157,6 +158,8 @@ class Stream:
     """What breaks the format or is missing, with the file it is in."""
     not_checked: tuple[str, ...]
     """What was met and not looked at."""
+    texts: tuple[TextTrack, ...] = ()
+    """Playlists of subtitles, each once."""
 
     def of_kind(self, kind: str) -> list[Track]:
         return [track for track in self.tracks if track.kind == kind]

@@ -15,7 +15,8 @@ from abr_alloc.measure.sound_offset import UnlikeSound, find_sound_offset
 from abr_alloc.measure.video_finding import MOST_LACKING_S
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.probe import MediaInfo, Packets, probe
+from abr_alloc.media.packets import Packets
+from abr_alloc.media.probe import MediaInfo, probe
 from abr_alloc.media.sound import decode_audio
 from abr_alloc.media.streams import EncodedStream, read_stream_packets, read_streams
 

@@ -26,8 +26,9 @@ from abr_alloc.media.audio_encoding import encode_audio, encoding_facts
 from abr_alloc.media.encoding import encode_video, probe_ask
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.packets import Packets, read_packets
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import MediaInfo, Packets, read_packets, require_unchanged
+from abr_alloc.media.probe import MediaInfo, require_unchanged
 from abr_alloc.media.scenes import Scene
 from abr_alloc.media.seek import prove_seek
 from abr_alloc.media.sound import decode_audio

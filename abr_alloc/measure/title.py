@@ -20,6 +20,7 @@ from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_plausible, check_source
+from abr_alloc.measure.heard_tracks import heard_tracks
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
 from abr_alloc.measure.parts import plan_parts
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
@@ -87,6 +88,8 @@ class ExtractOptions:
     """Chooses the video renditions that are probed; None for every one of the grid."""
     audio_track: int | None = None
     """Number of the audio track that is measured, from 1; None to choose by what the file says."""
+    further_tracks: tuple[int, ...] = ()
+    """Numbers of audio tracks that are measured, too."""
     max_pixels: int = MAX_PIXELS
     """Larger pictures are refused, pixels."""
 
@@ -186,9 +189,10 @@ class TitleMeasurement:
     def _measure(self, parts: dict[Part, list[Scene]]) -> Sequence[TitleTask]:
         """The measurements that come first."""
         self._parts, prober = parts, self._options.prober
+        self._heard = heard_tracks(self._title.info, self._options.further_tracks)
         self._audios = [
             AudioTask(
-                **self._shared(),
+                **(self._shared() | {"info": info}),
                 targets=tuple(self._audio_targets),
                 part=part,
                 start_s=start_s,
@@ -197,6 +201,7 @@ class TitleMeasurement:
                 scan_key="" if part.is_whole else self._scan_key,
                 feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
             )
+            for info in self._heard
             for part, scenes in parts.items()
             for start_s, end_s in [self._audio_span(part)]
         ]
@@ -278,7 +283,8 @@ class TitleMeasurement:
             packets = self._cache.require(audio.encode_key(rendition))
             for scene in audio.scenes:
                 entry = self._cache.require(audio.score_key(rendition, scene))
-                rows.append(audio_row(rendition, scene, packets, entry, part_start_s=audio.start_s))
+                row = audio_row(rendition, scene, packets, entry, part_start_s=audio.start_s)
+                rows.append(row | self._heard[audio.info])
         grid = self._options.grid
         about = TableMetadata(
             video_feature_version=VIDEO_FEATURE_VERSION,

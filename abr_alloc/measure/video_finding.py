@@ -22,7 +22,8 @@ from abr_alloc.measure.pairing import Pairing, Unpaired, find_pairing, new_frame
 from abr_alloc.measure.picture_check import check_picture
 from abr_alloc.measure.small_frames import SmallFrames, read_small_frames
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.probe import MediaInfo, Packets, probe
+from abr_alloc.media.packets import Packets
+from abr_alloc.media.probe import MediaInfo, probe
 from abr_alloc.media.streams import read_stream_packets, read_streams
 
 __all__ = ["FINDING_VERSION", "MOST_LACKING_S", "VideoFinding", "find_video"]

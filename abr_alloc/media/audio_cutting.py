@@ -17,7 +17,7 @@ import numpy as np
 from abr_alloc.errors import MediaError
 from abr_alloc.media.boxes import box_heads
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
-from abr_alloc.media.probe import read_packets
+from abr_alloc.media.packets import read_packets
 from abr_alloc.media.segments import INIT_NAME, SEGMENT_PATTERN
 
 __all__ = ["cut_audio"]

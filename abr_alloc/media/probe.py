@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
@@ -17,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
-import numpy.typing as npt
 
 from abr_alloc import defaults
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.colour import Colour, HdrMetadata
 from abr_alloc.media.container import open_media
 from abr_alloc.media.ffmpeg import FFmpeg
+from abr_alloc.media.lengths import pauses, without_late_text
 from abr_alloc.media.picture import Picture, look_at_picture
 from abr_alloc.media.timeline import Timeline, read_timelines
 from abr_alloc.media.tracks import (
@@ -34,6 +32,7 @@ from abr_alloc.media.tracks import (
     choose_audio,
     choose_video,
     list_audio,
+    list_others,
     list_subtitles,
 )
 
@@ -41,11 +40,9 @@ __all__ = [
     "MAX_PIXELS",
     "NO_LIMIT",
     "MediaInfo",
-    "Packets",
     "content_hash",
     "mark_of",
     "probe",
-    "read_packets",
     "require_unchanged",
 ]
 
@@ -55,11 +52,7 @@ MAX_PIXELS = round(defaults.MAX_MEGAPIXELS * 1e6)
 NO_LIMIT = 2**31 - 1
 """As many pixels as ffmpeg can count."""
 
-_HELD, _HELD_S = 0.01, 0.5
-"""For how long frames may be held beyond their time without a word: a share of the title, and seconds."""
 _ROUNDING = Fraction(1, 10)  # of a frame, by which times may be rounded
-_LONGEST_PAUSE_S = 60.0
-"""How long one frame may be held at all, seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +97,8 @@ class MediaInfo:
     """All of the file's audio tracks."""
     subtitle_tracks: tuple[SubtitleTrack, ...] = ()
     """All of the file's subtitle tracks."""
+    other_streams: tuple[str, ...] = ()
+    """What the file has besides: other pictures, data, chapters, a phrase each."""
     has_alpha: bool = False
     """Whether the picture has transparency; it is shown on black."""
     decoder: str = ""
@@ -156,7 +151,7 @@ class MediaInfo:
         """What `to_json` wrote, of a file of the same bytes."""
         about = json.loads(text)
         about |= {name: Fraction(about[name]) for name in ("fps", "zero_s")}
-        about |= {name: tuple(about[name]) for name in ("audio_indices", "notes")}
+        about |= {name: tuple(about.get(name, ())) for name in ("audio_indices", "notes", "other_streams")}
         about |= {
             "audio_tracks": tuple(AudioTrack(**track) for track in about["audio_tracks"]),
             "subtitle_tracks": tuple(SubtitleTrack(**track) for track in about["subtitle_tracks"]),
@@ -193,18 +188,6 @@ def require_unchanged(info: MediaInfo) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packets:
-    """The packets of one stream, in presentation order."""
-
-    start_s: npt.NDArray[np.float64]
-    """Presentation time, seconds. Shape (P,)."""
-    duration_s: npt.NDArray[np.float64]
-    """Duration, seconds. Shape (P,)."""
-    size_bytes: npt.NDArray[np.float64]
-    """Size, bytes. Shape (P,)."""
-
-
 def probe(
     path: Path,
     ffmpeg: FFmpeg,
@@ -236,10 +219,11 @@ def probe(
         picture = None if video is None else look_at_picture(path, ffmpeg, video, max_pixels)
         tracks = [*audio.indices] if video is None else [video.index, *audio.indices]
         timelines = read_timelines(container, tracks, path)
+        duration_s = without_late_text(container, duration_s, timelines)
         notes = [*(picture.notes if picture else ()), *([audio.note] if audio.note else [])]
         shown = _picture_facts(path, video, picture, timelines)
         if video is not None:
-            notes += _pauses(path, timelines[video.index], shown["fps"])
+            notes += pauses(path, timelines[video.index], shown["fps"])
         sound = _sound_facts(container, audio)
         return MediaInfo(
             path=path,
@@ -249,6 +233,7 @@ def probe(
             zero_s=_zero_s(timelines, audio.indices, shown["fps"]),
             audio_tracks=list_audio(container),
             subtitle_tracks=list_subtitles(container),
+            other_streams=list_others(container, -1 if video is None else video.index),
             max_pixels=max_pixels,
             notes=tuple(notes),
         )
@@ -267,32 +252,6 @@ def _zero_s(timelines: Mapping[int, Timeline], audios: Sequence[int], fps: Fract
     num_before = (shown_s[0] - min(heard_s + shown_s)) * fps
     # What is heard before the picture for less than a frame is a coder's lead-in, as transport streams have it.
     return shown_s[0] if num_before < 1 else shown_s[0] - math.ceil(num_before - _ROUNDING) / fps
-
-
-def _pauses(path: Path, timeline: Timeline, fps: Fraction) -> list[str]:
-    """What is to be said of a picture that stands still for long.
-
-    Raises:
-        UnsupportedMediaError: for longer than a film ever does.
-    """
-    distances = np.diff(timeline.start) * float(timeline.time_base)
-    if not len(distances) or timeline.is_sparse:
-        return []
-    held = distances[distances * float(fps) > 1.5]
-    held_s, all_s = float(held.sum()) - len(held) / float(fps), float(distances.sum())
-    at = int(distances.argmax())
-    first = float(int(timeline.start[at] - timeline.start[0]) * timeline.time_base)
-    longest = f"no new frame from {first:.2f} to {first + distances[at]:.2f} s"
-    if distances[at] > _LONGEST_PAUSE_S:
-        raise UnsupportedMediaError(
-            f"{path} has {longest}; cut the gap out, or give the parts as titles", path=str(path)
-        )
-    if held_s <= max(_HELD_S, _HELD * all_s):
-        return []
-    return [
-        f"frames come late, or are lost, for {held_s:.2f} s in all (at most: {longest}); at {float(fps):.5g} fps the "
-        "one before stands that long"
-    ]
 
 
 def _sound_facts(container: Any, audio: ChosenAudio) -> dict[str, Any]:
@@ -320,28 +279,10 @@ def _picture_facts(path: Path, video: Any, picture: Picture | None, timelines: A
         "video_index": video.index,
         "source_format": picture.source_format,
         "colour": picture.colour,
+        "has_captions": picture.has_captions,
         "has_alpha": picture.has_alpha,
         "decoder": picture.decoder,
     }
-
-
-def read_packets(path: Path) -> Packets:
-    """Time, duration and size of every packet of the only stream of an encode, in presentation order.
-
-    Raises:
-        UnsupportedMediaError: the file cannot be read.
-    """
-    rows = array("d")  # three numbers per packet: two hours have 170,000 packets
-    with open_media(path) as container:
-        stream = container.streams[0]
-        for packet in container.demux(stream):
-            if packet.size and packet.pts is not None:
-                base = float(packet.time_base)
-                rows.extend((packet.pts * base, (packet.duration or 0) * base, packet.size))
-    table = np.array(rows, dtype=np.float64).reshape(-1, 3)
-    # By start; of equal starts the shorter, then the smaller packet comes first.
-    start_s, duration_s, size_bytes = table[np.lexsort(table.T[::-1])].T
-    return Packets(start_s=start_s, duration_s=duration_s, size_bytes=size_bytes)
 
 
 def content_hash(path: Path) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.container import open_media
-from abr_alloc.media.probe import Packets
+from abr_alloc.media.packets import Packets
 from abr_alloc.media.tracks import choose_audio, choose_video
 
 __all__ = ["EncodedStream", "read_stream_packets", "read_streams", "states_colour"]

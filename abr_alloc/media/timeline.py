@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from abr_alloc.errors import UnsupportedMediaError
 
-__all__ = ["Timeline", "first_aspect_change", "read_timelines"]
+__all__ = ["Timeline", "first_aspect_change", "last_text_s", "read_timelines"]
 
 _ASPECT_STEP_S = 0.2
 _SPARSE = 0.1  # untimed packets for one that is timed
@@ -101,6 +101,19 @@ def read_timelines(
                 )
             last[index] = max(before, decoded)
     return {index: _timeline(rows[index], num_untimed[index], container.streams[index].time_base) for index in indices}
+
+
+def last_text_s(container: av.container.InputContainer) -> Fraction:
+    """When the last subtitle of a file ends, seconds on its clock; 0 where there is none. All of it is read again."""
+    last_s = Fraction(0)
+    streams = list(container.streams.subtitles)
+    if streams:
+        container.seek(0)
+        with contextlib.suppress(av.error.FFmpegError):  # damage: what is behind it has no end
+            for packet in container.demux(streams):
+                if packet.pts is not None and packet.size:
+                    last_s = max(last_s, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
+    return last_s
 
 
 def first_aspect_change(

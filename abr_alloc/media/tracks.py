@@ -19,6 +19,7 @@ __all__ = [
     "choose_audio",
     "choose_video",
     "list_audio",
+    "list_others",
     "list_subtitles",
 ]
 
@@ -32,7 +33,10 @@ _NOT_THE_PROGRAMME = (
 )  # fmt: skip
 
 _TEXT_CODECS = frozenset({"subrip", "srt", "webvtt", "mov_text", "ass", "ssa", "text"})
-"""Subtitles that are text, by libav's names; others are pictures, or no subtitles."""
+"""Subtitles that are text, by libav's names of codecs and decoders."""
+
+_PICTURE_CODECS = frozenset({"hdmv_pgs_subtitle", "pgssub", "dvd_subtitle", "dvdsub", "dvb_subtitle", "dvbsub", "xsub"})
+"""Those that are pictures of text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +93,13 @@ class SubtitleTrack:
     """Whether the file marks it as default."""
 
     @property
+    def is_pictures(self) -> bool:
+        """Whether it is pictures of text."""
+        return self.codec in _PICTURE_CODECS
+
+    @property
     def is_text(self) -> bool:
-        """Whether it is text, which can be delivered; else pictures."""
+        """Whether it is text, which can be delivered."""
         return self.codec in _TEXT_CODECS
 
 
@@ -128,6 +137,26 @@ def list_subtitles(container: av.container.InputContainer) -> tuple[SubtitleTrac
         )
         for number, stream in enumerate(container.streams.subtitles, start=1)
     )
+
+
+def list_others(container: av.container.InputContainer, film: int) -> tuple[str, ...]:
+    """What a file has besides its film, sound and subtitles, a phrase each: other pictures, data, files, chapters.
+
+    Args:
+        container: the file.
+        film: the stream that is the film; -1 where there is none.
+    """
+    found = []
+    for stream in container.streams:
+        if stream.type == "video" and stream.index != film:
+            what = "a picture" if stream.disposition & _NO_FILM or _codec(stream) in _STILL_CODECS else "other video"
+            found.append(f"{what} ({_codec(stream) or 'unknown'})")
+        elif stream.type not in ("video", "audio", "subtitle"):
+            name = stream.metadata.get("filename") or stream.metadata.get("handler_name") or ""
+            found.append(str(stream.type) + (f" ({name})" if name else ""))
+    num_chapters = len(container.chapters())
+    found += [f"{num_chapters} chapter{'s' if num_chapters > 1 else ''}"] if num_chapters else []
+    return tuple(found)
 
 
 def _handler(stream: Any) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["TIMESTAMP_MAP", "Cue", "WebVttError", "read_webvtt", "webvtt_text"]
+__all__ = ["TIMESTAMP_MAP", "Cue", "WebVttError", "read_times", "read_webvtt", "webvtt_text"]
 
 TIMESTAMP_MAP = "X-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000"
 """Of segments: a cue's time is the media's (draft-pantos-hls-rfc8216bis-22, 3.1.4)."""
@@ -64,12 +64,18 @@ def read_webvtt(data: bytes) -> tuple[list[str], list[Cue]]:
         if at is None or at > 1:
             raise WebVttError(f"line {number} begins no cue: {first[:30]!r}")
         number, line = block[at]
-        times = _TIMES.fullmatch(line.strip())
+        times = read_times(line)
         if times is None:
             raise WebVttError(f"line {number} has no times: {line[:40]!r}")
-        start_ms, end_ms = _milliseconds(times.groups()[:4]), _milliseconds(times.groups()[4:])
+        start_ms, end_ms = times
         cues.append(Cue(start_ms=start_ms, end_ms=end_ms, text="\n".join(line for _, line in block[at + 1 :])))
     return header, cues
+
+
+def read_times(line: str) -> tuple[int, int] | None:
+    """Begin and end of a cue, milliseconds, of the line that says them; None of any other line."""
+    times = _TIMES.fullmatch(line.strip())
+    return None if times is None else (_milliseconds(times.groups()[:4]), _milliseconds(times.groups()[4:]))
 
 
 def _milliseconds(parts: Iterable[str | None]) -> int:

@@ -20,15 +20,15 @@ from abr_alloc.delivery.publish import damaged_streams, publish, read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
 from abr_alloc.delivery.shot_orders import shot_spans_s
 from abr_alloc.delivery.source_scan import CachedScan, cached_scan
+from abr_alloc.delivery.subtitles import write_subtitles
 from abr_alloc.encoders import GOP_S, VideoEncoder
-from abr_alloc.errors import ArgumentError
 from abr_alloc.exporting.presentation import Variant
-from abr_alloc.languages import standard_language
 from abr_alloc.measure.cache import open_cache
 from abr_alloc.media.ffmpeg import find_ffmpeg, look_at_ffmpeg
-from abr_alloc.media.probe import MediaInfo, content_hash, mark_of, probe
+from abr_alloc.media.probe import MediaInfo, content_hash, mark_of
 from abr_alloc.media.scenes import split_scenes
 from abr_alloc.runs.encode_result import EncodeResult, Refined, held_text, peak_notes
+from abr_alloc.runs.encode_tracks import TrackWishes, choose_tracks, lost_captions, probe_wished
 from abr_alloc.runs.feedback import Feedback, follow
 from abr_alloc.runs.ladder_run import Ladders, ladder_path
 from abr_alloc.runs.verify_run import compare_delivery, find_model, measure_delivery
@@ -51,7 +51,10 @@ def encode(
     jobs: int | None = None,
     scheduler: str | None = None,
     cache: str | os.PathLike[str] | None = None,
-    audio_track: int | None = None,
+    audio_track: int | Sequence[int] | None = None,
+    audio_languages: Sequence[str] | None = None,
+    subtitle_languages: Sequence[str] | None = None,
+    subtitles: Sequence[tuple[str, str | os.PathLike[str]]] = (),
     packaging: Packaging | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
     ffmpeg: str | None = None,
@@ -77,7 +80,11 @@ def encode(
         jobs: processes; one per core when None.
         scheduler: address of a Dask scheduler whose workers encode instead; they must see `source` and `output`.
         cache: where measurements are kept; the user's cache folder when None.
-        audio_track: of the source, from 1; None for its own choice.
+        audio_track: of the source, from 1: one is all the sound there is, of several the first is the film's own and
+            the others are delivered beside it. None for all tracks, the film's own being what the file says it is.
+        audio_languages: RFC 5646 tags of the tracks that are delivered, the film's own first; None for all.
+        subtitle_languages: of the source's subtitles that are delivered; None for all, an empty list for none.
+        subtitles: languages and files of subtitles beside the source.
         packaging: lengths of segments and groups of pictures, files, audio alone; the usual ones when None.
         max_megapixels: refuse a larger picture.
         ffmpeg: program; the one that is found when None.
@@ -85,7 +92,7 @@ def encode(
         feedback: who listens.
 
     Raises:
-        ArgumentError: the language is none, or there are no jobs.
+        ArgumentError: a language is none, or there are no jobs.
         ClusterError: the cluster cannot be reached or used.
         DeliveryError: no ladder fits the source, or the folder holds something else.
         LadderFormatError: the ladder file cannot be read.
@@ -95,13 +102,12 @@ def encode(
     source, folder, feedback = Path(source), DeliveryFolder(Path(output).absolute()), feedback or Feedback()
     if jobs is not None:
         require_number("jobs", jobs, 1)
-    if language is not None and standard_language(language) is None:
-        raise ArgumentError(f"`language` is {language!r}; give a tag like en, de or pt-BR")
+    wishes = TrackWishes.of(audio_track, language, audio_languages, subtitle_languages, subtitles)
     jobs = jobs or os.cpu_count() or 1
     look = find_ffmpeg if refine else look_at_ffmpeg  # encoding alone needs no libvmaf
     program = replace(look(ffmpeg), stall_s=stall_s)
     mark = mark_of(source)
-    info = probe(source, program, audio_track=audio_track, max_pixels=round(max_megapixels * 1e6))
+    info, number = probe_wished(source, program, wishes, max_pixels=round(max_megapixels * 1e6))
     info = replace(info, mark=mark, path=info.path if scheduler is None else info.path.absolute())
     source_hash = content_hash(source)
     with ladder_path(ladder) as path:
@@ -109,7 +115,8 @@ def encode(
     check_source(info, chosen.ladder)
     store = open_cache(cache)
     scan = cached_scan(program, info, source_hash, store)
-    for note in (*info.notes, *scan.notes):
+    tracks = choose_tracks(info, program, scan.num_frames / info.fps, wishes, audio_name)
+    for note in (*info.notes, *scan.notes, *tracks.notes):
         feedback.note(f"{source}: {note}")
     order = make_order(
         info,
@@ -122,9 +129,11 @@ def encode(
         root=folder.root,
         preset=preset,
         threads=_threads(chosen, 1 if scheduler is not None else jobs),
-        language=standard_language(language or info.language or "und") or "und",
-        label=audio_name,
-        audio_track=audio_track,
+        language=tracks.language,
+        label=tracks.label,
+        audio_track=number,
+        further=tracks.further,
+        subtitles=tracks.subtitles.orders,
         packaging=packaging or Packaging(),
     )
     if not allow_commands:
@@ -145,9 +154,10 @@ def encode(
         with folder.begun(delivery):
             for name in damaged:
                 folder.discard(name)
+            write_subtitles(delivery, tracks.subtitles.texts, folder)
             for step in follow(encode_streams(delivery, setup, folder), f"{source.name}: encoding", feedback):
                 delivery = step.delivery
-                for note in peak_notes(step):
+                for note in (*step.notes, *peak_notes(step)):
                     feedback.note(f"{source.name}: {note}")
             held = hold_rates(delivery, setup, folder)
             for step in follow(held, f"{source.name}: correcting rates", feedback):
@@ -155,6 +165,8 @@ def encode(
                 if step.orders:
                     feedback.note(f"{source.name}: {held_text(step)}")
             variants = publish(delivery, folder)
+            for note in lost_captions(info, variants):
+                feedback.note(f"{source.name}: {note}")
             folder.finish()
     result = EncodeResult(
         folder=Path(output),

@@ -40,7 +40,7 @@ def extract_options(
     audio_only: bool = False,
     probes: str = "all",
     model: Model | str | None = None,
-    audio_track: int | None = None,
+    audio_track: int | Sequence[int] | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
     keep_encodes: bool = False,
 ) -> ExtractOptions:
@@ -60,7 +60,8 @@ def extract_options(
         audio_only: measure the audio alone.
         probes: `all`, or `auto` for only those video renditions that plans rest on.
         model: with `auto`, the model whose plans count.
-        audio_track: of the source, from 1; None for its own choice.
+        audio_track: of the source, from 1; several are measured into one table, the first being the film's own. None
+            for the source's own choice.
         max_megapixels: refuse larger pictures.
         keep_encodes: keep the encodes in the cache.
 
@@ -70,7 +71,11 @@ def extract_options(
         GridError: the grid cannot be read, or has no targets for what is asked.
     """
     require_choice("probes", probes, ("all", "auto"))
-    for name, value in (("max_scene_s", max_scene_s), ("digest_s", digest_s), ("audio_track", audio_track)):
+    tracks = (audio_track,) if isinstance(audio_track, int) else tuple(audio_track or ())
+    for name, value in (
+        *(("max_scene_s", max_scene_s), ("digest_s", digest_s)),
+        *(("audio_track", number) for number in tracks),
+    ):
         if value is not None:
             require_number(name, value, 0.0, above=True)
     require_number("max_megapixels", max_megapixels, 0.0, above=True)
@@ -93,7 +98,8 @@ def extract_options(
         digest_s=None if full or audio_only or not detect_scenes else digest_s or defaults.DIGEST_S,
         digest_above_s=digest_s or defaults.DIGEST_ABOVE_S,
         prober=None if probes == "all" else Prober(as_model(model)),
-        audio_track=audio_track,
+        audio_track=tracks[0] if tracks else None,
+        further_tracks=tracks[1:],
         max_pixels=round(max_megapixels * 1e6),
     )
 
@@ -165,7 +171,7 @@ def extract(
     audio_only: bool = False,
     probes: str = "all",
     model: Model | str | None = None,
-    audio_track: int | None = None,
+    audio_track: int | Sequence[int] | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
     cache: str | os.PathLike[str] | None = None,
     jobs: int | None = None,
@@ -193,7 +199,8 @@ def extract(
         audio_only: measure the audio alone: material for training, not for plans.
         probes: `all`, or `auto` for only those video renditions that plans rest on.
         model: with `auto`, the model whose plans count.
-        audio_track: of the source, from 1; None for its own choice.
+        audio_track: of the source, from 1; several are measured into one table, the first being the film's own. None
+            for the source's own choice.
         max_megapixels: refuse larger pictures.
         cache: where measurements are kept; the user's cache folder when None.
         jobs: processes; one per core when None.

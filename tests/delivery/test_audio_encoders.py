@@ -12,7 +12,7 @@ import pytest
 
 from abr_alloc.formats.delivery_record import read_delivery
 from abr_alloc.media.cmaf import read_segments
-from abr_alloc.media.probe import read_packets
+from abr_alloc.media.packets import read_packets
 from abr_alloc.media.segments import join_segments
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, TRANSPARENT_MOS
 from abr_alloc.table.table import read_features, write_features

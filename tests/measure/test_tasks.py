@@ -13,8 +13,9 @@ from abr_alloc.measure.rows import audio_row, video_row
 from abr_alloc.measure.tasks import AudioTask, audio_score_key, packet_times, video_entry
 from abr_alloc.measure.video import FRAME_METRICS, FrameScores
 from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.packets import Packets
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import MediaInfo, Packets
+from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
 
 SCENE = Scene(title="t", index=0, start_s=0.0, end_s=1.0)

@@ -24,8 +24,9 @@ from abr_alloc.measure.video import (
 )
 from abr_alloc.media.encoding import encode_video
 from abr_alloc.media.grid import VideoTarget
+from abr_alloc.media.packets import read_packets
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import probe, read_packets
+from abr_alloc.media.probe import probe
 from abr_alloc.media.scenes import scan_source, split_scenes
 
 COLUMN = {name: i for i, name in enumerate(FRAME_METRICS)}

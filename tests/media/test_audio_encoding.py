@@ -13,7 +13,8 @@ from abr_alloc.encoders import AudioEncoder
 from abr_alloc.errors import GridError, MediaError, ToolFailedError, ToolMissingError
 from abr_alloc.media.audio_encoding import SAMPLE_RATE_HZ, check_audio_encoders, encode_audio, read_pcm_bytes
 from abr_alloc.media.grid import AudioTarget
-from abr_alloc.media.probe import content_hash, probe, read_packets
+from abr_alloc.media.packets import read_packets
+from abr_alloc.media.probe import content_hash, probe
 from abr_alloc.media.sound import decode_audio
 
 NEEDS_FDKAAC = pytest.mark.skipif(shutil.which("fdkaac") is None, reason="the fdkaac program is not installed")

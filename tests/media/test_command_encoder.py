@@ -14,7 +14,7 @@ from abr_alloc.encoder_settings import video_encoder_of
 from abr_alloc.errors import MediaError, OutputError, ToolFailedError, ToolMissingError
 from abr_alloc.media.command_encoder import Frames, encode_by_command
 from abr_alloc.media.encoder_arguments import Ask
-from abr_alloc.media.probe import read_packets
+from abr_alloc.media.packets import read_packets
 from abr_alloc.media.programs import stop_children
 
 SOURCE = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=24:duration=2")

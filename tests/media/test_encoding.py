@@ -13,7 +13,8 @@ from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import ToolFailedError, ToolMissingError
 from abr_alloc.media.encoding import check_encoders, encode_video
 from abr_alloc.media.grid import AudioTarget, VideoTarget
-from abr_alloc.media.probe import content_hash, probe, read_packets
+from abr_alloc.media.packets import read_packets
+from abr_alloc.media.probe import content_hash, probe
 from abr_alloc.media.scenes import scan_source
 
 FAST = {"h264": "ultrafast", "hevc": "ultrafast", "vp9": "8", "av1": "12", "vvc": "faster"}

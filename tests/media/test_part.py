@@ -13,8 +13,9 @@ from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.encoding import encode_video
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.normalise import source_input
+from abr_alloc.media.packets import read_packets
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import probe, read_packets
+from abr_alloc.media.probe import probe
 from abr_alloc.media.scenes import Scene
 from abr_alloc.media.sound import decode_audio
 

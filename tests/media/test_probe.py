@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from abr_alloc.errors import UnsupportedMediaError
-from abr_alloc.media.probe import content_hash, probe, read_packets
+from abr_alloc.media.packets import read_packets
+from abr_alloc.media.probe import content_hash, probe
 
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 ONE_SECOND = "lavfi:testsrc2=size=96x64:rate=25:duration=1"

@@ -16,8 +16,9 @@ from abr_alloc.media.encoding import encode_video
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.movie_fragments import read_track
 from abr_alloc.media.normalise import source_input, video_chain
+from abr_alloc.media.packets import read_packets
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import probe, read_packets
+from abr_alloc.media.probe import probe
 from abr_alloc.media.scenes import scan_source
 from abr_alloc.media.seek import prove_seek, read_key_times
 from abr_alloc.media.shot_encoding import encode_shot

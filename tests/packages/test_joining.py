@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from abr_alloc.errors import PackageError
-from abr_alloc.media.probe import read_packets
+from abr_alloc.media.packets import read_packets
 from abr_alloc.packages.reader import read_package
 
 VOD = ("-hls_time", "1", "-hls_playlist_type", "vod")

@@ -225,6 +225,47 @@ def deliver_shots(shot_film, write_shot_ladder, tmp_path_factory) -> Callable[[s
     return deliver
 
 
+TONES_HZ = {"en": 440, "de": 880}
+
+CUES = """1
+00:00:00,500 --> 00:00:02,500
+<i>Eins</i> & zwei
+
+2
+00:00:01,500 --> 00:00:03,000
+Dazu drei
+
+3
+00:00:05,000 --> 00:00:07,000
+Über den Schnitt
+
+4
+00:00:07,500 --> 00:01:00,000
+Nach dem Ende
+"""
+"""Two cues that overlap, one over the cut at 6 s, one that lasts beyond the film."""
+
+
+@pytest.fixture(scope="session")
+def tracks_delivered(make_media, write_ladder, tmp_path_factory) -> Path:
+    """8 s in two languages, told by their tones, with German subtitles and English captions."""
+    folder = tmp_path_factory.mktemp("tracks")
+    (folder / "de.srt").write_text(CUES)
+    (folder / "en.srt").write_text("1\n00:00:00,500 --> 00:00:02,500\n[thunder]\n")
+    tones = [f"lavfi:sine=frequency={hz}:sample_rate=48000:duration=8" for hz in TONES_HZ.values()]
+    source = make_media(
+        "tracks.mkv",
+        *("lavfi:testsrc2=size=320x180:rate=25:duration=8", *tones),
+        *("-i", folder / "de.srt", "-i", folder / "en.srt", "-map", "0", "-map", "1", "-map", "2", "-map", "3"),
+        *("-map", "4", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-ac", "2", "-c:a", "flac"),
+        *("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger", "-metadata:s:s:0", "language=ger"),
+        *("-metadata:s:s:1", "language=eng", "-disposition:s:1", "hearing_impaired", "-c:s", "srt"),
+    )
+    ladder = write_ladder("160x90 80 + aac 48", "320x180 200 + aac 96", title="tracks")
+    _encode(source, ladder, folder / "out", "--preset", "ultrafast")
+    return folder / "out"
+
+
 MIME_TYPES = {
     ".html": "text/html",
     ".js": "text/javascript",
@@ -232,6 +273,7 @@ MIME_TYPES = {
     ".m4s": "video/iso.segment",
     ".mp4": "video/mp4",
     ".mpd": "application/dash+xml",
+    ".vtt": "text/vtt",
 }
 
 

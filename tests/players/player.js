@@ -70,6 +70,9 @@ const players = {
     return {
       offered: () => hls.levels.map(pair),
       force: (wanted) => (hls.currentLevel = index(wanted)),
+      spoken: () => hls.audioTracks.map(({ lang, name }) => [lang, name]),
+      speak: (language) => (hls.audioTrack = hls.audioTracks.findIndex(({ lang }) => lang === language)),
+      show: (language) => (hls.subtitleTrack = hls.subtitleTracks.findIndex(({ lang }) => lang === language)),
       playing() {
         const level = hls.levels[hls.currentLevel];
         const track = hls.audioTracks[hls.audioTrack]; // of the tracks of the level's group
@@ -100,6 +103,9 @@ const players = {
     if (start) force(start);
     return {
       force,
+      spoken: () => player.getTracksFor("audio").map(({ lang, labels }) => [lang, labels[0]?.text]),
+      speak: (language) => player.setCurrentTrack(player.getTracksFor("audio").find(({ lang }) => lang === language)),
+      show: (language) => player.setTextTrack(player.getTracksFor("text").findIndex(({ lang }) => lang === language)),
       offered: () => names("video").flatMap((picture) => names("audio").map((sound) => [picture, sound])),
       playing() {
         const current = (kind) => player.getCurrentRepresentationForType(kind)?.id;
@@ -126,7 +132,14 @@ const players = {
     ];
     const force = (wanted) => player.selectVariantTrack(tracks().find((track) => pair(track).join() === wanted.join()), true);
     if (start) force(start);
-    return { force, offered: () => tracks().map(pair), playing: () => pair(tracks().find(({ active }) => active)) };
+    return {
+      force,
+      offered: () => tracks().map(pair),
+      playing: () => pair(tracks().find(({ active }) => active)),
+      spoken: () => player.getAudioTracks().map(({ language, label }) => [language, label]),
+      speak: (wanted) => player.selectAudioTrack(player.getAudioTracks().find(({ language }) => language === wanted)),
+      show: (wanted) => player.selectTextTrack(player.getTextTracks().find(({ language }) => language === wanted) ?? null),
+    };
   },
 };
 
@@ -189,3 +202,24 @@ window.showFrameAt = async (time_s) => {
   await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
   return { number: numberOfFrame(), size: [video.videoWidth, video.videoHeight] };
 };
+
+// What is heard: the loudest frequency just now.
+let analyser = null;
+window.listen = () => {
+  const context = new AudioContext();
+  analyser = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });
+  context.createMediaElementSource(video).connect(analyser).connect(context.destination);
+};
+window.heardHz = () => {
+  const levels = new Float32Array(analyser.frequencyBinCount);
+  analyser.getFloatFrequencyData(levels);
+  const loudest = levels.reduce((best, level, bin) => (level > levels[best] ? bin : best), 0);
+  return levels[loudest] > -60 ? (loudest * analyser.context.sampleRate) / analyser.fftSize : 0;
+};
+
+// What is written below the picture just now.
+window.shownText = () =>
+  Array.from(video.textTracks)
+    .filter(({ mode }) => mode === "showing")
+    .flatMap(({ activeCues }) => Array.from(activeCues ?? [], ({ text }) => text))
+    .join("|");

@@ -16,7 +16,8 @@ from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.extract import ExtractOptions, extract
 from abr_alloc.media.audio_encoding import encode_audio
 from abr_alloc.media.grid import AudioTarget, load_grid
-from abr_alloc.media.probe import probe, read_packets
+from abr_alloc.media.packets import read_packets
+from abr_alloc.media.probe import probe
 from abr_alloc.media.sound import decode_audio
 from abr_alloc.visqol.gammatone import NUM_BANDS, SAMPLE_RATE_HZ
 from abr_alloc.visqol.score import IDENTITY_MOS, AudioReference

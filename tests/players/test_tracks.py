@@ -1,0 +1,63 @@
+"""Languages and subtitles of a delivery play: in hls.js, dash.js and Shaka Player, in a real Chromium.
+
+What is heard is told by its frequency, and what is shown by the browser's own list of cues.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import TONES_HZ
+from .test_playback import PLAYED
+
+HEARD = "Math.abs(heardHz() - args[0]) < 12 && !s.seeking"
+SHOWN = "shownText() === args[0] && !s.seeking"
+
+
+@pytest.mark.parametrize(("player", "playlist"), PLAYED)
+def test_the_language_that_is_chosen_is_heard_at_once_and_in_every_pair(visit, tracks_delivered, player, playlist):
+    page = visit(tracks_delivered)
+    page.open(player, playlist)
+    page.page.evaluate("listen()")
+    offered = {tuple(track) for track in page.page.evaluate("player.spoken()")}
+    assert offered == {("en", "English"), ("de", "Deutsch")}
+    page.play(rate=0.5)  # the browser keeps the pitch
+    page.wait("s.time_s > 0.2")
+    for language in ("de", "en"):
+        page.page.evaluate("language => { player.speak(language); }", language)
+        page.wait(
+            HEARD, TONES_HZ[language] * 0.5 if page.page.evaluate("!video.preservesPitch") else TONES_HZ[language]
+        )
+    assert page.failures() == []
+
+
+@pytest.mark.parametrize(("player", "playlist"), PLAYED)
+def test_subtitles_are_shown_when_they_are_asked_for_at_their_times(visit, tracks_delivered, player, playlist):
+    page = visit(tracks_delivered)
+    page.open(player, playlist)
+    page.play()
+    page.wait("s.time_s > 0.2")
+    page.page.evaluate("video.pause()")
+    assert page.page.evaluate("shownText()") == ""
+    page.page.evaluate("player.show('de')")
+    # Shaka Player learns the clock of HLS subtitles from the next video that it appends: here of another rung.
+    playing = page.state()["playing"][0]
+    page.force(next(pair for pair in page.offered() if pair[0] != playing and not pair[1].endswith("-de")))
+    both = "<i>Eins</i> &amp; zwei|Dazu drei"
+    for time_s, text in (
+        (2.0, both),
+        (2.75, "Dazu drei"),
+        (4.0, ""),
+        (5.5, "Über den Schnitt"),
+        (6.6, "Über den Schnitt"),
+    ):
+        page.seek(time_s)
+        page.wait("shownText().replace('&amp;', '&') === args[0].replace('&amp;', '&') && !s.seeking", text)
+    page.seek(7.9)
+    page.wait(SHOWN, "Nach dem Ende")
+    page.page.evaluate("player.show('en')")
+    page.seek(1.0)
+    page.wait(SHOWN, "[thunder]")
+    page.page.evaluate("player.show(null)")
+    page.wait(SHOWN, "")
+    assert page.failures() == []
