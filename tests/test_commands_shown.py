@@ -30,6 +30,9 @@ CLUSTER = "it takes a cluster or a store; tests/workers has both"
 PACKAGED = "tests/delivery/test_packaging.py and test_encrypted.py run these options, and the very command"
 OTHERS = "its renditions and packages are somebody else's; tests/cli/test_measure.py and test_audit.py make some"
 NOT_RUN = {
+    "abr-alloc encode film-en-de.mkv": "its film has two languages (tests/cli/test_encode_tracks.py encodes one)",
+    "abr-alloc extract film-en-de.mkv": "likewise (tests/measure/test_heard_tracks.py)",
+    "abr-alloc ladder film-en-de.parquet": "likewise (tests/allocation/test_language_policy.py)",
     "abr-alloc measure clip.mkv 180p.mp4": OTHERS,
     "abr-alloc measure film.mkv 360p.mp4": OTHERS,
     "abr-alloc plan both.parquet": OTHERS,

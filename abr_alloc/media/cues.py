@@ -6,6 +6,7 @@ does not do is done here: characters that WebVTT reserves are escaped, blank lin
 
 from __future__ import annotations
 
+import itertools
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,11 +80,11 @@ def _converted(
 ) -> list[list[Cue]]:
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{stream}.vtt" for stream in streams]
-        outputs = [
+        outputs: list[list[str | Path]] = [
             ["-map", f"0:{stream}", "-c:s", "webvtt", "-f", "webvtt", file]
             for stream, file in zip(streams, files, strict=True)
         ]
-        ffmpeg.run([*guard, "-copyts", "-i", path.resolve(), *(word for words in outputs for word in words)])
+        ffmpeg.run([*guard, "-copyts", "-i", path.resolve(), *itertools.chain.from_iterable(outputs)])
         return [list(_clean(file.read_text("utf-8"))) if file.is_file() else [] for file in files]
 
 
