@@ -22,6 +22,7 @@ from abr_alloc.exporting.presentation import (
     sort_variants,
 )
 from abr_alloc.exporting.text_stream import VERSION, TextStream
+from abr_alloc.languages import language_name
 
 __all__ = ["i_frame_playlist", "master_playlist", "media_playlist"]
 
@@ -147,10 +148,11 @@ def _text_media(text: TextStream) -> str:
 
 def _caption_media(language: str) -> str:
     """Captions within the pictures: those of the first channel, which are in the language of the film."""
+    name = language_name(language)
     attributes = [
         "TYPE=CLOSED-CAPTIONS",
         f'GROUP-ID="{_CAPTION_GROUP}"',
-        f'NAME="{_FIRST_CHANNEL}"',
+        f'NAME="{_quoted(f"{name} ({_FIRST_CHANNEL})" if name else _FIRST_CHANNEL)}"',
         f'LANGUAGE="{_quoted(language)}"',
         "DEFAULT=NO",
         "AUTOSELECT=YES",

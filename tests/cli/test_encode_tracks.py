@@ -165,10 +165,11 @@ def test_cues_overlap_as_they_did_and_end_with_the_film(everything):
     assert "X-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000" in text.splitlines()
 
 
-def test_damaged_subtitles_are_made_again(encode, many, everything, tmp_path):
+@pytest.mark.parametrize("name", ["subtitles.vtt", "00001.vtt"])
+def test_damaged_subtitles_are_made_again(encode, many, everything, tmp_path, name):
     folder = shutil.copytree(everything[0], tmp_path / "out")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    (folder / "subtitles/de/subtitles.vtt").write_text("WEBVTT\n")
+    (folder / "subtitles/de" / name).write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nanother\n")
     outcome = encode(many, folder=folder)
     assert "subtitles/de is not whole and is encoded again" in outcome.stderr
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -185,3 +185,13 @@ def test_a_rung_with_surround_is_two_variants_and_a_language_without_stands_in_b
         ('"audio-aac-96k"', "1141", '"avc1.64001e,mp4a.40.2"'),  # the dub has the higher peak
         ('"audio-eac3-384k-6ch"', "1391", '"avc1.64001e,ec-3,mp4a.40.2"'),
     ]
+
+
+def test_captions_within_the_pictures_are_a_group_of_the_variants_that_have_them():
+    one = Variant(video=video(has_captions=True), audio=audio(), avq_mos=3.0)
+    other = Variant(video=video("video/b"), audio=audio(), avq_mos=3.5)
+    lines = master_playlist([one, other]).splitlines()
+    (media,) = (attributes(line) for line in lines if "TYPE=CLOSED-CAPTIONS" in line)
+    assert (media["NAME"], media["INSTREAM-ID"], media["LANGUAGE"]) == ('"English (CC1)"', '"CC1"', '"en"')
+    told = [attributes(line).get("CLOSED-CAPTIONS") for line in lines if line.startswith("#EXT-X-STREAM-INF:")]
+    assert sorted(told, key=str) == ['"captions"', None]  # NONE stands on all or on none
