@@ -149,7 +149,7 @@ def test_a_name_of_the_audio_may_hold_anything(encode, short, write_ladder, tmp_
 def test_what_is_delivered_passes_lint_at_any_frame_rate(
     rate, audio, encode, make_media, write_ladder, run_command, tmp_path
 ):
-    """An audio coder's lead-in (21 to 105 ms) is longer than a frame of video. Segments of 2 s, so that few seconds have
+    """An audio coder's lead-in (21 to 105 ms) is longer than a frame of video. Of segments of 2 s, few seconds have
     three; that they are not of 6 s is all that lint may say."""
     if audio.startswith("heaac") and find_program("fdkaac") is None:
         pytest.skip("no fdkaac")
