@@ -28,6 +28,7 @@ RESEARCH = "the ratings of LIVE-SJTU and of the UHD panels may not ship"
 CLIPS = "the clips do not ship"
 CLUSTER = "it takes a cluster or a store; tests/workers has both"
 HDR = "its film is HDR; tests/delivery/test_ladder_union.py makes one"
+PACKAGED = "tests/delivery/test_packaging.py and test_encrypted.py run these options, and the very command"
 OTHERS = "its renditions and packages are somebody else's; tests/cli/test_measure.py and test_audit.py make some"
 NOT_RUN = {
     "abr-alloc extract hdr.mp4": HDR,
@@ -35,11 +36,18 @@ NOT_RUN = {
     "abr-alloc ladder sdr.parquet": HDR,
     "abr-alloc encode hdr.mp4": HDR,
     "abr-alloc verify hdr-out": HDR,
+    "abr-alloc encode film-en-de.mkv": "its film has two languages (tests/cli/test_encode_tracks.py encodes one)",
+    "abr-alloc extract film-en-de.mkv": "likewise (tests/measure/test_heard_tracks.py)",
+    "abr-alloc ladder film-en-de.parquet": "likewise (tests/allocation/test_language_policy.py)",
     "abr-alloc measure clip.mkv 180p.mp4": OTHERS,
     "abr-alloc measure film.mkv 360p.mp4": OTHERS,
     "abr-alloc plan both.parquet": OTHERS,
     "abr-alloc audit film.mp4 --ladder package": OTHERS,
     "abr-alloc audit measured.parquet": OTHERS,
+    "abr-alloc encode film.mp4 --ladder ladder.json -o short": PACKAGED,
+    "abr-alloc encode film.mp4 --ladder ladder.json -o stream --single-file": PACKAGED,
+    "python examples/encrypt.py": PACKAGED,
+    "abr-alloc lint encrypted": PACKAGED,
     "abr-alloc compare live_sjtu.csv": RESEARCH,
     "abr-alloc train live_sjtu.csv": RESEARCH,
     "abr-alloc tune live_sjtu.csv": RESEARCH,

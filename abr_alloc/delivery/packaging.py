@@ -18,7 +18,7 @@ from abr_alloc.defaults import SEGMENT_S
 from abr_alloc.disk import disk_errors
 from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import DeliveryError
-from abr_alloc.exporting.presentation import Variant
+from abr_alloc.exporting.presentation import AudioStream, Variant, VideoStream
 from abr_alloc.formats.delivery_record import Delivery
 from abr_alloc.media.coding import gop_frames, segment_duration_s
 from abr_alloc.media.track_file import write_track_file
@@ -136,15 +136,14 @@ def audio_alone(variants: Sequence[Variant]) -> Variant:
     return min(plain, key=lambda variant: variant.audio.average_bits_per_s)
 
 
-def put_in_one_file(variants: Sequence[Variant], root: Path) -> None:
+def put_in_one_file(streams: Sequence[VideoStream | AudioStream], root: Path) -> None:
     """Make one file of every stream; those that are one already stay.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    streams = {stream.name: stream for variant in variants for stream in (variant.video, *variant.group)}
     with disk_errors(root):
-        for name, stream in streams.items():
+        for stream in streams:
             assert stream.timeline is not None  # read from its segments
             durations = [segment.duration for segment in stream.timeline.segments]
-            write_track_file(root / name, durations, stream.timeline.timescale)
+            write_track_file(root / stream.name, durations, stream.timeline.timescale)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.packaging import audio_alone, put_in_one_file
@@ -43,7 +43,8 @@ from abr_alloc.writing import replace_file
 __all__ = ["damaged_streams", "publish", "read_surround", "read_variants", "timeline_of"]
 
 _Stream = TypeVar("_Stream", VideoStream, AudioStream)
-_Videos, _Audios = dict[str, VideoStream], dict[str, AudioStream]
+_Videos: TypeAlias = dict[str, VideoStream]
+_Audios: TypeAlias = dict[str, AudioStream]
 
 _AGAIN = "encode the ladder again"
 _MOST_MISSING_S = 0.1
@@ -247,7 +248,7 @@ def publish(delivery: Delivery, folder: DeliveryFolder) -> list[Variant]:
     """
     read = _read_streams(delivery, folder.root, {})
     if delivery.single_file:
-        put_in_one_file(_presented(delivery, *read), folder.root)
+        put_in_one_file([*read[0].values(), *read[1].values()], folder.root)
         read = _read_streams(delivery, folder.root, {})
     variants = _presented(delivery, *read)
     subtitles = read_subtitles(delivery, folder.root)

@@ -22,6 +22,7 @@ from abr_alloc.exporting.presentation import (
     sort_variants,
 )
 from abr_alloc.exporting.text_stream import VERSION, TextStream
+from abr_alloc.languages import language_name
 
 __all__ = ["i_frame_playlist", "master_playlist", "media_playlist"]
 
@@ -75,18 +76,21 @@ def master_playlist(
             attributes.append("CLOSED-CAPTIONS=NONE")
         lines += ["", f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{video.name}/{PLAYLIST_NAME}"]
     # Not before the others, though it is the cheapest: some players begin with the variant that comes first.
-    lines += _audio_variant(alone, variants, bool(subtitles), bool(captioned)) if alone is not None else []
+    if alone is not None:
+        has_score = any(",SCORE=" in line for line in lines)
+        lines += _audio_variant(alone, has_score=has_score, has_text=bool(subtitles), has_captions=bool(captioned))
     trick_play = [_i_frame_stream(video, variants) for video in distinct_video(variants) if video.timeline]
     lines += ["", *filter(None, trick_play)] if any(trick_play) else []
     return "\n".join(lines) + "\n"
 
 
-def _audio_variant(alone: Variant, variants: Sequence[Variant], has_text: bool, has_captions: bool) -> list[str]:
-    """A variant whose own playlist is that of its audio, of which one language plays."""
+def _audio_variant(alone: Variant, *, has_score: bool, has_text: bool, has_captions: bool) -> list[str]:
+    """A variant whose own playlist is that of its audio, of which one language plays; what stands on all variants or on
+    none stands on it as on the others."""
     attributes = [
         f"BANDWIDTH={math.ceil(max(one.peak_bits_per_s for one in alone.group))}",
         f"AVERAGE-BANDWIDTH={math.ceil(max(one.average_bits_per_s for one in alone.group))}",
-        *_score(_LEAST_SCORE, variants),
+        *([f"SCORE={_LEAST_SCORE:.3f}"] if has_score else []),
         f'CODECS="{",".join(dict.fromkeys(one.codecs for one in alone.group))}"',
         f'AUDIO="{alone.group_id}"',
         *([f'SUBTITLES="{_TEXT_GROUP}"'] if has_text else []),
@@ -159,10 +163,11 @@ def _text_media(text: TextStream) -> str:
 
 def _caption_media(language: str) -> str:
     """Captions within the pictures: those of the first channel, which are in the language of the film."""
+    name = language_name(language)
     attributes = [
         "TYPE=CLOSED-CAPTIONS",
         f'GROUP-ID="{_CAPTION_GROUP}"',
-        f'NAME="{_FIRST_CHANNEL}"',
+        f'NAME="{_quoted(f"{name} ({_FIRST_CHANNEL})" if name else _FIRST_CHANNEL)}"',
         f'LANGUAGE="{_quoted(language)}"',
         "DEFAULT=NO",
         "AUTOSELECT=YES",

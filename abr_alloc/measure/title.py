@@ -305,7 +305,7 @@ class TitleMeasurement:
             for scene in audio.scenes:
                 entry = self._cache.require(audio.score_key(rendition, scene))
                 row = audio_row(rendition, scene, packets, entry, part_start_s=audio.start_s)
-                rows.append(row | (self._heard | self._around)[audio.info])
+                rows.append({**row, **self._heard.get(audio.info, {}), **self._around.get(audio.info, {})})
         grid = self._options.grid
         about = TableMetadata(
             video_feature_version=VIDEO_FEATURE_VERSION,

@@ -65,9 +65,9 @@ DURATION_S = float(NUM_FRAMES / FPS)
 """Two segments and a short one, at a rate that no decimal holds."""
 
 RUNGS = {
-    "aac": ((160, 90, 150, "48k"), (320, 180, 400, "48k"), (320, 180, 700, "96k"), (480, 270, 1000, "96k")),
-    "opus": ((160, 90, 150, "32k"), (320, 180, 400, "64k")),
-    "heaac": ((320, 180, 400, "48k"),),
+    "aac": ((160, 90, 120, "48k"), (192, 108, 250, "48k"), (192, 108, 450, "96k"), (320, 180, 700, "96k")),
+    "opus": ((160, 90, 120, "32k"), (192, 108, 250, "64k")),
+    "heaac": ((192, 108, 250, "48k"),),
 }
 """Width, height, kbps of video and rate of audio, by audio codec. Two pairs share a size, others share their audio."""
 
@@ -77,7 +77,7 @@ def film(make_media) -> Path:
     """A busy picture and two tones, so that no segment is trifling."""
     return make_media(
         "film.mov",
-        f"lavfi:testsrc2=size=480x270:rate={FPS},noise=alls=12:allf=t,trim=end_frame={NUM_FRAMES}",
+        f"lavfi:testsrc2=size=320x180:rate={FPS},noise=alls=12:allf=t,trim=end_frame={NUM_FRAMES}",
         f"lavfi:aevalsrc=0.3*sin(2*PI*440*t)|0.3*sin(2*PI*660*t):s=48000:d={DURATION_S:.6f}",
         *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le"),
     )
