@@ -80,7 +80,7 @@ class OnPhones:
         neutral_a, neutral_v = tv.neutral
         self._best_audio = _best(audio_columns, neutral_a, _BEST_AUDIO)
         self._best_video = _best(video_columns, neutral_v, _BEST_VIDEO)
-        self._foot_mos = float(mos_of_points(load_teacher().c0))
+        self._foot_mos = float(mos_of_points(np.array(load_teacher().c0)))
 
     @property
     def neutral(self) -> tuple[Floats, Floats]:

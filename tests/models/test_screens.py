@@ -164,5 +164,5 @@ def test_a_file_says_and_gives_back_who_watches_on_what(phones: float, words: st
 
 @pytest.mark.parametrize("found", [{"screen": "cinema"}, {"screen": "both"}, {"screen": "both", "phones": 1.5}])
 def test_a_screen_that_is_none_is_refused(found) -> None:
-    with pytest.raises(ValueError, match="screen|phones"):
+    with pytest.raises(ValueError, match=r"screen|phones"):
         phones_of(found)
