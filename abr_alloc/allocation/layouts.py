@@ -1,7 +1,7 @@
 """Stereo and surround on one surface: its first audio renditions are stereo or mono, those of 5.1 follow.
 
-Both stand beside the same videos, so that a rung can have one of each. Everything that knows of one sound per rung takes
-surfaces without surround (`surface.build_surfaces`).
+Both stand beside the same videos, so that a rung can have one of each. Everything that knows of one sound per rung
+takes surfaces without surround (`surface.build_surfaces`).
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ def of_stereo(surface: QualitySurface) -> QualitySurface:
 
 def of_surround(surface: QualitySurface, codec: str) -> QualitySurface:
     """The surface with the surround of one codec alone."""
-    return of_audio(
-        surface, [i for i, a in enumerate(surface.audio) if is_surround(a.channels) and a.codec == codec]
-    )
+    return of_audio(surface, [i for i, a in enumerate(surface.audio) if is_surround(a.channels) and a.codec == codec])
 
 
 def require_stereo_aac(title: str, codecs: set[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A title's ladder with stereo and surround on every rung: for every choice of codecs the best one, and of those the best.
+"""A title's ladder with stereo and surround on every rung: for every choice of codecs the best, and of those the best.
 
 As in `title_ladder.py`, a ladder has one video codec, one stereo codec and one surround codec. Stereo is AAC. Of codecs
 with which it comes out nearly as well, those that more players play are taken: for surround that is Dolby's.
@@ -6,7 +6,6 @@ with which it comes out nearly as well, those that more players play are taken: 
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from abr_alloc.allocation.screen_rungs import with_screens
 from abr_alloc.allocation.surface import QualitySurface, drop_wasted_audio, of_audio
 from abr_alloc.allocation.title_ladder import TitleLadder, of_codecs, too_many, video_codecs
 from abr_alloc.allocation.two_layouts import TwoLayouts, best_for_both, choose_number_for_both
-from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
+from abr_alloc.errors import InfeasibleLadderError
 
 __all__ = ["best_with_surround", "stereo_part"]
 
@@ -148,5 +147,8 @@ def _compared(
 def stereo_part(ladder: Ladder, audience: Audience, interval_mos: tuple[float, float]) -> Ladder:
     """A ladder as it serves an audience that plays stereo alone."""
     return make_ladder(
-        ladder.title, [(r.video, r.audio, r.total_kbps, r.avq_mos, r.note) for r in ladder.rungs], audience, interval_mos
+        ladder.title,
+        [(r.video, r.audio, r.total_kbps, r.avq_mos, r.note) for r in ladder.rungs],
+        audience,
+        interval_mos,
     )

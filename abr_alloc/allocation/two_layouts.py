@@ -6,9 +6,9 @@ neighbours:
 
     E = (1 - s) (1 + sum_k (q_k - q_(k-1)) S(t_k)) + s (1 + sum_k (p_k - p_(k-1)) S(u_k))
 
-and every rule on two successive rungs holds in each layout, so the dynamic programme of `ladder.py` over triples (video,
-stereo, surround) is exact. There are too many of them to try. But a ladder of K rungs with the triple (v, a, b) as its
-k-th expects no more than the best stereo ladder of K rungs whose k-th is (v, a) and the best surround ladder whose k-th
+and every rule on two successive rungs holds in each layout, so the dynamic programme of `ladder.py` over triples
+(video, stereo, surround) is exact. There are too many of them to try. But a ladder of K rungs with the triple (v, a, b)
+as its k-th expects no more than the best stereo ladder of K rungs whose k-th is (v, a) and the best surround ladder whose k-th
 is (v, b) do, each with its share; both come from programmes over pairs. So: the programme over the triples that promise
 most gives a ladder; whatever promises less than that ladder has is left out, proven; and so on with more of them, until
 all that promise as much have been tried.
@@ -206,9 +206,7 @@ class _Bounds:
         while len(self._before) < num_rungs:
             self._before.append(extend(self._pairs, self._share, self._before[-1], self._rules)[0])
             self._after.append(self._one_more_above(self._after[-1]))
-        sums = [
-            (self._before[k] + self._after[num_rungs - 1 - k][::-1]).max(axis=0) for k in range(num_rungs)
-        ]
+        sums = [(self._before[k] + self._after[num_rungs - 1 - k][::-1]).max(axis=0) for k in range(num_rungs)]
         return np.stack(sums)
 
     def _one_more_above(self, after: Floats) -> Floats:

@@ -34,8 +34,8 @@ def surround_lines(ladder: Ladder) -> list[str]:
         )
     codecs = ", ".join(dict.fromkeys(one.audio.codec for one in beside))
     head = (
-        f"beside the same video, surround in {codecs} for {100 * share:.1f} % of the audience (played: of all; AVQ has no "
-        "bonus for surround):"
+        f"beside the same video, surround in {codecs} for {100 * share:.1f} % of the audience (played: of all; AVQ "
+        "has no bonus for surround):"
     )
     return [wrap(head), render_table(table)]
 
@@ -47,9 +47,7 @@ def delivered_surround(delivery: Delivery) -> list[str]:
         return []
     table = new_table("rung", "5.1", "AVQ", "predicted\nkbps", left=("5.1",))
     for number, one in planned:
-        table.add_row(
-            str(number), one.audio.removeprefix("audio/"), f"{one.avq_mos:.2f}", f"{one.total_kbps:.0f}"
-        )
+        table.add_row(str(number), one.audio.removeprefix("audio/"), f"{one.avq_mos:.2f}", f"{one.total_kbps:.0f}")
     return ["", "beside the same video, for surround players:", render_table(table)]
 
 

@@ -9,7 +9,7 @@ grid; what scores, what compares, the form of the cache's entries and the rows a
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,15 @@ from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.extract import Progress
 from abr_alloc.measure.looks import NORMALISATION
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
-from abr_alloc.measure.tasks import audio_score_key, packet_times, video_entry
+from abr_alloc.measure.tasks import packet_times, video_entry
 from abr_alloc.measure.video import FRAME_METRICS, VIDEO_FEATURE_VERSION, measure_video
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.packets import read_packets
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
-from abr_alloc.media.segments import init_paths, join_segments, segment_paths
+from abr_alloc.media.segments import join_segments
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable, TableMetadata
 from abr_alloc.workers.local import LocalWorkers, run_all

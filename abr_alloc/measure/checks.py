@@ -80,7 +80,9 @@ def _surround_notes(info: MediaInfo, surround: AudioTrack | None, *, asks_surrou
         told = "`surround_codecs` eac3 measures it in 5.1 too"
         return [f"{mixed}; {told}" if own else f"{where}{told}"]
     more = f", mixed from {surround.layout}," if surround.channels > 6 else ""
-    notes = [f"5.1{more} is measured besides stereo"] if own else [f"5.1{more} is that of audio track {surround.number}"]
+    notes = (
+        [f"5.1{more} is measured besides stereo"] if own else [f"5.1{more} is that of audio track {surround.number}"]
+    )
     return notes
 
 

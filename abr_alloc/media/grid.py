@@ -167,7 +167,6 @@ class Grid:
         ]
         return list(dict.fromkeys(targets))
 
-
     def surround(self, codecs: Sequence[str]) -> list[AudioTarget]:
         """Renditions of 5.1 in some codecs, or by audio encoders that it names.
 

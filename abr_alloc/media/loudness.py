@@ -31,7 +31,8 @@ MAX_DIFFERENCE_LU = 1.0
 _SILENT_LUFS = -70.0  # the absolute gate: nothing below it counts (BS.1770-5, annex 1)
 _FILTER = "ebur128=peak=true:framelog=quiet"
 _SUMMARY = re.compile(
-    r"Parsed_ebur128_(?P<number>\d+) @[^]]*\] Summary:.*?I:\s+(?P<lufs>\S+) LUFS.*?Peak:\s+(?P<peak>\S+) dBFS", re.DOTALL
+    r"Parsed_ebur128_(?P<number>\d+) @[^]]*\] Summary:.*?I:\s+(?P<lufs>\S+) LUFS.*?Peak:\s+(?P<peak>\S+) dBFS",
+    re.DOTALL,
 )
 
 
@@ -71,7 +72,7 @@ def pcm_loudness(ffmpeg: FFmpeg, pcm: Path, channels: int) -> Loudness:
         As `track_loudness`.
     """
     layout = "stereo" if channels == 2 else "5.1"
-    raw = ["-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-channel_layout", layout, "-i", pcm]
+    raw: list[str | Path] = ["-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-channel_layout", layout, "-i", pcm]
     return _measured(ffmpeg, raw, {"": (0, _FILTER)})[""]
 
 
@@ -92,7 +93,9 @@ def _pan(matrix: npt.NDArray[np.float32]) -> str:
     return "pan=stereo|" + "|".join(f"c{to}={side}" for to, side in enumerate(sides))
 
 
-def _measured(ffmpeg: FFmpeg, source: Sequence[str | Path], chains: Mapping[str, tuple[int, str]]) -> dict[str, Loudness]:
+def _measured(
+    ffmpeg: FFmpeg, source: Sequence[str | Path], chains: Mapping[str, tuple[int, str]]
+) -> dict[str, Loudness]:
     """Loudness by name, of streams through chains of filters that end in ebur128."""
     graph = ";".join(f"[0:{index}]{chain}[o{n}]" for n, (index, chain) in enumerate(chains.values()))
     outputs = [word for n in range(len(chains)) for word in ("-map", f"[o{n}]", "-f", "null", "-")]

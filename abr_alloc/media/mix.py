@@ -100,7 +100,9 @@ def has_surround(channels: Sequence[str]) -> bool:
     Ten channels without names are not, nor are 3.0, 4.0, 5.0 or 6.0.
     """
     names = set(_named(channels))
-    return {"FL", "FR", "FC", "LFE"} <= names and ({"SL", "SR"} <= names or {"BL", "BR"} <= names) and names <= {*_GAINS}
+    return (
+        {"FL", "FR", "FC", "LFE"} <= names and ({"SL", "SR"} <= names or {"BL", "BR"} <= names) and names <= {*_GAINS}
+    )
 
 
 def _named(channels: Sequence[str]) -> Sequence[str]:

@@ -206,4 +206,6 @@ def transparent_kbps(codec: str, channels: int = 2) -> float:
         return float("inf")
     rates = np.arange(1.0, 1000.0)
     mos = p1203_quality_mos(*CURVES[codec], rates)
-    return float(rates[np.argmax(mos >= mos[-1] - _NEAR_CEILING_MOS)]) * (channels - (channels >= _LEAST_WITH_LFE)) / 2.0
+    return (
+        float(rates[np.argmax(mos >= mos[-1] - _NEAR_CEILING_MOS)]) * (channels - (channels >= _LEAST_WITH_LFE)) / 2.0
+    )

@@ -15,8 +15,8 @@ import pandas as pd
 from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
 from abr_alloc.allocation.filters import NO_ROWS, Filters
-from abr_alloc.allocation.reference import ReferenceLadder
 from abr_alloc.allocation.layouts import build_for
+from abr_alloc.allocation.reference import ReferenceLadder
 from abr_alloc.allocation.surface import QualitySurface, by_title
 from abr_alloc.documents import json_text
 from abr_alloc.encoders import VideoEncoder

@@ -14,8 +14,8 @@ import pandas as pd
 from abr_alloc import defaults
 from abr_alloc.allocation.audience import Audience, read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_catalogue, design_titles
-from abr_alloc.allocation.reference import ReferenceLadder, load_reference
 from abr_alloc.allocation.layouts import build_for
+from abr_alloc.allocation.reference import ReferenceLadder, load_reference
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.disk import scratch_folder
 from abr_alloc.documents import json_text

@@ -55,7 +55,9 @@ def problems(make_surface) -> st.SearchStrategy:
         for kbps in (st.sampled_from([30.0, 60.0, 60.0, 90.0]), st.sampled_from([100.0, 190.0, 300.0])):
             audio = draw(st.lists(kbps, min_size=1, max_size=3))
             if draw(st.booleans()):
-                avq = 5 - 4 * np.exp(-np.add.outer(np.array(video), 2 * np.array(audio)) / draw(st.sampled_from([150, 900])))
+                avq = 5 - 4 * np.exp(
+                    -np.add.outer(np.array(video), 2 * np.array(audio)) / draw(st.sampled_from([150, 900]))
+                )
             else:
                 avq = np.array([[draw(st.sampled_from([1.0, 2.0, 2.5, 2.6, 4.0])) for _ in audio] for _ in video])
             found.append(make_surface(avq, video, audio, sides))
