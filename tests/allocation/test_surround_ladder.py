@@ -12,8 +12,8 @@ import pytest
 from abr_alloc.allocation.audience import read_audience
 from abr_alloc.allocation.design import DesignOptions, design_catalogue, design_titles
 from abr_alloc.allocation.filters import Filters, select
-from abr_alloc.allocation.layouts import build_layouts
 from abr_alloc.allocation.ladder_rules import LadderRules
+from abr_alloc.allocation.layouts import build_layouts
 from abr_alloc.allocation.reference import load_reference
 from abr_alloc.allocation.rung import expected_avq_mos, keeps_rules
 from abr_alloc.allocation.surface import build_surfaces
@@ -50,7 +50,9 @@ def both(plain) -> FeatureTable:
 
 def designed(table: FeatureTable, **options):
     (found,) = design_titles(
-        build_layouts(table, load_model()), AUDIENCE, DesignOptions(**{"surround_share": SHARE, "num_rungs": 3} | options)
+        build_layouts(table, load_model()),
+        AUDIENCE,
+        DesignOptions(**{"surround_share": SHARE, "num_rungs": 3} | options),
     )
     return found
 
@@ -70,7 +72,8 @@ def test_surfaces_without_surround_are_what_they_are_without_its_rows(plain, bot
 
 def test_a_table_of_surround_alone_is_planned_with(both) -> None:
     alone = FeatureTable.checked(
-        both.frame[(both.frame["kind"] == "video") | (both.frame["channels"] == 6)].reset_index(drop=True), both.metadata
+        both.frame[(both.frame["kind"] == "video") | (both.frame["channels"] == 6)].reset_index(drop=True),
+        both.metadata,
     )
     assert {a.channels for a in next(build_surfaces(alone, load_model())).audio} == {6}
     with pytest.raises(FeatureTableError, match="no stereo AAC"):
@@ -84,14 +87,18 @@ def _without_aac(table: FeatureTable) -> FeatureTable:
 
 
 def test_a_title_without_surround_is_named(plain) -> None:
-    with pytest.raises(FeatureTableError, match=rf"{re.escape(TITLE)}' has no audio of 5\.1; extract it with `surround_co"):
+    with pytest.raises(
+        FeatureTableError, match=rf"{re.escape(TITLE)}' has no audio of 5\.1; extract it with `surround_co"
+    ):
         list(build_layouts(plain, load_model()))
 
 
 def test_every_rung_has_stereo_aac_and_surround_of_one_codec(ladder) -> None:
     found = ladder.ladder
     assert {r.audio.codec for r in found.rungs} == {"aac"} and {r.audio.channels for r in found.rungs} <= {1, 2}
-    assert len({r.surround.audio.codec for r in found.rungs}) == 1 and {r.surround.audio.channels for r in found.rungs} == {6}
+    assert len({r.surround.audio.codec for r in found.rungs}) == 1 and {
+        r.surround.audio.channels for r in found.rungs
+    } == {6}
     assert keeps_rules(found, LadderRules())
     told = [r.played_share + r.surround.played_share for r in found.rungs]
     assert sum(told) + found.unreached_share == pytest.approx(1.0)
@@ -159,7 +166,9 @@ def test_what_is_not_designed_with_surround_is_refused_in_a_line(both) -> None:
     with pytest.raises(ArgumentError, match="`surround_share` and `shots` exclude"):
         DesignOptions(surround_share=0.2, shots=ShotRules())
     with pytest.raises(ArgumentError, match="`surround_share` and `prices` exclude"):
-        DesignOptions(surround_share=0.2, prices=Prices(storage_per_gb_month=0.02, delivery_per_gb=0.02, views=1, months=1))
+        DesignOptions(
+            surround_share=0.2, prices=Prices(storage_per_gb_month=0.02, delivery_per_gb=0.02, views=1, months=1)
+        )
     with pytest.raises(ArgumentError, match="`shared` and `surround_share` exclude"):
         design_catalogue(build_layouts(both, load_model()), AUDIENCE, DesignOptions(surround_share=0.2))
 

@@ -31,7 +31,9 @@ def levels(samples: np.ndarray) -> np.ndarray:
     """Amplitude of every tone (row) in every channel, of what was played, over a second in the middle."""
     part = samples[SAMPLE_RATE_HZ // 4 :][:SAMPLE_RATE_HZ].astype(np.float64)
     t = np.arange(len(part)) / SAMPLE_RATE_HZ
-    return np.array([np.abs(2 * (part * np.exp(-2j * np.pi * hz * t)[:, None]).mean(axis=0)) for hz in TONES_HZ]) / LEVEL
+    return (
+        np.array([np.abs(2 * (part * np.exp(-2j * np.pi * hz * t)[:, None]).mean(axis=0)) for hz in TONES_HZ]) / LEVEL
+    )
 
 
 def by_pyav(path) -> tuple[list[str], np.ndarray]:

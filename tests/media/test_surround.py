@@ -74,7 +74,9 @@ def test_a_grid_names_rates_and_encoders_of_its_own(tmp_path) -> None:
     assert [t.target for t in grid.surround(["eac3"])] == ["b=384k"]
     found = grid.surround(["mine"])
     assert [(t.codec, t.channels, t.target) for t in found] == [("aac", 6, f"b={k}k@mine") for k in (256, 320)]
-    assert {t.encoder.encoder for t in found} == {"libfdk_aac"} and {Target(t.target).encoder for t in found} == {"mine"}
+    assert {t.encoder.encoder for t in found} == {"libfdk_aac"} and {Target(t.target).encoder for t in found} == {
+        "mine"
+    }
 
 
 @pytest.mark.parametrize(
