@@ -8,8 +8,9 @@ neighbours:
 
 and every rule on two successive rungs holds in each layout, so the dynamic programme of `ladder.py` over triples
 (video, stereo, surround) is exact. There are too many of them to try. But a ladder of K rungs with the triple (v, a, b)
-as its k-th expects no more than the best stereo ladder of K rungs whose k-th is (v, a) and the best surround ladder whose k-th
-is (v, b) do, each with its share; both come from programmes over pairs. So: the programme over the triples that promise
+as its k-th expects no more than the best stereo ladder of K rungs whose k-th is (v, a) and the best surround ladder
+whose k-th is (v, b) do, each with its share; both come from programmes over pairs (`layout_bounds.py`). So: the
+programme over the triples that promise
 most gives a ladder; whatever promises less than that ladder has is left out, proven; and so on with more of them, until
 all that promise as much have been tried.
 
