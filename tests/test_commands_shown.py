@@ -62,6 +62,8 @@ NOT_RUN = {
     "python benchmarks/ladder_cost.py": "half a minute to minutes of timing",
     "python benchmarks/per_shot.py": "minutes of timing",
     "python benchmarks/per_shot_gain.py": "minutes of encodes, of films that do not ship",
+    "python benchmarks/screens.py": "half a minute of designs",
+    "abr-alloc ladder shown_1080p.parquet": "its source is a film that does not ship",
     "python benchmarks/report.py": "half a minute to two minutes of timing",
     "abr-alloc train benchmarks/features/clips.parquet": "half a minute to six minutes each",
     "abr-alloc tune benchmarks/features/clips.parquet": "seven trials of minutes each",

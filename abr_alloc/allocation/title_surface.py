@@ -57,7 +57,7 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
 
     cells = list(zip(scenes, rows, columns, strict=True))
 
-    def mean(parts: Sequence[Floats]) -> Floats:
+    def mean(parts: Sequence[npt.NDArray[np.floating]]) -> Floats:
         return np.asarray(sum(weight * part for weight, part in zip(share, parts, strict=True)))
 
     def mean_or_none(values: Sequence[float | None]) -> float | None:
@@ -67,7 +67,7 @@ def merge_scenes(scenes: Sequence[QualitySurface]) -> QualitySurface:
     video_kbps = mean([np.array([s.video[i].bitrate_kbps for i in r]) for s, r in zip(scenes, rows, strict=True)])
     audio_kbps = mean([np.array([s.audio[i].bitrate_kbps for i in c]) for s, c in zip(scenes, columns, strict=True)])
 
-    def mean_cells(parts: Sequence[Floats]) -> npt.NDArray[np.float32]:
+    def mean_cells(parts: Sequence[npt.NDArray[np.floating]]) -> npt.NDArray[np.float32]:
         return mean([mos[np.ix_(r, c)] for mos, (_, r, c) in zip(parts, cells, strict=True)]).astype(np.float32)
 
     by_screen = [s.on_screens_mos for s in scenes if s.on_screens_mos is not None]

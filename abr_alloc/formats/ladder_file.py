@@ -177,7 +177,8 @@ def read_designed(path: Path) -> list[TitleLadder]:
 
 def read_provenance(path: Path) -> dict[str, Any]:
     """What a ladder file says it rests on: `model` (name), `weights_sha256`, `source_hashes`, `encoders` (settings by
-    name), `overhead` and `peak_kbps` (of per-shot ladders), where it says so; and `phones`, the share of the audience on phones.
+    name), `overhead` and `peak_kbps` (of per-shot ladders), where it says so; and `phones`, the share of the audience
+    that watches on phones, 0-1.
 
     Raises:
         LadderFormatError: it cannot be read, is of another version, or has encoders that are none.

@@ -96,9 +96,10 @@ def _differences(path: Path, table: FeatureTable, model: Model, overhead: float)
             f"{100 * overhead:g} %: its totals are not this page's."
         )
     if provenance["phones"] != model.phones:
+        designed, shown = (screen_text(phones) or "on televisions" for phones in (provenance["phones"], model.phones))
         told.append(
-            f"{path.name} was designed for {screen_text(provenance['phones']) or 'televisions'}, this page's AVQ is for "
-            f"{screen_text(model.phones) or 'televisions'}: they are not comparable; give the same `phones`."
+            f"{path.name} was designed for people {designed}, and this page's AVQ is for people {shown}: they are not "
+            "comparable; give the same `phones` to both."
         )
     designed_from, hashes = provenance.get("source_hashes", {}), table.metadata.source_hashes
     changed = [name for name, value in hashes.items() if designed_from.get(name, value) != value]

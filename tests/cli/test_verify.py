@@ -220,3 +220,17 @@ def test_other_weights_are_noted(verify, copied, film):
     outcome = verify(copied, "--source", film, "--tolerance", WIDE)
     assert outcome.code == 0
     assert outcome.stderr.startswith("note: the ladder's AVQ is by other weights (attentive)")
+
+
+def test_avq_is_measured_on_the_screen_that_the_ladder_was_designed_for(verify, delivered, copied, film):
+    """What is promised on phones is measured on phones: the same features, through the map."""
+    record = json.loads((copied / "delivery.json").read_text())
+    assert "screen" not in record and "phones" not in record  # as folders of before there were screens
+    (copied / "delivery.json").write_text(json.dumps(record | {"phones": 1.0}))
+    words = ("--json", "--source", film, "--tolerance", WIDE)
+    tv, phone = (document(verify(folder, *words)) for folder in (delivered, copied))
+    assert (tv.get("screen"), phone["screen"]) == (None, "phone")
+    for on_tv, on_phone in zip(tv["rungs"], phone["rungs"], strict=True):
+        assert on_phone["measured_avq_mos"] > on_tv["measured_avq_mos"]
+        assert on_phone["measured_vmaf"] == on_tv["measured_vmaf"]
+    assert "AVQ as planned, on phones." in " ".join(verify(copied, *words[1:]).stdout.split())

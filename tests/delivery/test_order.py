@@ -46,6 +46,16 @@ def test_a_ladder_of_its_name_serves_a_source_of_any_hash(write_ladder, caplog):
     assert not caplog.records
 
 
+@pytest.mark.parametrize(
+    ("screen", "phones"), [({}, 0.0), ({"screen": "phone"}, 1.0), ({"screen": "both", "phones": 0.6}, 0.6)]
+)
+def test_who_watches_on_what_comes_from_the_ladder_file(write_ladder, tmp_path, screen, phones):
+    document = json.loads(write_ladder("64x36 40 + aac 32", title="film").read_text())
+    document["options"] = document.get("options", {}) | screen
+    (tmp_path / "ladder.json").write_text(json.dumps(document))
+    assert choose_ladder(tmp_path / "ladder.json", Path("film.mp4"), "hash").phones == phones
+
+
 def test_the_only_ladder_serves_any_source(write_ladder):
     path = write_ladder("64x36 40 + aac 32", title="film")
     assert choose_ladder(path, Path("some other.mkv"), "hash").ladder.title == "film"

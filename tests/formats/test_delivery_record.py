@@ -32,6 +32,14 @@ def test_what_is_written_is_read_back(order, tmp_path):
     assert read_delivery(tmp_path / "delivery.json") == order
 
 
+def test_the_screen_is_kept_and_a_record_for_televisions_is_as_it_always_was(order, document, tmp_path):
+    assert "phones" not in document
+    phone = dataclasses.replace(order, phones=1.0)
+    write_delivery(phone, tmp_path / "delivery.json")
+    assert read_delivery(tmp_path / "delivery.json") == phone
+    assert phone.differences(order) == ["screen"]
+
+
 def test_a_folder_of_before_vmaf_is_read_and_is_the_same_order(order, document, tmp_path):
     rungs = tuple(dataclasses.replace(rung, vmaf=50.0) for rung in order.rungs)
     for rung in document["rungs"]:
