@@ -341,7 +341,7 @@ def make_hls(ffmpeg, make_media, tmp_path_factory) -> Callable[..., Path]:
                         channels=channels,
                         sample_rate_hz=48000,
                         language="en",
-                        label=f"English {audio_rate}",
+                        label="English",
                         peak_bits_per_s=audio.peak_bits_per_s,
                         average_bits_per_s=audio.average_bits_per_s,
                         timeline=audio,

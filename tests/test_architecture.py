@@ -153,6 +153,9 @@ TESTED_IN = {
     "cli/test_bad_input.py": ("cli.places", "cli.training_data"),
     "cli/test_compare.py": ("cli.agreement_table", "runs.comparison_files"),
     "cli/test_evaluate.py": ("learning.agreement",),
+    "cli/test_encode_tracks.py": (
+        *("delivery.chosen_subtitles", "delivery.chosen_tracks", "delivery.subtitles", "runs.encode_tracks"),
+    ),
     "cli/test_verify.py": ("cli.delivery_table", "cli.listening"),
     "cli/test_doctor.py": ("cli.doctor_table", "runs.examine"),
     "cli/test_ladder.py": ("cli.ladder_table", "formats.ladder_basis", "formats.result_rows"),
@@ -182,6 +185,7 @@ TESTED_IN = {
         *("linting.authoring_rules", "linting.master_rules", "linting.protocol_rules", "linting.reading"),
         *("linting.rules", "linting.stream"),
     ),
+    "linting/test_rendition_rules.py": ("linting.text_reading",),
     "linting/test_hdr.py": ("linting.hdr_rules",),
     "measure/test_extract.py": ("measure.audio", "measure.looks", "measure.rows", "measure.title"),
     "measure/test_renditions.py": (
@@ -200,7 +204,8 @@ TESTED_IN = {
     "delivery/test_order.py": ("delivery.ordered_encoders",),
     "media/test_part.py": ("media.coding", "media.normalise"),
     "media/test_colour.py": ("media.frames",),
-    "media/test_probe.py": ("media.timeline",),
+    "media/test_webvtt.py": ("exporting.text_stream",),
+    "media/test_probe.py": ("media.lengths", "media.packets", "media.timeline"),
     "packages/test_dash_reader.py": ("packages.dash_addressing", "packages.single_file"),
     "packages/test_hls_reader.py": ("packages.local_files", "packages.stream_facts"),
     "packages/test_joining.py": ("media.remux", "packages.extents"),

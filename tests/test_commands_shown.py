@@ -29,6 +29,9 @@ CLIPS = "the clips do not ship"
 CLUSTER = "it takes a cluster or a store; tests/workers has both"
 OTHERS = "its renditions and packages are somebody else's; tests/cli/test_measure.py and test_audit.py make some"
 NOT_RUN = {
+    "abr-alloc encode film-en-de.mkv": "its film has two languages (tests/cli/test_encode_tracks.py encodes one)",
+    "abr-alloc extract film-en-de.mkv": "likewise (tests/measure/test_heard_tracks.py)",
+    "abr-alloc ladder film-en-de.parquet": "likewise (tests/allocation/test_language_policy.py)",
     "abr-alloc measure clip.mkv 180p.mp4": OTHERS,
     "abr-alloc measure film.mkv 360p.mp4": OTHERS,
     "abr-alloc plan both.parquet": OTHERS,

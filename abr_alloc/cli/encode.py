@@ -133,6 +133,8 @@ def command(
     Exit code 1 when a rung is beyond the tolerance after --refine.
     """
     places.refuse_file(output)
+    if audio_track and audio_languages:
+        raise click.UsageError("--audio-track and --audio-languages exclude each other; give one")
     given = click.get_current_context().get_parameter_source("tolerance")
     if given is ParameterSource.COMMANDLINE and not refine:
         raise click.UsageError("--tolerance is what --refine keeps; give both, or `abr-alloc verify --tolerance`")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from abr_alloc.delivery.chosen_tracks import free_name, tag_of
 from abr_alloc.delivery.subtitles import text_hash
-from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.formats.orders import SubtitleOrder
 from abr_alloc.languages import language_name
-from abr_alloc.media.cues import place_cues, read_cues
+from abr_alloc.media.cues import place_cues, read_cue_file, read_cues
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.tracks import SubtitleTrack
@@ -61,8 +60,8 @@ def choose_subtitles(
         if languages is not None and tag_of(track.language) not in languages:
             notes.append(f"{_told(track)} is left out, as its language was not asked for")
         elif not track.is_text:
-            why = "are pictures" if track.codec else "are in a format that nothing here knows"
-            notes.append(f"{_told(track)} is left out: its subtitles {why}, and text is delivered")
+            why = "are pictures" if track.is_pictures else "are in a format that is not delivered"
+            notes.append(f"{_told(track)} is left out: its subtitles {why}; give them as text with `subtitles`")
         else:
             wanted.append(track)
     read = read_cues(ffmpeg, info.path, [track.index for track in wanted])
@@ -91,11 +90,7 @@ def choose_subtitles(
         )  # fmt: skip
         take(_told(track), cues, info.zero_s, order)
     for number, (tag, path) in enumerate(files, start=1):
-        cues = read_cues(ffmpeg, path, [0])[0]
-        if isinstance(cues, str):
-            raise UnsupportedMediaError(
-                f"{path} cannot be read as subtitles ({cues}); give SRT, WebVTT or ASS in UTF-8", path=str(path)
-            )
+        cues = read_cue_file(ffmpeg, path)
         label = _label(tag, path.stem, number, orders, is_forced=False, is_captions=False)
         take(str(path), cues, Fraction(0), SubtitleOrder(name=_name(tag, "", orders), language=tag, label=label))
     hashed = tuple(replace(order, text_hash=text_hash(texts[order.name])) for order in orders)

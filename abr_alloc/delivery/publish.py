@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.subtitles import damaged_subtitles, publish_subtitles, read_subtitles
@@ -40,7 +40,8 @@ from abr_alloc.writing import replace_file
 __all__ = ["damaged_streams", "publish", "read_surround", "read_variants", "timeline_of"]
 
 _Stream = TypeVar("_Stream", VideoStream, AudioStream)
-_Videos, _Audios = dict[str, VideoStream], dict[str, AudioStream]
+_Videos: TypeAlias = dict[str, VideoStream]
+_Audios: TypeAlias = dict[str, AudioStream]
 
 _AGAIN = "encode the ladder again"
 _MOST_MISSING_S = 0.1

@@ -18,7 +18,7 @@ from abr_alloc.exporting.presentation import PLAYLIST_NAME, VideoStream
 from abr_alloc.exporting.text_stream import TextStream, text_playlist, text_segments
 from abr_alloc.formats.delivery_record import Delivery, SubtitleOrder
 from abr_alloc.media.segments import TEXT_NAME, TEXT_PATTERN
-from abr_alloc.media.webvtt import read_webvtt
+from abr_alloc.media.webvtt import WebVttError, read_webvtt
 from abr_alloc.writing import replace_file
 
 __all__ = ["damaged_subtitles", "publish_subtitles", "read_subtitles", "text_hash", "write_subtitles"]
@@ -49,10 +49,29 @@ def damaged_subtitles(delivery: Delivery, folder: DeliveryFolder) -> dict[str, s
     """Subtitles that are there and not whole, with what is wrong."""
     found = {}
     for order in delivery.subtitles:
-        path = folder.root / order.name / TEXT_NAME
-        if folder.has(order.name) and (not path.is_file() or text_hash(path.read_bytes()) != order.text_hash):
-            found[order.name] = f"{path} is not what was written" if path.is_file() else f"{path} is missing"
+        place = folder.root / order.name
+        fault = _fault(order, place) if folder.has(order.name) else ""
+        if fault:
+            found[order.name] = fault
     return found
+
+
+def _fault(order: SubtitleOrder, place: Path) -> str:
+    """What is wrong with the files of some subtitles; empty where nothing is. Segments are there once all is."""
+    whole, playlist = place / TEXT_NAME, place / PLAYLIST_NAME
+    if not whole.is_file() or text_hash(whole.read_bytes()) != order.text_hash:
+        return f"{whole} is not what was written" if whole.is_file() else f"{whole} is missing"
+    cues = set(read_webvtt(whole.read_bytes())[1])
+    lines = playlist.read_text(errors="replace").splitlines() if playlist.is_file() else []
+    for path in (place / line for line in lines if line and not line.startswith("#")):
+        try:
+            if not cues.issuperset(read_webvtt(path.read_bytes())[1]):
+                return f"{path} is not what was written"
+        except OSError:
+            return f"{path} is missing"
+        except WebVttError as error:
+            return f"{path} {error}"
+    return ""
 
 
 def read_subtitles(delivery: Delivery, root: Path) -> list[TextStream]:

@@ -21,6 +21,7 @@ from abr_alloc.exporting.presentation import (
     sort_variants,
 )
 from abr_alloc.exporting.text_stream import VERSION, TextStream
+from abr_alloc.languages import language_name
 from abr_alloc.media.segments import SEGMENT_PATTERN
 
 __all__ = ["i_frame_playlist", "master_playlist", "media_playlist"]
@@ -119,10 +120,11 @@ def _text_media(text: TextStream) -> str:
 
 def _caption_media(language: str) -> str:
     """Captions within the pictures: those of the first channel, which are in the language of the film."""
+    name = language_name(language)
     attributes = [
         "TYPE=CLOSED-CAPTIONS",
         f'GROUP-ID="{_CAPTION_GROUP}"',
-        f'NAME="{_FIRST_CHANNEL}"',
+        f'NAME="{_quoted(f"{name} ({_FIRST_CHANNEL})" if name else _FIRST_CHANNEL)}"',
         f'LANGUAGE="{_quoted(language)}"',
         "DEFAULT=NO",
         "AUTOSELECT=YES",

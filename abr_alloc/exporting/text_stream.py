@@ -42,9 +42,10 @@ def text_segments(cues: Sequence[Cue], timeline: Timeline) -> Iterator[bytes]:
 
     Media time 0 is the title's first instant, edit lists applied, and so is the cues': both are 0 in X-TIMESTAMP-MAP.
     """
-    starts_s = timeline.starts_s
-    for start_s, end_s in zip(starts_s, [*starts_s[1:], math.inf], strict=True):
-        yield webvtt_text([c for c in cues if c.end_ms > 1000 * start_s and c.start_ms < 1000 * end_s], is_segment=True)
+    starts_ms = [float(1000 * start_s) for start_s in timeline.starts_s]
+    ends_ms = [*starts_ms[1:], math.inf]
+    for start_ms, end_ms in zip(starts_ms, ends_ms, strict=True):
+        yield webvtt_text([cue for cue in cues if cue.end_ms > start_ms and cue.start_ms < end_ms], is_segment=True)
 
 
 def text_playlist(timeline: Timeline) -> str:

@@ -87,10 +87,10 @@ def same_members(stream: Stream) -> Iterator[Breach]:
             if rendition.attributes.get("TYPE") == kind:
                 groups.setdefault(rendition.attributes.get("GROUP-ID", ""), []).append(rendition)
         first, *others = groups.items() or [("", [])]
-        names = {rendition.attributes.get("NAME", ""): rendition for rendition in first[1]}
+        names = _by_name(first[1])
         for name, members in others:
             where = f"{stream.where}:{members[0].line}"
-            theirs = {rendition.attributes.get("NAME", ""): rendition for rendition in members}
+            theirs = _by_name(members)
             odd = sorted(names.keys() ^ theirs.keys())
             if odd:
                 has, lacks = (first[0], name) if odd[0] in names else (name, first[0])
@@ -99,11 +99,18 @@ def same_members(stream: Stream) -> Iterator[Breach]:
                 continue
             for member in names:
                 told = [_told(one[member]) for one in (names, theirs)]
-                differs = next((key for key in SAME_IN_ALL_GROUPS if told[0][key] != told[1][key]), None)
+                # Of a LANGUAGE that is absent 8.10 tells.
+                both = [key for key in SAME_IN_ALL_GROUPS if key != "LANGUAGE" or all(one[key] for one in told)]
+                differs = next((key for key in both if told[0][key] != told[1][key]), None)
                 if differs:
                     at = f"{stream.where}:{theirs[member].line}"
                     message = f"{differs} of {member!r} is {told[1][differs] or 'absent'}, and in group {first[0]!r} "
                     yield at, message + (told[0][differs] or "absent"), "write the same in all groups"
+
+
+def _by_name(members: list[Rendition]) -> dict[str, Rendition]:
+    """Of two of a name, which is another rule's, the first."""
+    return {rendition.attributes.get("NAME", ""): rendition for rendition in reversed(members)}
 
 
 def _told(rendition: Rendition) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.media.bitstream import Fragment, picture_size, read_fragment
+from abr_alloc.media.captions import caption_words
 from abr_alloc.media.command_encoder import Frames, encode_by_command
 from abr_alloc.media.encoder_arguments import Ask, delivery_arguments, num_passes
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
@@ -83,9 +84,10 @@ def encode_rendition(
         asked = delivery_arguments(
             ffmpeg, encoder, ask, fps=info.fps, samples=info.pixel_format, threads=threads, number=number
         )
+        captions = caption_words(ffmpeg, encoder) if info.has_captions else []
         ffmpeg.run(
             [*asked.before, *source, "-vf", f"{chain}{asked.filters}", "-fps_mode", "passthrough"]
-            + [*asked.words, *output],
+            + [*asked.words, *captions, *output],
             cwd=path.parent,
             report=progress[index] if progress else None,
         )

@@ -6,6 +6,7 @@ does not do is done here: characters that WebVTT reserves are escaped, blank lin
 
 from __future__ import annotations
 
+import itertools
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +14,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from abr_alloc.errors import ToolFailedError
+from abr_alloc.errors import ToolFailedError, UnsupportedMediaError
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
 from abr_alloc.media.webvtt import Cue, read_times
 
-__all__ = ["PlacedCues", "place_cues", "read_cues"]
+__all__ = ["PlacedCues", "place_cues", "read_cue_file", "read_cues"]
+
+_TEXT_GUARD = ("-protocol_whitelist", "file,pipe", "-format_whitelist", "srt,webvtt,ass")
 
 _KEPT_TAG = re.compile(r"(</?[biu]>)")
 # A drawing of Advanced SubStation Alpha, which decoders give as if it were text: m 0 0 l 100 0 100 20.
@@ -49,14 +52,39 @@ def read_cues(ffmpeg: FFmpeg, path: Path, streams: Sequence[int]) -> Mapping[int
     return {stream: cues for one in streams for stream, cues in read_cues(ffmpeg, path, [one]).items()}
 
 
-def _converted(ffmpeg: FFmpeg, path: Path, streams: Sequence[int]) -> list[list[Cue] | str]:
+def read_cue_file(ffmpeg: FFmpeg, path: Path) -> list[Cue]:
+    """The cues of a file of SRT, WebVTT or ASS.
+
+    Raises:
+        UnsupportedMediaError: it is not there, or none of these in UTF-8.
+    """
+    try:
+        path.read_bytes().decode("utf-8")  # ffmpeg would leave out what it cannot read
+    except FileNotFoundError:
+        raise UnsupportedMediaError(f"{path} does not exist; check the path", path=str(path)) from None
+    except OSError as error:
+        raise UnsupportedMediaError(f"{path} cannot be read: {error.strerror}", path=str(path)) from error
+    except UnicodeDecodeError:
+        raise UnsupportedMediaError(f"{path} is no text in UTF-8; convert it", path=str(path)) from None
+    try:
+        (found,) = _converted(ffmpeg, path, [0], guard=_TEXT_GUARD)
+    except ToolFailedError as error:
+        raise UnsupportedMediaError(
+            f"{path} cannot be read as subtitles; give SRT, WebVTT or ASS", path=str(path)
+        ) from error
+    return found
+
+
+def _converted(
+    ffmpeg: FFmpeg, path: Path, streams: Sequence[int], *, guard: Sequence[str | Path] = INPUT_GUARD
+) -> list[list[Cue]]:
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{stream}.vtt" for stream in streams]
-        outputs = [
+        outputs: list[list[str | Path]] = [
             ["-map", f"0:{stream}", "-c:s", "webvtt", "-f", "webvtt", file]
             for stream, file in zip(streams, files, strict=True)
         ]
-        ffmpeg.run([*INPUT_GUARD, "-copyts", "-i", path.resolve(), *(word for words in outputs for word in words)])
+        ffmpeg.run([*guard, "-copyts", "-i", path.resolve(), *itertools.chain.from_iterable(outputs)])
         return [list(_clean(file.read_text("utf-8"))) if file.is_file() else [] for file in files]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from abr_alloc.errors import ToolFailedError, UnsupportedMediaError
+from abr_alloc.media.captions import shows_captions
 from abr_alloc.media.colour import Colour, PictureTags, decide_colour, hdr_transfer
 from abr_alloc.media.container import component_bits
 from abr_alloc.media.ffmpeg import INPUT_GUARD, FFmpeg
@@ -51,6 +52,7 @@ class Picture:
     is_interlaced: bool
     source_format: str
     colour: Colour
+    has_captions: bool
     has_alpha: bool
     decoder: str
     """Decoder that must be asked for by name; empty for ffmpeg's choice."""
@@ -127,6 +129,7 @@ def look_at_picture(path: Path, ffmpeg: FFmpeg, stream: Any, max_pixels: int) ->
         is_interlaced=any(frame.is_interlaced for frame in frames),
         source_format=first.tags.pixel_format,
         colour=colour,
+        has_captions=shows_captions(lines),
         has_alpha=has_alpha,
         decoder=decoder,
         stated_rates=tuple(

@@ -279,6 +279,7 @@ def _picture_facts(path: Path, video: Any, picture: Picture | None, timelines: A
         "video_index": video.index,
         "source_format": picture.source_format,
         "colour": picture.colour,
+        "has_captions": picture.has_captions,
         "has_alpha": picture.has_alpha,
         "decoder": picture.decoder,
     }

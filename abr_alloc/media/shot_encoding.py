@@ -22,6 +22,7 @@ from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import MediaError
 from abr_alloc.media.bitstream import read_fragment
+from abr_alloc.media.captions import caption_words
 from abr_alloc.media.coding import gop_frames
 from abr_alloc.media.command_encoder import Frames, encode_by_command
 from abr_alloc.media.encoder_arguments import Ask, num_passes, shot_arguments
@@ -106,7 +107,7 @@ def encode_shot(
             )
             ffmpeg.run(
                 [*asked.before, *source, "-vf", f"{chain}{asked.filters}", "-fps_mode", "passthrough"]
-                + [*asked.words, *output],
+                + [*asked.words, *(caption_words(ffmpeg, encoder) if info.has_captions else []), *output],
                 cwd=Path(folder),
                 report=progress[index] if progress else None,
             )

@@ -34,7 +34,10 @@ _NOT_THE_PROGRAMME = (
 )  # fmt: skip
 
 _TEXT_CODECS = frozenset({"subrip", "srt", "webvtt", "mov_text", "ass", "ssa", "text"})
-"""Subtitles that are text, by libav's names; others are pictures, or no subtitles."""
+"""Subtitles that are text, by libav's names of codecs and decoders."""
+
+_PICTURE_CODECS = frozenset({"hdmv_pgs_subtitle", "pgssub", "dvd_subtitle", "dvdsub", "dvb_subtitle", "dvbsub", "xsub"})
+"""Those that are pictures of text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +102,13 @@ class SubtitleTrack:
     """Whether the file marks it as default."""
 
     @property
+    def is_pictures(self) -> bool:
+        """Whether it is pictures of text."""
+        return self.codec in _PICTURE_CODECS
+
+    @property
     def is_text(self) -> bool:
-        """Whether it is text, which can be delivered; else pictures."""
+        """Whether it is text, which can be delivered."""
         return self.codec in _TEXT_CODECS
 
 
@@ -153,9 +161,10 @@ def list_others(container: av.container.InputContainer, film: int) -> tuple[str,
             what = "a picture" if stream.disposition & _NO_FILM or _codec(stream) in _STILL_CODECS else "other video"
             found.append(f"{what} ({_codec(stream) or 'unknown'})")
         elif stream.type not in ("video", "audio", "subtitle"):
-            found.append(f"{stream.type} ({stream.name or 'unknown'})" if stream.type == "data" else str(stream.type))
+            name = stream.metadata.get("filename") or stream.metadata.get("handler_name") or ""
+            found.append(str(stream.type) + (f" ({name})" if name else ""))
     num_chapters = len(container.chapters())
-    found += [f"{num_chapters} chapters"] if num_chapters else []
+    found += [f"{num_chapters} chapter{'s' if num_chapters > 1 else ''}"] if num_chapters else []
     return tuple(found)
 
 

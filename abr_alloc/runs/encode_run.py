@@ -26,7 +26,7 @@ from abr_alloc.media.ffmpeg import find_ffmpeg, look_at_ffmpeg
 from abr_alloc.media.probe import MediaInfo, content_hash, mark_of
 from abr_alloc.media.scenes import split_scenes
 from abr_alloc.runs.encode_result import EncodeResult, Refined, held_text, peak_notes
-from abr_alloc.runs.encode_tracks import TrackWishes, choose_tracks, probe_wished
+from abr_alloc.runs.encode_tracks import TrackWishes, choose_tracks, lost_captions, probe_wished
 from abr_alloc.runs.feedback import Feedback, follow
 from abr_alloc.runs.ladder_run import Ladders, ladder_path
 from abr_alloc.runs.verify_run import compare_delivery, find_model, measure_delivery
@@ -160,6 +160,8 @@ def encode(
                 if step.orders:
                     feedback.note(f"{source.name}: {held_text(step)}")
             variants = publish(delivery, folder)
+            for note in lost_captions(info, variants):
+                feedback.note(f"{source.name}: {note}")
             folder.finish()
     result = EncodeResult(
         folder=Path(output),

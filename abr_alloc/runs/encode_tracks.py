@@ -12,11 +12,12 @@ from abr_alloc import defaults
 from abr_alloc.delivery.chosen_subtitles import ChosenSubtitles, choose_subtitles
 from abr_alloc.delivery.chosen_tracks import ChosenTrack, choose_further, main_label, main_number, tag_of
 from abr_alloc.errors import ArgumentError
+from abr_alloc.exporting.presentation import Variant, distinct_video
 from abr_alloc.languages import standard_language
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo, probe
 
-__all__ = ["DeliveredTracks", "TrackWishes", "choose_tracks", "probe_wished"]
+__all__ = ["DeliveredTracks", "TrackWishes", "choose_tracks", "lost_captions", "probe_wished"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,3 +151,10 @@ def choose_tracks(
 def _left_out(info: MediaInfo) -> Iterator[str]:
     if info.other_streams:
         yield f"left out, as nothing here delivers them: {', '.join(info.other_streams)}"
+
+
+def lost_captions(info: MediaInfo, variants: Sequence[Variant]) -> Iterator[str]:
+    """What is to be said of closed captions that lie in the source's pictures and not in what was made of them."""
+    without = [video.name for video in distinct_video(variants) if not video.has_captions]
+    if info.has_captions and without:
+        yield f"closed captions of the source are not in {', '.join(without)}: the encoder does not keep them"

@@ -282,11 +282,8 @@ def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
     kind = frame["kind"].to_numpy()
     for name in ("dynamic_range", "language"):
         if name in frame.columns:
-            refuse(
-                ~np.isin(kind, _BY_NAME[name].kinds) & frame[name].notna().to_numpy(),
-                name,
-                "must be null for this kind of row",
-            )
+            told = ~np.isin(kind, _BY_NAME[name].kinds) & frame[name].notna().to_numpy()
+            refuse(told, name, "must be null for this kind of row")
     if "dynamic_range" in frame.columns:
         strange = frame["dynamic_range"].notna() & ~frame["dynamic_range"].isin(["SDR", "HLG", "PQ"])
         refuse(strange.to_numpy(dtype=bool), "dynamic_range", "is none of SDR, HLG, PQ")

@@ -180,3 +180,29 @@ def test_a_template_without_segments_has_segments_of_six_seconds():
     for template in root.findall(".//d:SegmentTemplate", NS):
         assert (template.get("timescale"), template.get("duration")) == ("1000", "6000")
         assert template.find("d:SegmentTimeline", NS) is None
+
+
+def test_languages_roles_and_layouts_are_sets_of_their_own_the_films_own_first():
+    own, around = audio(), audio("audio/b", codecs="ec-3", channels=6)
+    dub, seen = (
+        audio(f"audio/{role}", language="de", label=role, role=role, codecs="mp4a.40.2")
+        for role in ("dub", "description")
+    )
+    variants = [Variant(video=video(), audio=one, avq_mos=3.0, others=(dub, seen)) for one in (own, around)]
+    root = ElementTree.fromstring(dash_manifest(variants, 13.013))
+    found = [
+        (s.get("lang"), s.find("d:Role", NS).get("value"), [r.get("id") for r in s.findall("d:Representation", NS)])
+        for s in root.findall(".//d:AdaptationSet[@contentType='audio']", NS)
+    ]
+    assert found == [
+        *(("en", "main", ["b"]), ("en", "main", ["aac-96k"]), ("de", "dub", ["dub"])),
+        ("de", "description", ["description"]),
+    ]
+    purpose = root.find(".//d:Accessibility", NS).attrib
+    assert purpose == {"schemeIdUri": "urn:tva:metadata:cs:AudioPurposeCS:2007", "value": "1"}
+
+
+def test_captions_are_told_with_their_language_by_three_letters():
+    root = manifest((video(has_captions=True), audio(language="de")))
+    told = root.find(".//d:AdaptationSet[@contentType='video']/d:Accessibility", NS).attrib
+    assert told == {"schemeIdUri": "urn:scte:dash:cc:cea-608:2015", "value": "CC1=deu"}

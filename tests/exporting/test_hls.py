@@ -162,3 +162,36 @@ def test_a_media_playlist_counts_its_segments_from_one():
         "00003.m4s",
         "#EXT-X-ENDLIST",
     ]
+
+
+def test_a_rung_with_surround_is_two_variants_and_a_language_without_stands_in_both_groups():
+    own, dub = audio(), audio("audio/aac-96k-de", language="de", label="Deutsch", role="dub", peak_bits_per_s=140.5)
+    around = audio("audio/eac3-384k-6ch", codecs="ec-3", channels=6, peak_bits_per_s=390.5, average_bits_per_s=384.0)
+    seen = audio("audio/aac-96k-de-description", language="de", label="Bild", role="description")
+    pairs = [Variant(video=video(), audio=one, avq_mos=3.0, others=(dub, seen)) for one in (own, around)]
+    lines = master_playlist(pairs).splitlines()
+    media = [attributes(line) for line in lines if line.startswith("#EXT-X-MEDIA:")]
+    assert [(m["GROUP-ID"], m["NAME"], m["DEFAULT"], m["CHANNELS"]) for m in media] == [
+        *(('"audio-aac-96k"', '"Audio"', "YES", '"2"'), ('"audio-aac-96k"', '"Deutsch"', "NO", '"2"')),
+        ('"audio-aac-96k"', '"Bild"', "NO", '"2"'),
+        *(('"audio-eac3-384k-6ch"', '"Audio"', "YES", '"6"'), ('"audio-eac3-384k-6ch"', '"Deutsch"', "NO", '"2"')),
+        ('"audio-eac3-384k-6ch"', '"Bild"', "NO", '"2"'),
+    ]
+    assert [m["AUTOSELECT"] for m in media] == ["YES"] * 6
+    assert media[2]["CHARACTERISTICS"] == '"public.accessibility.describes-video"'
+    assert media[1]["URI"] == media[4]["URI"] == '"audio/aac-96k-de/index.m3u8"'
+    told = [attributes(line) for line in lines if line.startswith("#EXT-X-STREAM-INF:")]
+    assert [(t["AUDIO"], t["BANDWIDTH"], t["CODECS"]) for t in told] == [
+        ('"audio-aac-96k"', "1141", '"avc1.64001e,mp4a.40.2"'),  # the dub has the higher peak
+        ('"audio-eac3-384k-6ch"', "1391", '"avc1.64001e,ec-3,mp4a.40.2"'),
+    ]
+
+
+def test_captions_within_the_pictures_are_a_group_of_the_variants_that_have_them():
+    one = Variant(video=video(has_captions=True), audio=audio(), avq_mos=3.0)
+    other = Variant(video=video("video/b"), audio=audio(), avq_mos=3.5)
+    lines = master_playlist([one, other]).splitlines()
+    (media,) = (attributes(line) for line in lines if "TYPE=CLOSED-CAPTIONS" in line)
+    assert (media["NAME"], media["INSTREAM-ID"], media["LANGUAGE"]) == ('"English (CC1)"', '"CC1"', '"en"')
+    told = [attributes(line).get("CLOSED-CAPTIONS") for line in lines if line.startswith("#EXT-X-STREAM-INF:")]
+    assert sorted(told, key=str) == ['"captions"', None]  # NONE stands on all or on none
