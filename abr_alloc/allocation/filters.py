@@ -158,7 +158,7 @@ def narrow(table: FeatureTable, filters: Filters) -> FeatureTable | None:
 
 
 def _beside_stereo(table: FeatureTable) -> pd.Series:
-    """Rows of surround in a table with stereo, of which audio codecs are chosen: surround is chosen by asking for it."""
+    """Rows of surround in a table with stereo, whose codecs are chosen: surround is chosen by asking for it."""
     surround = pd.Series(is_surround_row(table), index=table.frame.index)
     return surround & bool((~surround & (table.frame["kind"] == "audio")).any())
 

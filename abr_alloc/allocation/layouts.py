@@ -1,7 +1,7 @@
 """Stereo and surround on one surface: its first audio renditions are stereo or mono, those of 5.1 follow.
 
-Both stand beside the same videos, so that a rung can have one of each. Everything that knows of one sound per rung takes
-surfaces without surround (`surface.build_surfaces`).
+Both stand beside the same videos, so that a rung can have one of each. Everything that knows of one sound per rung
+takes surfaces without surround (`surface.build_surfaces`).
 """
 
 from __future__ import annotations

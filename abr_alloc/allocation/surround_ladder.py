@@ -1,4 +1,4 @@
-"""A title's ladder with stereo and surround on every rung: for every choice of codecs the best one, and of those the best.
+"""A title's ladder with stereo and surround on every rung: for every choice of codecs the best, and of those the best.
 
 As in `title_ladder.py`, a ladder has one video codec, one stereo codec and one surround codec. Stereo is AAC. Of codecs
 with which it comes out nearly as well, those that more players play are taken: for surround that is Dolby's.

@@ -6,10 +6,11 @@ neighbours:
 
     E = (1 - s) (1 + sum_k (q_k - q_(k-1)) S(t_k)) + s (1 + sum_k (p_k - p_(k-1)) S(u_k))
 
-and every rule on two successive rungs holds in each layout, so the dynamic programme of `ladder.py` over triples (video,
-stereo, surround) is exact. There are too many of them to try. But a ladder of K rungs with the triple (v, a, b) as its
-k-th expects no more than the best stereo ladder of K rungs whose k-th is (v, a) and the best surround ladder whose k-th
-is (v, b) do, each with its share; both come from programmes over pairs. So: the programme over the triples that promise
+and every rule on two successive rungs holds in each layout, so the dynamic programme of `ladder.py` over triples
+(video, stereo, surround) is exact. There are too many of them to try. But a ladder of K rungs with the triple (v, a, b)
+as its k-th expects no more than the best stereo ladder of K rungs whose k-th is (v, a) and the best surround ladder
+whose k-th is (v, b) do, each with its share; both come from programmes over pairs (`layout_bounds.py`). So: the
+programme over the triples that promise
 most gives a ladder; whatever promises less than that ladder has is left out, proven; and so on with more of them, until
 all that promise as much have been tried.
 
@@ -26,8 +27,9 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.candidates import SurfacePairs
-from abr_alloc.allocation.ladder import MAX_RUNGS, extend, free_number_rules
+from abr_alloc.allocation.ladder import MAX_RUNGS, free_number_rules
 from abr_alloc.allocation.ladder_rules import LadderRules, RungArrays, is_played, may_follow, rates_below
+from abr_alloc.allocation.layout_bounds import LayoutBounds
 from abr_alloc.allocation.rung import FOOT_MOS, Ladder, SurroundAtRung
 from abr_alloc.errors import InfeasibleLadderError
 
@@ -182,53 +184,12 @@ class _Promises:
     def __init__(self, c: TwoLayouts, rules: LadderRules) -> None:
         # Shares of rungs add up over the layouts, so no layout alone can break a least one.
         alone = dataclasses.replace(rules, min_played_share=0.0)
-        self._layouts = [(_Bounds(pairs, alone), place, weight) for pairs, place, weight in c.layouts]
+        self._layouts = [(LayoutBounds(pairs, alone), place, weight) for pairs, place, weight in c.layouts]
 
     def of_rungs(self, num_rungs: int) -> Floats:
         """The most that a ladder of so many rungs sums to with a triple as its k-th rung, (K, T); -inf for nothing."""
         parts = [weight * bound.of_rungs(num_rungs)[:, place] for bound, place, weight in self._layouts]
         return np.asarray(parts[0] + parts[1])
-
-
-class _Bounds:
-    """The best ladders of one layout through every pair, from both ends."""
-
-    def __init__(self, pairs: SurfacePairs, rules: LadderRules) -> None:
-        self._pairs, self._rules, self._share = pairs, rules, pairs.share
-        avq, num_audio = pairs.rungs.avq_mos, pairs.most_audio(rules)
-        first = np.full((num_audio, len(avq)), -np.inf)
-        first[0] = (avq - FOOT_MOS) * self._share
-        self._before = [first]  # of k rungs: by audio renditions so far and last rung, (M, n)
-        self._after = [np.zeros_like(first)]  # of k more rungs: by changes of audio that are left, (M, n)
-
-    def of_rungs(self, num_rungs: int) -> Floats:
-        """The most that a ladder of so many rungs sums to with a pair as its k-th rung, (K, n)."""
-        while len(self._before) < num_rungs:
-            self._before.append(extend(self._pairs, self._share, self._before[-1], self._rules)[0])
-            self._after.append(self._one_more_above(self._after[-1]))
-        sums = [(self._before[k] + self._after[num_rungs - 1 - k][::-1]).max(axis=0) for k in range(num_rungs)]
-        return np.stack(sums)
-
-    def _one_more_above(self, after: Floats) -> Floats:
-        """The best that follows every pair with one rung more."""
-        pairs, share, avq, total = self._pairs, self._share, self._pairs.rungs.avq_mos, self._pairs.rungs.total_kbps
-        longer = np.full_like(after, -np.inf)
-        for first in range(0, len(avq), _BLOCK):
-            columns = slice(first, min(first + _BLOCK, len(avq)))
-            window = rates_below(total[columns.start], total[columns.stop - 1], self._rules)
-            start, stop = np.searchsorted(total, window)
-            rows = slice(int(start), int(stop))
-            if start == stop:
-                continue
-            same, better = pairs.may_follow(share, rows, columns, self._rules)
-            step = (avq[columns] - avq[rows, None]) * share[columns]
-            stay, change = np.where(same, step, -np.inf), np.where(better, step, -np.inf)
-            for left in range(len(after)):
-                best = (stay + after[left, columns]).max(axis=1)
-                if left:
-                    best = np.maximum(best, (change + after[left - 1, columns]).max(axis=1))
-                longer[left, rows] = np.maximum(longer[left, rows], best)
-        return longer
 
 
 # The programme over some triples

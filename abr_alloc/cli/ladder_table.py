@@ -83,6 +83,7 @@ def _one(found: TitleLadder, *, free_number: bool) -> str:
             lines.append(wrap(cost_table.proof_text(found.cost_proof, ladder, found.cost)))
     if found.comparison is not None:
         where = "these titles" if ladder.rungs[0].titles else "this title"
+        where += ", for who plays stereo" if ladder.rungs[0].surround is not None else ""
         lines += _comparison(found.comparison, where, for_money=found.cost_proof is not None)
         if found.cost is not None:
             lines += map(wrap, compared_cost(found.comparison, found.cost))

@@ -34,8 +34,8 @@ def surround_lines(ladder: Ladder) -> list[str]:
         )
     codecs = ", ".join(dict.fromkeys(one.audio.codec for one in beside))
     head = (
-        f"beside the same video, surround in {codecs} for {100 * share:.1f} % of the audience (played: of all; AVQ has no "
-        "bonus for surround):"
+        f"beside the same video, surround in {codecs} for {100 * share:.1f} % of the audience (played: of all; AVQ "
+        "has no bonus for surround):"
     )
     return [wrap(head), render_table(table)]
 

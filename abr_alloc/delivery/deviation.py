@@ -112,12 +112,11 @@ class RungDeviation:
         return None if self.measured_mos is None else self.measured_mos - self.predicted_mos
 
     def misses(self, tolerance: Tolerance) -> float:
-        """The larger of its two deviations, in tolerances: above 1 it is beyond them."""
-        pairs = (self, *([self.surround] if self.surround is not None else []))
-        return max(
-            max(abs(one.rate_deviation) / tolerance.rate, abs(one.avq_deviation_mos or 0.0) / tolerance.avq)
-            for one in pairs
-        )
+        """The largest of its deviations, in tolerances: above 1 it is beyond them. Those of its surround count."""
+        own = _misses(self.rate_deviation, self.avq_deviation_mos, tolerance)
+        if self.surround is None:
+            return own
+        return max(own, _misses(self.surround.rate_deviation, self.surround.avq_deviation_mos, tolerance))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +148,10 @@ class LadderDeviation:
     def keeps(self, tolerance: Tolerance) -> bool:
         """Whether every rung is within a tolerance, and no video above the promised peak."""
         return self.keeps_peak and all(rung.misses(tolerance) <= 1.0 for rung in self.rungs)
+
+
+def _misses(rate_deviation: float, avq_deviation_mos: float | None, tolerance: Tolerance) -> float:
+    return max(abs(rate_deviation) / tolerance.rate, abs(avq_deviation_mos or 0.0) / tolerance.avq)
 
 
 def compare_rungs(

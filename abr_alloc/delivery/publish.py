@@ -112,10 +112,10 @@ def _presented(delivery: Delivery, videos: _Videos, audios: _Audios) -> list[Var
     """
     found = []
     for rung in delivery.rungs:
-        others = {order.track: audios[order.name] for order in delivery.beside(rung.audio)}
+        others = {order.label: audios[order.name] for order in delivery.beside(rung.audio)}
         ways = [(rung.audio, rung.avq_mos, others)]
         if rung.surround is not None:
-            around = {order.track: audios[order.name] for order in delivery.beside(rung.surround.audio)}
+            around = {order.label: audios[order.name] for order in delivery.beside(rung.surround.audio)}
             ways.append((rung.surround.audio, rung.surround.avq_mos, others | around))
         found += [
             Variant(video=videos[rung.video], audio=audios[name], avq_mos=avq_mos, others=tuple(beside.values()))

@@ -151,7 +151,8 @@ class EncodeAudioTask:
     @property
     def _track(self) -> str:
         number, language = self.orders[0].track, self.orders[0].label
-        return "audio" if number is None else f"audio track {number} ({language})"
+        named = f" ({language})" if language else ""
+        return "audio" if number is None else f"audio track {number}{named}"
 
     @property
     def work(self) -> float:

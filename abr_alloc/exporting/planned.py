@@ -243,12 +243,16 @@ def printable(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def require_codecs(rungs: Iterable[Rung], what: str, video: Sequence[str], audio: Sequence[str]) -> None:
-    """Refuse a ladder with codecs that a format has no way to say.
+def require_codecs(rungs: Sequence[Rung], what: str, video: Sequence[str], audio: Sequence[str]) -> None:
+    """Refuse a ladder with codecs that a format has no way to say, or with surround, which needs two sounds per rung.
 
     Raises:
         ExportError: names the codec and what the format takes.
     """
+    if any(rung.surround is not None for rung in rungs):
+        raise ExportError(
+            f"{what} has one sound per rung; design the ladder without `surround_share`, or encode it here"
+        )
     videos, audios = distinct_renditions(rungs)
     for kind, renditions, known in (("video", videos, video), ("audio", audios, audio)):
         strange = sorted({rendition.codec for rendition in renditions} - {*known})  # type: ignore[attr-defined]
@@ -312,4 +316,9 @@ def planned_variants(plan: LadderPlan) -> list[Variant]:
         )
         for a in audios
     }
-    return [Variant(video=shown[r.video], audio=played[r.audio], avq_mos=r.avq_mos) for r in plan.rungs]
+    sounds = [[(r.audio, r.avq_mos), *([(s.audio, s.avq_mos)] if (s := r.surround) else [])] for r in plan.rungs]
+    return [
+        Variant(video=shown[r.video], audio=played[audio], avq_mos=avq_mos)
+        for r, ways in zip(plan.rungs, sounds, strict=True)
+        for audio, avq_mos in ways
+    ]

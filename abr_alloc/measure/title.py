@@ -300,12 +300,13 @@ class TitleMeasurement:
                 for task, entry in zip(tasks, entries, strict=True)
                 for scene in self._parts[task.part]
             ]
-        for audio, rendition in [(audio, target) for audio in self._audios for target in audio.targets]:
+        cells = {**self._heard, **self._around}
+        for audio, rendition in [(task, target) for task in self._audios for target in task.targets]:
             packets = self._cache.require(audio.encode_key(rendition))
             for scene in audio.scenes:
                 entry = self._cache.require(audio.score_key(rendition, scene))
                 row = audio_row(rendition, scene, packets, entry, part_start_s=audio.start_s)
-                rows.append({**row, **self._heard.get(audio.info, {}), **self._around.get(audio.info, {})})
+                rows.append({**row, **cells[audio.info]})
         grid = self._options.grid
         about = TableMetadata(
             video_feature_version=VIDEO_FEATURE_VERSION,

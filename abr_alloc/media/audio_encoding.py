@@ -263,7 +263,8 @@ def read_pcm_bytes(ffmpeg: FFmpeg, path: Path, channels: int, start_s: float, en
     seek_s = max(0.0, start_s - _SEEK_MARGIN_S)
     length = round(end_s * SAMPLE_RATE_HZ) - round(start_s * SAMPLE_RATE_HZ)
     chain = (
-        f"{_STEREO.get(channels, _STEREO[2])},aresample={SAMPLE_RATE_HZ},atrim=start_pts={round(start_s * SAMPLE_RATE_HZ)},"
+        f"{_STEREO.get(channels, _STEREO[2])},aresample={SAMPLE_RATE_HZ},"
+        f"atrim=start_pts={round(start_s * SAMPLE_RATE_HZ)},"
         f"asetpts=N/SR/TB,apad=whole_len={length},atrim=end_sample={length}"
     )
     seek = ["-ss", f"{seek_s:.6f}"] if seek_s else []

@@ -72,7 +72,7 @@ def pcm_loudness(ffmpeg: FFmpeg, pcm: Path, channels: int) -> Loudness:
         As `track_loudness`.
     """
     layout = "stereo" if channels == 2 else "5.1"
-    raw = ["-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-channel_layout", layout, "-i", pcm]
+    raw: list[str | Path] = ["-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-channel_layout", layout, "-i", pcm]
     return _measured(ffmpeg, raw, {"": (0, _FILTER)})[""]
 
 

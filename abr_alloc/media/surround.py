@@ -67,8 +67,8 @@ def read_surround(name: str, table: Any, known: Callable[[str], str | None]) -> 
         raise ValueError(f"grid {name!r}: audio.surround is {shown(table)}, not a table; write [audio.surround]")
     found: dict[str, tuple[str, ...]] = {}
     for key, rates in table.items():
-        codec = key if key in SURROUND_KBPS else known(key)
-        if codec not in SURROUND_KBPS:
+        codec = str(key) if key in SURROUND_KBPS else known(key)
+        if codec is None or codec not in SURROUND_KBPS:
             raise ValueError(
                 f"grid {name!r}: audio.surround has {shown(key)}, and 5.1 is encoded in {', '.join(SURROUND_KBPS)}"
             )
