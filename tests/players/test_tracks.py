@@ -53,7 +53,7 @@ def test_subtitles_are_shown_when_they_are_asked_for_at_their_times(visit, track
     ):
         page.seek(time_s)
         page.wait("shownText().replace('&amp;', '&') === args[0].replace('&amp;', '&') && !s.seeking", text)
-    page.seek(7.9)
+    page.seek(7.6)  # nearer to the end, the browser on a busy machine waits for more
     page.wait(SHOWN, "Nach dem Ende")
     page.page.evaluate("player.show('en')")
     page.seek(1.0)
