@@ -13,9 +13,10 @@ import numpy as np
 from abr_alloc.allocation.audience import Audience, read_audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
 from abr_alloc.allocation.interpolation import interpolate
+from abr_alloc.allocation.kept_audio import drop_wasted_audio
 from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.rung import expected_avq_mos
-from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title, drop_wasted_audio
+from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
 from abr_alloc.models.checkpoint import Model, load_model
 from abr_alloc.table.table import read_features

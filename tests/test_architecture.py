@@ -127,6 +127,7 @@ TESTED_IN = {
     "allocation/test_matching.py": ("allocation.given_ladder",),
     "allocation/test_plan.py": ("allocation.filters", "allocation.validity"),
     "allocation/test_reference.py": ("allocation.fixed",),
+    "allocation/test_surface.py": ("allocation.kept_audio",),
     "allocation/test_design.py": ("allocation.design_options", "allocation.shot_rules", "allocation.title_ladder"),
     "allocation/test_shot_ladder.py": (
         *("allocation.one_shot", "allocation.shot_gain", "allocation.shot_scenes", "allocation.shots"),
@@ -187,7 +188,9 @@ TESTED_IN = {
     ),
     "linting/test_rendition_rules.py": ("linting.text_reading",),
     "linting/test_hdr.py": ("linting.hdr_rules",),
-    "measure/test_extract.py": ("measure.audio", "measure.looks", "measure.rows", "measure.title"),
+    "measure/test_extract.py": (
+        *("measure.audio", "measure.looks", "measure.probe_chooser", "measure.rows", "measure.title"),
+    ),
     "measure/test_renditions.py": (
         *("measure.audio_finding", "measure.existing_tasks", "measure.parts", "measure.picture_check"),
         *("measure.rendition_rows", "measure.rendition_score", "measure.small_frames", "measure.video_finding"),
@@ -201,7 +204,7 @@ TESTED_IN = {
     "media/test_movie_fragments.py": ("media.boxes", "media.sample_entries"),
     "media/test_grid.py": ("media.grid_encoders",),
     "media/test_bitstream.py": ("media.codecs_parameters",),
-    "delivery/test_order.py": ("delivery.ordered_encoders",),
+    "delivery/test_order.py": ("delivery.chosen_ladder", "delivery.ordered_encoders"),
     "media/test_part.py": ("media.coding", "media.normalise"),
     "media/test_colour.py": ("media.frames",),
     "media/test_webvtt.py": ("exporting.text_stream",),

@@ -27,6 +27,7 @@ from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.candidates import list_candidates
 from abr_alloc.allocation.cost import Prices
 from abr_alloc.allocation.interpolation import interpolate
+from abr_alloc.allocation.kept_audio import drop_wasted_audio, lean_audio
 from abr_alloc.allocation.ladder import design_ladders
 from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.matching import MatchedRung
@@ -36,21 +37,11 @@ from abr_alloc.allocation.priced_steps import PricedSteps
 from abr_alloc.allocation.reference import offered_rates_kbps
 from abr_alloc.allocation.rung import Ladder, make_ladder, with_preferences
 from abr_alloc.allocation.same_encodes import best_pairing, rungs_to_keep
-from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, drop_wasted_audio, lean_audio
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.errors import InfeasibleLadderError
 
-__all__ = [
-    "Alternative",
-    "Changed",
-    "Family",
-    "cheapest",
-    "families",
-    "mean_kbps_of",
-    "new_audio",
-    "re_paired",
-    "redesigned",
-    "trimmed",
-]
+__all__ = ["Alternative", "Changed", "Family", "cheapest", "families", "mean_kbps_of", "new_audio"]
+__all__ += ["re_paired", "redesigned", "trimmed"]
 
 Floats = npt.NDArray[np.float64]
 

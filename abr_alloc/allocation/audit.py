@@ -41,10 +41,11 @@ from abr_alloc.allocation.audit_results import (
 from abr_alloc.allocation.cost import Prices, ladder_cost
 from abr_alloc.allocation.given_ladder import GivenLadder
 from abr_alloc.allocation.interpolation import interpolate
+from abr_alloc.allocation.kept_audio import drop_wasted_audio
 from abr_alloc.allocation.matching import UnmatchedRung, match_ladder
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.rung import FOOT_MOS, Ladder, Rung, dominator, keeps_rules
-from abr_alloc.allocation.surface import QualitySurface, drop_wasted_audio
+from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import LadderFormatError
 from abr_alloc.models.checkpoint import Model

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from abr_alloc import defaults
-from abr_alloc.allocation.surface import QualitySurface, build_surfaces, of_audio
+from abr_alloc.allocation.kept_audio import of_audio
+from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.models.checkpoint import Model

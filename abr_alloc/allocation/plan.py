@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from abr_alloc import defaults
 from abr_alloc.allocation.interpolation import interpolate
+from abr_alloc.allocation.kept_audio import drop_references, drop_wasted_audio
 from abr_alloc.allocation.path import TIE_MOS, Path, find_path
 from abr_alloc.allocation.results import Allocation, Certificate, Choice, Plan, allocate
-from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title, drop_references, drop_wasted_audio
+from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title
 from abr_alloc.allocation.title_plan import Limits, plan_titles
 from abr_alloc.arguments import require_budgets, require_choice
 from abr_alloc.errors import InfeasibleLimits, InfeasibleScene

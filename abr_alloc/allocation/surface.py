@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -22,8 +21,7 @@ from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
 from abr_alloc.allocation.ranges import DynamicRange
 from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoIdentity, VideoRendition
 from abr_alloc.arguments import require_number
-from abr_alloc.codecs import AUDIO_CODECS
-from abr_alloc.models.audio_quality import AUDIO_QUALITY, is_transparent, quality_of_rows
+from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import SceneShares
 from abr_alloc.models.screens import OnPhones
@@ -38,10 +36,6 @@ __all__ = [
     "VideoRendition",
     "build_surfaces",
     "by_title",
-    "drop_references",
-    "drop_wasted_audio",
-    "lean_audio",
-    "of_audio",
 ]
 
 logger = logging.getLogger(__name__)
@@ -107,44 +101,6 @@ class QualitySurface:
     def weight_s(self) -> float:
         """What it counts in a mean over the title's time, seconds."""
         return self.duration_s if self.stands_for_s is None else self.stands_for_s
-
-
-def drop_references(surface: QualitySurface) -> QualitySurface:
-    """The surface without lossless audio, which is there to be compared with: nobody is delivered it unasked. Where
-    there is no other audio, it was asked for."""
-    kept = [i for i, a in enumerate(surface.audio) if not AUDIO_CODECS[a.codec].is_lossless]
-    return of_audio(surface, kept) if kept else surface
-
-
-def drop_wasted_audio(surface: QualitySurface) -> QualitySurface:
-    """The surface without references, and without audio that is dearer than some rendition of its codec and channels
-    that is transparent by the codec's curve already (`audio_quality.is_transparent`): nobody hears what it costs."""
-    surface = drop_references(surface)
-    return of_audio(surface, lean_audio(surface.audio))
-
-
-def lean_audio(audio: Sequence[AudioRendition]) -> list[int]:
-    """Indices of renditions but those that are dearer than a transparent one of their codec and channels."""
-    enough: dict[tuple[str, int], float] = {}
-    for a in audio:
-        if is_transparent(a.codec, a.bitrate_kbps, a.channels, a.target):
-            key = a.codec, a.channels
-            enough[key] = min(a.bitrate_kbps, enough.get(key, math.inf))
-    return [i for i, a in enumerate(audio) if a.bitrate_kbps <= enough.get((a.codec, a.channels), math.inf)]
-
-
-def of_audio(surface: QualitySurface, kept: Sequence[int]) -> QualitySurface:
-    """The surface with some of its audio renditions."""
-    if len(kept) == len(surface.audio):
-        return surface
-    return replace(
-        surface,
-        audio=tuple(surface.audio[i] for i in kept),
-        avq_mos=surface.avq_mos[:, kept],
-        on_screens_mos=None,
-        total_kbps=surface.total_kbps[:, kept],
-        x_a=surface.x_a[kept],
-    )
 
 
 def by_title(surfaces: Iterable[QualitySurface]) -> Iterator[list[QualitySurface]]:

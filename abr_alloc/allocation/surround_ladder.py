@@ -14,6 +14,7 @@ from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.candidates import list_candidates
 from abr_alloc.allocation.design_options import DesignOptions
 from abr_alloc.allocation.interpolation import find_crossovers, interpolate
+from abr_alloc.allocation.kept_audio import drop_wasted_audio, of_audio
 from abr_alloc.allocation.ladder import MAX_RUNGS
 from abr_alloc.allocation.ladder_rules import enough_kbps
 from abr_alloc.allocation.layouts import is_surround, of_stereo, of_surround, require_stereo_aac
@@ -21,7 +22,7 @@ from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.reference import Comparison, ReferenceLadder, compare_ladders, offered_rates_kbps
 from abr_alloc.allocation.rung import Ladder, make_ladder, with_preferences
 from abr_alloc.allocation.screen_rungs import with_screens
-from abr_alloc.allocation.surface import QualitySurface, drop_wasted_audio, of_audio
+from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.allocation.title_ladder import TitleLadder, of_codecs, too_many, video_codecs
 from abr_alloc.allocation.two_layouts import TwoLayouts, best_for_both, choose_number_for_both
 from abr_alloc.errors import InfeasibleLadderError

@@ -27,6 +27,7 @@ from abr_alloc.allocation.candidates import Candidates, list_candidates
 from abr_alloc.allocation.cost import CostProof, LadderCost, ladder_cost
 from abr_alloc.allocation.design_options import DesignOptions
 from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
+from abr_alloc.allocation.kept_audio import drop_wasted_audio
 from abr_alloc.allocation.ladder import MAX_RUNGS, best_ladders, choose_number, free_number_rules
 from abr_alloc.allocation.ladder_rules import enough_kbps
 from abr_alloc.allocation.path import TIE_MOS
@@ -44,7 +45,7 @@ from abr_alloc.allocation.shared_ladder import no_shared_audio, share_titles, wi
 from abr_alloc.allocation.shot_gain import ShotGain
 from abr_alloc.allocation.shot_ladder import shot_candidates
 from abr_alloc.allocation.shots import Shots
-from abr_alloc.allocation.surface import QualitySurface, drop_wasted_audio
+from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from abr_alloc.allocation.rendition import AudioIdentity, AudioRendition, VideoRendition
 from abr_alloc.allocation.rung import Rung
-from abr_alloc.delivery.order import ChosenLadder
+from abr_alloc.delivery.chosen_ladder import ChosenLadder
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import DeliveryError
 
@@ -37,6 +37,11 @@ def join_ladders(chosen: Sequence[ChosenLadder]) -> ChosenLadder:
             raise DeliveryError(
                 f"the ladders of {first.ladder.title!r} are by the models {first.model or '?'} and {one.model or '?'}, "
                 "whose AVQ cannot stand side by side; design them with one `model`"
+            )
+        if one.phones != first.phones:
+            raise DeliveryError(
+                f"the ladders of {first.ladder.title!r} are designed for audiences with {100 * first.phones:g} and "
+                f"{100 * one.phones:g} % of phones; design them with one `phones`"
             )
         for name, encoder in one.encoders.items():
             if encoders.setdefault(name, encoder) != encoder:

@@ -22,11 +22,11 @@ from abr_alloc.exporting.planned import (
     LadderPlan,
     distinct_renditions,
     nominal_kbps,
-    planned_level,
     planned_variants,
     rendition_names,
     require_codecs,
 )
+from abr_alloc.exporting.planned_shots import planned_level
 from abr_alloc.exporting.presentation import PLAYLIST_NAME
 from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO
 from abr_alloc.software_encoders import SoftwareEncoder

@@ -18,11 +18,11 @@ from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.documents import shown
 from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
 from abr_alloc.errors import ExportError, LadderFormatError, UnitError
-from abr_alloc.exporting.codec_strings import Level, video_codec_string, video_level
-from abr_alloc.exporting.planned_shots import SHOTS_COMMENT, dearest_kbps, shot_codecs, shot_peak_kbps, shot_timeline
+from abr_alloc.exporting.codec_strings import video_codec_string
+from abr_alloc.exporting.planned_shots import SHOTS_COMMENT, planned_level, shot_codecs, shot_peak_kbps, shot_timeline
 from abr_alloc.exporting.presentation import SEGMENT_S, AudioStream, Variant, VideoStream
 from abr_alloc.formats.ladder_file import read_provenance, read_title_facts
-from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, VBV_RATIO, gop_frames, segment_duration_s
+from abr_alloc.media.coding import PEAK_RATIO, SAMPLE_RATE_HZ, gop_frames, segment_duration_s
 from abr_alloc.targets import Target
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "distinct_renditions",
     "load_plan",
     "nominal_kbps",
-    "planned_level",
     "planned_variants",
     "printable",
     "rendition_names",
@@ -261,17 +260,6 @@ def require_codecs(rungs: Sequence[Rung], what: str, video: Sequence[str], audio
                 f"{what} takes {kind} in {', '.join(known)}, not {strange[0]}; "
                 f"design the ladder with `{kind}_codecs` {known[0]}"
             )
-
-
-def planned_level(video: VideoRendition, fps: Fraction) -> Level:
-    """The level that an encode of a rendition within its largest rate and buffer needs.
-
-    Raises:
-        ExportError: no level of its codec holds it.
-    """
-    held_kbps = dearest_kbps(video)
-    peak_kbps, buffer_kbit = PEAK_RATIO * held_kbps, VBV_RATIO * held_kbps
-    return video_level(video.codec, int(video.width_px), int(video.height_px), fps, peak_kbps, buffer_kbit)
 
 
 def planned_variants(plan: LadderPlan) -> list[Variant]:

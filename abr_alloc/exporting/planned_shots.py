@@ -1,4 +1,4 @@
-"""What renditions whose scenes have parameters of their own are planned to be; others are what they are anywhere."""
+"""What a video rendition is planned to be, by its scenes where they have parameters of their own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from fractions import Fraction
 
 from abr_alloc.allocation.rendition import VideoRendition
 from abr_alloc.allocation.rung import Rung
+from abr_alloc.exporting.codec_strings import Level, video_level
 from abr_alloc.exporting.presentation import SEGMENT_S, Segment, Timeline
-from abr_alloc.media.coding import PEAK_RATIO
+from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO
 from abr_alloc.media.segment_plan import shot_segments
 
-__all__ = ["SHOTS_COMMENT", "dearest_kbps", "shot_codecs", "shot_peak_kbps", "shot_timeline"]
+__all__ = ["SHOTS_COMMENT", "dearest_kbps", "planned_level", "shot_codecs", "shot_peak_kbps", "shot_timeline"]
 
 SHOTS_COMMENT = (
     "Written by abr-alloc before there was an encode: rates and codec levels are planned,\n"
@@ -22,6 +23,17 @@ SHOTS_COMMENT = (
 def dearest_kbps(video: VideoRendition) -> float:
     """Rate of the dearest scene, kbps."""
     return max([video.bitrate_kbps, *(shot.bitrate_kbps for shot in video.shots)])
+
+
+def planned_level(video: VideoRendition, fps: Fraction) -> Level:
+    """The level that an encode of a rendition within its largest rate and buffer needs.
+
+    Raises:
+        ExportError: no level of its codec holds it.
+    """
+    held_kbps = dearest_kbps(video)
+    peak_kbps, buffer_kbit = PEAK_RATIO * held_kbps, VBV_RATIO * held_kbps
+    return video_level(video.codec, int(video.width_px), int(video.height_px), fps, peak_kbps, buffer_kbit)
 
 
 def shot_peak_kbps(video: VideoRendition, rungs: Iterable[Rung]) -> float:

@@ -25,10 +25,10 @@ from abr_alloc.exporting.ffmpeg_script import (
 from abr_alloc.exporting.planned import (
     LadderPlan,
     distinct_renditions,
-    planned_level,
     rendition_names,
     require_codecs,
 )
+from abr_alloc.exporting.planned_shots import planned_level
 from abr_alloc.exporting.presentation import PLAYLIST_NAME
 from abr_alloc.targets import Target
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
@@ -23,6 +23,7 @@ from abr_alloc.measure.heard_tracks import heard_surround, heard_tracks
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
 from abr_alloc.measure.loud_tracks import LoudnessTask, loudness_of, loudness_task
 from abr_alloc.measure.parts import plan_parts
+from abr_alloc.measure.probe_chooser import ProbeChooser
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
 from abr_alloc.measure.tasks import AudioTask, VideoTask
 from abr_alloc.measure.video import VIDEO_FEATURE_VERSION
@@ -36,7 +37,7 @@ from abr_alloc.media.surround import surround_track
 from abr_alloc.table.table import FeatureTable, TableMetadata
 from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION, visqol_version
 
-__all__ = ["ExtractOptions", "ProbeChooser", "TitleMeasurement", "TitleTask"]
+__all__ = ["ExtractOptions", "TitleMeasurement", "TitleTask"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,18 +46,6 @@ _AUDIO_MARGIN_S = 0.5
 
 TitleTask = LookTask | ScanTask | VideoTask | AudioTask | LoudnessTask
 Measurement = VideoTask | AudioTask | LoudnessTask
-
-
-class ProbeChooser(Protocol):
-    """Chooses which of a grid's video renditions are probed, a few at a time."""
-
-    def first_probes(self, candidates: Sequence[VideoTarget], /) -> Sequence[VideoTarget]:
-        """What is measured before anything is known of the title."""
-        ...
-
-    def next_probes(self, measured: FeatureTable, candidates: Sequence[VideoTarget], /) -> Sequence[VideoTarget]:
-        """What is measured next; nothing when that is enough."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

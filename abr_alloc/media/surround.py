@@ -24,10 +24,10 @@ SURROUND_CHANNELS = 6
 
 SURROUND_KBPS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
-        "aac": (128, 192, 256, 320, 384),
+        "aac": (192, 256, 320, 384),
         "ac3": (192, 256, 384, 448, 640),
-        "eac3": (96, 128, 192, 256, 384, 448),
-        "opus": (96, 128, 192, 256, 320),
+        "eac3": (192, 256, 384, 448),
+        "opus": (128, 192, 256, 320),
     }
 )
 """Rates of codecs that carry 5.1, kbps, for grids that name none."""

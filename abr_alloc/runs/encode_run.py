@@ -9,12 +9,13 @@ from pathlib import Path
 
 from abr_alloc import defaults
 from abr_alloc.arguments import require_number
+from abr_alloc.delivery.chosen_ladder import ChosenLadder, choose_ladder
 from abr_alloc.delivery.deviation import LadderDeviation, Tolerance
 from abr_alloc.delivery.encode import EncodeSetup, encode_streams, encode_videos
 from abr_alloc.delivery.folder import DeliveryFolder
 from abr_alloc.delivery.hold import hold_rates
 from abr_alloc.delivery.ladder_union import join_ladders
-from abr_alloc.delivery.order import ChosenLadder, check_ranges, check_source, choose_ladder, make_order
+from abr_alloc.delivery.order import check_ranges, check_source, make_order
 from abr_alloc.delivery.ordered_encoders import refuse_strange_commands, told_encoders
 from abr_alloc.delivery.packaging import Packaging, packaging_notes
 from abr_alloc.delivery.publish import damaged_streams, publish, read_variants

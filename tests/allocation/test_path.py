@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abr_alloc.allocation.interpolation import interpolate
+from abr_alloc.allocation.kept_audio import drop_wasted_audio
 from abr_alloc.allocation.path import TIE_MOS, find_path
-from abr_alloc.allocation.surface import build_surfaces, drop_wasted_audio
+from abr_alloc.allocation.surface import build_surfaces
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.table.table import read_features
 

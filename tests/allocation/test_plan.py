@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import abr_alloc
 import abr_alloc.errors
 from abr_alloc.allocation.filters import Filters, select
+from abr_alloc.allocation.kept_audio import drop_references, drop_wasted_audio
 from abr_alloc.allocation.plan import (
     TIE_MOS,
     Limits,
@@ -21,14 +22,7 @@ from abr_alloc.allocation.plan import (
     planning_surfaces,
     scene_path,
 )
-from abr_alloc.allocation.surface import (
-    AudioRendition,
-    QualitySurface,
-    VideoRendition,
-    build_surfaces,
-    drop_references,
-    drop_wasted_audio,
-)
+from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.models.audio_quality import transparent_kbps
 

@@ -11,8 +11,9 @@ import av
 import numpy as np
 import pytest
 
+from abr_alloc.delivery.chosen_ladder import choose_ladder
 from abr_alloc.delivery.ladder_union import join_ladders
-from abr_alloc.delivery.order import check_ranges, choose_ladder
+from abr_alloc.delivery.order import check_ranges
 from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import DeliveryError
 from abr_alloc.media.segments import join_segments

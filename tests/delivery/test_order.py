@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from abr_alloc.allocation.rendition import Probe, VideoRendition
-from abr_alloc.delivery.order import check_source, choose_ladder, make_order
+from abr_alloc.delivery.chosen_ladder import choose_ladder
+from abr_alloc.delivery.order import check_source, make_order
 from abr_alloc.delivery.ordered_encoders import check_gops, probed_values, refuse_strange_commands, video_encoder
 from abr_alloc.delivery.rendition_tasks import delivery_ask
 from abr_alloc.encoder_settings import encoders_of, video_encoder_of
