@@ -46,3 +46,6 @@ AVQ_TOLERANCE_MOS = 0.1
 AUDIO_LABEL = "Audio"
 """Name of every audio rendition in a player's menu: members of different groups must agree on it (RFC 8216, section
 4.3.4.1.1)."""
+
+SCREENS = ("tv", "phone")
+"""What everybody may watch on; the first where nobody says."""

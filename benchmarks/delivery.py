@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from abr_alloc.codecs import AUDIO_CODECS
-from abr_alloc.delivery.order import check_source, choose_ladder
+from abr_alloc.delivery.chosen_ladder import choose_ladder
+from abr_alloc.delivery.order import check_source
 from abr_alloc.encoders import default_encoder
 from abr_alloc.exporting.planned import distinct_renditions
 from abr_alloc.media.coding import PEAK_RATIO, VBV_RATIO, gop_frames

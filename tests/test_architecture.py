@@ -127,7 +127,7 @@ TESTED_IN = {
     "allocation/test_matching.py": ("allocation.given_ladder",),
     "allocation/test_plan.py": ("allocation.filters", "allocation.validity"),
     "allocation/test_reference.py": ("allocation.fixed",),
-    "allocation/test_surface.py": ("allocation.kept_audio",),
+    "allocation/test_path.py": ("allocation.kept_audio",),
     "allocation/test_design.py": ("allocation.design_options", "allocation.shot_rules", "allocation.title_ladder"),
     "allocation/test_shot_ladder.py": (
         *("allocation.one_shot", "allocation.shot_gain", "allocation.shot_scenes", "allocation.shots"),

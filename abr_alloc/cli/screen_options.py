@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from abr_alloc.cli.printing import echo
+from abr_alloc.defaults import SCREENS
 from abr_alloc.documents import shown
-from abr_alloc.models.screens import SCREENS, screen_text
 
 __all__ = ["Share", "phones_given", "say_screen", "screen_options"]
 
@@ -65,4 +65,6 @@ def phones_given(screen: str | None, phones: float | None = None) -> float:
 def say_screen(phones: float) -> None:
     """Print what the AVQ above is watched on, where that is not a television."""
     if phones:
+        from abr_alloc.models.screens import screen_text
+
         echo(f"AVQ is that {screen_text(phones)}.")

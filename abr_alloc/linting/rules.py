@@ -70,7 +70,8 @@ class Rule:
         if self.needs == "media":
             return bool(stream.tracks)
         if self.needs == "subtitles":
-            return bool(stream.texts)
+            named = any(media.attributes.get("TYPE") == "SUBTITLES" for media in stream.root.renditions)
+            return bool(stream.variants) and (bool(stream.texts) or not named)
         if self.needs == "several":
             return len(stream.tracks) > 1
         if self.needs == "segments":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -139,10 +140,16 @@ def tone_map_filter(transfer: str, curve: str, peak_cd_m2: float) -> str:
 
 
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []  # removed at the process's end
+_WRITING = threading.Lock()  # a thread must not read what another one is writing
+
+
+def _table(transfer: str, curve: str, peak_cd_m2: float) -> Path:
+    with _WRITING:
+        return _written_table(transfer, curve, peak_cd_m2)
 
 
 @functools.lru_cache(maxsize=64)
-def _table(transfer: str, curve: str, peak_cd_m2: float) -> Path:
+def _written_table(transfer: str, curve: str, peak_cd_m2: float) -> Path:
     if not _FOLDERS:
         _FOLDERS.append(tempfile.TemporaryDirectory(prefix=f"{owner_name()}.", dir=make_scratch_dir()))
     steps = np.linspace(0.0, 1.0, _SIDE) / _WHITE

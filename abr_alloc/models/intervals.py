@@ -11,7 +11,7 @@ LEVEL = 0.90
 
 HDR_WIDER = 1.5
 """How much wider the interval of a pair in HDR is taken to be: a judgement, not a fit, as every rating that the models
-and their intervals were fitted on is of SDR (docs/hdr.md)."""
+and their intervals were fitted on is of SDR. The open ratings of HDR do not contradict it (docs/hdr.md)."""
 
 HDR_NOTE = (
     "HDR: AVQ is predicted on a model of SDR ratings, from features of the samples as they are coded (docs/hdr.md); "

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.defaults import SCREENS
 from abr_alloc.documents import number_of, shown
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, TRANSPARENT_MOS
 from abr_alloc.models.intervals import Intervals
@@ -33,13 +34,10 @@ from abr_alloc.models.predictor import Predictor, WithVideoQuality, predict_pair
 from abr_alloc.models.teacher import load_teacher, mos_of_points
 from abr_alloc.table.table import AUDIO_FEATURES
 
-__all__ = ["SCREENS", "OnPhones", "handheld_mos", "intervals_on", "phones_of", "screen_object", "screen_text"]
+__all__ = ["OnPhones", "handheld_mos", "intervals_on", "phones_of", "screen_object", "screen_text"]
 
 Floats = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.intp]
-
-SCREENS = ("tv", "phone")
-"""Names of the screens that everybody may watch on."""
 
 _HANDHELD = (-0.60293, 2.12382, -0.36936, 0.03409)  # ITU-T P.1203.1, Eq. 13: htv_1..htv_4
 _MAP_ERROR_MOS = 0.175

@@ -33,7 +33,7 @@ def test_a_score_is_kept_under_the_stream_the_scene_and_the_features() -> None:
 def test_rows_are_made_of_the_entries() -> None:
     scores = FrameScores(values=np.full((10, len(FRAME_METRICS)), 0.5), libvmaf_version="3")
     target = VideoTarget(codec="h264", width_px=640, height_px=360, target="crf=28", encoder=default_encoder("h264"))
-    info = SimpleNamespace(fps=Fraction(10))
+    info = SimpleNamespace(fps=Fraction(10), dynamic_range="SDR")
     entry = video_entry(scores, np.full(10, 1000.0))
     assert str(entry["libvmaf_version"]) == "3"
     row = video_row(info, target, SCENE, entry)  # type: ignore[arg-type]

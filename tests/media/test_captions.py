@@ -58,7 +58,7 @@ def test_captions_are_seen_kept_and_say_what_they_said(ffmpeg, captioned, tmp_pa
     target = VideoTarget(codec=codec, width_px=48, height_px=32, target="b=60k", encoder=encoder)
     made = tmp_path / "made.mp4"
     encode_rendition(ffmpeg, info, target, Ask(mode="crf", number=30.0), made)
-    assert has_captions(made)
+    assert has_captions(made.read_bytes())
     graph = f"movie={made}[out0+subcc]"
     assert TEXT.strip() in ffmpeg.run(["-f", "lavfi", "-i", graph, "-map", "0:s", "-f", "srt", "-"]).decode()
 
@@ -66,5 +66,5 @@ def test_captions_are_seen_kept_and_say_what_they_said(ffmpeg, captioned, tmp_pa
 def test_a_source_without_says_so_and_its_encoder_is_told_nothing(ffmpeg, make_media):
     path = make_media("bare.mp4", "lavfi:testsrc2=size=64x36:rate=30:duration=0.5", "-c:v", "libx264")
     assert not probe(path, ffmpeg).has_captions
-    assert not has_captions(path)
+    assert not has_captions(path.read_bytes())
     assert caption_words(ffmpeg, default_encoder("h264")) == []

@@ -115,10 +115,14 @@ def _deliver(
 
 
 def _encode(source: Path, ladder: Path, folder: Path, *words: str) -> None:
-    words = ("encode", str(source), "--ladder", str(ladder), "-o", str(folder), *words, "-q")
+    run_well("encode", source, "--ladder", ladder, "-o", folder, *words, "-q")
+
+
+def run_well(*words: str | Path) -> None:
+    """Run `abr-alloc` in this process, which must end well."""
     with pytest.MonkeyPatch.context() as patch:
         work_in_threads(patch)
-        patch.setattr(sys, "argv", ["abr-alloc", *words])
+        patch.setattr(sys, "argv", ["abr-alloc", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             main()
     assert not ended.value.code
@@ -360,9 +364,10 @@ class Visit:
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.goto(server.url(players, "player.html"))
 
-    def open(self, player: str, playlist: str, pair: Pair | None = None) -> None:
-        """Have a player read a playlist or manifest and, where told to, begin with a pair."""
-        self.page.evaluate("words => open_(...words)", [player, self.server.url(self.prefix, playlist), pair])
+    def open(self, player: str, playlist: str, pair: Pair | None = None, dynamic_range: str | None = None) -> None:
+        """Have a player read a playlist or manifest and, where told to, begin with a pair, or play SDR or PQ."""
+        words = [player, self.server.url(self.prefix, playlist), pair, dynamic_range]
+        self.page.evaluate("words => open_(...words)", words)
 
     def state(self) -> dict:
         return self.page.evaluate("state()")

@@ -43,9 +43,10 @@ const unnamed = (kind, id) => (id.includes("/") ? id.replace(/\/[^/]*$/, "") : `
 const folder = (url, root) => new URL(url, root).href.slice(root.length).replace(/\/[^/]*$/, "");
 
 const players = {
-  async "hls.js"(url, root, start) {
+  async "hls.js"(url, root, start, range) {
     await load("hls.js/dist/hls.min.js");
-    const hls = new Hls({ autoStartLoad: false });
+    const chosen = range && { preferHDR: range !== "SDR", allowedVideoRanges: [range] };
+    const hls = new Hls({ autoStartLoad: false, videoPreference: chosen });
     const audioOf = (level) => hls.allAudioTracks.filter((track) => level.audioGroups.includes(track.groupId));
     const pair = (level) => [folder(level.uri, root), ...audioOf(level).map((track) => folder(track.url, root))];
     const index = (wanted) => hls.levels.findIndex((level) => pair(level).join() === wanted.join());
@@ -83,9 +84,20 @@ const players = {
     };
   },
 
-  async "dash.js"(url, root, start) {
+  async "dash.js"(url, root, start, range) {
     await load("dashjs/dist/modern/umd/dash.all.min.js");
     const player = dashjs.MediaPlayer().create();
+    // It offers HDR where the browser says that its display shows it; a test's does not.
+    if (range === "PQ") {
+      const properties = ["ColourPrimaries", "TransferCharacteristics", "MatrixCoefficients"];
+      const known = properties.map((name) => ({ schemeIdUri: `urn:mpeg:mpegB:cicp:${name}` }));
+      player.updateSettings({
+        streaming: {
+          capabilities: { filterVideoColorimetryEssentialProperties: false, supportedEssentialProperties: known },
+        },
+      });
+      player.setCustomInitialTrackSelectionFunction((tracks) => [tracks.find(({ codec }) => codec?.includes("av01")) ?? tracks[0]]);
+    }
     player.updateSettings({
       streaming: { abr: { autoSwitchBitrate: { audio: false, video: false } }, text: { defaultEnabled: false } },
     });
@@ -114,9 +126,10 @@ const players = {
     };
   },
 
-  async shaka(url, root, start) {
+  async shaka(url, root, start, range) {
     await load("shaka-player/dist/shaka-player.compiled.js");
     const player = new shaka.Player();
+    if (range) player.configure("preferredVideo", [{ hdrLevel: range }]);
     player.addEventListener("error", ({ detail }) => problems.push(`shaka ${detail.code}: ${detail.message}`));
     player.addEventListener("stalldetected", () => stalls.push(`stalled at ${video.currentTime}`));
     player.addEventListener("gapjumped", () => problems.push(`jumped over a gap to ${video.currentTime}`));
@@ -143,9 +156,9 @@ const players = {
   },
 };
 
-window.open_ = async (player, url, start) => {
+window.open_ = async (player, url, start, range) => {
   const root = url.replace(/[^/]*$/, "");
-  window.player = await players[player](url, root, start);
+  window.player = await players[player](url, root, start, range);
 };
 
 window.play = (rate) => {

@@ -40,24 +40,23 @@ def test_subtitles_are_shown_when_they_are_asked_for_at_their_times(visit, track
     page.page.evaluate("video.pause()")
     assert page.page.evaluate("shownText()") == ""
     page.page.evaluate("player.show('de')")
-    # Shaka Player learns the clock of HLS subtitles from the next video that it appends: here of another rung.
-    playing = page.state()["playing"][0]
-    page.force(next(pair for pair in page.offered() if pair[0] != playing and not pair[1].endswith("-de")))
+    if player == "shaka":  # it learns the clock of HLS subtitles from the next video that it appends: of another rung
+        playing = page.state()["playing"][0]
+        page.force(next(pair for pair in page.offered() if pair[0] != playing and not pair[1].endswith("-de")))
     both = "<i>Eins</i> &amp; zwei|Dazu drei"
-    for time_s, text in (
-        (2.0, both),
-        (2.75, "Dazu drei"),
-        (4.0, ""),
-        (5.5, "Über den Schnitt"),
-        (6.6, "Über den Schnitt"),
-    ):
+    same_text = "shownText().replace('&amp;', '&') === args[0].replace('&amp;', '&') && !s.seeking"
+    for time_s, text in ((2.0, both), (2.75, "Dazu drei"), (4.0, "")):
         page.seek(time_s)
-        page.wait("shownText().replace('&amp;', '&') === args[0].replace('&amp;', '&') && !s.seeking", text)
-    page.seek(7.6)  # nearer to the end, the browser on a busy machine waits for more
-    page.wait(SHOWN, "Nach dem Ende")
-    page.page.evaluate("player.show('en')")
+        page.wait(same_text, text)
     page.seek(1.0)
+    page.wait("!s.seeking")
+    page.page.evaluate("player.show('en')")  # dash.js forgets text that it is fetching when it seeks
     page.wait(SHOWN, "[thunder]")
+    page.page.evaluate("player.show('de')")
+    # Nearer to the end than 7.6 s, the browser on a busy machine waits for more.
+    for time_s, text in ((5.5, "Über den Schnitt"), (6.6, "Über den Schnitt"), (7.6, "Nach dem Ende")):
+        page.seek(time_s)
+        page.wait(same_text, text)
     page.page.evaluate("player.show(null)")
     page.wait(SHOWN, "")
     assert page.failures() == []

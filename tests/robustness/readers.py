@@ -230,6 +230,8 @@ def _damaged_tensors(rng: Random, tensors: Mapping[str, Any]) -> dict[str, Any]:
             break
         tensor, kind = np.array(tensors[key]), rng.randrange(12)
         huge = rng.choice((math.nan, math.inf, -math.inf, 6e4, -6e4, 1e30, -1e30, 1e300, 0.0, -1.0, 1e-40))
+        # What was made whole numbers before holds no NaN and nothing that is too large.
+        huge = huge if np.issubdtype(tensor.dtype, np.floating) else rng.choice((0, 1))
         with np.errstate(all="ignore"):
             if kind <= 1:
                 tensor[...] = huge
