@@ -64,9 +64,13 @@ def join_ladders(chosen: Sequence[ChosenLadder]) -> ChosenLadder:
 
 def _rungs(chosen: Sequence[ChosenLadder]) -> list[Rung]:
     heard: dict[AudioIdentity, AudioRendition] = {}
-    rungs = [rung for one in chosen for rung in one.ladder.rungs]
-    shared = [dataclasses.replace(r, audio=heard.setdefault(r.audio.identity, r.audio)) for r in rungs]
+
+    def shared(audio: AudioRendition) -> AudioRendition:
+        return heard.setdefault(audio.identity, audio)
+
     pairs: dict[tuple[VideoRendition, AudioRendition], Rung] = {}
-    for rung in shared:
-        pairs.setdefault((rung.video, rung.audio), rung)
+    for rung in (rung for one in chosen for rung in one.ladder.rungs):
+        around = rung.surround and dataclasses.replace(rung.surround, audio=shared(rung.surround.audio))
+        own = dataclasses.replace(rung, audio=shared(rung.audio), surround=around)
+        pairs.setdefault((own.video, own.audio), own)
     return list(pairs.values())

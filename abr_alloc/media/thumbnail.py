@@ -15,6 +15,7 @@ __all__ = ["THUMBNAIL_HEIGHT_PX", "thumbnail"]
 THUMBNAIL_HEIGHT_PX = 108
 """Height of a thumbnail, pixels: sharp at half that size on a dense screen, and a few kilobytes."""
 
+_TONE_MAP = "bt2390"  # JPEG is SDR: HDR as it is coded looks grey
 _QUALITY = 6  # mjpeg's scale, 2 (best) to 31
 
 
@@ -41,7 +42,7 @@ def thumbnail(
     number = int(middle_s * info.fps)
     before = key_times_s[key_times_s <= middle_s + float(info.zero_s)]
     seek_s = float(before[-1 - _KEYS_BACK]) if len(before) > _KEYS_BACK else None
-    chain = video_chain(info, frames=(number, number + 1))
+    chain = video_chain(info.toned(_TONE_MAP), frames=(number, number + 1))
     try:
         content = ffmpeg.run(
             [*source_input(info, seek_s=seek_s), "-map", f"0:{info.video_index}", "-frames:v", "1"]

@@ -11,6 +11,8 @@ import av
 import numpy as np
 import pytest
 
+from abr_alloc.allocation.rendition import AudioRendition
+from abr_alloc.allocation.rung import SurroundAtRung
 from abr_alloc.delivery.chosen_ladder import choose_ladder
 from abr_alloc.delivery.ladder_union import join_ladders
 from abr_alloc.delivery.order import check_ranges
@@ -42,6 +44,26 @@ def test_rungs_of_all_are_delivered_once_and_audio_that_they_share_is_one(write_
     assert [r.video.codec for r in found.rungs] == ["hevc", "hevc", "h264", "h264"]
     assert len({r.audio for r in found.rungs}) == 2
     assert join_ladders([one]) is one
+
+
+def test_surround_that_ladders_share_is_one_though_it_was_measured_twice(write_ladder) -> None:
+    def with_surround(path: Path, kbps: float):
+        audio = AudioRendition(codec="eac3", channels=6, target="b=192k", bitrate_kbps=kbps)
+        own = {"total_kbps": 300.0, "avq_mos": 3.0, "interval_mos": (2.5, 3.5), "played_share": 0.2}
+        ladder = chosen(path).ladder
+        rungs = tuple(dataclasses.replace(r, surround=SurroundAtRung(audio=audio, **own)) for r in ladder.rungs)
+        return chosen(path, ladder=dataclasses.replace(ladder, rungs=rungs))
+
+    one = with_surround(write_ladder("hevc 64x36 40 + aac 32", hashes={"film": "a"}), 192.0)
+    other = with_surround(write_ladder("av1 64x36 30 + aac 32", hashes={"film": "a"}), 191.9)
+    found = join_ladders([one, other]).ladder
+    assert len({r.surround.audio for r in found.rungs}) == 1 < len(found.rungs)
+
+
+def test_ladders_for_other_audiences_are_not_joined(write_ladder) -> None:
+    one = chosen(write_ladder("64x36 40 + aac 32", hashes={"film": "a"}))
+    with pytest.raises(DeliveryError, match="with 0 and 60 % of phones; design them with one `phones`"):
+        join_ladders([one, dataclasses.replace(one, phones=0.6)])
 
 
 def test_ladders_that_contradict_each_other_are_refused(write_ladder) -> None:

@@ -67,3 +67,14 @@ def test_it_is_the_very_frame_in_a_transport_stream_whatever_its_key_frames(ffmp
             Image.open(io.BytesIO(picture_of(ffmpeg, source, 4.0 * step, 4.0 * step + 0.2))).convert("L")
         )
         assert found.mean() == pytest.approx((30 + 20 * step - 16) * 255 / 219, abs=4)
+
+
+def test_hdr_is_shown_as_sdr(ffmpeg, make_media) -> None:
+    """HDR's reference white, 203 cd/m2, is 58 % of PQ's codes (Rep. ITU-R BT.2408), which as they are would be grey."""
+    white = (
+        "lavfi:color=black:size=96x64:rate=10:duration=1,format=yuv420p10le,geq=lum=573:cb=512:cr=512,"
+        "setparams=range=tv:colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084"
+    )
+    source = make_media("white.mp4", white, "-c:v", "libx265", "-x265-params", "log-level=none:max-cll=1000,200")
+    found = np.asarray(Image.open(io.BytesIO(picture_of(ffmpeg, source, 0.0, 1.0))).convert("L"))
+    assert 190 < found.mean() < 255
