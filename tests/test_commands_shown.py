@@ -31,6 +31,7 @@ HDR = "its film is HDR; tests/delivery/test_ladder_union.py makes one"
 PACKAGED = "tests/delivery/test_packaging.py and test_encrypted.py run these options, and the very command"
 OTHERS = "its renditions and packages are somebody else's; tests/cli/test_measure.py and test_audit.py make some"
 NOT_RUN = {
+    "python benchmarks/hdr_ratings.py": RESEARCH,
     "abr-alloc extract hdr.mp4": HDR,
     "abr-alloc ladder hdr.parquet": HDR,
     "abr-alloc ladder sdr.parquet": HDR,
