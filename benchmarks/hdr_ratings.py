@@ -70,9 +70,8 @@ def main() -> None:
     parser.add_argument("hdr", type=Path)
     parser.add_argument("sdr", type=Path)
     args = parser.parse_args()
-    print(
-        "| | videos | sources | Pearson, Spearman | within a source | RMSE on unseen sources |\n|---|---|---|---|---|---|"
-    )
+    print("| | videos | sources | Pearson, Spearman | within a source | RMSE on unseen sources |")
+    print("|---|---|---|---|---|---|")
     tables = {"HDR": read(args.hdr), "SDR": read(args.sdr)}
     for name, rows in tables.items():
         p, s = (kind(rows["q"], rows["mos"])[0] for kind in (pearsonr, spearmanr))
