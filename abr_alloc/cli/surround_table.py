@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from abr_alloc.allocation.rung import Ladder, Rung
 from abr_alloc.cli.layout import new_table, render_table, wrap
 from abr_alloc.cli.tables import audio_text
-from abr_alloc.delivery.deviation import LadderDeviation
-from abr_alloc.formats.delivery_record import Delivery
+
+if TYPE_CHECKING:  # a ladder's table needs neither, and both take time
+    from abr_alloc.delivery.deviation import LadderDeviation
+    from abr_alloc.formats.delivery_record import Delivery
 
 __all__ = ["delivered_surround", "played_share", "surround_lines", "verified_surround"]
 
