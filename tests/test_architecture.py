@@ -166,6 +166,7 @@ TESTED_IN = {
     "cli/test_plan.py": ("formats.plan_document",),
     "cli/test_report.py": ("cli.figure", "runs.figure_run", "runs.shown_ladders"),
     "cli/test_train.py": ("cli.tune", "learning.build", "learning.decisions", "runs.study_files"),
+    "measure/test_whole_titles.py": ("measure.steps",),
     "robustness/test_surroundings.py": ("cli.signals",),
     "robustness/test_outputs.py": ("disk", "partial", "writing", "table.spreadsheet"),
     "robustness/test_confinement.py": ("media.confinement", "media.container", "media.programs"),

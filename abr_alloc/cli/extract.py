@@ -166,7 +166,7 @@ def command(
 
     from abr_alloc.cli.listening import listener
     from abr_alloc.cli.verbosity import inform
-    from abr_alloc.measure.extract import FailedTitle
+    from abr_alloc.measure.steps import FailedTitle
     from abr_alloc.runs.extract_run import extract_options, measure_sources, raise_failed
     from abr_alloc.table.table import join_tables, write_features
 

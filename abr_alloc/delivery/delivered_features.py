@@ -23,9 +23,9 @@ from abr_alloc.delivery.delivered_audio import PcmTask, audio_tasks, hearing, jo
 from abr_alloc.errors import DeliveryError, MediaError, ToolFailedError
 from abr_alloc.formats.delivery_record import Delivery
 from abr_alloc.measure.cache import Cache, cache_key
-from abr_alloc.measure.extract import Progress
 from abr_alloc.measure.looks import NORMALISATION
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
+from abr_alloc.measure.steps import Progress
 from abr_alloc.measure.tasks import packet_times, video_entry
 from abr_alloc.measure.video import FRAME_METRICS, VIDEO_FEATURE_VERSION, measure_video
 from abr_alloc.media.ffmpeg import FFmpeg

@@ -20,7 +20,7 @@ from abr_alloc.delivery.shot_work import KeptPeak, ShotWork
 from abr_alloc.delivery.source_scan import cached_scan
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
 from abr_alloc.measure.cache import Cache
-from abr_alloc.measure.extract import Progress
+from abr_alloc.measure.steps import Progress
 from abr_alloc.media.coding import segment_duration_s
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MediaInfo

@@ -18,7 +18,7 @@ from abr_alloc.delivery.publish import read_variants
 from abr_alloc.delivery.refine import better_orders, corrected_orders
 from abr_alloc.exporting.presentation import SEGMENT_S
 from abr_alloc.formats.delivery_record import Delivery, VideoOrder
-from abr_alloc.measure.extract import Progress
+from abr_alloc.measure.steps import Progress
 
 __all__ = ["SHORT_TITLE_S", "HeldRates", "hold_rates"]
 

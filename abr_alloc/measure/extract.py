@@ -2,7 +2,7 @@
 
 Every title goes its own way (see `title.py`): a look, a scan, then its measurements, all of them tasks with entries in
 the cache. Titles are begun in their order, as many as keep the workers busy, so that memory does not grow with their
-number; one that fails fails alone.
+number; one that fails fails alone. A catalogue on a cluster goes by whole titles instead (`whole_titles.py`).
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from abr_alloc.errors import AbrAllocError, MediaError, ToolMissingError, UnsupportedMediaError
+from abr_alloc.errors import AbrAllocError, MediaError, UnsupportedMediaError
 from abr_alloc.location import exists, is_remote
 from abr_alloc.measure.cache import Cache
+from abr_alloc.measure.steps import FailedTitle, Progress, stops_all
 from abr_alloc.measure.title import ExtractOptions, TitleMeasurement, TitleTask
+from abr_alloc.measure.whole_titles import goes_by_titles, measure_whole_titles
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.table.table import FeatureTable
 from abr_alloc.workers.task import Finished, Workers
@@ -28,28 +29,6 @@ __all__ = ["ExtractOptions", "FailedTitle", "Progress", "extract", "title_of"]
 logger = logging.getLogger(__name__)
 
 _TASKS_PER_WORKER = 3  # handed over and not finished: enough that no worker waits for the next title's
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far an extraction is."""
-
-    done: float
-    """Work done, in units of `total`."""
-    total: float
-    """All work, cached work not counted."""
-    label: str
-    """What was finished last."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedTitle:
-    """A title that could not be measured."""
-
-    name: str
-    """Title."""
-    error: AbrAllocError
-    """Why."""
 
 
 def extract(
@@ -64,7 +43,11 @@ def extract(
     """
     logger.info("ffmpeg %s at %s; grid %s; cache %s", ffmpeg.version, ffmpeg.path, options.grid.name, cache.root)
     cache.remove_leftovers()
-    yield from _Extraction(_name_titles(sources), ffmpeg, cache, options, workers).run()
+    named = _name_titles(sources)
+    if goes_by_titles(options, len(named), workers):
+        yield from measure_whole_titles(named, ffmpeg, cache, options, workers)
+    else:
+        yield from _Extraction(named, ffmpeg, cache, options, workers).run()
 
 
 class _Extraction:
@@ -146,8 +129,7 @@ class _Extraction:
                 yield table
         except AbrAllocError as error:
             self._forget(title)
-            # What is wrong with one source is its own; a missing encoder or a full disk stops all.
-            if not isinstance(error, MediaError) or isinstance(error, ToolMissingError):
+            if stops_all(error):
                 raise
             logger.info("%s failed: %s", title.name, error)
             yield FailedTitle(name=title.name, error=error)

@@ -19,11 +19,11 @@ from abr_alloc.measure.audio_finding import AudioFinding
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_source
 from abr_alloc.measure.existing_tasks import AudioRenditionTask, FindVideoTask, ScoreVideoTask, SmallFramesTask
-from abr_alloc.measure.extract import Progress
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
 from abr_alloc.measure.parts import Parts, plan_parts
 from abr_alloc.measure.rendition_rows import audio_rows, rendition_facts, trimmed, video_rows
 from abr_alloc.measure.rows import to_frame
+from abr_alloc.measure.steps import Progress
 from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, libvmaf_version
 from abr_alloc.measure.video_finding import VideoFinding
 from abr_alloc.media.ffmpeg import FFmpeg

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from abr_alloc import defaults
-from abr_alloc.allocation.probing import Prober
 from abr_alloc.arguments import require_choice, require_number
 from abr_alloc.codecs import TONE_MAPS
 from abr_alloc.errors import ArgumentError, FailedTitlesError
@@ -20,7 +19,7 @@ from abr_alloc.media.ffmpeg import find_ffmpeg
 from abr_alloc.media.grid import load_grid
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.runs.feedback import Feedback
-from abr_alloc.runs.shared_model import as_model
+from abr_alloc.runs.sent_prober import probe_chooser
 from abr_alloc.table.table import FeatureTable, join_tables
 from abr_alloc.workers.open import open_workers
 
@@ -107,7 +106,7 @@ def extract_options(
         keep_encodes=keep_encodes,
         digest_s=None if full or audio_only or not detect_scenes else digest_s or defaults.DIGEST_S,
         digest_above_s=digest_s or defaults.DIGEST_ABOVE_S,
-        prober=None if probes == "all" else Prober(as_model(model)),
+        prober=None if probes == "all" else probe_chooser(model),
         audio_track=tracks[0] if tracks else None,
         further_tracks=tracks[1:],
         max_pixels=round(max_megapixels * 1e6),

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from abr_alloc.measure.extract import Progress
+from abr_alloc.measure.steps import Progress
 
 __all__ = ["Feedback", "Update", "follow"]
 

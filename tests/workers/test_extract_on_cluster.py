@@ -44,11 +44,12 @@ def grid(tiny_grid):
     return load_grid(str(tiny_grid))
 
 
-def measure(sources, ffmpeg, cache, grid, scheduler, output):
+def measure(sources, ffmpeg, cache, grid, scheduler, output, digest_s=None):
     """The bytes of the table, and the titles that failed."""
     tables, failed = [], []
+    options = ExtractOptions(grid=grid, digest_s=digest_s, digest_above_s=60.0)
     with open_workers(2, scheduler, ffmpeg=ffmpeg) as workers:
-        for step in extract(sources, ffmpeg, cache, ExtractOptions(grid=grid), workers):
+        for step in extract(sources, ffmpeg, cache, options, workers):
             if isinstance(step, FeatureTable):
                 tables.append(step)
             elif isinstance(step, FailedTitle):
@@ -73,6 +74,13 @@ def test_the_number_of_workers_does_not_show(cluster, sources, ffmpeg, grid, mea
         content, failed = measure(sources, ffmpeg, Cache(folder / "cache"), grid, cluster.address, folder / "f.parquet")
         assert not failed
         assert content == measured_here
+
+
+def test_titles_that_are_one_task_each_give_the_same(cluster, sources, ffmpeg, grid, measured_here, tmp_path):
+    cache = Cache(tmp_path / "cache")
+    content, failed = measure(sources, ffmpeg, cache, grid, cluster.address, tmp_path / "f.parquet", digest_s=40.0)
+    assert not failed
+    assert content == measured_here
 
 
 def test_a_killed_worker_loses_nothing_that_had_finished(cluster, sources, ffmpeg, grid, measured_here, tmp_path):
