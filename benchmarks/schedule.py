@@ -1,15 +1,18 @@
 """How a catalogue would run: measured task times, and a simulated schedule over many workers.
 
     python benchmarks/schedule.py measure FILM... -o task_seconds.csv
-    python benchmarks/schedule.py simulate task_seconds.csv --titles 100000 --workers 10 100 1000 [--json FILE]
+    python benchmarks/schedule.py simulate task_seconds.csv --titles 100000 --workers 100 1000 10000 [--json FILE]
+    python benchmarks/schedule.py simulate task_seconds.csv --by parts
 
 `measure` runs every task of the films' extraction (digest of 40 s, --probes auto) in this process, one after the other,
-and notes its seconds and the client's own between tasks. `simulate` draws titles from these with replacement; looks and
-scans take as much longer as titles of `--minutes` are than those measured. It plays extraction's own rules on them:
+and notes its processor seconds, the client's own between tasks, and what it costs the client to take in a title that
+was one task: to unpickle its table and write it. `simulate` draws titles from these with replacement; looks and scans
+take as much longer as titles of `--minutes` are than those measured. It plays extraction's own rules on them. By titles
+(`measure/whole_titles.py`): two titles per worker are handed over, each is one task. By parts (`measure/extract.py`):
 titles begin in their order while fewer than three tasks per worker are under way; a look, then a scan, then all
-measurements, long ones first; workers take tasks in the order of their submission. One client takes in finished tasks
-one by one. What is not simulated: rounds of probes that wait for each other, the network, workers that die, other jobs
-on the cluster.
+measurements, long ones first. Workers take tasks in the order of their submission, and one client takes in finished
+tasks one by one. What is not simulated: rounds of probes that wait for each other, the network, workers that die, other
+jobs on the cluster.
 """
 
 from __future__ import annotations
@@ -17,16 +20,17 @@ from __future__ import annotations
 import argparse
 import csv
 import heapq
+import pickle
 import random
+import resource
 import tempfile
-import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from results import write_results
 
-TASKS_PER_WORKER = 3  # as features/extract.py hands them over
+TASKS_PER_WORKER, TITLES_PER_WORKER = 3, 2  # as measure/extract.py and measure/whole_titles.py hand them over
 
 
 @dataclass
@@ -43,17 +47,23 @@ class TitleTimes:
         return self.look_s + self.scan_s + sum(self.measure_s)
 
 
+def processor_s() -> float:
+    """Seconds of this process and of the programs that it has run."""
+    own, programs = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + programs.ru_utime + programs.ru_stime
+
+
 def measure(films: list[Path], output: Path, grid: str) -> None:
-    from abr_alloc.allocation.probing import Prober
     from abr_alloc.measure.cache import Cache
     from abr_alloc.measure.looks import LookTask, ScanTask
-    from abr_alloc.measure.title import ExtractOptions, TitleMeasurement
+    from abr_alloc.measure.title import TitleMeasurement
+    from abr_alloc.measure.whole_titles import MeasuredTitle
     from abr_alloc.media.ffmpeg import find_ffmpeg
-    from abr_alloc.media.grid import load_grid
     from abr_alloc.media.probe import probe
-    from abr_alloc.models.checkpoint import load_model
+    from abr_alloc.runs.extract_run import extract_options
+    from abr_alloc.table.table import write_features
 
-    options = ExtractOptions(grid=load_grid(grid), digest_s=40.0, prober=Prober(load_model("attentive")))
+    options = extract_options(grid=grid, digest_s=40.0, probes="auto")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for film in films:
@@ -63,41 +73,59 @@ def measure(films: list[Path], output: Path, grid: str) -> None:
             client_s = 0.0
             while waiting:
                 task = waiting.popleft()
-                started = time.perf_counter()
+                started = processor_s()
                 result = task.run(cache)
-                ended = time.perf_counter()
+                ended = processor_s()
                 waiting += title.go_on(task, result)
-                client_s += time.perf_counter() - ended
+                client_s += processor_s() - ended
                 kind = {LookTask: "look", ScanTask: "scan"}.get(type(task), "measure")
                 rows.append((film.stem, duration_s, kind, f"{ended - started:.4f}"))
-            started = time.perf_counter()
-            title.table()
-            rows.append((film.stem, duration_s, "client", f"{client_s + time.perf_counter() - started:.4f}"))
+            started = processor_s()
+            table = title.table()
+            rows.append((film.stem, duration_s, "client", f"{client_s + processor_s() - started:.4f}"))
+            sent = pickle.dumps(MeasuredTitle(table=table, warnings=()))
+            started = processor_s()
+            for _ in range(10):
+                write_features(pickle.loads(sent).table, Path(folder) / "table.parquet")  # noqa: S301 - its own
+            rows.append((film.stem, duration_s, "take in", f"{(processor_s() - started) / 10:.4f}"))
+            print(f"{film.stem}: a table of {len(sent) / 1000:.0f} kB is sent")
     with output.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("title", "duration_s", "kind", "seconds"))
         writer.writerows(rows)
 
 
-def read_times(path: Path, minutes: float) -> tuple[list[TitleTimes], float]:
-    """The measured titles as if they were so long, and the client's seconds per task."""
+@dataclass(frozen=True)
+class Client:
+    """Seconds of the one process that hands tasks out."""
+
+    task_s: float
+    """For a task of a title in parts."""
+    title_s: float
+    """For a title that is one task."""
+
+
+def read_times(path: Path, minutes: float) -> tuple[list[TitleTimes], Client]:
+    """The measured titles as if they were so long, and the client's seconds."""
     titles: dict[str, TitleTimes] = {}
-    client_s, num_tasks = 0.0, 0
+    client_s, take_in_s, num_tasks = 0.0, 0.0, 0
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             duration_s, seconds = float(row["duration_s"]), float(row["seconds"])
             title, longer = titles.setdefault(row["title"], TitleTimes(duration_s)), 60.0 * minutes / duration_s
             if row["kind"] == "client":
                 client_s += seconds
-                continue
-            num_tasks += 1
+            elif row["kind"] == "take in":
+                take_in_s += seconds
+            else:
+                num_tasks += 1
             if row["kind"] == "measure":
                 title.measure_s.append(seconds)
             elif row["kind"] == "scan":
                 title.scan_s = longer * seconds
-            else:
+            elif row["kind"] == "look":
                 title.look_s = longer * seconds
-    return list(titles.values()), client_s / num_tasks
+    return list(titles.values()), Client(task_s=client_s / num_tasks, title_s=take_in_s / len(titles))
 
 
 @dataclass(frozen=True)
@@ -112,18 +140,27 @@ class Run:
 
 
 def simulate(
-    times: list[TitleTimes], client_s: float, num_titles: int, num_workers: int, seed: int, per_task_s: float
+    times: list[TitleTimes],
+    client: Client,
+    num_titles: int,
+    num_workers: int,
+    seed: int,
+    per_task_s: float,
+    *,
+    by_titles: bool,
 ) -> Run:
     """Play the rules of extraction on titles drawn from `times`.
 
     Args:
         times: measured titles.
-        client_s: seconds of the client per finished task.
+        client: its seconds per finished task.
         num_titles: how many.
         num_workers: how many.
         seed: of the draws.
         per_task_s: what a scheduler and a worker add to each task, seconds.
+        by_titles: whether each title is one task.
     """
+    client_s, most = (client.title_s, TITLES_PER_WORKER) if by_titles else (client.task_s, TASKS_PER_WORKER)
     rng = random.Random(seed)
     queue: deque[tuple[int, str, float]] = deque()  # handed over, not started: title, kind, seconds
     running: list[tuple[float, int, int, str]] = []  # end, number, title, kind
@@ -139,9 +176,9 @@ def simulate(
         outstanding += 1
 
     while True:
-        while begun < num_titles and outstanding < TASKS_PER_WORKER * num_workers:
+        while begun < num_titles and outstanding < most * num_workers:
             drawn[begun] = rng.choice(times)
-            hand_over(begun, "look", drawn[begun].look_s)
+            hand_over(begun, *(("all", drawn[begun].total_s) if by_titles else ("look", drawn[begun].look_s)))
             begun += 1
         while queue and len(running) < num_workers:
             title, kind, seconds = queue.popleft()
@@ -158,7 +195,9 @@ def simulate(
         now = max(now, ended) if queue else max(now, client_free)
         outstanding -= 1
         own = drawn[title]
-        if kind == "look":
+        if kind == "all":
+            del drawn[title]
+        elif kind == "look":
             hand_over(title, "scan", own.scan_s)
         elif kind == "scan":
             left[title] = len(own.measure_s)
@@ -188,7 +227,8 @@ def main() -> None:
     simulating.add_argument("times", type=Path)
     simulating.add_argument("--titles", type=int, default=100_000)
     simulating.add_argument("--minutes", type=float, default=45.0, help="length of a title")
-    simulating.add_argument("--workers", type=int, nargs="+", default=[10, 30, 100, 300, 1000])
+    simulating.add_argument("--workers", type=int, nargs="+", default=[10, 100, 300, 1000, 3000, 10_000])
+    simulating.add_argument("--by", choices=("titles", "parts"), default="titles", help="what a task is")
     simulating.add_argument("--per-task-ms", type=float, default=1.0, help="of the scheduler and a worker")
     simulating.add_argument("--seed", type=int, default=0)
     simulating.add_argument("--json", type=Path)
@@ -196,17 +236,22 @@ def main() -> None:
     if args.command == "measure":
         measure(args.films, args.output, args.grid)
         return
-    times, client_s = read_times(args.times, args.minutes)
+    times, client = read_times(args.times, args.minutes)
     mean_s = sum(title.total_s for title in times) / len(times)
     tasks = sum(2 + len(title.measure_s) for title in times) / len(times)
     scan_s = sum(title.look_s + title.scan_s for title in times) / len(times)
     print(f"{len(times)} measured titles: {tasks:.0f} tasks and {mean_s:.0f} s of one core each on average, ", end="")
     print(f"{scan_s:.0f} s of them look and scan of {args.minutes:g} minutes; ", end="")
-    print(f"client {1000 * client_s:.2f} ms a task")
+    print(f"client {1000 * client.task_s:.2f} ms a task, {1000 * client.title_s:.1f} ms a title that is one")
+    core_hours = args.titles * mean_s / 3600
+    print(f"{args.titles} titles: {core_hours:.0f} core-hours")
     print("| workers | hours | titles an hour | workers busy | client busy | tail, s |\n" + "|---" * 6 + "|")
     ratios = {}
     for num_workers in args.workers:
-        run = simulate(times, client_s, args.titles, num_workers, args.seed, args.per_task_ms / 1000)
+        run = simulate(
+            *(times, client, args.titles, num_workers, args.seed, args.per_task_ms / 1000),
+            by_titles=args.by == "titles",
+        )
         hours = run.makespan_s / 3600
         cells = (
             f"{hours:.1f} | {args.titles / hours:.0f} | {100 * run.busy_share:.1f} % | {100 * run.client_share:.1f} %"
