@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from abr_alloc.cli import main
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.extract import ExtractOptions, FailedTitle, Progress, extract
@@ -59,7 +60,7 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def corpus_sources(make_media):
     """Titles that are odd, each in its own way."""
     half = "size=96x64:rate=12:duration=2"
@@ -83,22 +84,22 @@ def corpus_sources(make_media):
     ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def corpus_cache(tmp_path_factory) -> Cache:
     return Cache(tmp_path_factory.mktemp("corpus") / "cache")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def corpus_options(tiny_grid) -> ExtractOptions:
     return ExtractOptions(grid=load_grid(str(tiny_grid)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def corpus(corpus_sources, ffmpeg, corpus_cache, corpus_options):
     return run_extract(corpus_sources, ffmpeg, corpus_cache, corpus_options)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def corpus_frame(corpus):
     return corpus[0].frame
 
@@ -390,8 +391,8 @@ def test_a_failing_task_ends_the_run_and_leaves_nothing_half_done(ffmpeg, corpus
 def longer_clip(make_media) -> Path:
     return make_media(
         "longer.mp4",
-        "lavfi:mandelbrot=size=256x144:rate=25,trim=end_frame=62,format=yuv420p",
-        "lavfi:anoisesrc=r=48000:d=2.48:a=0.2:seed=7",
+        "lavfi:mandelbrot=size=256x144:rate=25,trim=end_frame=40,format=yuv420p",
+        "lavfi:anoisesrc=r=48000:d=1.6:a=0.2:seed=7",
         *(*H264, "-c:a", "aac", "-ac", "2"),
     )
 
@@ -399,7 +400,7 @@ def longer_clip(make_media) -> Path:
 @pytest.fixture(scope="session")
 def longer_grid(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("grid") / "longer.toml"
-    path.write_text('[video.crf]\nh264 = [22, 30, 38, 46]\n[audio]\naac = ["48k", "96k"]\n')
+    path.write_text('[video.crf]\nh264 = [22, 34, 46]\n[audio]\naac = ["48k", "96k"]\n')
     return path
 
 
@@ -414,11 +415,15 @@ def longer_arguments(longer_clip, longer_grid):
     return arguments
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def uninterrupted(longer_arguments, tmp_path_factory) -> bytes:
-    """The file that one undisturbed worker writes."""
+    """The file that one undisturbed worker writes, a thread of this process."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    subprocess.run([*ENTRY_POINT, *longer_arguments(folder, "--jobs", "1")], check=True, capture_output=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["abr-alloc", *longer_arguments(folder, "--jobs", "1")])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
     return (folder / "table.parquet").read_bytes()
 
 
@@ -453,13 +458,15 @@ def start_and_wait_for_an_encode(arguments: list[str], cache: Path, *, num_entri
     pytest.fail(f"no encode was seen under way: {child.communicate()[1]}")
 
 
-def test_the_number_of_workers_does_not_show(longer_arguments, uninterrupted, tmp_path):
+def test_neither_the_number_of_workers_nor_that_they_are_processes_shows(longer_arguments, uninterrupted, tmp_path):
     subprocess.run([*ENTRY_POINT, *longer_arguments(tmp_path, "--jobs", "2")], check=True, capture_output=True)
     assert (tmp_path / "table.parquet").read_bytes() == uninterrupted
 
 
 @needs_proc
-def test_a_killed_run_leaves_no_process_and_resumes_to_the_same_bytes(longer_arguments, uninterrupted, tmp_path):
+def test_a_killed_run_leaves_no_process_and_resumes_to_the_same_bytes(
+    longer_arguments, uninterrupted, run_command, tmp_path
+):
     cache = tmp_path / "cache"
     child = start_and_wait_for_an_encode(longer_arguments(tmp_path, "--jobs", "2"), cache, num_entries=4)
     os.kill(child.pid, signal.SIGKILL)
@@ -474,7 +481,7 @@ def test_a_killed_run_leaves_no_process_and_resumes_to_the_same_bytes(longer_arg
         time.sleep(0.05)
 
     before = {path: path.stat().st_mtime_ns for path in cache.glob("scores/*/*.npz")}
-    subprocess.run([*ENTRY_POINT, *longer_arguments(tmp_path, "--jobs", "1")], check=True, capture_output=True)
+    assert run_command(*longer_arguments(tmp_path, "--jobs", "1")).code == 0
     assert (tmp_path / "table.parquet").read_bytes() == uninterrupted
     unchanged = [path for path, stamp in before.items() if path.stat().st_mtime_ns == stamp]
     assert len(unchanged) >= 4 - 2  # audio encodes may be made anew, nothing else is
