@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Material for MkDocs tells of its successor at every build, in colour codes.
 export NO_MKDOCS_2_WARNING := 1
+# Where Python may keep no bytecode, each process compiles pandas and the rest anew: a command takes three times as long.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check docs pictures bench bench-quick build clean check-code check-types check-outputs check-site
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import itertools
@@ -72,8 +73,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=2))
 
 
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory) -> Path:
+    """A folder of this run of the tests, the same for all of its processes."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+MakeOnce = Callable[[str, Callable[[Path], None]], Path]
+
+
+@pytest.fixture(scope="session")
+def make_once(run_folder) -> MakeOnce:
+    """A maker of what all processes of this run read, and none changes: `make_once(name, make)` gives the folder that
+    `make(folder)` filled, in whichever process came first."""
+
+    def make_or_wait(name: str, make: Callable[[Path], None]) -> Path:
+        folder = run_folder / "made_once" / name
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        done = folder.with_name(f"{folder.name}.done")
+        with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a making that failed
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return make_or_wait
+
+
 @pytest.fixture(scope="session", autouse=True)
-def own_surroundings(tmp_path_factory):
+def own_surroundings(run_folder, tmp_path_factory):
     """No test sees the user's settings or touches the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("ABR_ALLOC_FFMPEG", raising=False)
@@ -82,6 +114,9 @@ def own_surroundings(tmp_path_factory):
         # Workers and subprocesses find the package where this process found it.
         package_root = str(Path(sys.modules["abr_alloc"].__path__[0]).parent)
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")])))
+        if sys.dont_write_bytecode:  # else each of them would compile pandas and the rest: most of what a command takes
+            patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+            patch.setenv("PYTHONPYCACHEPREFIX", str(run_folder / "bytecode"))
         # The same library for every report, and seconds each time.
         patch.setattr(vl_convert, "javascript_bundle", functools.cache(vl_convert.javascript_bundle))
         yield
@@ -102,23 +137,22 @@ MakeMedia = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
-def make_media(ffmpeg, tmp_path_factory) -> MakeMedia:
-    """A maker of media files: `make_media(name, *ffmpeg_arguments)`; a lavfi input is written `lavfi:GRAPH`."""
-    folder = tmp_path_factory.mktemp("media")
+def make_media(ffmpeg, make_once) -> MakeMedia:
+    """A maker of media files: `make_media(name, *ffmpeg_arguments)`; a lavfi input is written `lavfi:GRAPH`.
+
+    All processes of a run read the same files: copy one before changing it.
+    """
 
     def make(name: str, *args: str | Path) -> Path:
-        # The same name with other arguments is another file: tests run in any order, on any worker.
-        path = folder / hashlib.sha256("\0".join(map(str, args)).encode()).hexdigest()[:12] / name
         words: list[str | Path] = []
         for arg in args:
             if isinstance(arg, str) and arg.startswith("lavfi:"):
                 words += ["-f", "lavfi", "-i", arg.removeprefix("lavfi:")]
             else:
                 words.append(arg)
-        if not path.exists():
-            path.parent.mkdir(exist_ok=True)
-            ffmpeg.run([*words, path])
-        return path
+        # The same name with other arguments is another file: tests run in any order, on any worker.
+        key = hashlib.sha256("\0".join([name, *map(str, args)]).encode()).hexdigest()[:12]
+        return make_once(f"media/{key}", lambda folder: ffmpeg.run([*words, folder / name])) / name
 
     return make
 
@@ -293,14 +327,13 @@ def _cut(ffmpeg: FFmpeg, source: Path, folder: Path, segment_s: int, *options: s
 
 
 @pytest.fixture(scope="session")
-def make_hls(ffmpeg, make_media, tmp_path_factory) -> Callable[..., Path]:
+def make_hls(ffmpeg, make_media, make_once) -> Callable[..., Path]:
     """A maker of HLS streams of 14 s: two videos (96x64 and 144x96, 12 fps) with AAC of 48k and 96k.
 
     `make_hls(gop=24, segment_s=6, channels=2, x264="")` gives the master playlist. Copy its folder before changing it.
     """
-    made: dict[str, Path] = {}
 
-    def build(folder: Path, gop: int = 24, segment_s: int = 6, channels: int = 2, x264: str = "bframes=2") -> Path:
+    def build(folder: Path, gop: int = 24, segment_s: int = 6, channels: int = 2, x264: str = "bframes=2") -> None:
         source = make_media(
             "fourteen.mkv",
             "lavfi:testsrc2=size=144x96:rate=12:duration=14",
@@ -349,15 +382,11 @@ def make_hls(ffmpeg, make_media, tmp_path_factory) -> Callable[..., Path]:
                     avq_mos=3.0 + n,
                 )
             )
-        master = folder / "master.m3u8"
-        master.write_text(master_playlist(variants), encoding="utf-8")
-        return master
+        (folder / "master.m3u8").write_text(master_playlist(variants), encoding="utf-8")
 
     def make(**options: int | str) -> Path:
-        key = repr(sorted(options.items()))
-        if key not in made:
-            made[key] = build(tmp_path_factory.mktemp("hls"), **options)
-        return made[key]
+        name = "-".join(["of", *(f"{option}={value}" for option, value in sorted(options.items()))])
+        return make_once(f"hls/{name}", lambda folder: build(folder, **options)) / "master.m3u8"
 
     return make
 
@@ -529,36 +558,28 @@ def write_shot_ladder(tmp_path_factory) -> WriteShotLadder:
     return write
 
 
+def _encode(*words: str | Path) -> None:
+    """Run `abr-alloc encode` in this process and its threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        work_in_threads(patch)
+        patch.setattr(sys, "argv", ["abr-alloc", "encode", *map(str, words), "--jobs", "2"])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
+
+
 @pytest.fixture(scope="session")
-def delivered(film, film_ladder, tmp_path_factory) -> Path:
+def delivered(film, film_ladder, make_once) -> Path:
     """The film as its ladder: only to be read."""
-    folder = tmp_path_factory.mktemp("delivered") / "out"
-    with pytest.MonkeyPatch.context() as patch:
-        work_in_threads(patch)
-        patch.setattr(
-            sys,
-            "argv",
-            ["abr-alloc", "encode", str(film), "--ladder", str(film_ladder), "-o", str(folder), "--jobs", "2"],
-        )
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert not ended.value.code
-    return folder
+    return make_once("delivered", lambda folder: _encode(film, "--ladder", film_ladder, "-o", folder / "out")) / "out"
 
 
 @pytest.fixture(scope="session")
-def free_size(cut_film, write_shot_ladder, tmp_path_factory) -> Path:
+def free_size(cut_film, write_shot_ladder, make_once) -> Path:
     """`cut_film` as a ladder of which one rung has another size in every scene: only to be read."""
-    folder = tmp_path_factory.mktemp("free") / "out"
     rungs = ("96x54 34 34 34 34 + aac 32", "160x90 96x54:30 30 96x54:30.5 32 + aac 64")
-    words = ["encode", str(cut_film), "--ladder", str(write_shot_ladder(cut_film, *rungs)), "-o", str(folder)]
-    with pytest.MonkeyPatch.context() as patch:
-        work_in_threads(patch)
-        patch.setattr(sys, "argv", ["abr-alloc", *words, "--preset", "superfast", "--jobs", "2"])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert not ended.value.code
-    return folder
+    words = (cut_film, "--ladder", write_shot_ladder(cut_film, *rungs), "--preset", "superfast")
+    return make_once("free_size", lambda folder: _encode(*words, "-o", folder / "out")) / "out"
 
 
 def work_in_threads(patch: pytest.MonkeyPatch) -> None:
