@@ -52,6 +52,8 @@ from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
 from abr_alloc.media.probe import content_hash
 from abr_alloc.media.segments import INIT_NAME
 
+from .forked_command import ForkServer
+
 EXAMPLE = Path(__file__).parents[1] / "examples" / "clip_features.parquet"
 
 
@@ -259,6 +261,14 @@ def run_command(monkeypatch, capfd) -> RunCommand:
         return Outcome(int(ended.value.code or 0), captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forks(own_surroundings) -> Iterator[ForkServer]:
+    """Commands in processes of their own: `forks.run("plan", ...)`, `forks.start(...)`."""
+    server = ForkServer()
+    yield server
+    server.close()
 
 
 def _make_ratings(num_contents: int = 4, seed: int = 0) -> pd.DataFrame:
