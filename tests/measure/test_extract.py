@@ -29,12 +29,13 @@ from abr_alloc.table.table import FeatureTable, join_tables, write_features
 from abr_alloc.workers.local import LocalWorkers
 from abr_alloc.workers.task import Finished
 
+from ..forked_command import ForkServer, Started
+
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p")
 PICTURE = "lavfi:testsrc2=size=96x64:rate=12:duration=2"
 TONES = "lavfi:aevalsrc=0.3*sin(2*PI*440*t)|0.2*sin(2*PI*660*t):s=48000:d=2"
 SILENCE = "lavfi:anullsrc=r=48000:cl=stereo:d=2"
 NOISE = "lavfi:anoisesrc=r=48000:d=2:a=0.2:seed=7"
-ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 
 
 def run_extract(sources, ffmpeg, cache, options):
@@ -445,33 +446,34 @@ def group_members(group: int, *, ended: bool = False) -> dict[int, str]:
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lists processes through /proc")
 
 
-def start_and_wait_for_an_encode(arguments: list[str], cache: Path, *, num_entries: int) -> subprocess.Popen:
+def start_and_wait_for_an_encode(forks: ForkServer, arguments: list[str], cache: Path, *, num_entries: int) -> Started:
     """Start a run of its own process group; return when so much is measured and an ffmpeg works on the next."""
-    child = subprocess.Popen([*ENTRY_POINT, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    child = forks.start(*arguments, new_session=True)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and child.poll() is None:
         measured = len(list(cache.glob("scores/*/*.npz")))
         if measured >= num_entries and any("ffmpeg" in name for name in group_members(child.pid).values()):
             return child
         time.sleep(0.005)
-    child.kill()
+    child.send_signal(signal.SIGKILL)
     pytest.fail(f"no encode was seen under way: {child.communicate()[1]}")
 
 
-def test_neither_the_number_of_workers_nor_that_they_are_processes_shows(longer_arguments, uninterrupted, tmp_path):
-    subprocess.run([*ENTRY_POINT, *longer_arguments(tmp_path, "--jobs", "2")], check=True, capture_output=True)
+def test_neither_the_number_of_workers_nor_that_they_are_processes_shows(
+    longer_arguments, uninterrupted, forks, tmp_path
+):
+    assert forks.run(*longer_arguments(tmp_path, "--jobs", "2")).returncode == 0
     assert (tmp_path / "table.parquet").read_bytes() == uninterrupted
 
 
 @needs_proc
 def test_a_killed_run_leaves_no_process_and_resumes_to_the_same_bytes(
-    longer_arguments, uninterrupted, run_command, tmp_path
+    longer_arguments, uninterrupted, forks, run_command, tmp_path
 ):
     cache = tmp_path / "cache"
-    child = start_and_wait_for_an_encode(longer_arguments(tmp_path, "--jobs", "2"), cache, num_entries=4)
+    child = start_and_wait_for_an_encode(forks, longer_arguments(tmp_path, "--jobs", "2"), cache, num_entries=4)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    child.stderr.close()
     deadline = time.monotonic() + 4  # workers look for their parent twice a second
     while (left := group_members(child.pid)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -492,10 +494,10 @@ def test_a_killed_run_leaves_no_process_and_resumes_to_the_same_bytes(
 
 @needs_proc
 @pytest.mark.parametrize("whole_group", [False, True], ids=["parent", "terminal"])
-def test_an_interrupt_ends_the_run_with_one_line(longer_arguments, tmp_path, whole_group):
+def test_an_interrupt_ends_the_run_with_one_line(longer_arguments, forks, tmp_path, whole_group):
     """Ctrl-C in a terminal reaches every process of the group; `kill -INT` reaches the parent alone."""
     cache = tmp_path / "cache"
-    child = start_and_wait_for_an_encode(longer_arguments(tmp_path, "--jobs", "2"), cache, num_entries=2)
+    child = start_and_wait_for_an_encode(forks, longer_arguments(tmp_path, "--jobs", "2"), cache, num_entries=2)
     (os.killpg if whole_group else os.kill)(child.pid, signal.SIGINT)
     _, stderr = child.communicate(timeout=30)
     assert stderr.lstrip() == "error: interrupted; run the same command again to go on where it stopped\n"
@@ -507,9 +509,8 @@ def test_an_interrupt_ends_the_run_with_one_line(longer_arguments, tmp_path, who
 
 
 @needs_proc
-def test_an_interrupt_while_workers_start_ends_the_run_with_one_line(longer_arguments, tmp_path):
-    command = [*ENTRY_POINT, *longer_arguments(tmp_path, "--jobs", "2")]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+def test_an_interrupt_while_workers_start_ends_the_run_with_one_line(longer_arguments, forks, tmp_path):
+    child = forks.start(*longer_arguments(tmp_path, "--jobs", "2"), new_session=True)
     deadline = time.monotonic() + 60
     while len(group_members(child.pid)) < 3 and time.monotonic() < deadline:  # itself, the tracker and a worker
         time.sleep(0.005)

@@ -59,9 +59,9 @@ class Delivered:
 
 
 FPS = Fraction(24000, 1001)
-NUM_FRAMES = 216
+NUM_FRAMES = 312
 DURATION_S = float(NUM_FRAMES / FPS)
-"""Two segments of four seconds and a short one, at a rate that no decimal holds."""
+"""Two segments and a short one, at a rate that no decimal holds."""
 
 RUNGS = {
     "aac": ((160, 90, 120, "48k"), (192, 108, 250, "48k"), (192, 108, 450, "96k"), (320, 180, 700, "96k")),
@@ -107,7 +107,7 @@ def _deliver(
 ) -> Delivered:
     def encode(folder: Path) -> None:
         (folder / "ladder.json").write_text(json.dumps(_ladder(film, codec, video_codec)))
-        _encode(film, folder / "ladder.json", folder / "out", "--preset", preset, "--segment", "4s")
+        _encode(film, folder / "ladder.json", folder / "out", "--preset", preset)
 
     folder = make_once(f"players/{video_codec}-{codec}", encode)
     prefix = "" if video_codec == "h264" else f"{video_codec}-"
