@@ -44,7 +44,7 @@ def candidates(surface: QualitySurface) -> list[list[bool]]:
     return [[is_one(v, a) for a in range(len(rate))] for v in range(len(side))]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(data=st.data())
 def test_a_pair_is_a_candidate_unless_the_same_money_buys_as_much_with_cheaper_audio_or_a_larger_picture(
     surfaces, data: st.DataObject
@@ -53,7 +53,7 @@ def test_a_pair_is_a_candidate_unless_the_same_money_buys_as_much_with_cheaper_a
     assert allowed_pairs(surface, LadderRules(tie_mos=TIE)).tolist() == candidates(surface)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(data=st.data())
 def test_what_is_left_out_costs_no_more_than_a_near_tie_at_any_rate(surfaces, data: st.DataObject) -> None:
     surface = data.draw(surfaces)

@@ -21,7 +21,7 @@ from abr_alloc.allocation.surface import QualitySurface
 from abr_alloc.errors import InfeasibleLadderError
 
 MAX_RUNGS = 4
-LAW = settings(deadline=None, max_examples=60)
+LAW = settings(deadline=None, max_examples=30)
 LOOSE = LadderRules(max_audio=None, min_ratio=1.001, max_ratio=1000.0, tie_mos=0.0)
 """Rules that hardly forbid anything."""
 
@@ -188,7 +188,7 @@ def test_the_best_ladder_is_that_of_brute_force_under(rule: str, surfaces, data:
     assert_best(data.draw(surfaces), audience, share, rules)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(data=st.data())
 def test_the_best_ladder_is_that_of_brute_force_under_all_rules_at_once(surfaces, data: st.DataObject) -> None:
     audience, share = data.draw(audiences())
@@ -265,7 +265,7 @@ def test_cutting_the_candidates_into_blocks_changes_nothing(make_surface, monkey
 # As many rungs as are worth having.
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(data=st.data(), jnd_mos=st.sampled_from([0.0, 0.1, 0.5]))
 def test_the_free_number_is_the_best_of_all_ladders_whose_every_rung_is_worth_having(
     surfaces, data: st.DataObject, jnd_mos: float

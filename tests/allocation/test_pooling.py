@@ -9,7 +9,7 @@ from abr_alloc.allocation.pooling import LOW_SHARE, POOLS, Candidates, Optimum, 
 from abr_alloc.allocation.solver import FIT, TOLERANCE
 
 ROUNDING = 1e-11
-LAW = settings(deadline=None, max_examples=80, derandomize=True)
+LAW = settings(deadline=None, max_examples=40, derandomize=True)
 
 mos = st.one_of(st.integers(4, 20).map(lambda i: i / 4), st.integers(100, 500).map(lambda i: i / 100))
 kbps = st.one_of(st.integers(1, 9).map(float), st.integers(100, 9999).map(lambda i: i / 7))

@@ -25,7 +25,7 @@ from abr_alloc.errors import InfeasibleLadderError
 
 HOUR_S = 3600.0
 MAX_RUNGS = 4
-LAW = settings(deadline=None, max_examples=150)
+LAW = settings(deadline=None, max_examples=80)
 LOOSE = LadderRules(max_audio=None, min_ratio=1.001, max_ratio=1000.0, tie_mos=0.0)
 
 

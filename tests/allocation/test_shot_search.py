@@ -17,7 +17,7 @@ from abr_alloc.allocation.shot_search import find_choices
 from abr_alloc.allocation.shot_steps import UNUSED_SHARE
 from abr_alloc.allocation.shot_windows import PeakWindows
 
-LAW = settings(deadline=None, max_examples=60, derandomize=True)
+LAW = settings(deadline=None, max_examples=40, derandomize=True)
 EXACT = 1e-8
 
 mos = st.one_of(st.integers(4, 20).map(lambda i: i / 4), st.integers(100, 500).map(lambda i: i / 100))

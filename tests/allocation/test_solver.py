@@ -17,7 +17,7 @@ from abr_alloc.allocation.solver import FIT, TOLERANCE, Solution, solve
 ROUNDING = 1e-11
 """What sums of a few dozen values may carry."""
 
-LAW = settings(deadline=None, max_examples=80, derandomize=True)
+LAW = settings(deadline=None, max_examples=50, derandomize=True)
 
 
 def title(seed: int, scenes: int, pairs: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -216,7 +216,7 @@ def test_the_same_problem_has_the_same_answer() -> None:
 
 
 def test_thousands_of_identical_scenes_are_solved() -> None:
-    scenes, capacity = 5000, 12_346
+    scenes, capacity = 2000, 4_939
     values, weights = np.tile([0.0, 3.0, 4.0], (scenes, 1)), np.tile([0.0, 3.0, 5.0], (scenes, 1))
     found = solve(values, weights, capacity)
     # As many 3s as fit, the rest at 0; then, where that leaves weight over, 5s in place of 3s.

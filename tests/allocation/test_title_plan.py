@@ -183,7 +183,7 @@ def assert_kept(title: Title, choices: list[Choice], certificate: Certificate, l
     assert (certificate.title, certificate.pool) == (title[0].title, limits.pool)
 
 
-@settings(LAW, max_examples=200)
+@settings(LAW, max_examples=120)
 @given(problem=limited_titles())
 def test_the_allocation_is_the_best_of_the_paths_within_a_tie_of_the_best_of_all_and_keeps_every_limit(problem) -> None:
     title, budget_kbps, limits = problem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,15 @@ import pytest
 from abr_alloc.cli import main
 
 from ..conftest import work_in_threads
+
+
+@pytest.fixture(scope="module", autouse=True)
+def delivered_in_threads() -> Iterator[None]:
+    """Threads of this process work for commands in it: a worker process imports for longer than it encodes. What is
+    about processes starts the command as one."""
+    with pytest.MonkeyPatch.context() as patch:
+        work_in_threads(patch)
+        yield
 
 
 class Spy:

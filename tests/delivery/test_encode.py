@@ -7,8 +7,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +20,8 @@ from abr_alloc.media.cmaf import read_segments
 from abr_alloc.media.programs import find_program
 from abr_alloc.media.segments import join_segments
 
-ENTRY_POINT = "from abr_alloc.cli import main; main()"
+from ..forked_command import RUN_COMMAND, Started
+
 STREAMS = ["audio/aac-32k", "audio/aac-64k", "video/128x72-100k", "video/128x72-160k", "video/64x36-40k"]
 
 
@@ -118,11 +117,6 @@ def test_rates_are_near_what_was_asked_for(delivered):
 # Cut off and gone on with.
 
 
-def start(*words: str | Path) -> subprocess.Popen:
-    command = [sys.executable, "-c", ENTRY_POINT, "encode", *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
 def group_members(group: int) -> set[int]:
     """Processes of a group that run."""
     found = set()
@@ -137,12 +131,12 @@ def group_members(group: int) -> set[int]:
     return found
 
 
-def wait_until(condition, what: str, child: subprocess.Popen | None = None) -> None:
-    deadline = time.monotonic() + 60
+def wait_until(condition, what: str, child: Started | None = None) -> None:
+    deadline = time.monotonic() + 240  # a busy machine takes long, and never is one waited for in vain
     while not condition():
         if time.monotonic() > deadline or (child is not None and child.poll() is not None):
             if child is not None:
-                child.kill()
+                child.send_signal(signal.SIGKILL)
                 what += f": {child.communicate()}"
             pytest.fail(what)
         time.sleep(0.02)
@@ -154,14 +148,14 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="li
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=["kill", "term", "ctrl-c"])
 def test_an_encode_that_is_cut_off_keeps_what_is_finished_and_goes_on(
-    number, spy, film, film_ladder, delivered, run_command, tmp_path
+    number, spy, forks, film, film_ladder, delivered, run_command, tmp_path
 ):
     """The dearest video stalls in its second pass; meanwhile all the others are finished."""
     folder = tmp_path / "out"
     words = (film, "--ladder", film_ladder, "-o", folder, "--ffmpeg", spy.path, "--jobs", "2")
     others = [name for name in STREAMS if name != "video/128x72-160k"]
     spy.arm(160)
-    child = start(*words)
+    child = forks.start("encode", *words, new_session=True)
     wait_until(lambda: spy.stalled.exists() and all((folder / n).is_dir() for n in others), "no stall", child)
     (os.killpg if number == signal.SIGINT else os.kill)(child.pid, number)
     _, stderr = child.communicate(timeout=30)
@@ -184,10 +178,11 @@ def test_an_encode_that_is_cut_off_keeps_what_is_finished_and_goes_on(
     assert not (folder / ".abr-alloc").exists()
 
 
-def test_ctrl_c_with_renditions_waiting_is_one_line(spy, film, film_ladder, tmp_path):
+def test_ctrl_c_with_renditions_waiting_is_one_line(spy, forks, film, film_ladder, tmp_path):
     """The pool has workers that run and tasks that wait; neither may answer with a traceback."""
     spy.arm(160)
-    child = start(film, "--ladder", film_ladder, "-o", tmp_path / "out", "--ffmpeg", spy.path, "--jobs", "1")
+    words = (film, "--ladder", film_ladder, "-o", tmp_path / "out", "--ffmpeg", spy.path, "--jobs", "1")
+    child = forks.start("encode", *words, new_session=True)
     wait_until(spy.stalled.exists, "no stall", child)
     os.killpg(child.pid, signal.SIGINT)
     _, stderr = child.communicate(timeout=30)
@@ -205,15 +200,13 @@ def test_what_is_finished_is_said_to_be_and_left_alone(film, film_ladder, delive
 
 
 def test_a_full_disk_is_told_in_one_line_and_the_same_command_goes_on(
-    film, film_ladder, delivered, run_command, tmp_path
+    film, film_ladder, forks, delivered, run_command, tmp_path
 ):
     """Files may grow to 200 kB: two of the videos fit, the third and the decoded audio do not."""
     folder = tmp_path / "out"
     words = ["encode", film, "--ladder", film_ladder, "-o", folder, "--jobs", "2"]
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
-    child = subprocess.run(
-        [sys.executable, "-c", limit + ENTRY_POINT, *map(str, words)], capture_output=True, text=True
-    )
+    child = forks.run(*words, code=limit + RUN_COMMAND)
     assert child.returncode == 1
     assert child.stderr.lstrip() == (
         f"error: the disk of {folder} takes no more; make room and run the same command again, what is finished is "

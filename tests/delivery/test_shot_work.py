@@ -9,8 +9,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -23,7 +21,6 @@ from abr_alloc.media.segments import join_segments
 
 from ..conftest import CUTS
 
-ENTRY_POINT = "from abr_alloc.cli import main; main()"
 RUNGS = ("96x54 34 34 34 34 + aac 32", "160x90 30 30 30.5 32 + aac 32", "160x90 26 30 27.25 28 + aac 64")
 VIDEOS = ("video/96x54-30k", "video/160x90-74k", "video/160x90-111k")
 
@@ -42,11 +39,10 @@ def ladder(cut_film, write_shot_ladder) -> Path:
 
 
 @pytest.fixture(scope="module")
-def delivered(cut_film, ladder, tmp_path_factory) -> Path:
+def delivered(cut_film, ladder, forks, tmp_path_factory) -> Path:
     """Encoded by one process: only to be read."""
     folder = tmp_path_factory.mktemp("shots") / "out"
-    words = ["encode", str(cut_film), "--ladder", str(ladder), "-o", str(folder), "--jobs", "1"]
-    done = subprocess.run([sys.executable, "-c", ENTRY_POINT, *words], capture_output=True, text=True)
+    done = forks.run("encode", cut_film, "--ladder", ladder, "-o", folder, "--jobs", "1")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -98,14 +94,13 @@ def test_bytes_do_not_depend_on_the_number_of_workers_and_common_shots_are_encod
 
 
 def test_an_encode_that_is_killed_goes_on_with_the_shots_that_are_there(
-    spy, cut_film, ladder, delivered, run_command, in_threads, tmp_path
+    spy, forks, cut_film, ladder, delivered, run_command, tmp_path
 ):
     """One shot of the dearest rendition hangs; all the others are finished before the kill."""
     folder = tmp_path / "out"
     words = (cut_film, "--ladder", ladder, "-o", folder, "--ffmpeg", spy.path, "--jobs", "2")
     spy.hang("-crf 27.25")
-    command = [sys.executable, "-c", ENTRY_POINT, "encode", *map(str, words)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    child = forks.start("encode", *words, new_session=True)
     until_s = time.monotonic() + 300
     shots = folder / ".abr-alloc" / "shots"
 

@@ -36,6 +36,12 @@ def film(make_media) -> Path:
 
 
 @pytest.fixture(scope="module")
+def short_film(make_media, film) -> Path:
+    """Its first second, for what is no matter of segments."""
+    return make_media("short_film.mp4", "-i", film, "-t", "1", "-c", "copy")
+
+
+@pytest.fixture(scope="module")
 def run_script(ffmpeg, tmp_path_factory):
     """Run a script in a folder of its own: `run_script(text, source, name_of_folder)`."""
 
@@ -135,8 +141,8 @@ def test_scores_are_the_ladders(delivered):
     assert [f"SCORE={rung.avq_mos:.3f}" in text for rung in wanted.rungs] == [True] * 3
 
 
-def test_no_name_of_a_file_is_read_as_anything_else(small_plan, run_script, film, tmp_path):
-    shutil.copy(film, tmp_path / EVIL)
+def test_no_name_of_a_file_is_read_as_anything_else(small_plan, run_script, short_film, tmp_path):
+    shutil.copy(short_film, tmp_path / EVIL)
     folder = f"-{EVIL}"
     _, ended = run_script(ffmpeg_script(small_plan(fps=FPS)), EVIL, folder, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
@@ -146,26 +152,27 @@ def test_no_name_of_a_file_is_read_as_anything_else(small_plan, run_script, film
 
 
 @pytest.mark.parametrize("name", ["-film.mp4", "concat:film.mp4", "*.mp4"])
-def test_no_source_is_read_as_an_option_a_protocol_or_a_pattern(name, small_plan, run_script, film, tmp_path):
-    shutil.copy(film, tmp_path / name)
+def test_no_source_is_read_as_an_option_a_protocol_or_a_pattern(name, small_plan, run_script, short_film, tmp_path):
+    shutil.copy(short_film, tmp_path / name)
     _, ended = run_script(ffmpeg_script(small_plan(fps=FPS)), name, "out", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize("title", ["x\ntouch pwned\n", "END_OF_PLAYLIST\ntouch pwned", "x\r\n#EXTM3U", "{planned} %s"])
-def test_a_title_stays_in_its_comment(title, small_plan, run_script, film):
+def test_a_title_stays_in_its_comment(title, small_plan, run_script, short_film):
     text = ffmpeg_script(small_plan(fps=FPS, title=printable(title)))
     assert f"# {printable(title)}" in text.splitlines()
-    place, ended = run_script(text, film, "out")
+    place, ended = run_script(text, short_film, "out")
     assert ended.returncode == 0, ended.stderr
     assert not list(place.rglob("pwned"))
     m3u8.loads((place / "out" / "master.m3u8").read_text())
 
 
-def test_a_program_beside_the_script_is_found(small_plan, run_script, film, ffmpeg, tmp_path):
+def test_a_program_beside_the_script_is_found(small_plan, run_script, short_film, ffmpeg, tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "my ffmpeg").symlink_to(ffmpeg.path)
-    _, ended = run_script(ffmpeg_script(small_plan(fps=FPS)), film, "out", program="bin/my ffmpeg", cwd=tmp_path)
+    script = ffmpeg_script(small_plan(fps=FPS))
+    _, ended = run_script(script, short_film, "out", program="bin/my ffmpeg", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
 
 

@@ -17,7 +17,7 @@ from abr_alloc.learning.training import TrainingConfig
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
 CHEAP = [name for name, system in SYSTEMS.items() if not isinstance(system, NetworkSystem)]
-QUICK = TrainingConfig(network=FusionNetConfig(num_hidden_layers=1, d_model=64, d_ff=64), num_steps=20)
+QUICK = TrainingConfig(network=FusionNetConfig(num_hidden_layers=1, d_model=64, d_ff=64), num_steps=5)
 
 
 @pytest.fixture(scope="module")
@@ -96,16 +96,16 @@ def test_what_a_fold_predicted_is_read_back(data: TrainingSet, tmp_path) -> None
 
 
 def test_other_data_damaged_folds_and_other_settings_are_computed_again(data: TrainingSet, tmp_path) -> None:
-    folds = grouped_folds(data.contents, 5)
+    folds = grouped_folds(data.contents, 2)
     quick = NetworkSystem(name="ca", label="ca", kind="ca", config=QUICK)
-    other = dataclasses.replace(quick, config=dataclasses.replace(QUICK, num_steps=40))
+    other = dataclasses.replace(quick, config=dataclasses.replace(QUICK, num_steps=6))
     shifted = dataclasses.replace(data, mos=data.mos - 0.1)
     done: list[object] = []
-    for system, what, expected in ((quick, data, 5), (quick, data, 0), (other, data, 5), (other, shifted, 5)):
+    for system, what, expected in ((quick, data, 2), (quick, data, 0), (other, data, 2), (other, shifted, 2)):
         done.clear()
         cross_validate(system, what, folds, store=tmp_path, on_fitted=done.append)
         assert len(done) == expected
-    next(tmp_path.glob("*fold3*")).write_bytes(b"cut off")
+    next(tmp_path.glob("*fold1*")).write_bytes(b"cut off")
     done.clear()
     cross_validate(other, shifted, folds, store=tmp_path, on_fitted=done.append)
     assert len(done) == 1
@@ -113,7 +113,7 @@ def test_other_data_damaged_folds_and_other_settings_are_computed_again(data: Tr
 
 def test_seeds_are_averaged_and_told_apart(data: TrainingSet) -> None:
     system = NetworkSystem(name="ca", label="ca", kind="ca", config=QUICK)
-    (result,) = compare([system], data, grouped_folds(data.contents, 5), num_seeds=2)
+    (result,) = compare([system], data, grouped_folds(data.contents, 2), num_seeds=2)
     assert len(result.by_seed) == 2
     assert result.by_seed[0]["rmse"] != result.by_seed[1]["rmse"]
     assert result.scores["relevance_spearman:change_norm"].value == pytest.approx(

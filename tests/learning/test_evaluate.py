@@ -55,7 +55,8 @@ def test_audio_without_a_known_transparent_value_is_refused(make_ratings, tmp_pa
     frame: pd.DataFrame = make_ratings().rename(columns={"vif1d_scale0": "loudness"})
     data = from_ratings(frame, ["loudness"], ["vif_scale?"])
     (system,) = find_systems(["ca"])
-    config = replace(default_config(data, "ca"), num_steps=10)
+    small = replace(default_config(data, "ca").network, num_hidden_layers=1, d_model=64, d_ff=64)
+    config = replace(default_config(data, "ca"), network=small, num_steps=5)
     build_model(data, [], replace(system, config=config), tmp_path / "m", num_folds=2)  # type: ignore[type-var]
     video_only = from_ratings(frame[["content", "mos", *(f"vif_scale{i}" for i in range(4)), "frame_diff"]])
     with pytest.raises(CheckpointError, match="loudness"):

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from abr_alloc.cli import main
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.extract import ExtractOptions, FailedTitle, Progress, extract
@@ -28,12 +29,13 @@ from abr_alloc.table.table import FeatureTable, join_tables, write_features
 from abr_alloc.workers.local import LocalWorkers
 from abr_alloc.workers.task import Finished
 
+from ..forked_command import ForkServer, Started
+
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-pix_fmt", "yuv420p")
 PICTURE = "lavfi:testsrc2=size=96x64:rate=12:duration=2"
 TONES = "lavfi:aevalsrc=0.3*sin(2*PI*440*t)|0.2*sin(2*PI*660*t):s=48000:d=2"
 SILENCE = "lavfi:anullsrc=r=48000:cl=stereo:d=2"
 NOISE = "lavfi:anoisesrc=r=48000:d=2:a=0.2:seed=7"
-ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 
 
 def run_extract(sources, ffmpeg, cache, options):
@@ -59,7 +61,7 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def corpus_sources(make_media):
     """Titles that are odd, each in its own way."""
     half = "size=96x64:rate=12:duration=2"
@@ -83,22 +85,22 @@ def corpus_sources(make_media):
     ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def corpus_cache(tmp_path_factory) -> Cache:
     return Cache(tmp_path_factory.mktemp("corpus") / "cache")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def corpus_options(tiny_grid) -> ExtractOptions:
     return ExtractOptions(grid=load_grid(str(tiny_grid)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def corpus(corpus_sources, ffmpeg, corpus_cache, corpus_options):
     return run_extract(corpus_sources, ffmpeg, corpus_cache, corpus_options)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def corpus_frame(corpus):
     return corpus[0].frame
 
@@ -390,8 +392,8 @@ def test_a_failing_task_ends_the_run_and_leaves_nothing_half_done(ffmpeg, corpus
 def longer_clip(make_media) -> Path:
     return make_media(
         "longer.mp4",
-        "lavfi:mandelbrot=size=256x144:rate=25,trim=end_frame=62,format=yuv420p",
-        "lavfi:anoisesrc=r=48000:d=2.48:a=0.2:seed=7",
+        "lavfi:mandelbrot=size=256x144:rate=25,trim=end_frame=40,format=yuv420p",
+        "lavfi:anoisesrc=r=48000:d=1.6:a=0.2:seed=7",
         *(*H264, "-c:a", "aac", "-ac", "2"),
     )
 
@@ -399,7 +401,7 @@ def longer_clip(make_media) -> Path:
 @pytest.fixture(scope="session")
 def longer_grid(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("grid") / "longer.toml"
-    path.write_text('[video.crf]\nh264 = [22, 30, 38, 46]\n[audio]\naac = ["48k", "96k"]\n')
+    path.write_text('[video.crf]\nh264 = [22, 34, 46]\n[audio]\naac = ["48k", "96k"]\n')
     return path
 
 
@@ -414,11 +416,15 @@ def longer_arguments(longer_clip, longer_grid):
     return arguments
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def uninterrupted(longer_arguments, tmp_path_factory) -> bytes:
-    """The file that one undisturbed worker writes."""
+    """The file that one undisturbed worker writes, a thread of this process."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    subprocess.run([*ENTRY_POINT, *longer_arguments(folder, "--jobs", "1")], check=True, capture_output=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["abr-alloc", *longer_arguments(folder, "--jobs", "1")])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert not ended.value.code
     return (folder / "table.parquet").read_bytes()
 
 
@@ -440,31 +446,34 @@ def group_members(group: int, *, ended: bool = False) -> dict[int, str]:
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lists processes through /proc")
 
 
-def start_and_wait_for_an_encode(arguments: list[str], cache: Path, *, num_entries: int) -> subprocess.Popen:
+def start_and_wait_for_an_encode(forks: ForkServer, arguments: list[str], cache: Path, *, num_entries: int) -> Started:
     """Start a run of its own process group; return when so much is measured and an ffmpeg works on the next."""
-    child = subprocess.Popen([*ENTRY_POINT, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    child = forks.start(*arguments, new_session=True)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and child.poll() is None:
         measured = len(list(cache.glob("scores/*/*.npz")))
         if measured >= num_entries and any("ffmpeg" in name for name in group_members(child.pid).values()):
             return child
         time.sleep(0.005)
-    child.kill()
+    child.send_signal(signal.SIGKILL)
     pytest.fail(f"no encode was seen under way: {child.communicate()[1]}")
 
 
-def test_the_number_of_workers_does_not_show(longer_arguments, uninterrupted, tmp_path):
-    subprocess.run([*ENTRY_POINT, *longer_arguments(tmp_path, "--jobs", "2")], check=True, capture_output=True)
+def test_neither_the_number_of_workers_nor_that_they_are_processes_shows(
+    longer_arguments, uninterrupted, forks, tmp_path
+):
+    assert forks.run(*longer_arguments(tmp_path, "--jobs", "2")).returncode == 0
     assert (tmp_path / "table.parquet").read_bytes() == uninterrupted
 
 
 @needs_proc
-def test_a_killed_run_leaves_no_process_and_resumes_to_the_same_bytes(longer_arguments, uninterrupted, tmp_path):
+def test_a_killed_run_leaves_no_process_and_resumes_to_the_same_bytes(
+    longer_arguments, uninterrupted, forks, run_command, tmp_path
+):
     cache = tmp_path / "cache"
-    child = start_and_wait_for_an_encode(longer_arguments(tmp_path, "--jobs", "2"), cache, num_entries=4)
+    child = start_and_wait_for_an_encode(forks, longer_arguments(tmp_path, "--jobs", "2"), cache, num_entries=4)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    child.stderr.close()
     deadline = time.monotonic() + 4  # workers look for their parent twice a second
     while (left := group_members(child.pid)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -474,7 +483,7 @@ def test_a_killed_run_leaves_no_process_and_resumes_to_the_same_bytes(longer_arg
         time.sleep(0.05)
 
     before = {path: path.stat().st_mtime_ns for path in cache.glob("scores/*/*.npz")}
-    subprocess.run([*ENTRY_POINT, *longer_arguments(tmp_path, "--jobs", "1")], check=True, capture_output=True)
+    assert run_command(*longer_arguments(tmp_path, "--jobs", "1")).code == 0
     assert (tmp_path / "table.parquet").read_bytes() == uninterrupted
     unchanged = [path for path, stamp in before.items() if path.stat().st_mtime_ns == stamp]
     assert len(unchanged) >= 4 - 2  # audio encodes may be made anew, nothing else is
@@ -485,10 +494,10 @@ def test_a_killed_run_leaves_no_process_and_resumes_to_the_same_bytes(longer_arg
 
 @needs_proc
 @pytest.mark.parametrize("whole_group", [False, True], ids=["parent", "terminal"])
-def test_an_interrupt_ends_the_run_with_one_line(longer_arguments, tmp_path, whole_group):
+def test_an_interrupt_ends_the_run_with_one_line(longer_arguments, forks, tmp_path, whole_group):
     """Ctrl-C in a terminal reaches every process of the group; `kill -INT` reaches the parent alone."""
     cache = tmp_path / "cache"
-    child = start_and_wait_for_an_encode(longer_arguments(tmp_path, "--jobs", "2"), cache, num_entries=2)
+    child = start_and_wait_for_an_encode(forks, longer_arguments(tmp_path, "--jobs", "2"), cache, num_entries=2)
     (os.killpg if whole_group else os.kill)(child.pid, signal.SIGINT)
     _, stderr = child.communicate(timeout=30)
     assert stderr.lstrip() == "error: interrupted; run the same command again to go on where it stopped\n"
@@ -500,9 +509,8 @@ def test_an_interrupt_ends_the_run_with_one_line(longer_arguments, tmp_path, who
 
 
 @needs_proc
-def test_an_interrupt_while_workers_start_ends_the_run_with_one_line(longer_arguments, tmp_path):
-    command = [*ENTRY_POINT, *longer_arguments(tmp_path, "--jobs", "2")]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+def test_an_interrupt_while_workers_start_ends_the_run_with_one_line(longer_arguments, forks, tmp_path):
+    child = forks.start(*longer_arguments(tmp_path, "--jobs", "2"), new_session=True)
     deadline = time.monotonic() + 60
     while len(group_members(child.pid)) < 3 and time.monotonic() < deadline:  # itself, the tracker and a worker
         time.sleep(0.005)

@@ -136,19 +136,19 @@ def test_two_mono_tracks_are_left_and_right(make_media, heard, suffix) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "ts", "mkv", "flv", "nut"])
-@pytest.mark.parametrize("start_s", [0.5, 3.3, 6.0])
-def test_a_stretch_from_within_is_what_lies_there(make_media, heard, suffix, start_s) -> None:
+def test_a_stretch_from_within_is_what_lies_there(make_media, heard, suffix) -> None:
     noise = "lavfi:anoisesrc=r=48000:d=8:a=0.3:seed=3"
     long = make_media(f"long.{suffix}", "lavfi:testsrc2=size=96x64:rate=25:duration=8", noise, *H264, "-c:a", "aac")
     whole, _ = heard(long, 7.9)
-    part, _ = heard(long, 1.0, start_s=start_s)
-    first = round(start_s * SAMPLE_RATE_HZ)
-    there = whole[first - 4800 : first + SAMPLE_RATE_HZ + 4800, 0]
-    lag = int(np.correlate(there, part[:, 0], "valid").argmax()) - 4800
-    assert abs(lag) <= 48  # these containers tell times in milliseconds
-    assert level(part) == pytest.approx(level(whole[first : first + SAMPLE_RATE_HZ]), rel=0.02)
-    again, _ = heard(long, 1.0, start_s=start_s, from_beginning=True)
-    assert np.array_equal(again, whole[first : first + SAMPLE_RATE_HZ])
+    for start_s in (0.5, 3.3, 6.0):
+        part, _ = heard(long, 1.0, start_s=start_s)
+        first = round(start_s * SAMPLE_RATE_HZ)
+        there = whole[first - 480 : first + SAMPLE_RATE_HZ + 480, 0]
+        lag = int(np.correlate(there, part[:, 0], "valid").argmax()) - 480
+        assert abs(lag) <= 48, start_s  # these containers tell times in milliseconds
+        assert level(part) == pytest.approx(level(whole[first : first + SAMPLE_RATE_HZ]), rel=0.02), start_s
+        again, _ = heard(long, 1.0, start_s=start_s, from_beginning=True)
+        assert np.array_equal(again, whole[first : first + SAMPLE_RATE_HZ]), start_s
 
 
 def test_channels_of_which_no_mix_is_known_are_refused_by_number(make_media, heard) -> None:

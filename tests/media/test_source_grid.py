@@ -601,18 +601,18 @@ def hear(info: MediaInfo, duration_s: float, path: Path, **options) -> np.ndarra
 
 def burst_at(samples, about_s) -> tuple[float, np.ndarray]:
     """Start, seconds, and amplitudes (2,) of the burst near a time: where the tone reaches half of what it will be."""
-    place = np.arange(len(samples)) / 48_000
-    carrier = np.exp(-2j * np.pi * TONE_HZ * place)[:, None] * samples
     first, last = (round((about_s + off) * 48_000) for off in (-0.03, BURST_S + 0.03))
     first = max(first, 0)
-    sums = np.cumsum(np.concatenate([np.zeros((1, 2)), carrier[first:last]]), axis=0)
+    near = samples[first:last]
+    carrier = np.exp(-2j * np.pi * TONE_HZ * (first + np.arange(len(near))) / 48_000)[:, None] * near
+    sums = np.cumsum(np.concatenate([np.zeros((1, 2)), carrier]), axis=0)
     period = 48_000 // TONE_HZ
     envelope = 2 * np.abs(sums[period:] - sums[:-period]) / period  # of one period, (T', 2)
     loud = envelope.max(axis=1)
     start = int(np.argmax(loud > 0.5 * np.median(np.sort(loud)[-round(0.7 * BURST_S * 48_000) :])))
     begin = start + period // 2
     inside = slice(begin + 480, begin + 480 + 20 * period)
-    return (first + begin) / 48_000, 2 * np.abs(carrier[first:last][inside].mean(axis=0))
+    return (first + begin) / 48_000, 2 * np.abs(carrier[inside].mean(axis=0))
 
 
 def lead_s(path: Path) -> float:

@@ -62,10 +62,10 @@ def test_it_is_the_very_frame_in_a_transport_stream_whatever_its_key_frames(ffmp
     shades = "lavfi:color=black:size=96x64:rate=10:duration=40,format=yuv420p,geq=lum='30+20*floor(N/40)':cb=128:cr=128"
     keys = ("-g", str(gop), "-keyint_min", str(gop), "-sc_threshold", "0")
     source = make_media(f"shades{gop}.ts", shades, "-c:v", "libx264", "-qp", "5", *keys)
+    info, key_times = probe(source, ffmpeg), read_key_times(probe(source, ffmpeg))
     for step in range(1, 10):
-        found = np.asarray(
-            Image.open(io.BytesIO(picture_of(ffmpeg, source, 4.0 * step, 4.0 * step + 0.2))).convert("L")
-        )
+        content = thumbnail(ffmpeg, info, 4.0 * step, 4.0 * step + 0.2, key_times)
+        found = np.asarray(Image.open(io.BytesIO(content)).convert("L"))
         assert found.mean() == pytest.approx((30 + 20 * step - 16) * 255 / 219, abs=4)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import http.server
 import itertools
 import json
@@ -28,7 +27,7 @@ from abr_alloc.media.ffmpeg import find_ffmpeg
 from abr_alloc.media.probe import content_hash
 from abr_alloc.media.programs import find_program
 
-from ..conftest import work_in_threads
+from ..conftest import MakeOnce, work_in_threads
 
 PLAYERS = Path(__file__).parent
 TITLES = Path(__file__).parents[2] / "ladders" / "titles"
@@ -104,11 +103,13 @@ def _ladder(film: Path, codec: str, video_codec: str) -> dict:
 
 
 def _deliver(
-    film: Path, codec: str, folder: Path, *, video_codec: str = "h264", preset: str = "superfast"
+    film: Path, codec: str, make_once: MakeOnce, *, video_codec: str = "h264", preset: str = "superfast"
 ) -> Delivered:
-    folder.mkdir()
-    (folder / "ladder.json").write_text(json.dumps(_ladder(film, codec, video_codec)))
-    _encode(film, folder / "ladder.json", folder / "out", "--preset", preset)
+    def encode(folder: Path) -> None:
+        (folder / "ladder.json").write_text(json.dumps(_ladder(film, codec, video_codec)))
+        _encode(film, folder / "ladder.json", folder / "out", "--preset", preset)
+
+    folder = make_once(f"players/{video_codec}-{codec}", encode)
     prefix = "" if video_codec == "h264" else f"{video_codec}-"
     pairs = tuple((f"video/{prefix}{w}x{h}-{kbps}k", f"audio/{codec}-{rate}") for w, h, kbps, rate in RUNGS[codec])
     return Delivered(folder / "out", pairs)
@@ -129,8 +130,8 @@ def run_well(*words: str | Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def aac_delivered(film, tmp_path_factory) -> Delivered:
-    return _deliver(film, "aac", tmp_path_factory.mktemp("delivered") / "aac")
+def aac_delivered(film, make_once) -> Delivered:
+    return _deliver(film, "aac", make_once)
 
 
 @pytest.fixture(scope="session")
@@ -143,16 +144,16 @@ def single_delivered(aac_delivered, tmp_path_factory) -> Delivered:
 
 
 @pytest.fixture(scope="session")
-def opus_delivered(film, tmp_path_factory) -> Delivered:
-    return _deliver(film, "opus", tmp_path_factory.mktemp("delivered") / "opus")
+def opus_delivered(film, make_once) -> Delivered:
+    return _deliver(film, "opus", make_once)
 
 
 @pytest.fixture(scope="session")
-def av1_delivered(film, tmp_path_factory) -> Delivered:
+def av1_delivered(film, make_once) -> Delivered:
     """AV1 with HE-AAC, whose coder has the longest lead-in of all."""
     if find_program("fdkaac") is None and "libfdk_aac" not in find_ffmpeg().encoders:
         pytest.skip("the fdkaac program is not installed")
-    return _deliver(film, "heaac", tmp_path_factory.mktemp("delivered") / "av1", video_codec="av1", preset="12")
+    return _deliver(film, "heaac", make_once, video_codec="av1", preset="12")
 
 
 SHOT_CUTS = (0, 77, 137, 228, 288)
@@ -215,14 +216,15 @@ SHOT_RUNGS = {
 
 
 @pytest.fixture(scope="session")
-def deliver_shots(shot_film, write_shot_ladder, tmp_path_factory) -> Callable[[str], Shots]:
+def deliver_shots(shot_film, write_shot_ladder, make_once) -> Callable[[str], Shots]:
     """A maker of deliveries of `SHOT_RUNGS`, each made once."""
 
-    @functools.cache
     def deliver(name: str) -> Shots:
-        ladder = write_shot_ladder(shot_film, *SHOT_RUNGS[name], cuts=SHOT_CUTS)
-        folder = tmp_path_factory.mktemp("shots") / "out"
-        _encode(shot_film, ladder, folder, "--preset", "superfast")
+        def encode(folder: Path) -> None:
+            ladder = write_shot_ladder(shot_film, *SHOT_RUNGS[name], cuts=SHOT_CUTS)
+            _encode(shot_film, ladder, folder / "out", "--preset", "superfast")
+
+        folder = make_once(f"players/{name}", encode) / "out"
         rungs = json.loads((folder / "delivery.json").read_text())["rungs"]
         return Shots(folder, tuple((rung["video"], rung["audio"]) for rung in rungs))
 
@@ -251,9 +253,12 @@ Nach dem Ende
 
 
 @pytest.fixture(scope="session")
-def tracks_delivered(make_media, write_ladder, tmp_path_factory) -> Path:
+def tracks_delivered(make_media, write_ladder, make_once) -> Path:
     """8 s in two languages, told by their tones, with German subtitles and English captions."""
-    folder = tmp_path_factory.mktemp("tracks")
+    return make_once("players/tracks", lambda folder: _deliver_tracks(folder, make_media, write_ladder)) / "out"
+
+
+def _deliver_tracks(folder: Path, make_media, write_ladder) -> None:
     (folder / "de.srt").write_text(CUES)
     (folder / "en.srt").write_text("1\n00:00:00,500 --> 00:00:02,500\n[thunder]\n")
     tones = [f"lavfi:sine=frequency={hz}:sample_rate=48000:duration=8" for hz in TONES_HZ.values()]
@@ -267,7 +272,6 @@ def tracks_delivered(make_media, write_ladder, tmp_path_factory) -> Path:
     )
     ladder = write_ladder("160x90 80 + aac 48", "320x180 200 + aac 96", title="tracks")
     _encode(source, ladder, folder / "out", "--preset", "ultrafast")
-    return folder / "out"
 
 
 MIME_TYPES = {
@@ -288,6 +292,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.folders: dict[str, Path] = {}
+        self.players = self.add(PLAYERS)
         self.asked: list[tuple[str, int]] = []
         self.ranges: list[tuple[str, int, int]] = []
         super().__init__(("127.0.0.1", 0), Handler)
@@ -331,7 +336,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{first + len(body) - 1}/{whole}")
         self.send_header("Content-Type", MIME_TYPES.get(file.suffix, "application/octet-stream"))
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
+        # The players themselves are fetched once; of a delivery everything is asked for anew by every visit.
+        self.send_header("Cache-Control", "max-age=3600" if path.startswith(self.server.players) else "no-store")
         self.end_headers()
         self.wfile.write(body)
 
@@ -355,14 +361,13 @@ class Visit:
     TIMEOUT_MS = 60_000
     """How long a busy machine may take to reach a state; a broken delivery never does."""
 
-    def __init__(self, browser, server: Server, players: str, folder: Path) -> None:
+    def __init__(self, context, server: Server, folder: Path) -> None:
         self.server = server
         self.prefix = server.add(folder)
-        self.context = browser.new_context()
-        self.page = self.context.new_page()
+        self.page = context.new_page()
         self.said: list[str] = []
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.goto(server.url(players, "player.html"))
+        self.page.goto(server.url(server.players, "player.html"))
 
     def open(self, player: str, playlist: str, pair: Pair | None = None, dynamic_range: str | None = None) -> None:
         """Have a player read a playlist or manifest and, where told to, begin with a pair, or play SDR or PQ."""
@@ -433,19 +438,27 @@ class Visit:
         ]
 
 
+@pytest.fixture(scope="session")
+def window(browser) -> Iterator:
+    """A browser window for all visits, whose cache holds the players; no page leaves the next one anything else."""
+    context = browser.new_context(viewport={"width": 400, "height": 300})
+    context.add_init_script("localStorage.clear()")  # where dash.js notes the rates that it last played
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def visit(browser, server) -> Iterator[Callable[[Path], Visit]]:
+def visit(window, server) -> Iterator[Callable[[Path], Visit]]:
     """Open the page of the players for a folder: `visit(folder)`."""
     for name in ("hls.js", "dashjs", "shaka-player"):
         if not (PLAYERS / "node_modules" / name).is_dir():
             pytest.skip(f"{name} is not in tests/players/node_modules (.ci/install-players)")
-    players = server.add(PLAYERS)
     opened: list[Visit] = []
 
     def open_(folder: Path) -> Visit:
-        opened.append(Visit(browser, server, players, folder))
+        opened.append(Visit(window, server, folder))
         return opened[-1]
 
     yield open_
     for one in opened:
-        one.context.close()
+        one.page.close()

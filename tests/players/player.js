@@ -53,7 +53,7 @@ const players = {
     const appended = { main: [], audio: [] }; // fragments in the order in which they reached the browser
     hls.on(Hls.Events.FRAG_BUFFERED, (_, { frag }) => appended[frag.type].push(frag));
     const at = (kind) => {
-      const now = (frag) => frag.start <= video.currentTime && video.currentTime < frag.end;
+      const now = (frag) => frag.start <= video.currentTime && (video.currentTime < frag.end || video.ended);
       const frag = appended[kind].findLast(now);
       return frag && folder(frag.url, root);
     };

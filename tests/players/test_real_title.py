@@ -39,9 +39,12 @@ LIGHT = "hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635
 
 
 @pytest.fixture(scope="session")
-def real_title(make_media, tmp_path_factory) -> Path:
+def real_title(make_media, make_once) -> Path:
     """The delivery of such a title."""
-    folder = tmp_path_factory.mktemp("title")
+    return make_once("players/title", lambda folder: _deliver(folder, make_media)) / "out"
+
+
+def _deliver(folder: Path, make_media) -> None:
     (folder / "de.srt").write_text("1\n00:00:01,000 --> 00:00:02,500\nEins, zwei\n")
     (folder / "grid.toml").write_text(GRID)
     around = "|".join(f"0.2*sin(2*PI*{hz}*t)+0.02*random({n})" for n, hz in enumerate(TONES_HZ))
@@ -66,10 +69,9 @@ def real_title(make_media, tmp_path_factory) -> Path:
         run_well("ladder", table, "--rungs", "2", *rungs, "-o", folder / f"{name}.json", "-q")
     ladders = itertools.chain.from_iterable(("--ladder", folder / f"{name}.json") for name in ("hdr", "sdr"))
     run_well("encode", source, *ladders, "-o", folder / "out", "-q")
-    return folder / "out"
 
 
-def test_what_is_delivered_is_what_was_there(real_title, run_command, tmp_path) -> None:
+def test_what_is_delivered_is_what_was_there(real_title, run_command, in_threads, tmp_path) -> None:
     linted = run_command("lint", real_title / "master.m3u8")
     assert linted.code == 0 and "should be corrected" not in linted.stdout, linted.stdout
     verified = run_command("verify", real_title, "--tolerance", "rate=50%,avq=0.5")

@@ -42,8 +42,30 @@ PLAYS = """s.playing && s.playing.join() === args[0].join() && !s.seeking && s.t
 """A pair plays: it is what the player says, time has moved on, and pictures have the height of the scene."""
 
 
-def plays(page: Visit, delivered: Shots, pair: Pair, from_s: float) -> None:
-    page.wait(PLAYS, pair, delivered.heights_px(pair), STARTS_S, from_s)
+def plays(page: Visit, delivered: Shots, pair: Pair, from_s: float, timeout_ms: float = Visit.TIMEOUT_MS) -> None:
+    page.wait(PLAYS, pair, delivered.heights_px(pair), STARTS_S, from_s, timeout_ms=timeout_ms)
+
+
+def switch(page: Visit, delivered: Shots, pair: Pair, at_s: float, from_s: float) -> None:
+    """Seek, switch to a pair there, and see it play behind a time.
+
+    On a busy machine hls.js 1.7 at times fetches the video of a switch and never its audio, of which it has the rest
+    of the title already, and plays the old one to the end. It is told again then, three times in all: a stream that
+    does not play never does.
+    """
+    others = [other for other in delivered.pairs if other[1] != pair[1]]
+    for timeout_ms in (10_000, 10_000, page.TIMEOUT_MS):
+        page.seek(at_s)
+        page.play(rate=2)  # again: what has come to its end is paused
+        page.wait("s.time_s > args[0] && !s.seeking", at_s)
+        page.force(pair)
+        try:
+            plays(page, delivered, pair, from_s, timeout_ms)
+            return
+        except AssertionError:
+            if timeout_ms == page.TIMEOUT_MS or page.state()["problems"]:
+                raise
+            page.force(others[0])
 
 
 @pytest.mark.parametrize(
@@ -75,22 +97,17 @@ def test_every_pair_plays_from_within_every_scene_and_over_cuts_after_a_switch(
     page = visit(delivered.folder)
     page.open(player, playlist, delivered.pairs[0])
     page.watch()
-    page.play()
+    page.play(rate=2)
     plays(page, delivered, delivered.pairs[0], 0.3)
     page.take_shown()  # dash.js may begin with pictures that it fetched before it was told a pair
     page.wait("s.time_s > args[0]", page.state()["time_s"] + 0.4)
     check_shown(page, delivered, delivered.pairs[0])
     # Into the middle of scenes, forth and back, with a switch each.
     for scene, pair in ((2, delivered.pairs[1]), (1, delivered.pairs[2]), (3, delivered.pairs[0])):
-        page.seek(MIDDLES[scene] / FPS)
-        page.force(pair)
-        plays(page, delivered, pair, MIDDLES[scene] / FPS)
+        switch(page, delivered, pair, MIDDLES[scene] / FPS, MIDDLES[scene] / FPS)
     # A switch right before a cut, up and down.
     for scene, pair in ((1, delivered.pairs[2]), (2, delivered.pairs[1])):
-        page.seek(STARTS_S[scene] - 0.4)
-        page.wait("s.time_s > args[0] && !s.seeking", STARTS_S[scene] - 0.4)
-        page.force(pair)
-        plays(page, delivered, pair, STARTS_S[scene])
+        switch(page, delivered, pair, STARTS_S[scene] - 0.4, STARTS_S[scene])
     # Frame by frame.
     page.take_shown()
     for scene in (3, 0, 2, 1):
