@@ -22,8 +22,9 @@ from abr_alloc.cli import main
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.extract import ExtractOptions, FailedTitle, Progress, extract
-from abr_alloc.measure.tasks import AudioTask, VideoTask
+from abr_alloc.measure.tasks import AudioTask
 from abr_alloc.measure.title import TitleMeasurement
+from abr_alloc.measure.video_tasks import VideoTask
 from abr_alloc.media.grid import load_grid
 from abr_alloc.table.table import FeatureTable, join_tables, write_features
 from abr_alloc.workers.local import LocalWorkers
