@@ -75,12 +75,14 @@ def _sound(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> tuple[float
     """Level in bels and spectral centroid in octaves above 20 Hz of a mono mix; 20 Hz where it is silent."""
     if not len(samples):
         return float(np.log10(_SILENCE**2)), 0.0
-    mono = samples.mean(axis=1, dtype=np.float64)
-    level = float(np.log10(max(float(np.square(mono).mean()), _SILENCE**2)))
-    power = np.square(np.abs(np.fft.rfft(mono)))
+    # No BLAS: its threads wait for each other longer than so few numbers take.
+    mono = np.einsum("tc->t", samples, dtype=np.float64, casting="same_kind") / samples.shape[1]
+    level = float(np.log10(max(float(np.einsum("t,t", mono, mono)) / len(mono), _SILENCE**2)))
+    spectrum = np.fft.rfft(mono).view(np.float64).reshape(-1, 2)
+    power = np.einsum("fc,fc->f", spectrum, spectrum)
     hz = np.fft.rfftfreq(len(mono), 1.0 / sample_rate_hz)
     silent = level <= np.log10(_SILENCE**2)
-    centroid = _LOWEST_HZ if silent else float(power @ hz / power.sum())
+    centroid = _LOWEST_HZ if silent else float(np.einsum("f,f", power, hz) / power.sum())
     return level, float(np.log2(max(centroid, _LOWEST_HZ) / _LOWEST_HZ))
 
 

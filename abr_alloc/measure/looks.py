@@ -19,7 +19,7 @@ from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.container import require_media_file
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.probe import MAX_PIXELS, MediaInfo, content_hash, mark_of, probe, require_unchanged
-from abr_alloc.media.scenes import SCDET_THRESHOLD, scan_source
+from abr_alloc.media.scenes import SCAN_VERSION, SCDET_THRESHOLD, scan_source
 from abr_alloc.media.seek import read_key_times
 from abr_alloc.media.sound import SoundFacts, decode_audio, survey_audio
 
@@ -104,7 +104,7 @@ class ScanTask:
             source=self.source_hash,
             ffmpeg=self.ffmpeg.version,
             threshold=SCDET_THRESHOLD,
-            version=NORMALISATION,
+            version=[NORMALISATION, SCAN_VERSION],
             **self.info.stream_facts,
             **({"complexity": COMPLEXITY_VERSION} if self.with_complexity else {}),
         )

@@ -2,7 +2,8 @@
 
 Cuts come from ffmpeg's `scdet` on the normalised source. The same pass counts the frames, and that count is what every
 encode is held against later: frames are paired by index, never by timestamp. It also says how much detail and motion
-the picture has, which is nearly free once a frame is decoded: `features/digest.py` chooses by it.
+the picture has, which is nearly free once a frame is decoded: `measure/digest.py` chooses by it. Decoding is most of
+its cost, so it is done as a look needs it: every frame, without the loop filters of the codec, and luma alone is reduced.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from abr_alloc.media.survey import check_aspect, read_survey
 
 __all__ = [
     "FINGERPRINTS",
+    "LOOK_INPUT",
     "MIN_SCENE_S",
+    "SCAN_VERSION",
     "SMALL",
     "Scan",
     "Scene",
@@ -42,16 +45,27 @@ MIN_SCENE_S = 1.0
 SCDET_THRESHOLD = 10.0
 """ffmpeg's own default for a cut, in points of 100."""
 
+SCAN_VERSION = 2
+"""Changes whenever the same source would give other cuts or fingerprints."""
+
+LOOK_INPUT = ("-skip_loop_filter", "all")
+"""Options before the input of who looks at frames and keeps none: blocks stay unsmoothed (H.264, HEVC, VP8, VP9), which
+takes a fifth of the decoding and changes no cut of real films (docs/measure-less.md). References are as complete or as
+broken as with the filters, so that fingerprints prove a seek as well."""
+
 _SCAN_HEIGHT_PX = 270
-# 10-bit and large frames are reduced first: a cut is as plain at 270 lines, for a tenth of the time.
-SMALL = f"scale=-2:'min(ih,{_SCAN_HEIGHT_PX})':flags=bilinear,format=yuv420p"
+# 10-bit and large frames are reduced first: a cut is as plain at 270 lines, for a tenth of the time. `scdet` looks at
+# luma alone. Its plane is taken as it is: `scale` to grey would stretch it to full range.
+SMALL = f"extractplanes=y,scale=-2:'min(ih,{_SCAN_HEIGHT_PX})':flags=bilinear,format=gray"
 """The filters that reduce normalised frames to those that are looked at, and told apart."""
 
 FINGERPRINTS = ("-f", "framehash", "-hash", "CRC32")
 """The form of an output from which `read_fingerprints` reads."""
 
 _SPATIAL_STEP_S = 0.5
-"""Detail changes slowly within a scene, and its filter is dearer than all others together: twice a second is enough."""
+"""Detail changes slowly within a scene, and its filter is dearer than all others together: twice a second, at half the
+size, is enough."""
+_SPATIAL = "scale=trunc(iw/4)*2:trunc(ih/4)*2:flags=area,siti"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +99,7 @@ class Scan:
     cuts: tuple[int, ...]
     """Indices of the frames that begin a new scene (without frame 0), rising."""
     spatial: npt.NDArray[np.float32]
-    """Spatial information SI of ITU-T P.910 at no more than 270 lines, twice a second and held, 8-bit steps (F,)."""
+    """Spatial information SI of ITU-T P.910 at no more than 135 lines, twice a second and held, 8-bit steps (F,)."""
     temporal: npt.NDArray[np.float32]
     """Mean absolute difference from the frame before, as `scdet` gives it, points of 100 (F,); 0 for frame 0."""
     fingerprints: npt.NDArray[np.uint32]
@@ -108,14 +122,17 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
     step = max(1, round(info.fps * _SPATIAL_STEP_S))
     graph = (
         f"[0:{info.video_index}]{SHOW},{video_chain(info)},{SMALL},split[every][some];"
-        f"[some]framestep={step},siti,metadata=print:key=lavfi.siti.si:file=siti.txt,nullsink;"
+        f"[some]framestep={step},{_SPATIAL},metadata=print:key=lavfi.siti.si:file=siti.txt,nullsink;"
         f"[every]scdet=threshold={SCDET_THRESHOLD},metadata=print:file=scdet.txt[out]"
     )
     outputs = ["-map", "[out]", "-fps_mode", "passthrough", *FINGERPRINTS, "-"]
     log = work_dir / "log.txt"
     try:
         hashes = ffmpeg.run_and_tell(
-            [*source_input(info), "-an", "-sn", "-lavfi", graph, *outputs], log, level=SHOW_LEVEL, cwd=work_dir
+            [*LOOK_INPUT, *source_input(info), "-an", "-sn", "-filter_complex_threads", "1", "-lavfi", graph, *outputs],
+            log,
+            level=SHOW_LEVEL,
+            cwd=work_dir,
         )
     except ToolFailedError:
         read_survey(log, info)  # a change on the way may be why

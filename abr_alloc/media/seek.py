@@ -17,10 +17,10 @@ from abr_alloc.media.ffmpeg import ONE_THREAD, FFmpeg
 from abr_alloc.media.normalise import source_input
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
-from abr_alloc.media.scenes import FINGERPRINTS, SMALL, read_fingerprints
-from abr_alloc.media.timeline import read_timelines
+from abr_alloc.media.scenes import FINGERPRINTS, LOOK_INPUT, SMALL, read_fingerprints
+from abr_alloc.media.timeline import Timeline, read_timelines
 
-__all__ = ["prove_seek", "read_key_times"]
+__all__ = ["prove_seek", "read_key_times", "read_picture_timeline"]
 
 _NEAR_S = 4.0
 """A part that begins this soon is read from the source's beginning, seconds."""
@@ -31,10 +31,15 @@ _KEYS_BACK = (1, 2, 4)
 _EARLIER_S = 0.001  # a seek to a key frame's own time might miss it by rounding
 
 
+def read_picture_timeline(info: MediaInfo) -> Timeline:
+    """Packets of a source's picture, on the file's clock."""
+    with open_media(info.path) as container:
+        return read_timelines(container, [info.video_index], info.path)[info.video_index]
+
+
 def read_key_times(info: MediaInfo) -> npt.NDArray[np.float64]:
     """Times at which a source's picture has a key frame, rising, seconds on the file's clock."""
-    with open_media(info.path) as container:
-        return read_timelines(container, [info.video_index], info.path)[info.video_index].key_s
+    return read_picture_timeline(info).key_s
 
 
 def prove_seek(
@@ -74,7 +79,7 @@ def prove_seek(
 def _fingerprints(ffmpeg: FFmpeg, info: MediaInfo, part: Part, seek_s: float) -> npt.NDArray[np.uint32]:
     chain = f"{part.chain(info, with_tail=True)},{SMALL}"
     out = ffmpeg.run(
-        [*ONE_THREAD, *source_input(info, seek_s=seek_s), "-map", f"0:{info.video_index}", "-an", "-sn", "-vf", chain]
-        + ["-fps_mode", "passthrough", *FINGERPRINTS, "-"]
+        [*ONE_THREAD, *LOOK_INPUT, *source_input(info, seek_s=seek_s), "-map", f"0:{info.video_index}", "-an", "-sn"]
+        + ["-filter_threads", "1", "-vf", chain, "-fps_mode", "passthrough", *FINGERPRINTS, "-"]
     )
     return read_fingerprints(out)
