@@ -145,7 +145,7 @@ def shares(table: Path, folder: Path, model: Model, num_chunks: int) -> dict[str
                 spent["solver"] += clock() - started - (spent["parts"] + spent["head"] - before)
                 started = clock()
                 for plan in plans:
-                    writer.write(0, plan.to_frame())
+                    writer.write(0, plan.to_rows())
                 spent["writing"] += clock() - started
                 num_scenes += sum(len(plan.allocations) + len(plan.infeasible) for plan in plans)
     finally:

@@ -86,7 +86,7 @@ DOORS = {
     # Elsewhere only what this program wrote for itself, or ffmpeg did, and what is hashed.
     "json": {"documents", "measure.cache", "measure.video", "media.probe"},
     "imageio_ffmpeg": {"media.ffmpeg"},
-    "pyarrow": {"table.parquet", "table.table", "table.catalogue", "table.row_writer"},
+    "pyarrow": {"table.arrow_columns", "table.parquet", "table.table", "table.catalogue", "table.row_writer"},
     "visqol": {"visqol.score"},
     "numba": {"visqol.search"},
     "multiprocessing": {"workers.local"},
@@ -229,7 +229,8 @@ TESTED_IN = {
             "runs.verify_run",
         ),
     ),
-    "table/test_table.py": ("table.parquet",),
+    "table/test_table.py": ("table.arrow_columns", "table.parquet", "table.row_checks"),
+    "table/test_row_writer.py": ("table.typed_rows",),
     "visqol/test_patches.py": ("visqol.lag",),
     "visqol/test_nsim.py": ("visqol.search",),
     "visqol/test_score.py": ("visqol.realignment",),

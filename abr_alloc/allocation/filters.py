@@ -7,16 +7,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 from abr_alloc.allocation.language_policy import LanguagePolicy, one_language
 from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.table.audio_layouts import is_surround_row
+from abr_alloc.table.columns import Columns
 from abr_alloc.table.table import FeatureTable
 from abr_alloc.targets import Target
 
-__all__ = ["NO_ROWS", "Filters", "narrow", "require_present", "select", "video_encoders"]
+__all__ = ["NO_ROWS", "Filters", "codecs_of", "narrow", "require_present", "select", "video_encoders"]
 
 NO_ROWS = "the filters leave no rows; loosen `titles`, `scenes`, `min_height_px`, `max_height_px` or codecs"
 """What is said where nothing passes and no single filter is to blame."""
@@ -53,13 +54,14 @@ def select(table: FeatureTable, filters: Filters) -> FeatureTable:
     Raises:
         FeatureTableError: a filter leaves nothing, and names what there is.
     """
-    frame = table.frame
+    rows = table.columns
+    video, audio = rows.is_kind("video"), rows.is_kind("audio")
     require_present(
         filters,
-        set(frame["title"]) if filters.titles else set(),
-        set(frame["scene"]) if filters.scenes else set(),
-        {name: set(table.of_kind(name)["codec"]) for name in ("video", "audio")},
-        video_encoders(table.of_kind("video")) if filters.video_encoders else set(),
+        set(table.titles()) if filters.titles else set(),
+        set(rows.whole("scene").tolist()) if filters.scenes else set(),
+        {name: codecs_of(rows.take(own)) for name, own in (("video", video), ("audio", audio))},
+        video_encoders(rows.take(video)) if filters.video_encoders else set(),
     )
     selected = narrow(table, filters)
     if selected is not None:
@@ -67,7 +69,8 @@ def select(table: FeatureTable, filters: Filters) -> FeatureTable:
     low, high = filters.min_height_px, filters.max_height_px
     if low is not None or high is not None:
         others = narrow(table, dataclasses.replace(filters, min_height_px=None, max_height_px=None))
-        heights = [] if others is None else sorted(set(others.of_kind("video")["height_px"]))
+        rows = None if others is None else others.columns.of_kind("video")
+        heights = [] if rows is None else sorted(set(rows.whole("height_px").tolist()))
         if heights:
             wanted = " and ".join(
                 [f"at least {low} px"] * (low is not None) + [f"at most {high} px"] * (high is not None)
@@ -78,17 +81,23 @@ def select(table: FeatureTable, filters: Filters) -> FeatureTable:
     raise FeatureTableError(NO_ROWS)
 
 
-def video_encoders(rows: pd.DataFrame) -> set[str]:
+def codecs_of(rows: Columns) -> set[str]:
+    """Codecs of some rows."""
+    return set(rows.words("codec").present())
+
+
+def video_encoders(rows: Columns) -> set[str]:
     """Encoders of video rows (columns `codec` and `target`): names in targets, a codec's for its usual one."""
-    return {*_encoder_column(rows[["codec", "target"]].drop_duplicates())} - {""}
+    return {*_encoder_column(rows.take(rows.is_first(("codec", "target"))))} - {""}
 
 
-def _encoder_column(frame: pd.DataFrame) -> pd.Series:
-    """The encoder of every row; empty for what was there before."""
-    targets = {text: Target(text) for text in frame["target"].unique()}
-    names = frame["target"].map({text: target.encoder for text, target in targets.items()})
-    usual = frame["target"].map({text: not (target.encoder or target.is_label) for text, target in targets.items()})
-    return names.where(~usual.astype(bool), frame["codec"])
+def _encoder_column(rows: Columns) -> npt.NDArray[np.object_]:
+    """The encoder of every row, (n,); empty for what was there before."""
+    target = rows.words("target")
+    targets = [Target(text) for text in target.words]
+    names = np.array([found.encoder for found in targets], dtype=object)[target.codes]
+    usual = np.array([not (found.encoder or found.is_label) for found in targets], dtype=bool)[target.codes]
+    return np.where(usual, rows.words("codec").values(), names)
 
 
 def require_present(
@@ -129,45 +138,48 @@ def narrow(table: FeatureTable, filters: Filters) -> FeatureTable | None:
         FeatureTableError: the filters leave a scene without one kind of rows.
     """
     table = one_language(table, filters.language_policy)
-    frame = table.frame
-    kind = frame["kind"]
-    keep = pd.Series(True, index=frame.index)
+    rows = table.columns
+    is_video, is_audio = rows.is_kind("video"), rows.is_kind("audio")
+    keep = np.ones(len(rows), dtype=bool)
     if filters.titles:
-        keep &= frame["title"].isin(list(filters.titles))
+        keep &= rows.words("title").isin(filters.titles)
     if filters.scenes:
-        keep &= frame["scene"].isin(list(filters.scenes))
-    for wanted, of_kind in ((filters.video_codecs, "video"), (filters.audio_codecs, "audio")):
+        keep &= np.isin(rows.numbers("scene"), filters.scenes)
+    for wanted, of_kind in ((filters.video_codecs, is_video), (filters.audio_codecs, is_audio)):
         if wanted:
-            keep &= (kind != of_kind) | frame["codec"].isin(list(wanted))
+            keep &= ~of_kind | rows.words("codec").isin(wanted)
     if filters.audio_codecs:
         keep |= _beside_stereo(table)
     if filters.video_encoders:
-        keep &= (kind != "video") | _encoder_column(frame).isin(list(filters.video_encoders))
+        keep &= ~is_video | np.isin(_encoder_column(rows), filters.video_encoders)
     if filters.min_height_px is not None or filters.max_height_px is not None:
         low, high = filters.min_height_px or 0, filters.max_height_px or np.inf
-        keep &= (kind != "video") | frame["height_px"].between(low, high).fillna(False).astype(bool)
-        if not (keep & (kind == "video")).any():
+        height_px = rows.numbers("height_px")
+        keep &= ~is_video | ((height_px >= low) & (height_px <= high))
+        if not (keep & is_video).any():
             return None
     if keep.all():
         return table
     if not keep.any():
         return None
-    selected = FeatureTable.checked(frame[keep].reset_index(drop=True), table.metadata)
+    selected = FeatureTable.checked(rows.take(keep), table.metadata)
     _require_both_kinds(table, selected)
     return selected
 
 
-def _beside_stereo(table: FeatureTable) -> pd.Series:
+def _beside_stereo(table: FeatureTable) -> npt.NDArray[np.bool_]:
     """Rows of surround in a table with stereo, whose codecs are chosen: surround is chosen by asking for it."""
-    surround = pd.Series(is_surround_row(table), index=table.frame.index)
-    return surround & bool((~surround & (table.frame["kind"] == "audio")).any())
+    surround = is_surround_row(table)
+    return surround & bool((~surround & table.columns.is_kind("audio")).any())
 
 
 def _require_both_kinds(before: FeatureTable, after: FeatureTable) -> None:
     """Refuse filters that take a scene's last video or audio rendition and leave the other kind."""
 
     def scenes(table: FeatureTable, kind: str) -> set[tuple[str, int]]:
-        return set(zip(*(table.of_kind(kind)[key] for key in ("title", "scene")), strict=True))
+        rows = table.columns.of_kind(kind)
+        first = rows.take(rows.scene_starts())
+        return set(zip(first.words("title").values().tolist(), first.whole("scene").tolist(), strict=True))
 
     for kind, other in (("video", "audio"), ("audio", "video")):
         bare = (scenes(after, other) - scenes(after, kind)) & scenes(before, kind)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import pandas as pd
+import numpy as np
 
 from abr_alloc.models.audio_quality import quality_of_rows
 from abr_alloc.table.table import FeatureTable
@@ -18,7 +18,7 @@ __all__ = ["LANGUAGE_POLICIES", "LanguagePolicy", "one_language"]
 LanguagePolicy = Literal["first", "worst"]
 LANGUAGE_POLICIES: tuple[LanguagePolicy, ...] = ("first", "worst")
 
-_RENDITION = ["title", "scene", "codec", "channels", "target"]
+_RENDITION = ("title", "scene", "codec", "channels", "target")
 
 
 def one_language(table: FeatureTable, policy: LanguagePolicy = "first") -> FeatureTable:
@@ -28,17 +28,16 @@ def one_language(table: FeatureTable, policy: LanguagePolicy = "first") -> Featu
         table: checked rows.
         policy: whose rows remain: the first track's, or those of the lowest audio quality.
     """
-    if "audio_track" not in table.frame:
+    if "audio_track" not in table.columns:
         return table
-    audio = table.of_kind("audio")
-    if not audio.duplicated(_RENDITION).any():
+    places = np.flatnonzero(table.columns.is_kind("audio"))
+    audio = table.columns.take(places)
+    if audio.is_first(_RENDITION).all():
         return table
-    order = audio["audio_track"].astype("float64").fillna(0.0)
-    if policy == "worst":
-        # Of equal ones the first track's.
-        keys = pd.DataFrame({"quality": quality_of_rows(audio), "track": order}, index=audio.index)
-        order = keys.sort_values(["quality", "track"]).assign(place=range(len(keys)))["place"].reindex(audio.index)
-    kept = audio.assign(_order=order).sort_values("_order", kind="stable").drop_duplicates(_RENDITION).index
-    frame = table.frame
-    keep = (frame["kind"] != "audio") | frame.index.isin(kept)
-    return FeatureTable.checked(frame[keep].reset_index(drop=True), table.metadata)
+    order = np.nan_to_num(audio.numbers("audio_track"), nan=0.0)
+    # Of equal ones the first track's.
+    by_preference = np.lexsort((order, quality_of_rows(audio)) if policy == "worst" else (order,))
+    kept = by_preference[audio.take(by_preference).is_first(_RENDITION)]
+    keep = table.columns.is_kind("video")
+    keep[places[kept]] = True
+    return FeatureTable.checked(table.columns.take(keep), table.metadata)

@@ -21,22 +21,25 @@ Four laws follow, for budgets that rise:
 3. What is bought costs no more than the budget: only pairs reached by a record are looked at.
 4. The path does not depend on the budgets that are asked for.
 
-NumPy only; arrays in, choices out. Axes: P pairs of a scene, K records, H sizes (short sides) of picture, N moves.
+NumPy only; arrays in, choices out. Axes: S scenes, P pairs of a scene, K records, H sizes (short sides) of picture, N
+moves.
 """
 
 from __future__ import annotations
 
-import bisect
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["TIE_MOS", "Path", "find_path"]
+__all__ = ["TIE_MOS", "Path", "find_path", "find_paths"]
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
+Pairs = tuple[npt.NDArray[np.floating], Floats, npt.NDArray[np.integer]]
 
 TIE_MOS = 0.02
 """Pairs whose AVQ is within this of the best are as good as it, and the cheapest is taken: a tenth of the interval of a
@@ -69,67 +72,175 @@ def find_path(avq_mos: Floats, kbps: Floats, side_px: npt.NDArray[np.integer], *
         side_px: short side of its picture, (P,).
         up_to_kbps: largest budget that will be looked up; the walk ends there, and what it chose before is the same.
     """
-    if not len(kbps):
-        return Path(from_kbps=np.empty(0), pair=np.empty(0, dtype=np.intp), falls=np.empty(0, dtype=np.bool_))
-    order = np.argsort(kbps, kind="stable")
-    q, w, side = np.asarray(avq_mos, dtype=np.float64)[order], kbps[order], np.asarray(side_px)[order]
-    record = _front(q, w)
+    return find_paths([(avq_mos, kbps, side_px)], up_to_kbps=up_to_kbps)[0]
+
+
+def find_paths(scenes: Sequence[Pairs], *, up_to_kbps: float = math.inf) -> list[Path]:
+    """`find_path` of every scene: what is done per pair and record is done for all of them at once.
+
+    Args:
+        scenes: of each scene AVQ, rate and short side of its pairs, (P,) each.
+        up_to_kbps: largest budget that will be looked up.
+    """
+    empty = Path(from_kbps=np.empty(0), pair=np.empty(0, dtype=np.intp), falls=np.empty(0, dtype=np.bool_))
+    found = [empty] * len(scenes)
+    some = [s for s, (_, kbps, _) in enumerate(scenes) if len(kbps)]
+    if some:
+        for s, path in zip(some, _walk_all(_in_order([scenes[s] for s in some]), up_to_kbps), strict=True):
+            found[s] = path
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ordered:
+    """Pairs of S scenes by rising rate, padded at the end of each, (S, P) each."""
+
+    pair: Indices
+    """Place of the pair in its scene."""
+    q: Floats
+    """Its AVQ; -inf in the padding."""
+    w: Floats
+    """Its rate; inf in the padding."""
+    side: npt.NDArray[np.int64]
+    """Short side of its picture; -1 in the padding."""
+
+
+def _in_order(scenes: Sequence[Pairs]) -> _Ordered:
+    shape = len(scenes), max(len(kbps) for _, kbps, _ in scenes)
+    q, w, side = np.full(shape, -np.inf), np.full(shape, np.inf), np.full(shape, -1, dtype=np.int64)
+    for s, (avq, kbps, px) in enumerate(scenes):
+        q[s, : len(avq)], w[s, : len(avq)], side[s, : len(avq)] = avq, kbps, px
+    order = np.argsort(w, axis=1, kind="stable")
+    at = order + shape[1] * np.arange(shape[0])[:, None]
+    return _Ordered(pair=order, q=q.ravel()[at], w=w.ravel()[at], side=side.ravel()[at])
+
+
+def _walk_all(pairs: _Ordered, up_to_kbps: float) -> list[Path]:
+    """The paths of scenes, whose K records stand scene after scene."""
+    q, w = pairs.q.ravel(), pairs.w.ravel()
+    record, scene = _fronts(pairs.q, pairs.w)
     best, reach = q[record], w[record]
-    # Per size and record: the cheapest pair of that size within the tie, as its place in the order, (H, K).
-    sizes = np.unique(side)
-    tied = np.stack([_cheapest_tied(q, w, np.flatnonzero(side == size), best, reach) for size in sizes])
-    ceiling = _ceilings(tied >= 0)
+    starts = np.searchsorted(scene, np.arange(len(pairs.q) + 1))
+    sizes = np.unique(pairs.side)
+    # Per size and record: the cheapest pair of that size within the tie, as its place, (H, K), and from which record on
+    # it is not within the tie any more.
+    shape = len(sizes) - (sizes[0] < 0), len(record)
+    place, until = np.full(shape, -1, dtype=np.intp), np.zeros(shape, dtype=np.intp)
+    for level, size in enumerate(sizes[sizes >= 0].tolist()):
+        front, own = _fronts(np.where(pairs.side == size, pairs.q, -np.inf), pairs.w)
+        _cheapest_tied(q[front], own, best, starts, place[level], until[level])
+        place[level] = np.where(place[level] >= 0, front[place[level]], -1)
+    cost = np.where(place >= 0, w[place], np.inf)
+    tied = cost <= reach
+    tied &= place >= 0
+    choice = _choices(cost, q[place], tied, _ceilings(tied, starts))
+    ends = starts[:-1] + np.add.reduceat(reach <= up_to_kbps, starts[:-1])
     # The walk is one of single steps, which Python's lists take faster than arrays.
-    end = int(np.searchsorted(reach, up_to_kbps, side="right"))
-    walked = tied[:, :end]
-    places, costs, values = (t.T.tolist() for t in (walked, np.where(walked >= 0, w[walked], np.inf), -q[walked]))
-    bests = best.tolist()
-    pair, since, falls = [], [], []
-    level, largest, k = 0, 0, 0
-    while k < end:
-        cost, value = costs[k], values[k]
-        from_level = level if any(c < math.inf for c in cost[level : ceiling[k] + 1]) else 0
-        level = min(range(from_level, ceiling[k] + 1), key=lambda h: (cost[h], value[h]))
-        largest = max(largest, level)
-        pair.append(places[k][level])
-        since.append(k)
-        falls.append(level < largest)
-        k = bisect.bisect_right(bests, TIE_MOS - value[level], lo=k)
-    return Path(
-        from_kbps=reach[np.array(since, dtype=np.intp)],
-        pair=order[np.array(pair, dtype=np.intp)],
-        falls=np.array(falls, dtype=np.bool_),
+    chosen, next_record = choice.tolist(), until.tolist()
+    since: list[int] = []
+    levels: list[int] = []
+    moves = [0]
+    for k, end in zip(starts.tolist(), ends.tolist(), strict=False):
+        level = 0
+        while k < end:
+            level = chosen[level][k]
+            since.append(k)
+            levels.append(level)
+            k = next_record[level][k]
+        moves.append(len(since))
+    at, level_at = np.array(since, dtype=np.intp), np.array(levels, dtype=np.intp)
+    from_kbps, pair = reach[at], pairs.pair.ravel()[place[level_at, at]]
+    return [
+        Path(
+            from_kbps=from_kbps[first:stop],
+            pair=pair[first:stop],
+            falls=level_at[first:stop] < np.maximum.accumulate(level_at[first:stop]),
+        )
+        for first, stop in itertools.pairwise(moves)
+    ]
+
+
+def _fronts(q: Floats, w: Floats) -> tuple[Indices, Indices]:
+    """Where AVQ exceeds that of everything no dearer, among pairs by rising rate, (S, P); of equal rates the best one.
+
+    Returns:
+        Places in the flattened arrays, scene after scene, and the scene of each.
+    """
+    highest = np.maximum.accumulate(q, axis=1)
+    rises = q > -np.inf
+    rises[:, 1:] &= q[:, 1:] > highest[:, :-1]
+    places = np.flatnonzero(rises)
+    scene, rate = places // q.shape[1], w.ravel()[places]
+    kept = np.append((rate[1:] > rate[:-1]) | (scene[1:] != scene[:-1]), True)[: len(places)]
+    return places[kept], scene[kept]
+
+
+def _cheapest_tied(
+    front_mos: Floats, scene: Indices, best: Floats, starts: Indices, place: Indices, until: Indices
+) -> None:
+    """Which of a front is the cheapest within the tie of every record, whatever it costs, and how long it stays tied.
+
+    Args:
+        front_mos: AVQ of the pairs of a front, rising within each scene, (F,).
+        scene: the scene of each, (F,).
+        best: AVQ of the records, (K,).
+        starts: first record of every scene, and one past the last, (S + 1,).
+        place: takes a place in the front per record, (K,); stays where there is none.
+        until: takes the first record that is beyond the tie of that pair, (K,).
+    """
+    own = np.searchsorted(scene, np.arange(len(starts)))
+    # Written once, for being tied and for being held: a pair that is held no longer is no longer tied, to the last bit.
+    reached = front_mos + TIE_MOS
+    beyond = np.concatenate(
+        [
+            start + np.searchsorted(best[start:stop], reached[first:last], side="right")
+            for (first, last), (start, stop) in zip(
+                itertools.pairwise(own.tolist()), itertools.pairwise(starts.tolist()), strict=True
+            )
+        ]
     )
+    since = np.concatenate([[0], beyond[:-1]])[: len(beyond)]
+    is_first = np.concatenate([[True], scene[1:] != scene[:-1]])[: len(beyond)]
+    since = np.where(is_first, starts[scene], since)
+    number = beyond - since
+    records = np.repeat(since - (np.cumsum(number) - number), number) + np.arange(number.sum())
+    tied = np.repeat(np.arange(len(beyond)), number)
+    place[records], until[records] = tied, beyond[tied]
 
 
-def _front(q: Floats, w: Floats) -> Indices:
-    """Where AVQ exceeds that of everything no dearer, among pairs by rising rate; of equal rates the best one."""
-    highest = np.maximum.accumulate(q)
-    places = np.flatnonzero(np.concatenate([[True], q[1:] > highest[:-1]]))
-    kept: Indices = places[np.append(w[places[1:]] > w[places[:-1]], True)]
-    return kept
+def _choices(cost: Floats, avq: Floats, tied: npt.NDArray[np.bool_], ceiling: Indices) -> Indices:
+    """The size that is moved to at every record by whoever holds each size, (H, K): the cheapest tied pair's, of equal
+    ones the best, of those the smallest, among sizes from the held one to the ceiling, or to it from the smallest."""
+    level = np.arange(len(cost))[:, None]
+    allowed = tied & (level <= ceiling)
+    found = np.empty(cost.shape, dtype=np.intp)
+    for held in range(len(cost)):
+        grown = allowed & (level >= held)
+        open_to = np.where(grown.any(axis=0), grown, allowed)
+        own = np.where(open_to, cost, np.inf)
+        cheapest = open_to & (own == own.min(axis=0))
+        found[held] = np.where(cheapest, -avq, np.inf).argmin(axis=0)
+    return found
 
 
-def _cheapest_tied(q: Floats, w: Floats, own: Indices, best: Floats, reach: Floats) -> Indices:
-    """The cheapest of some pairs within every record's tie and rate, (K,); -1 where there is none."""
-    front = own[_front(q[own], w[own])]
-    # Written as the move is: a pair that is held no longer is no longer tied, to the last bit.
-    place = np.searchsorted(q[front] + TIE_MOS, best, side="left")
-    found = front[np.minimum(place, len(front) - 1)]
-    return np.where((place < len(front)) & (w[found] <= reach), found, -1)
+def _ceilings(is_tied: npt.NDArray[np.bool_], starts: Indices) -> Indices:
+    """The largest size at every record from which no later record of its scene has to become smaller, (K,).
 
-
-def _ceilings(is_tied: npt.NDArray[np.bool_]) -> list[int]:
-    """The largest size at every record from which no later record has to become smaller, (K,).
-
-    Where there is none, sizes must fall: then it starts anew, with the largest that is tied.
+    Where there is none, sizes must fall: then it starts anew, with the largest that is tied. Records in a row at which
+    the same sizes are tied have one ceiling.
     """
     num_sizes, num_records = is_tied.shape
-    bits = [int.from_bytes(column, "little") for column in np.packbits(is_tied.T, axis=1, bitorder="little")]
-    ceiling = [num_sizes - 1] * num_records
+    changes = np.concatenate([[True], (is_tied[:, 1:] != is_tied[:, :-1]).any(axis=0)])
+    changes[starts[:-1]] = True
+    first = np.flatnonzero(changes)
+    bits = [int.from_bytes(column, "little") for column in np.packbits(is_tied.T[first], axis=1, bitorder="little")]
+    ends_scene = np.isin(np.append(first[1:], num_records), starts).tolist()
+    ceiling = [0] * len(bits)
     level = num_sizes - 1
-    for k in range(num_records - 1, -1, -1):
-        below = bits[k] & ((1 << (level + 1)) - 1)
-        level = (below or bits[k]).bit_length() - 1
-        ceiling[k] = level
-    return ceiling
+    for run in range(len(bits) - 1, -1, -1):
+        if ends_scene[run]:
+            level = num_sizes - 1
+        below = bits[run] & ((1 << (level + 1)) - 1)
+        level = (below or bits[run]).bit_length() - 1
+        ceiling[run] = level
+    return np.repeat(ceiling, np.diff(np.append(first, num_records)))

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from abr_alloc import defaults
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.kept_audio import drop_references, drop_wasted_audio
-from abr_alloc.allocation.path import TIE_MOS, Path, find_path
+from abr_alloc.allocation.path import TIE_MOS, Path, find_paths
 from abr_alloc.allocation.results import Allocation, Certificate, Choice, Plan, allocate
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title
 from abr_alloc.allocation.title_plan import Limits, plan_titles
@@ -41,6 +41,7 @@ __all__ = [
     "plan_table",
     "planning_surfaces",
     "scene_path",
+    "scene_paths",
 ]
 
 EXTRA_BUDGET = 0.10
@@ -120,11 +121,30 @@ class ScenePath:
 
 def scene_path(surface: QualitySurface, *, min_avq_mos: float = -math.inf, up_to_kbps: float = math.inf) -> ScenePath:
     """The path of a scene over its pairs with a least AVQ, for budgets up to a largest one."""
-    avq, kbps = surface.avq_mos.ravel(), surface.total_kbps.ravel()
-    side = np.repeat(surface.video_side_px, len(surface.audio))
-    allowed = np.flatnonzero(avq >= min_avq_mos)
-    path = find_path(avq[allowed].astype(np.float64), kbps[allowed], side[allowed], up_to_kbps=up_to_kbps)
-    return ScenePath(surface=surface, path=Path(from_kbps=path.from_kbps, pair=allowed[path.pair], falls=path.falls))
+    return scene_paths([surface], min_avq_mos=min_avq_mos, up_to_kbps=up_to_kbps)[0]
+
+
+def scene_paths(
+    surfaces: Sequence[QualitySurface], *, min_avq_mos: float = -math.inf, up_to_kbps: float = math.inf
+) -> list[ScenePath]:
+    """`scene_path` of every scene, which are walked together."""
+    pairs, places = [], []
+    for surface in surfaces:
+        avq, kbps = surface.avq_mos.ravel(), surface.total_kbps.ravel()
+        side = np.repeat(surface.video_side_px, len(surface.audio))
+        allowed = None
+        if min_avq_mos > -math.inf:
+            allowed = np.flatnonzero(avq >= min_avq_mos)
+            avq, kbps, side = avq[allowed], kbps[allowed], side[allowed]
+        pairs.append((avq, kbps, side))
+        places.append(allowed)
+    return [
+        ScenePath(
+            surface=surface,
+            path=path if allowed is None else Path(from_kbps=path.from_kbps, pair=allowed[path.pair], falls=path.falls),
+        )
+        for surface, allowed, path in zip(surfaces, places, find_paths(pairs, up_to_kbps=up_to_kbps), strict=True)
+    ]
 
 
 def best_pair(surface: QualitySurface, budget_kbps: float) -> tuple[int, int] | None:
@@ -144,7 +164,7 @@ def plan_surfaces(
     infeasible: list[list[InfeasibleScene | InfeasibleLimits]] = [[] for _ in budgets_kbps]
     most_kbps = min(max(budgets_kbps, default=0.0) * (1.0 + EXTRA_BUDGET), limits.max_rate_kbps)
     for title in by_title(surfaces):
-        paths = [scene_path(scene, min_avq_mos=limits.min_avq_mos, up_to_kbps=most_kbps) for scene in title]
+        paths = scene_paths(title, min_avq_mos=limits.min_avq_mos, up_to_kbps=most_kbps)
         for i, budget_kbps in enumerate(budgets_kbps):
             found = [_choose(path, budget_kbps, limits) for path in paths]
             allocations[i] += allocate([c for c in found if isinstance(c, Choice)], budget_kbps, model)

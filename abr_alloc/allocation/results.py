@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
@@ -14,6 +14,10 @@ from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.intervals import interval_around
 from abr_alloc.models.relevance import Relevance, SceneShares, estimate_relevance, scene_shares
+from abr_alloc.table.typed_rows import TypedRows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "FLAT_COLUMNS",
@@ -131,7 +135,13 @@ class Plan:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per allocation, flat: for pandas, CSV and tables."""
+        import pandas as pd
+
         return pd.DataFrame([_flatten(allocation) for allocation in self.allocations], columns=FLAT_COLUMNS)
+
+    def to_rows(self) -> TypedRows:
+        """The same without pandas: for files."""
+        return TypedRows.of(map(_flatten, self.allocations), FLAT_TYPES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from abr_alloc import defaults
 from abr_alloc.allocation.language_policy import one_language
@@ -26,6 +25,7 @@ from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import SceneShares
 from abr_alloc.models.screens import OnPhones
 from abr_alloc.table.audio_layouts import only_stereo, only_surround
+from abr_alloc.table.columns import Columns
 from abr_alloc.table.table import FeatureTable
 
 __all__ = [
@@ -171,14 +171,15 @@ class _Rows:
 
     @classmethod
     def of(cls, table: FeatureTable, model: Model) -> _Rows:
-        frame, video, audio = table.frame, table.of_kind("video"), table.of_kind("audio")
+        rows, is_video = table.columns, table.columns.is_kind("video")
+        video, audio = rows.take(is_video), rows.take(~is_video)
         quality_mos = quality_of_rows(audio)
         return cls(
-            title=frame["title"].to_numpy(dtype=object),
-            scene=frame["scene"].to_numpy(dtype=np.int64),
-            start_s=frame["start_s"].to_numpy(),
-            end_s=frame["end_s"].to_numpy(),
-            is_video=(frame["kind"] == "video").to_numpy(),
+            title=rows.words("title").values(),
+            scene=rows.whole("scene"),
+            start_s=rows.numbers("start_s"),
+            end_s=rows.numbers("end_s"),
+            is_video=is_video,
             video=[
                 VideoRendition(
                     codec=codec,
@@ -190,12 +191,12 @@ class _Rows:
                     dynamic_range=dr,
                 )
                 for codec, w, h, target, kbps, vmaf, dr in zip(
-                    video["codec"],
-                    video["width_px"].astype(int).tolist(),
-                    video["height_px"].astype(int).tolist(),
-                    video["target"],
-                    video["bitrate_kbps"].astype(float).tolist(),
-                    video["vmaf"].astype(float).tolist(),
+                    video.words("codec").values().tolist(),
+                    video.whole("width_px").tolist(),
+                    video.whole("height_px").tolist(),
+                    video.words("target").values().tolist(),
+                    video.numbers("bitrate_kbps").tolist(),
+                    video.numbers("vmaf").tolist(),
                     _ranges(video),
                     strict=True,
                 )
@@ -203,10 +204,10 @@ class _Rows:
             audio=[
                 AudioRendition(codec=codec, channels=n, target=target, bitrate_kbps=kbps, quality_mos=quality)
                 for codec, n, target, kbps, quality in zip(
-                    audio["codec"],
-                    audio["channels"].astype(int).tolist(),
-                    audio["target"],
-                    audio["bitrate_kbps"].astype(float).tolist(),
+                    audio.words("codec").values().tolist(),
+                    audio.whole("channels").tolist(),
+                    audio.words("target").values().tolist(),
+                    audio.numbers("bitrate_kbps").tolist(),
                     quality_mos.tolist(),
                     strict=True,
                 )
@@ -265,18 +266,19 @@ def _title_surfaces(
         )
 
 
-def _ranges(video: pd.DataFrame) -> list[DynamicRange]:
+def _ranges(video: Columns) -> list[DynamicRange]:
     """The column of dynamic ranges, which is there where some are HDR."""
     if "dynamic_range" not in video:
         return ["SDR"] * len(video)
-    return [found if isinstance(found, str) else "SDR" for found in video["dynamic_range"]]  # type: ignore[misc]
+    return [found or "SDR" for found in video.words("dynamic_range").values().tolist()]
 
 
-def _half_seconds(video: pd.DataFrame) -> list[npt.NDArray[np.float64] | None]:
+def _half_seconds(video: Columns) -> list[npt.NDArray[np.float64] | None]:
     """The column of sizes over time, which older tables lack and other rows leave empty."""
     if "half_second_kbit" not in video:
         return [None] * len(video)
-    return [np.asarray(kbit, dtype=np.float64) if np.ndim(kbit) else None for kbit in video["half_second_kbit"]]
+    found = video.lists("half_second_kbit").values().tolist()
+    return [None if kbit is None else np.asarray(kbit, dtype=np.float64) for kbit in found]
 
 
 def _sizes_of(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from abr_alloc.allocation.path import find_path
+from abr_alloc.allocation.path import find_paths
 from abr_alloc.allocation.pooling import Candidates
 from abr_alloc.allocation.rendition import AudioIdentity
 from abr_alloc.allocation.surface import QualitySurface
@@ -78,7 +78,7 @@ def _walk(case: TitleCase, min_mos: float) -> CasePaths:
     avq, kbps = case.candidates.avq_mos, case.candidates.kbps
     allowed = np.isfinite(avq) & (avq >= min_mos)
     places = [np.flatnonzero(row) for row in allowed]
-    found = [find_path(avq[s, p], kbps[s, p], case.side_px[s, p]) for s, p in enumerate(places)]
+    found = find_paths([(avq[s, p], kbps[s, p], case.side_px[s, p]) for s, p in enumerate(places)])
     shape = len(found), max(len(path.pair) for path in found)
     pair, falls = np.zeros(shape, dtype=np.intp), np.zeros(shape, dtype=np.bool_)
     from_kbps = np.full(shape, np.inf)

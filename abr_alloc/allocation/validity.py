@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable
@@ -44,11 +46,12 @@ def outside_validity(
     low, high = audio_range_kbps(model)
     if any(not low <= a.bitrate_kbps <= high for a in audio):
         outside.append(f"audio rates outside {low:g}-{high:g} kbps")
-    rows = features.of_kind("video")
+    rows = features.columns.of_kind("video")
+    fps, width_px, height_px = (rows.numbers(name) for name in ("fps", "width_px", "height_px"))
     low, high = validity.get("fps", (0.0, _INFINITE))
-    if ((rows["fps"] < low) | (rows["fps"] > high)).any():
+    if ((fps < low) | (fps > high)).any():
         outside.append(f"frame rates outside {low:g}-{high:g} fps")
     lines = validity.get("max_height_px", _INFINITE)
-    if (rows[["width_px", "height_px"]].min(axis=1) > lines).any():
+    if (np.minimum(width_px, height_px) > lines).any():
         outside.append(f"video larger than {lines}p")
     return outside

@@ -280,11 +280,11 @@ def command(
     elif as_json or suffix == ".json":
         write_or_print(ladders.to_json(), output)
     elif as_csv or suffix == ".csv":
-        write_or_print(csv_text(ladders.to_frame()), output, exact=True)
+        write_or_print(csv_text(ladders.to_rows()), output, exact=True)
     if not (as_json or as_csv) or output is not None:
         free_number = wanted.num_rungs is None or wanted.for_money
         echo(ladder_text(ladders, described, model.described, free_number=free_number, prices=prices), nl=False)
-        if set(table.frame["title"]) & set(table.metadata.weights_s):
+        if set(table.titles()) & set(table.metadata.weights_s):
             echo(notes(f"{wrap(with_options(DIGEST_NOTE), '')}\n"), nl=False)
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from abr_alloc.allocation.advice import advise
 from abr_alloc.allocation.alternatives import Alternative
@@ -15,8 +13,12 @@ from abr_alloc.formats.ladder_file import ladder_object
 from abr_alloc.formats.plan_document import model_object, video_object
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.parameters import with_options
+from abr_alloc.table.typed_rows import TypedRows
 
-__all__ = ["AUDIT_COLUMNS", "audit_document", "audit_frame", "title_object"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["AUDIT_COLUMNS", "audit_document", "audit_frame", "audit_rows", "title_object"]
 
 SCHEMA_VERSION = 1
 
@@ -55,7 +57,7 @@ AUDIT_COLUMNS = {name: kind for name, (kind, _) in _COLUMNS.items()}
 """Columns of audits as rows, with their types; `dominated_by` is 0 where nothing dominates."""
 
 
-def audit_frame(titles: Iterable[TitleAudit]) -> pd.DataFrame:
+def audit_rows(titles: Iterable[TitleAudit]) -> TypedRows:
     """One row per rung; rungs of a ladder with several codecs are counted within each."""
     rows = [
         {name: value(title.title, number, rung) for name, (_, value) in _COLUMNS.items()}
@@ -63,9 +65,12 @@ def audit_frame(titles: Iterable[TitleAudit]) -> pd.DataFrame:
         for family in title.families
         for number, rung in enumerate(family.rungs, 1)
     ]
-    types = {"int": "int64", "float": "float64"}
-    frame = pd.DataFrame(rows, columns=list(AUDIT_COLUMNS))
-    return frame.astype({name: types[kind] for name, kind in AUDIT_COLUMNS.items() if kind in types})
+    return TypedRows.of(rows, AUDIT_COLUMNS)
+
+
+def audit_frame(titles: Iterable[TitleAudit]) -> pd.DataFrame:
+    """The same as a frame."""
+    return audit_rows(titles).to_frame()
 
 
 def audit_document(

@@ -7,21 +7,23 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from abr_alloc.allocation.design import DesignOptions
 from abr_alloc.models.screens import screen_object
+from abr_alloc.table.columns import Columns
 from abr_alloc.table.table import FeatureTable
 
 __all__ = ["features_object", "options_object"]
+
+_SPAN = ("start_s", "end_s")
 
 
 def features_object(table: FeatureTable, title: str | None = None) -> dict[str, Any]:
     """The feature table: of all its titles, or of one."""
     about = table.metadata
-    of_title = table.frame if title is None else table.frame[table.frame["title"] == title]
-    rows = table.frame if of_title.empty else of_title  # a shared ladder is of all titles
-    titles = set(rows["title"])
+    known = table.titles()
+    titles = known if title not in known else [title]  # a shared ladder is of all titles
     tone_maps = {name: value for name, value in about.tone_maps.items() if name in titles}
     return {
         "grid": about.grid,
@@ -33,19 +35,18 @@ def features_object(table: FeatureTable, title: str | None = None) -> dict[str, 
         "credits": {name: value for name, value in about.credits.items() if name in titles},
         "encoders": {name: dict(settings) for name, settings in about.encoders.items()},
         **({"tone_maps": tone_maps} if tone_maps else {}),
-        "titles": {
-            name: _title_object(of_title, about.weights_s.get(name, {})) for name, of_title in rows.groupby("title")
-        },
+        "titles": {name: _title_object(table.of_title(name), about.weights_s.get(name, {})) for name in titles},
     }
 
 
-def _title_object(rows: pd.DataFrame, weights_s: Mapping[str, float]) -> dict[str, Any]:
+def _title_object(rows: Columns, weights_s: Mapping[str, float]) -> dict[str, Any]:
     """What exporting and verifying need to know of a title beside its rungs."""
-    spans = rows[["scene", "start_s", "end_s"]].drop_duplicates("scene").sort_values("scene")
-    facts = {"fps": float(rows["fps"].max()), "scenes_s": spans[["start_s", "end_s"]].to_numpy().tolist()}
+    first = rows.take(rows.scene_starts())
+    spans_s = [[start_s, end_s] for start_s, end_s in zip(*(first.numbers(n).tolist() for n in _SPAN), strict=True)]
+    facts: dict[str, Any] = {"fps": float(np.nanmax(rows.numbers("fps"))), "scenes_s": spans_s}
     if weights_s:  # of a digest: the title's time that each scene stands for, its own where nothing is said
-        lengths_s = (spans["end_s"] - spans["start_s"]).tolist()
-        facts["weights_s"] = [weights_s.get(str(n), s) for n, s in zip(spans["scene"], lengths_s, strict=True)]
+        scenes = zip(first.whole("scene").tolist(), spans_s, strict=True)
+        facts["weights_s"] = [weights_s.get(str(number), end_s - start_s) for number, (start_s, end_s) in scenes]
     return facts
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from abr_alloc.allocation.rendition import VideoRendition
 from abr_alloc.allocation.results import Plan
@@ -15,6 +13,9 @@ from abr_alloc.errors import InfeasibleLimits
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.screens import screen_object
 from abr_alloc.parameters import infeasible_object
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["model_object", "plan_document", "relevance_document", "sweep_document", "sweep_frame", "video_object"]
 
@@ -84,6 +85,8 @@ def sweep_document(
 
 def sweep_frame(points: Sequence[BudgetPoint]) -> pd.DataFrame:
     """One row per title and budget."""
+    import pandas as pd
+
     columns = [*(field.name for field in dataclasses.fields(BudgetPoint)), "audio_share"]
     return pd.DataFrame(_sweep_rows(points), columns=columns)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
-
-import pandas as pd
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from abr_alloc.allocation.cost import RungCost
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.results import Allocation
 from abr_alloc.allocation.rung import Rung, SurroundAtRung
+from abr_alloc.table.typed_rows import TypedRows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "LADDER_COLUMNS",
@@ -19,7 +21,9 @@ __all__ = [
     "SURROUND_COLUMNS",
     "ladder_columns",
     "ladder_frame",
+    "ladder_rows",
     "relevance_frame",
+    "relevance_rows",
 ]
 
 _LADDER: dict[str, tuple[str, Callable[[str, int, Rung], Any]]] = {
@@ -101,8 +105,8 @@ def _surround_cells(rung: Rung) -> dict[str, Any]:
     return {name: None if surround is None else value(surround) for name, (_, value) in _SURROUND.items()}
 
 
-def ladder_frame(ladders: Iterable[TitleLadder]) -> pd.DataFrame:
-    """One row per rung; every column has one type, whatever numbers a file holds."""
+def ladder_rows(ladders: Iterable[TitleLadder]) -> TypedRows:
+    """One row per rung."""
     ladders = list(ladders)
     on_screens = any(rung.screens is not None for found in ladders for rung in found.ladder.rungs)
     with_surround = any(rung.surround is not None for found in ladders for rung in found.ladder.rungs)
@@ -115,7 +119,12 @@ def ladder_frame(ladders: Iterable[TitleLadder]) -> pd.DataFrame:
         for number, (rung, cost) in enumerate(_priced(found), 1)
     ]
     columns = ladder_columns(on_screens=on_screens, with_surround=with_surround)
-    return pd.DataFrame(rows, columns=list(columns)).astype(_numbers(columns))
+    return TypedRows.of(rows, columns)
+
+
+def ladder_frame(ladders: Iterable[TitleLadder]) -> pd.DataFrame:
+    """One row per rung; every column has one type, whatever numbers a file holds."""
+    return ladder_rows(ladders).to_frame()
 
 
 def _priced(found: TitleLadder) -> Iterable[tuple[Rung, RungCost | None]]:
@@ -123,12 +132,15 @@ def _priced(found: TitleLadder) -> Iterable[tuple[Rung, RungCost | None]]:
     return zip(rungs, [None] * len(rungs) if found.cost is None else found.cost.rungs, strict=True)
 
 
+def relevance_rows(allocations: Iterable[Allocation]) -> TypedRows:
+    """One row per scene."""
+    return TypedRows.of(
+        ({name: value(a) for name, (_, value) in _RELEVANCE.items()} for a in allocations), RELEVANCE_COLUMNS
+    )
+
+
 def relevance_frame(allocations: Iterable[Allocation]) -> pd.DataFrame:
     """One row per scene."""
-    rows = [{name: value(a) for name, (_, value) in _RELEVANCE.items()} for a in allocations]
-    return pd.DataFrame(rows, columns=list(RELEVANCE_COLUMNS))
+    import pandas as pd
 
-
-def _numbers(columns: Mapping[str, str]) -> dict[str, str]:
-    types = {"int": "int64", "float": "float64"}
-    return {name: types[kind] for name, kind in columns.items() if kind in types}
+    return pd.DataFrame(dict(relevance_rows(allocations).columns), columns=list(RELEVANCE_COLUMNS))

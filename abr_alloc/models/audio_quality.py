@@ -26,17 +26,22 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import CheckpointError, UnitError
 from abr_alloc.models.p1203 import P1203_CODECS, p1203_quality_mos
 from abr_alloc.models.stored import StoredTensors
+from abr_alloc.table.columns import Columns
+from abr_alloc.table.schema import types_of
 from abr_alloc.table.table import AUDIO_FEATURES, feature_columns
 from abr_alloc.targets import Target
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "AUDIO_QUALITY",
@@ -76,6 +81,7 @@ _LEAST_WITH_LFE = 6  # channels of 5.1: of so many, one has low frequencies alon
 _LOWEST_MOS = 1.05  # the Recommendation's polynomial dips below its own foot by 0.01 before it rises
 
 
+_QUALITY_COLUMNS = ("codec", "channels", "target", "bitrate_kbps", "audio_features")
 _PRIOR_SHARE = 0.8
 _CLIP = 6.0  # standard deviations: a strange input cannot run away
 _WEIGHTS = "weights/audio_quality.safetensors"
@@ -141,12 +147,14 @@ def audio_quality_mos(prior: Floats, x_a: npt.NDArray[np.floating], head: AudioH
     return np.where(alike, TRANSPARENT_MOS, found)
 
 
-def quality_of_rows(rows: pd.DataFrame) -> Floats:
+def quality_of_rows(rows: Columns | pd.DataFrame) -> Floats:
     """`audio_quality_mos` of the audio rows of a feature table, (n,), MOS."""
-    if rows.empty:
+    if not len(rows):
         return np.empty(0)
-    kbps, channels = (rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in ("bitrate_kbps", "channels"))
-    prior = prior_mos(rows["codec"].to_list(), kbps, channels, target_kbps(rows["target"].to_list()))
+    if not isinstance(rows, Columns):
+        rows = Columns.of_frame(rows, types_of(_QUALITY_COLUMNS))
+    codec, target = (rows.words(name).values().tolist() for name in ("codec", "target"))
+    prior = prior_mos(codec, rows.numbers("bitrate_kbps"), rows.numbers("channels"), target_kbps(target))
     return audio_quality_mos(prior, feature_columns(rows, AUDIO_FEATURES))
 
 

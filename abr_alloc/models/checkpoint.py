@@ -14,11 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from abr_alloc import defaults
 from abr_alloc.arguments import require_number
@@ -33,8 +32,12 @@ from abr_alloc.models.relevance import RelevanceRanges
 from abr_alloc.models.screens import OnPhones, intervals_on, screen_text
 from abr_alloc.models.trial import check_predictions
 from abr_alloc.shipped import model_names
+from abr_alloc.table.columns import Columns
 from abr_alloc.table.table import AUDIO_FEATURES, FeatureTable, TableMetadata, columns_of, feature_columns
 from abr_alloc.writing import replace_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Model", "load_model", "model_sha256", "save_model"]
 
@@ -151,13 +154,13 @@ class Model:
             return frozenset()
         return frozenset([*training.get("contents", ()), *training.get("titles", ())])
 
-    def video_inputs(self, rows: pd.DataFrame) -> npt.NDArray[np.float32]:
+    def video_inputs(self, rows: Columns | pd.DataFrame) -> npt.NDArray[np.float32]:
         """X_v of video rows, (V, d_v)."""
         return feature_columns(rows, self.video_features)
 
-    def audio_inputs(self, rows: pd.DataFrame) -> npt.NDArray[np.float32]:
+    def audio_inputs(self, rows: Columns | pd.DataFrame) -> npt.NDArray[np.float32]:
         """X_a of audio rows, (A, d_a)."""
-        if AUDIO_QUALITY in self.audio_features and AUDIO_QUALITY not in rows.columns:
+        if AUDIO_QUALITY in self.audio_features and AUDIO_QUALITY not in rows:
             rows = rows.assign(**{AUDIO_QUALITY: quality_of_rows(rows)})
         return feature_columns(rows, self.audio_features)
 

@@ -9,20 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.audit import audit_title
 from abr_alloc.allocation.audit_results import AuditOptions, TitleAudit
 from abr_alloc.allocation.filters import NO_ROWS, Filters
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title
 from abr_alloc.errors import AbrAllocError, FeatureTableError, LadderFormatError
-from abr_alloc.formats.audit_document import AUDIT_COLUMNS, audit_frame
+from abr_alloc.formats.audit_document import AUDIT_COLUMNS, audit_rows
 from abr_alloc.runs.catalogue_run import Results, check_filters, chunks_of, read_chunk, results_of
 from abr_alloc.runs.shared_model import sent_model, shared_model
 from abr_alloc.runs.shipped_ladders import ShippedLadders
 from abr_alloc.table.catalogue import Catalogue, Chunk
 from abr_alloc.table.row_writer import RowWriter
+from abr_alloc.table.typed_rows import TypedRows
 
 __all__ = ["AuditSummary", "AuditTask", "CouldWin", "audit_catalogue", "could_win"]
 
@@ -82,7 +81,7 @@ class AuditedTitle:
 
     title: str
     """The title."""
-    rows: pd.DataFrame | None = None
+    rows: TypedRows | None = None
     """Its rungs as rows."""
     line: CouldWin | None = None
     """What could be won."""
@@ -134,7 +133,7 @@ class AuditTask:
             found = audit_title(scenes, self.ladders.of(title), self.audience, model, self.options)
         except AbrAllocError as error:
             return AuditedTitle(title=title, reason=str(error))
-        return AuditedTitle(title=title, rows=audit_frame([found]), line=could_win(found))
+        return AuditedTitle(title=title, rows=audit_rows([found]), line=could_win(found))
 
 
 @dataclass(slots=True)

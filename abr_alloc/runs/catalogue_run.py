@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import pandas as pd
-
-from abr_alloc.allocation.filters import NO_ROWS, Filters, narrow, require_present, video_encoders
+from abr_alloc.allocation.filters import NO_ROWS, Filters, codecs_of, narrow, require_present, video_encoders
 from abr_alloc.disk import scratch_folder
 from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
 from abr_alloc.parameters import with_options
 from abr_alloc.table.catalogue import Catalogue, Chunk, open_catalogue, read_narrow, read_table
 from abr_alloc.table.row_writer import RowWriter
 from abr_alloc.table.table import FeatureTable, join_tables, read_features
+from abr_alloc.table.typed_rows import TypedRows
 from abr_alloc.workers.in_order import in_order
 from abr_alloc.workers.open import open_workers
 from abr_alloc.workers.task import Task
@@ -51,7 +50,7 @@ Infeasibles = Sequence[InfeasibleScene | InfeasibleLimits]
 class Write(Protocol):
     """Take rows of a part of the output, and what has no result in it."""
 
-    def __call__(self, part: int, rows: pd.DataFrame, infeasible: Infeasibles) -> None: ...
+    def __call__(self, part: int, rows: TypedRows, infeasible: Infeasibles) -> None: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +110,12 @@ def check_filters(catalogue: Catalogue, filters: Filters) -> None:
     encoders: set[str] = set()
     columns = ("title", "scene", "kind", "codec", *(("target",) if filters.video_encoders else ()))
     for chunk in catalogue.chunks:
-        frame = read_narrow(chunk, columns)
-        encoders |= video_encoders(frame[frame["kind"] == "video"]) if filters.video_encoders else set()
-        titles |= set(frame["title"].unique()) if filters.titles else set()
-        scenes |= {int(scene) for scene in frame["scene"].unique()}
-        for kind, codec in frame[["kind", "codec"]].drop_duplicates().itertuples(index=False):
-            codecs.setdefault(kind, set()).add(codec)
+        rows = read_narrow(chunk, columns)
+        encoders |= video_encoders(rows.of_kind("video")) if filters.video_encoders else set()
+        titles |= set(rows.words("title").present()) if filters.titles else set()
+        scenes |= set(rows.whole("scene").tolist())
+        for kind in rows.words("kind").present():
+            codecs.setdefault(kind, set()).update(codecs_of(rows.of_kind(kind)))
     require_present(filters, titles, scenes, codecs, encoders)
 
 
@@ -172,20 +171,19 @@ class Infeasible:
             raise InfeasibleBudgetError(self.first, number=self.number)
 
 
-def _infeasible_rows(scenes: Infeasibles) -> pd.DataFrame:
+def _infeasible_rows(scenes: Infeasibles) -> TypedRows:
     """What nothing fits as rows of `INFEASIBLE_COLUMNS`."""
     rows = [
-        (
-            s.title,
-            s.scene,
-            s.budget_kbps,
-            s.total_kbps if isinstance(s, InfeasibleScene) else s.needed_kbps,
-            with_options(str(s)),
-        )
+        {
+            "title": s.title,
+            "scene": s.scene,
+            "budget_kbps": s.budget_kbps,
+            "needed_kbps": s.total_kbps if isinstance(s, InfeasibleScene) else s.needed_kbps,
+            "reason": with_options(str(s)),
+        }
         for s in scenes
     ]
-    frame = pd.DataFrame(rows, columns=list(INFEASIBLE_COLUMNS))
-    return frame.astype({"scene": "Int64", "needed_kbps": "float64"})
+    return TypedRows.of(rows, INFEASIBLE_COLUMNS)
 
 
 @contextlib.contextmanager
@@ -222,7 +220,7 @@ def write_rows(
             if output is not None and list_infeasible and not is_written_through(output):
                 others = stack.enter_context(RowWriter(infeasible_path(output), INFEASIBLE_COLUMNS, num_parts))
 
-            def write(part: int, rows: pd.DataFrame, infeasible: Infeasibles) -> None:
+            def write(part: int, rows: TypedRows, infeasible: Infeasibles) -> None:
                 writer.write(part, rows)
                 if others is not None and infeasible:
                     others.write(part, _infeasible_rows(infeasible))

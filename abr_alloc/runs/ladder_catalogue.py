@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
 from abr_alloc.allocation.filters import NO_ROWS, Filters
@@ -23,7 +21,7 @@ from abr_alloc.encoders import VideoEncoder
 from abr_alloc.errors import FeatureTableError, InfeasibleLadderError
 from abr_alloc.formats.ladder_basis import features_object
 from abr_alloc.formats.ladder_file import ladder_document
-from abr_alloc.formats.result_rows import ladder_columns, ladder_frame
+from abr_alloc.formats.result_rows import ladder_columns, ladder_rows
 from abr_alloc.runs.catalogue_run import Results, check_filters, chunks_of, read_chunk, results_of
 from abr_alloc.runs.file_names import FileNames
 from abr_alloc.runs.ladder_run import encoders_in
@@ -31,6 +29,7 @@ from abr_alloc.runs.shared_model import sent_model, shared_model
 from abr_alloc.table.catalogue import Catalogue, Chunk
 from abr_alloc.table.row_writer import RowWriter
 from abr_alloc.table.table import FeatureTable
+from abr_alloc.table.typed_rows import TypedRows
 from abr_alloc.writing import replace_file
 
 __all__ = ["CatalogueSummary", "LadderTask", "ladder_catalogue"]
@@ -44,7 +43,7 @@ class DesignedTitle:
 
     title: str
     """The title."""
-    rows: pd.DataFrame | None = None
+    rows: TypedRows | None = None
     """Its rungs as rows."""
     document: str | None = None
     """Its ladder file, where ladder files are wanted."""
@@ -105,7 +104,7 @@ class LadderTask:
             return DesignedTitle(title=title, reason=str(error))
         return DesignedTitle(
             title=title,
-            rows=ladder_frame([designed]),
+            rows=ladder_rows([designed]),
             document=self._document(table, designed) if self.provenance else None,
             expected_avq_mos=designed.ladder.expected_avq_mos,
         )

@@ -7,9 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, overload
 
 from abr_alloc import defaults
 from abr_alloc.allocation.audience import Audience, read_audience
@@ -25,7 +23,7 @@ from abr_alloc.errors import LadderFormatError
 from abr_alloc.formats.ladder_basis import features_object, options_object
 from abr_alloc.formats.ladder_file import as_reference, ladder_document, read_ladders
 from abr_alloc.formats.plan_document import model_object
-from abr_alloc.formats.result_rows import ladder_frame
+from abr_alloc.formats.result_rows import ladder_frame, ladder_rows
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.runs.catalogue_run import table_of
 from abr_alloc.runs.file_names import FileNames
@@ -33,7 +31,11 @@ from abr_alloc.runs.notebook import TableView
 from abr_alloc.runs.shared_model import as_model
 from abr_alloc.shipped import NETWORKS
 from abr_alloc.table.table import FeatureTable
+from abr_alloc.table.typed_rows import TypedRows
 from abr_alloc.writing import replace_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "Ladders",
@@ -78,6 +80,10 @@ class Ladders(TableView, Sequence[TitleLadder]):
     def to_frame(self) -> pd.DataFrame:
         """One row per rung."""
         return ladder_frame(self.designed)
+
+    def to_rows(self) -> TypedRows:
+        """The same without pandas: for files."""
+        return ladder_rows(self.designed)
 
     def to_json(self) -> str:
         """A ladder file (docs/formats.md)."""

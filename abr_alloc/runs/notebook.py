@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["TableView"]
 
@@ -29,6 +31,8 @@ class TableView:
 
 
 def _shown(frame: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+    import pandas as pd
+
     shown = frame[[name for name in columns if name in frame]].copy()
     for name, form in columns.items():
         if form and name in shown:

@@ -7,9 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from abr_alloc import defaults
 from abr_alloc.allocation.filters import Filters
@@ -34,6 +32,10 @@ from abr_alloc.runs.notebook import TableView
 from abr_alloc.runs.shared_model import as_model, sent_model, shared_model
 from abr_alloc.table.catalogue import Catalogue, Chunk
 from abr_alloc.table.table import FeatureTable
+from abr_alloc.table.typed_rows import TypedRows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["BudgetSummary", "ChunkPlan", "PlanResult", "PlanTask", "plan", "plan_catalogue"]
 
@@ -121,7 +123,7 @@ def plan(
 class ChunkPlan:
     """What came of the scenes of a chunk under one budget."""
 
-    rows: pd.DataFrame
+    rows: TypedRows
     """One row per scene that something fits."""
     infeasible: tuple[InfeasibleScene | InfeasibleLimits, ...]
     """The other scenes or titles, each with what it would cost."""
@@ -184,7 +186,7 @@ def _of_budget(chosen: Plan, budget_kbps: float) -> ChunkPlan:
         allocations=tuple(a for a in chosen.allocations if a.budget_kbps == budget_kbps),
         infeasible=tuple(i for i in chosen.infeasible if i.budget_kbps == budget_kbps),
     )
-    return ChunkPlan(rows=of_budget.to_frame(), infeasible=of_budget.infeasible)
+    return ChunkPlan(rows=of_budget.to_rows(), infeasible=of_budget.infeasible)
 
 
 @dataclass(slots=True)
@@ -206,9 +208,9 @@ class BudgetSummary:
         """Count a chunk in."""
         self.num_scenes += len(chunk.rows)
         self.num_infeasible += len(chunk.infeasible)
-        self.num_titles += chunk.rows["title"].nunique()
+        self.num_titles += len(set(chunk.rows.columns["title"]))
         for name in self.sums:
-            self.sums[name] += float(chunk.rows[name].sum())
+            self.sums[name] += float(chunk.rows.numbers(name).sum())
 
 
 def plan_catalogue(

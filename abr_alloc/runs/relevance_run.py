@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from abr_alloc import defaults
 from abr_alloc.allocation.filters import NO_ROWS, Filters, narrow
@@ -25,7 +24,7 @@ from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.documents import json_text
 from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
 from abr_alloc.formats.plan_document import relevance_document
-from abr_alloc.formats.result_rows import RELEVANCE_COLUMNS, relevance_frame
+from abr_alloc.formats.result_rows import RELEVANCE_COLUMNS, relevance_frame, relevance_rows
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.runs.catalogue_run import (
     Infeasible,
@@ -41,11 +40,15 @@ from abr_alloc.runs.notebook import TableView
 from abr_alloc.runs.plan_run import ChunkPlan
 from abr_alloc.runs.shared_model import as_model, sent_model, shared_model
 from abr_alloc.table.catalogue import Catalogue, Chunk, read_narrow
+from abr_alloc.table.columns import Columns
 from abr_alloc.table.table import FeatureTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["RelevanceResult", "RelevanceSummary", "RelevanceTask", "relevance", "relevance_catalogue"]
 
-_RATES = ("title", "scene", "kind", "codec", "height_px", "bitrate_kbps")
+_RATES = ("title", "scene", "kind", "codec", "height_px", "channels", "target", "bitrate_kbps")
 _SHARES = ("audio_share", "video_share", "ablation_audio_share", "eq8_audio_share")
 
 
@@ -154,7 +157,7 @@ class RelevanceTask:
         plan = Plan(allocations=(), infeasible=())
         if table is not None:
             plan = plan_table(table, self.budget_kbps, model, overhead=self.overhead, measured_only=self.measured_only)
-        return ChunkPlan(rows=relevance_frame(plan.allocations), infeasible=plan.infeasible)
+        return ChunkPlan(rows=relevance_rows(plan.allocations), infeasible=plan.infeasible)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +221,7 @@ def relevance_catalogue(
             write(0, chunk.rows, chunk.infeasible)
             infeasible.add(chunk.infeasible)
             num_scenes += len(chunk.rows)
-            share = chunk.rows["audio_share"].to_numpy(dtype=np.float64)
+            share = chunk.rows.numbers("audio_share")
             sums += share.sum(), (share < 0.25).sum(), (share > 0.5).sum()
         infeasible.require_any(num_scenes)
     if not num_scenes:
@@ -237,19 +240,27 @@ def _middling_budget_kbps(catalogue: Catalogue, filters: Filters, overhead: floa
     least: list[npt.NDArray[np.float64]] = []
     most: list[npt.NDArray[np.float64]] = []
     for chunk in chunks_of(catalogue, filters):
-        table = narrow(FeatureTable.checked(read_narrow(chunk, _RATES), catalogue.metadata), filters)
+        table = narrow(FeatureTable.checked(read_narrow(chunk, _RATES).sorted(), catalogue.metadata), filters)
         if table is not None:
-            rates = _spans_kbps(table.frame)
-            for bounds, end in ((least, "min"), (most, "max")):
-                bounds.append((rates[end, "video"] + rates[end, "audio"]).to_numpy(dtype=np.float64) * (1.0 + overhead))
+            table.require_pairs()
+            low, high = _spans_kbps(table.columns)
+            least.append(low * (1.0 + overhead))
+            most.append(high * (1.0 + overhead))
     if not least:
         raise FeatureTableError(NO_ROWS)
     return middle_of_kbps(np.concatenate(least), np.concatenate(most))
 
 
-def _spans_kbps(rows: pd.DataFrame) -> pd.DataFrame:
-    """Least and largest rate of each kind in every scene, without lossless audio as `surface.drop_references`."""
-    lossless = rows["codec"].isin([codec.name for codec in AUDIO_CODECS.values() if codec.is_lossless])
-    others = (~lossless).groupby([rows[name] for name in ("title", "scene", "kind")]).transform("any")
-    kept = rows[~(lossless & others)]
-    return kept.groupby(["title", "scene", "kind"])["bitrate_kbps"].agg(["min", "max"]).unstack("kind")
+def _spans_kbps(rows: Columns) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Rates of the cheapest and the most expensive pair of every scene, (scenes,) each, kbps, without lossless audio as
+    `surface.drop_references`."""
+    first, kbps, is_video = rows.scene_starts(), rows.numbers("bitrate_kbps"), rows.is_kind("video")
+    lossless = rows.words("codec").isin([codec.name for codec in AUDIO_CODECS.values() if codec.is_lossless])
+    lossy = np.logical_or.reduceat(~is_video & ~lossless, first)  # scenes
+    scene = np.repeat(np.arange(len(first)), np.diff([*first, len(rows)]))
+    kept = is_video | ~lossless | ~lossy[scene]
+    low, high = np.zeros(len(first)), np.zeros(len(first))
+    for own in (is_video & kept, ~is_video & kept):
+        low += np.minimum.reduceat(np.where(own, kbps, np.inf), first)
+        high += np.maximum.reduceat(np.where(own, kbps, -np.inf), first)
+    return low, high

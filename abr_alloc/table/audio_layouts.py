@@ -17,8 +17,7 @@ __all__ = ["is_surround_row", "only_stereo", "only_surround"]
 
 def is_surround_row(table: FeatureTable) -> npt.NDArray[np.bool_]:
     """Which rows are audio of more than two channels, (n,)."""
-    channels = table.frame["channels"].to_numpy(dtype=np.float64, na_value=0.0)
-    return np.asarray(channels > 2.0)
+    return table.columns.numbers("channels") > 2.0
 
 
 def only_stereo(table: FeatureTable) -> FeatureTable:
@@ -26,9 +25,7 @@ def only_stereo(table: FeatureTable) -> FeatureTable:
     surround = is_surround_row(table)
     if not surround.any():
         return table
-    is_plain = (table.frame["kind"] == "audio").to_numpy() & ~surround
-    titles = set(table.frame["title"][is_plain])
-    return _kept(table, ~(surround & table.frame["title"].isin(titles).to_numpy()))
+    return _kept(table, ~(surround & _has(table, table.columns.is_kind("audio") & ~surround)))
 
 
 def only_surround(table: FeatureTable) -> FeatureTable:
@@ -38,17 +35,23 @@ def only_surround(table: FeatureTable) -> FeatureTable:
         FeatureTableError: a title has no other audio.
     """
     surround = is_surround_row(table)
-    with_it = set(table.frame["title"][surround])
-    without = next((title for title in table.frame["title"].unique() if title not in with_it), None)
-    if without is not None:
+    without = ~_has(table, surround)
+    if without.any():
+        title = table.columns.words("title").values()[int(np.argmax(without))]
         raise FeatureTableError(
-            f"title {without!r} has no audio of 5.1; extract it with `surround_codecs`, or leave it out with `titles`",
+            f"title {title!r} has no audio of 5.1; extract it with `surround_codecs`, or leave it out with `titles`",
             column="channels",
         )
-    return _kept(table, (table.frame["kind"] == "video").to_numpy() | surround)
+    return _kept(table, table.columns.is_kind("video") | surround)
+
+
+def _has(table: FeatureTable, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which rows are of a title that has one of some rows, (n,)."""
+    title = table.columns.words("title")
+    has = np.zeros(len(title.words), dtype=bool)
+    has[title.codes[rows]] = True
+    return has[title.codes]
 
 
 def _kept(table: FeatureTable, rows: npt.NDArray[np.bool_]) -> FeatureTable:
-    if rows.all():
-        return table
-    return FeatureTable.checked(table.frame[rows].reset_index(drop=True), table.metadata)
+    return table if rows.all() else FeatureTable.checked(table.columns.take(rows), table.metadata)

@@ -15,15 +15,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.location import fingerprint, is_remote, list_files, parse_location
+from abr_alloc.table.arrow_columns import columns_of_arrow
+from abr_alloc.table.columns import Columns
 from abr_alloc.table.parquet import COLUMNS, TableMetadata, check_schema, open_table
-from abr_alloc.table.table import FeatureTable, frame_of
+from abr_alloc.table.table import FeatureTable, read_checked
 
 __all__ = [
     "CHUNK_ROWS",
@@ -283,9 +284,9 @@ def _read(chunk: Chunk, columns: Sequence[str] = tuple(COLUMNS)) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def read_narrow(chunk: Chunk, columns: Sequence[str]) -> pd.DataFrame:
+def read_narrow(chunk: Chunk, columns: Sequence[str]) -> Columns:
     """Some columns of the rows of a chunk, unchecked; `title` must be one of them."""
-    return _read(chunk, columns).to_pandas()
+    return columns_of_arrow(_read(chunk, columns))
 
 
 def read_metadata(chunk: Chunk) -> TableMetadata:
@@ -307,4 +308,4 @@ def read_table(chunk: Chunk, *, half_seconds: bool = False) -> FeatureTable:
     """
     metadata = read_metadata(chunk)
     columns = [name for name in COLUMNS if half_seconds or name != "half_second_kbit"]
-    return FeatureTable.checked(frame_of(_read(chunk, columns), chunk.path, first_row=chunk.first_row), metadata)
+    return FeatureTable.checked(read_checked(_read(chunk, columns), chunk.path, first_row=chunk.first_row), metadata)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+
+from abr_alloc.table.columns import Columns
 
 __all__ = ["check_half_seconds", "half_second_edges", "half_second_kbit", "num_half_seconds"]
 
@@ -49,29 +50,27 @@ def num_half_seconds(num_frames: npt.NDArray[np.int64], fps: npt.NDArray[np.floa
     return found - (_edge(found - 1, fps) >= num_frames)
 
 
-def check_half_seconds(
-    frame: pd.DataFrame, column: str, refuse: Callable[[npt.NDArray[np.bool_], str, str], None]
-) -> None:
+def check_half_seconds(rows: Columns, column: str, refuse: Callable[[npt.NDArray[np.bool_], str, str], None]) -> None:
     """Refuse rows of a feature table whose half seconds are not those of their scenes.
 
     Args:
-        frame: the rows.
+        rows: the rows.
         column: where the half seconds are; null where a row has none.
         refuse: takes bad rows (n,), the column and what is wrong, and raises where a row is bad.
     """
-    here = frame[column].notna().to_numpy()
-    refuse(here & (frame["kind"] != "video").to_numpy(), column, "must be null for this kind of row")
+    lists = rows.lists(column)
+    here = lists.lengths >= 0
+    refuse(here & ~rows.is_kind("video"), column, "must be null for this kind of row")
     if not here.any():
         return
-    start_s, end_s, fps = frame.loc[here, ["start_s", "end_s", "fps"]].to_numpy(dtype=np.float64).T  # (lists,) each
+    start_s, end_s, fps = (rows.numbers(name)[here] for name in ("start_s", "end_s", "fps"))  # (lists,) each
     num_frames = np.maximum(np.rint(end_s * fps) - np.rint(start_s * fps), 1.0).astype(np.int64)
-    lists = frame.loc[here, column].to_list()
-    lengths, due = np.array([len(numbers) for numbers in lists]), num_half_seconds(num_frames, fps)
+    lengths, due = lists.lengths[here], num_half_seconds(num_frames, fps)
 
     def refuse_some(bad: npt.NDArray[np.bool_], what: str) -> None:  # (lists,)
-        rows = np.zeros(len(frame), dtype=bool)
-        rows[here] = bad
-        refuse(rows, column, what)
+        found = np.zeros(len(rows), dtype=bool)
+        found[here] = bad
+        refuse(found, column, what)
 
     first = int(np.argmax(lengths != due))
     refuse_some(
@@ -79,7 +78,9 @@ def check_half_seconds(
         f"holds {lengths[first]} numbers, but {end_s[first] - start_s[first]:g} s at {fps[first]:g} frames/s are "
         f"{due[first]} half seconds",
     )
-    numbers, starts = np.concatenate(lists), np.cumsum(lengths) - lengths
+    starts = np.cumsum(lengths) - lengths
+    within = np.arange(lengths.sum()) - np.repeat(starts, lengths)
+    numbers = lists.numbers[np.repeat(lists.starts[here], lengths) + within]
     refuse_some(np.logical_or.reduceat(~np.isfinite(numbers), starts), "holds NaN or infinite numbers")
     refuse_some(np.logical_or.reduceat(numbers < 0.0, starts), "holds negative numbers")
 

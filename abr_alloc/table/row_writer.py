@@ -13,13 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abr_alloc.disk import cannot_write
+from abr_alloc.table.arrow_columns import arrow_of_cells
 from abr_alloc.table.parquet import WRITER_OPTIONS
 from abr_alloc.table.spreadsheet import csv_text
+from abr_alloc.table.typed_rows import TypedRows
 from abr_alloc.writing import put_aside, remove_partials_beside, written_whole
 
 __all__ = ["ROW_GROUP_ROWS", "RowWriter"]
@@ -69,7 +70,7 @@ class RowWriter:
     def _csv(self, path: Path, index: int) -> _CsvPart:
         return _CsvPart(path, ",".join(self._columns) + "\n" if index == 0 else "")
 
-    def write(self, part: int, rows: pd.DataFrame) -> None:
+    def write(self, part: int, rows: TypedRows) -> None:
         """Add rows to a part.
 
         Raises:
@@ -123,8 +124,8 @@ class _ParquetPart:
         self._waiting: list[pa.Table] = []
         self._num_waiting = 0
 
-    def write(self, rows: pd.DataFrame) -> None:
-        arrays = [pa.Array.from_pandas(rows[field.name], type=field.type) for field in self._schema]
+    def write(self, rows: TypedRows) -> None:
+        arrays = [arrow_of_cells(rows.columns[field.name], field.type) for field in self._schema]
         self._add(pa.table(arrays, schema=self._schema))
 
     def _add(self, table: pa.Table) -> None:
@@ -163,7 +164,7 @@ class _CsvPart:
         self._file: IO[bytes] = path.open("wb")
         self._file.write(header.encode())
 
-    def write(self, rows: pd.DataFrame) -> None:
+    def write(self, rows: TypedRows) -> None:
         self._file.write(csv_text(rows, header=False).encode())
 
     def append(self, path: Path) -> None:

@@ -1,19 +1,21 @@
-"""What a feature table may hold: its columns, declared once, and the check of every row."""
+"""What a feature table may hold: its columns, declared once. `row_checks.py` holds rows to it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from abr_alloc.codecs import AUDIO_CODECS, VIDEO_CODECS
 from abr_alloc.errors import FeatureTableError
-from abr_alloc.table.half_seconds import check_half_seconds
+from abr_alloc.table.columns import Columns, Lists
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "AUDIO_DIM",
@@ -29,11 +31,11 @@ __all__ = [
     "VIDEO_FEATURES",
     "WHOLE_NUMBERS",
     "Column",
-    "check_frame",
     "columns_of",
     "feature_columns",
     "range_of",
     "stack_audio",
+    "types_of",
 ]
 
 AUDIO_DIM = 512
@@ -214,14 +216,18 @@ def range_of(column: str) -> tuple[float, float]:
     return _BY_NAME[column].range if column in _BY_NAME else _EVERY
 
 
-def stack_audio(rows: pd.DataFrame) -> npt.NDArray[np.float32]:
+def types_of(names: Collection[str]) -> dict[str, str]:
+    """Types of those columns of the table that are named, in its order."""
+    return {column.name: column.type for column in SCHEMA if column.name in names}
+
+
+def stack_audio(rows: Columns | pd.DataFrame) -> npt.NDArray[np.float32]:
     """The audio vectors of some rows, shape (n, 512)."""
-    if rows.empty:
-        return np.empty((0, AUDIO_DIM), dtype=np.float32)
-    return np.stack(rows["audio_features"].to_list()).astype(np.float32, copy=False)
+    vectors = rows["audio_features"]
+    return (vectors if isinstance(vectors, Lists) else Lists.of_values(vectors.to_list())).stacked(AUDIO_DIM)  # type: ignore[union-attr]
 
 
-def feature_columns(rows: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[np.float32]:
+def feature_columns(rows: Columns | pd.DataFrame, names: Sequence[str]) -> npt.NDArray[np.float32]:
     """Columns of some rows by name, (n, len(names)); `AUDIO_FEATURES` name the numbers of `audio_features`.
 
     Raises:
@@ -230,10 +236,10 @@ def feature_columns(rows: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[np.
     if tuple(names) == AUDIO_FEATURES:
         return stack_audio(rows)
     places = {name: i for i, name in enumerate(AUDIO_FEATURES)}
-    require_columns([name for name in names if name not in places], rows.columns)
+    require_columns([name for name in names if name not in places], list(rows))
     vectors = stack_audio(rows) if any(name in places for name in names) else None
     columns = [rows[name] if vectors is None or name not in places else vectors[:, places[name]] for name in names]
-    return np.column_stack(columns).astype(np.float32) if columns else np.empty((len(rows), 0), dtype=np.float32)
+    return np.column_stack(columns).astype(np.float32) if columns else np.empty((len(rows), 0), dtype=np.float32)  # type: ignore[arg-type]
 
 
 def require_columns(names: Sequence[str], present: Collection[str]) -> None:
@@ -248,73 +254,3 @@ def require_columns(names: Sequence[str], present: Collection[str]) -> None:
                 f"the table has no column {name!r}, which the model reads; choose a model that does without",
                 column=name,
             )
-
-
-def check_frame(frame: pd.DataFrame, *, first_row: int = 0) -> None:
-    """Refuse a frame that breaks the schema.
-
-    Args:
-        frame: the rows.
-        first_row: rows of the file before these, for the message.
-
-    Raises:
-        FeatureTableError: names the column and the row.
-    """
-    if frame.empty:
-        raise FeatureTableError("the feature table has no rows; extract at least one source")
-
-    def refuse(bad: npt.NDArray[np.bool_], column: str, what: str) -> None:
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            title = frame["title"].iloc[row]
-            raise FeatureTableError(
-                f"row {first_row + row} (title {title!r}), column {column}: {what}; extract the table again",
-                column=column,
-                row=first_row + row,
-            )
-
-    for text in (column for column in SCHEMA if column.type == "string" and column.name in frame.columns):
-        values = frame[text.name]
-        empty = (values == "").to_numpy(dtype=bool, na_value=False)
-        refuse(empty if text.nullable else empty | values.isna().to_numpy(), text.name, "is empty")
-        nul = values.astype("string").str.contains("\0", regex=False)
-        refuse(nul.to_numpy(dtype=bool, na_value=False), text.name, "holds a NUL character")
-    kind = frame["kind"].to_numpy()
-    for name in ("dynamic_range", "language"):
-        if name in frame.columns:
-            told = ~np.isin(kind, _BY_NAME[name].kinds) & frame[name].notna().to_numpy()
-            refuse(told, name, "must be null for this kind of row")
-    if "dynamic_range" in frame.columns:
-        strange = frame["dynamic_range"].notna() & ~frame["dynamic_range"].isin(["SDR", "HLG", "PQ"])
-        refuse(strange.to_numpy(dtype=bool), "dynamic_range", "is none of SDR, HLG, PQ")
-    refuse(~np.isin(kind, ("video", "audio")), "kind", "is neither video nor audio")
-    for name, codecs in CODECS.items():
-        strange = (kind == name) & ~np.isin(frame["codec"].to_numpy(), codecs)
-        refuse(strange, "codec", f"is no {name} codec out of {', '.join(codecs)}")
-    for column in sorted(NUMBERS, key=lambda name: len(_BY_NAME[name].kinds), reverse=True):  # what all rows fill first
-        if column in OPTIONAL and column not in frame.columns:
-            continue
-        low, high = range_of(column)
-        mask = np.isin(kind, _BY_NAME[column].kinds)
-        values = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        missing = np.isinf(values) if column in NULLABLE else ~np.isfinite(values)
-        refuse(mask & missing, column, "is missing, NaN or infinite")
-        refuse(mask & ((values < low) | (values > high)), column, f"is outside {low:g}..{high:g}")
-        refuse(~mask & np.isfinite(values), column, "must be null for this kind of row")
-    refuse((frame["end_s"] <= frame["start_s"]).to_numpy(), "end_s", "is not after start_s")
-    vectors = frame["audio_features"]
-    lengths = np.array([-1 if v is None else len(v) for v in vectors])
-    refuse((kind == "audio") & (lengths != AUDIO_DIM), "audio_features", f"does not hold {AUDIO_DIM} numbers")
-    refuse((kind == "video") & (lengths != -1), "audio_features", "must be null for this kind of row")
-    finite = np.ones(len(frame), dtype=bool)
-    if (kind == "audio").any():
-        finite[kind == "audio"] = np.isfinite(stack_audio(frame[kind == "audio"])).all(axis=1)
-    refuse(~finite, "audio_features", "holds NaN or infinite numbers")
-    if "half_second_kbit" in frame.columns:
-        check_half_seconds(frame, "half_second_kbit", refuse)
-    key = [column for column in KEY if column in frame.columns]
-    refuse(frame.duplicated(key).to_numpy(), "target", "repeats an earlier row")
-    spans = frame.groupby(["title", "scene"], sort=False)[["start_s", "end_s"]].nunique()
-    if (spans > 1).to_numpy().any():
-        title, scene = spans.index[(spans > 1).any(axis=1).to_numpy()][0]
-        raise FeatureTableError(f"title {title!r} scene {scene} has rows with different times", column="start_s")

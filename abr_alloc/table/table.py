@@ -1,8 +1,8 @@
 """The feature table: one row per rendition per scene.
 
-`FeatureTable` is a pandas frame with the columns of `COLUMNS` plus what is known about their origin. Nothing gets in
-unchecked: columns, types, ranges, NaN, duplicates and missing kinds are refused by column and row. The columns are
-described in docs/formats.md.
+`FeatureTable` holds the columns of `COLUMNS` as arrays (`columns.py`) plus what is known about their origin, and is a
+pandas frame for whoever asks for one. Nothing gets in unchecked: columns, types, ranges, NaN, duplicates and missing
+kinds are refused by column and row. The columns are described in docs/formats.md.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import functools
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.location import open_binary, parse_location
+from abr_alloc.table.arrow_columns import columns_of_arrow
+from abr_alloc.table.columns import Columns, join_columns
 from abr_alloc.table.parquet import (
     COLUMNS,
     METADATA_KEY,
@@ -34,6 +35,7 @@ from abr_alloc.table.parquet import (
     open_table,
     parquet_bytes,
 )
+from abr_alloc.table.row_checks import check_rows
 from abr_alloc.table.schema import (
     AUDIO_DIM,
     AUDIO_FEATURES,
@@ -42,13 +44,16 @@ from abr_alloc.table.schema import (
     OPTIONAL,
     VIDEO_FEATURES,
     WHOLE_NUMBERS,
-    check_frame,
     columns_of,
     feature_columns,
     range_of,
     stack_audio,
+    types_of,
 )
 from abr_alloc.writing import replace_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "AUDIO_DIM",
@@ -63,10 +68,10 @@ __all__ = [
     "TableMetadata",
     "columns_of",
     "feature_columns",
-    "frame_of",
     "is_feature_table",
     "join_tables",
     "range_of",
+    "read_checked",
     "read_features",
     "stack_audio",
     "write_features",
@@ -76,29 +81,64 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
+@dataclass(frozen=True, init=False, repr=False, eq=False)
 class FeatureTable:
     """A checked feature table."""
 
     frame: pd.DataFrame
-    """Rows as in `COLUMNS` (with or without those of `OPTIONAL`), sorted by title, scene and kind."""
+    """Rows as in `COLUMNS` (with or without those of `OPTIONAL`), sorted by title, scene and kind. Where they were read
+    from a file it is made when somebody asks for it."""
     metadata: TableMetadata
     """Their origin."""
+    columns: Columns = field(init=False)
+    """The rows as arrays, which plans are made from."""
 
-    def __post_init__(self) -> None:
-        check_frame(self.frame)
+    def __init__(self, frame: pd.DataFrame, metadata: TableMetadata) -> None:
+        """Check rows, and take them.
+
+        Args:
+            frame: the rows.
+            metadata: their origin.
+
+        Raises:
+            FeatureTableError: a row breaks the schema; the message names column and row.
+        """
+        self._hold(frame=frame, metadata=metadata)
+        check_rows(self.columns)
+
+    def _hold(self, **fields: Any) -> Self:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        """What a table has not been asked for yet: its rows in their other form."""
+        held = self.__dict__
+        if name == "columns" and "frame" in held:
+            self._hold(columns=Columns.of_frame(held["frame"], types_of(held["frame"].columns)))
+        elif name == "frame" and "columns" in held:
+            self._hold(frame=held["columns"].to_frame(types_of(held["columns"])))
+        else:
+            raise AttributeError(name)
+        return self.__dict__[name]
 
     @classmethod
-    def checked(cls, frame: pd.DataFrame, metadata: TableMetadata) -> Self:
-        """A table of rows that `frame_of` has looked at, or some of them: they are not looked at again."""
+    def checked(cls, rows: pd.DataFrame | Columns, metadata: TableMetadata) -> Self:
+        """A table of rows that `read_checked` has looked at, or some of them: they are not looked at again."""
         table = object.__new__(cls)
-        object.__setattr__(table, "frame", frame)
-        object.__setattr__(table, "metadata", metadata)
-        return table
+        return table._hold(**{"columns" if isinstance(rows, Columns) else "frame": rows}, metadata=metadata)
 
     def of_kind(self, kind: str) -> pd.DataFrame:
         """Rows of one kind, `video` or `audio`."""
         return self.frame[self.frame["kind"] == kind]
+
+    def titles(self) -> list[str]:
+        """Its titles, in alphabetical order."""
+        return self.columns.words("title").present()
+
+    def of_title(self, title: str) -> Columns:
+        """The rows of a title; none where it has no such title."""
+        return self.columns.take(self.columns.words("title").isin([title]))
 
     def require_pairs(self) -> None:
         """Refuse a table in which some scene has only one kind of row.
@@ -106,14 +146,17 @@ class FeatureTable:
         Raises:
             FeatureTableError: names the title, the scene and the missing kind.
         """
-        counts = self.frame.groupby(["title", "scene"], sort=False)["kind"].agg(set)
-        for (title, scene), kinds in counts.items():
-            for kind in ("video", "audio"):
-                if kind not in kinds:
-                    raise FeatureTableError(
-                        f"title {title!r} scene {scene} has no {kind} rows; extract it again with {kind} renditions",
-                        column="kind",
-                    )
+        rows = self.columns
+        first = rows.scene_starts()
+        has = {kind: np.logical_or.reduceat(rows.is_kind(kind), first) for kind in ("video", "audio") if len(first)}
+        bare = [(int(scene), kind) for kind, of_scene in has.items() for scene in np.flatnonzero(~of_scene)[:1]]
+        if bare:
+            scene, kind = min(bare, key=lambda found: found[0])
+            title, number = rows.words("title").values()[first[scene]], int(rows.numbers("scene")[first[scene]])
+            raise FeatureTableError(
+                f"title {title!r} scene {number} has no {kind} rows; extract it again with {kind} renditions",
+                column="kind",
+            )
 
     def to_frame(self) -> pd.DataFrame:
         """One row per rendition and scene."""
@@ -129,6 +172,8 @@ class FeatureTable:
 
     def _summary(self) -> pd.DataFrame:
         """Scenes, renditions and seconds of every title."""
+        import pandas as pd
+
         rows = self.frame.groupby("title", sort=False)
         kinds = self.frame.groupby(["title", "kind"], sort=False).size().unstack(fill_value=0)
         counts = {kind: kinds.get(kind, 0) for kind in ("video", "audio")}
@@ -150,11 +195,12 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
     with open_table(path) as file:
         metadata = check_schema(file.schema_arrow, path)
         table = file.read(columns=columns_in(file.schema_arrow.names))
-    frame = frame_of(table, path)
-    found = FeatureTable.checked(frame, metadata)
+    rows = read_checked(table, path)
+    found = FeatureTable.checked(rows, metadata)
     if logger.isEnabledFor(logging.INFO):
-        num_scenes = len(frame[["title", "scene"]].drop_duplicates())
-        logger.info("read %s: %d titles, %d scenes, %d rows", path, frame["title"].nunique(), num_scenes, len(frame))
+        logger.info(
+            "read %s: %d titles, %d scenes, %d rows", path, len(found.titles()), len(rows.scene_starts()), len(rows)
+        )
     return found
 
 
@@ -165,16 +211,15 @@ def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
     """
     if len(tables) == 1:
         return tables[0]
-    some = {name for name in NULLABLE if any(name in table.frame for table in tables)}
-    frames = [table.frame.assign(**dict.fromkeys(some - {*table.frame})) for table in tables]
-    frame = pd.concat(frames, ignore_index=True, join="inner")
-    frame = frame[columns_in(frame.columns)]
-    frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
-    return FeatureTable.checked(frame, functools.reduce(TableMetadata.joined, (table.metadata for table in tables)))
+    parts = [table.columns for table in tables]
+    some = {name for name in NULLABLE if any(name in part for part in parts)}
+    names = columns_in(some | {name for name in parts[0] if all(name in part for part in parts)})
+    rows = join_columns(parts, names).sorted()
+    return FeatureTable.checked(rows, functools.reduce(TableMetadata.joined, (table.metadata for table in tables)))
 
 
-def frame_of(table: pa.Table, path: str | os.PathLike[str], *, first_row: int = 0) -> pd.DataFrame:
-    """Checked rows as a frame, sorted by title, scene and kind.
+def read_checked(table: pa.Table, path: str | os.PathLike[str], *, first_row: int = 0) -> Columns:
+    """Checked rows as arrays, sorted by title, scene and kind.
 
     Args:
         table: columns as in `COLUMNS` (with or without those of `OPTIONAL`), in any order of rows.
@@ -184,13 +229,12 @@ def frame_of(table: pa.Table, path: str | os.PathLike[str], *, first_row: int = 
     Raises:
         FeatureTableError: a row breaks the schema; the message names file, column and row.
     """
-    frame = table.select(columns_in(table.column_names)).to_pandas(types_mapper=_PANDAS_TYPES.get)
-    frame = frame.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True)
+    rows = columns_of_arrow(table.select(columns_in(table.column_names))).sorted()
     try:
-        check_frame(frame, first_row=first_row)
+        check_rows(rows, first_row=first_row)
     except FeatureTableError as error:
         raise FeatureTableError(f"{path}: {error}", path=str(path), column=error.column, row=error.row) from None
-    return frame
+    return rows
 
 
 def is_feature_table(path: str | os.PathLike[str]) -> bool:
@@ -207,10 +251,6 @@ def is_feature_table(path: str | os.PathLike[str]) -> bool:
         raise FeatureTableError(f"{path} does not exist", path=str(path)) from None
     except (OSError, pa.ArrowException):
         return False
-
-
-# Nullable integers stay integers; strings stay Python objects, which compare fastest at this size.
-_PANDAS_TYPES = {pa.int32(): pd.Int32Dtype()}
 
 
 def write_features(table: FeatureTable, path: str | os.PathLike[str]) -> None:

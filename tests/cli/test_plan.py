@@ -247,19 +247,32 @@ def test_a_plan_of_no_scene_is_still_well_formed(form, run_command, example):
 # What it needs.
 
 
-@pytest.mark.parametrize("command", ["plan", "relevance"])
-def test_torch_and_media_libraries_are_never_imported(command, example):
+@pytest.mark.parametrize(
+    ("words", "output"),
+    [
+        (["plan", "--budget", "2M"], None),
+        (["plan", "--budget", "2M", "--json"], None),
+        (["plan", "--budget", "2M", "--csv"], None),
+        (["plan", "--budget", "2M", "--per", "title"], "plans.parquet"),
+        (["relevance", "--json"], None),
+        (["ladder", "--title", "handheld-toy-rabbit-480p"], None),
+        (["ladder", "--title", "handheld-toy-rabbit-480p"], "ladder.json"),
+    ],
+)
+def test_neither_pandas_nor_scipy_nor_torch_nor_media_libraries_are_imported(words, output, example, tmp_path):
+    arguments = ["abr-alloc", words[0], str(example), *words[1:], *(["-o", str(tmp_path / output)] if output else [])]
+    heavy = {"pandas", "scipy", "torch", "av", "visqol", "numba", "matplotlib"}
     program = (
         "import sys\n"
         "from abr_alloc.cli import main\n"
-        f"sys.argv = ['abr-alloc', {command!r}, {str(example)!r}, '--json', '--budget', '2M']\n"
+        f"sys.argv = {arguments!r}\n"
         "try:\n    main()\n"
         "except SystemExit as ended:\n    assert not ended.code\n"
-        "print(sorted({'torch', 'av', 'visqol', 'numba', 'matplotlib'} & set(sys.modules)), file=sys.stderr)\n"
+        f"print(sorted({heavy!r} & set(sys.modules)), file=sys.stderr)\n"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stderr == "[]\n"
-    assert json.loads(ended.stdout)
+    assert ended.stdout
 
 
 def test_a_reader_that_goes_away_is_no_error_to_be_seen(example):

@@ -9,19 +9,15 @@ import pytest
 from abr_alloc.errors import OutputError
 from abr_alloc.table import row_writer
 from abr_alloc.table.row_writer import RowWriter
+from abr_alloc.table.spreadsheet import csv_text
+from abr_alloc.table.typed_rows import TypedRows
 
 COLUMNS = {"title": "str", "rung": "int", "avq_mos": "float", "interpolated": "bool"}
 
 
-def rows(*numbers: int) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "title": [f"t{n}" for n in numbers],
-            "rung": numbers,
-            "avq_mos": [n / 3 for n in numbers],
-            "interpolated": True,
-        }
-    )
+def rows(*numbers: int) -> TypedRows:
+    records = [{"title": f"t{n}", "rung": n, "avq_mos": n / 3, "interpolated": True} for n in numbers]
+    return TypedRows.of(records, COLUMNS)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -72,3 +68,20 @@ def test_no_rows_are_a_file_with_its_columns(tmp_path, suffix) -> None:
         pass
     read = pd.read_csv if suffix == ".csv" else pd.read_parquet
     assert list(read(tmp_path / f"t{suffix}").columns) == list(COLUMNS)
+
+
+def test_rows_read_the_same_from_csv_parquet_and_pandas(tmp_path) -> None:
+    records = [
+        {"title": '=a "b", c', "rung": 12345678, "avq_mos": None, "interpolated": False},
+        {"title": None, "rung": -3, "avq_mos": float("nan"), "interpolated": True},
+        {"title": "\u00e4\n\U0001f600", "rung": 0, "avq_mos": 1234567.891, "interpolated": True},
+        {"title": "", "rung": 1, "avq_mos": -1e-7, "interpolated": False},
+        {"title": "d", "rung": 2, "avq_mos": float("inf"), "interpolated": False},
+    ]
+    found = TypedRows.of(records, COLUMNS)
+    assert csv_text(found) == csv_text(found.to_frame())  # which is pandas' own
+    with RowWriter(tmp_path / "t.parquet", COLUMNS, 1) as writer:
+        writer.write(0, found)
+    back = pq.read_table(tmp_path / "t.parquet").to_pylist()
+    records[1]["avq_mos"] = None
+    assert back == records
