@@ -27,8 +27,6 @@ from abr_alloc.allocation.ladder_rules import (
     LadderRules,
     RungArrays,
     enough_kbps,
-    is_played,
-    may_follow,
     most_audio,
     rate_allowed,
     size_allowed,
@@ -62,14 +60,6 @@ class Candidates(ABC):
     def share(self) -> Floats:
         """Share of the audience with the bandwidth for it, (n,)."""
         return self.audience.share_with(self.rungs.total_kbps)
-
-    def may_follow(self, share: Floats, rows: slice, columns: slice, rules: LadderRules) -> tuple[Bools, Bools]:
-        """Whether candidate j (column) may come right after i (row): with i's audio, and with a better one, (I, J)."""
-        below, above = self.rungs.at((rows, None)), self.rungs.at(columns)
-        allowed = may_follow(below, above, rules)
-        allowed &= is_played(share[rows, None] - share[columns], rules)
-        same = above.audio == below.audio
-        return allowed & same, allowed & ~same
 
     def most_audio(self, rules: LadderRules) -> int:
         """The most audio renditions of a ladder."""
@@ -180,13 +170,20 @@ def _worth_their_rate(rungs: RungArrays, tie_mos: float) -> Bools:
     last = np.searchsorted(total, total * (1.0 + RATIO_ROUNDING), side="right") - 1
     wanted = np.maximum.accumulate(avq)[last] - tie_mos
 
-    cheaper = rate < rate[:, None]  # (A, A): which audio is cheaper than each
-    best = np.full((len(rate), len(sizes)), -np.inf)  # of the candidates so far, (A, S)
+    # Candidates so far, in plain numbers, as there are few renditions and thousands of pairs: the highest AVQ with
+    # cheaper audio, and with the same audio and a larger picture.
+    dearer = [np.flatnonzero(rate > kbps).tolist() for kbps in rate]
+    with_cheaper = [-math.inf] * len(rate)
+    with_larger = [[-math.inf] * len(sizes) for _ in rate]
     found = np.zeros(len(order), dtype=np.bool_)
-    for place, q, enough in zip(order.tolist(), avq.tolist(), wanted.tolist(), strict=True):
-        a, s = audio[place], size[place]
-        if (best[cheaper[a]] >= enough).any() or (best[a, s + 1 :] >= enough).any():
+    columns = (values[order].tolist() for values in (audio, size))
+    for place, q, enough, a, s in zip(order.tolist(), avq.tolist(), wanted.tolist(), *columns, strict=True):
+        larger = with_larger[a]
+        if with_cheaper[a] >= enough or larger[s] >= enough:
             continue
-        best[a, s] = max(best[a, s], q)
+        for other in dearer[a]:
+            with_cheaper[other] = max(with_cheaper[other], q)
+        for smaller in range(s):
+            larger[smaller] = max(larger[smaller], q)
         found[place] = True
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ class ReferenceLadder:
     """By rate, rising."""
 
 
+@functools.cache
 def load_reference(name: str) -> ReferenceLadder:
     """Load a fixed ladder that ships.
 

@@ -8,7 +8,12 @@ S(t) = P(b >= t),
 (a network too slow for the lowest rung is given the foot of the scale). The sum runs over neighbours, and so do the
 constraints on a ladder; a dynamic programme over (rungs so far, audio renditions so far, last rung) is therefore exact.
 Rates of both streams never fall up the ladder, so an audio rendition that was left does not come back, and counting the
-changes counts the renditions. Cost: O(K M n^2) for n candidate pairs and M audio renditions.
+changes counts the renditions. Cost: O(K M T) for T transitions between candidates and M audio renditions.
+
+Most of thousands of candidates are part of no good ladder, and total rates alone show it (`ladder_bounds.py`). So the
+programme goes over those that promise most, and what promises less than the ladder found is left out, proven; where
+something else promises as much, it goes over all that do. The answer is that of the programme over all candidates, of
+equal ladders the same one.
 
 Axes: n candidates, by total rate.
 """
@@ -16,25 +21,27 @@ Axes: n candidates, by total rate.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.allocation.audience import Audience
 from abr_alloc.allocation.candidates import Candidates, list_candidates
-from abr_alloc.allocation.ladder_rules import LadderRules, is_played, rates_below
+from abr_alloc.allocation.ladder_bounds import LadderBounds
+from abr_alloc.allocation.ladder_rules import LadderRules, is_played
 from abr_alloc.allocation.rung import FOOT_MOS, Ladder, value_mos
 from abr_alloc.allocation.surface import QualitySurface
+from abr_alloc.allocation.transitions import list_transitions
 from abr_alloc.errors import InfeasibleLadderError
 
 __all__ = [
     "MAX_RUNGS",
     "PLAYED_SHARE",
+    "best_ladder",
     "best_ladders",
     "choose_number",
     "design_ladders",
-    "extend",
     "free_number_rules",
 ]
 
@@ -44,9 +51,12 @@ MAX_RUNGS = 24
 PLAYED_SHARE = 0.01
 """Share of the audience that must play a rung for it to be worth having, when the number is free."""
 
-_BLOCK = 256
+_FIRST_TRIED = 64  # candidates per number of rungs
+_MORE = 4
+_ROUNDING = 1e-9  # of sums of MOS: what promises less by this is still tried
 
 Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 
 def design_ladders(
@@ -87,27 +97,21 @@ def best_ladders(
     Raises:
         InfeasibleLadderError: not even one rung keeps the rules; the message names the conflict.
     """
-    n, num_audio, share = len(c.video), c.most_audio(rules), c.share
-    # value[m, j]: best sum of steps so far with m + 1 audio renditions and j as the last rung.
-    value = np.full((num_audio, n), -np.inf)
-    value[0] = (c.rungs.avq_mos - FOOT_MOS) * share
-    parents: list[npt.NDArray[np.int32]] = []  # per rung: (m, j) -> parent's m * n + its index
-    ladders: list[Ladder] = []
-    while np.isfinite(value).any():
-        # The top rung is played by all who have the bandwidth for it.
-        ended = np.where(is_played(share, rules), value, -np.inf)
-        if np.isfinite(ended).any():
-            ladders.append(c.ladder_of(_trace(ended, parents), interval_mos))
-        if len(parents) + 1 >= max_rungs:
-            break
-        value, parent = extend(c, share, value, rules)
-        parents.append(parent)
-    if not ladders:
+    found = _search(c, range(1, max_rungs + 1), rules)
+    if not found:
         raise InfeasibleLadderError(
             f"no rung of title {c.title!r} is played by {100 * rules.min_played_share:g} % of the audience; "
             "lower `min_kbps`, or choose another `network`"
         )
-    return ladders
+    return [c.ladder_of(found[number], interval_mos) for number in sorted(found)]
+
+
+def best_ladder(
+    c: Candidates, num_rungs: int, rules: LadderRules, *, interval_mos: tuple[float, float] = (0.0, 0.0)
+) -> Ladder | None:
+    """The best ladder of so many rungs; None where none of so many keeps the rules."""
+    chosen = _search(c, [num_rungs], rules).get(num_rungs)
+    return None if chosen is None else c.ladder_of(chosen, interval_mos)
 
 
 def choose_number(
@@ -124,53 +128,99 @@ def free_number_rules(rules: LadderRules, jnd_mos: float) -> LadderRules:
     return dataclasses.replace(rules, min_step_mos=jnd_mos, min_played_share=PLAYED_SHARE)
 
 
-def extend(c: Candidates, share: Floats, value: Floats, rules: LadderRules) -> tuple[Floats, npt.NDArray[np.int32]]:
-    """One rung more: the best predecessor of every candidate.
-
-    Args:
-        c: what rungs may be, n of them.
-        share: share of the audience with the bandwidth for each, (n,).
-        value: the best sum so far, by audio renditions so far and last rung, (M, n).
-        rules: what every ladder must keep.
-
-    Returns:
-        The same with one rung more, and where it comes from: m n + the last rung's index.
-    """
-    num_audio, n = value.shape
-    total_kbps, avq_mos = c.rungs.total_kbps, c.rungs.avq_mos
-    longer, parent = np.full_like(value, -np.inf), np.zeros(value.shape, dtype=np.int32)
-    for first in range(0, n, _BLOCK):
-        columns = slice(first, min(first + _BLOCK, n))
-        # Candidates are sorted by total rate: only a window of them is within the ratios.
-        window = rates_below(total_kbps[columns.start], total_kbps[columns.stop - 1], rules)
-        start, stop = np.searchsorted(total_kbps, window)
-        rows = slice(int(start), int(stop))
-        if start == stop:
-            continue
-        same, better = c.may_follow(share, rows, columns, rules)
-        # (q_j - q_i) S_j: the part that depends on both.
-        lost = avq_mos[rows, None] * share[columns]
-        stay, change = np.where(same, -lost, -np.inf), np.where(better, -lost, -np.inf)
-        gained = avq_mos[columns] * share[columns]
-        for m in range(num_audio):
-            for previous, step in ((m, stay), (m - 1, change)):
-                if previous < 0 or not np.isfinite(value[previous, rows]).any():
-                    continue
-                sums = value[previous, rows, None] + step
-                best = sums.argmax(axis=0)
-                found = sums[best, np.arange(sums.shape[1])] + gained
-                won = found > longer[m, columns]
-                longer[m, columns] = np.where(won, found, longer[m, columns])
-                parent[m, columns] = np.where(won, previous * n + best + rows.start, parent[m, columns])
-    return longer, parent
+# Which candidates the programme goes over
 
 
-def _trace(value: Floats, parents: Sequence[npt.NDArray[np.int32]]) -> list[int]:
-    """The candidates of the best ladder, from the lowest rung on."""
-    n = value.shape[1]
-    state = int(value.argmax())
-    chosen = [state % n]
-    for parent in reversed(parents):
-        state = int(parent[state // n, state % n])
-        chosen.append(state % n)
-    return chosen[::-1]
+def _search(c: Candidates, numbers: Collection[int], rules: LadderRules) -> dict[int, list[int]]:
+    """The best ladder of some numbers of rungs, from the lowest rung on, without those of which there is none."""
+    share, number_tried = c.share, _FIRST_TRIED
+    if len(share) <= _MORE * _FIRST_TRIED:  # not worth a bound
+        return {
+            k: places for k, (places, _) in _Programme(c, np.arange(len(share)), share, rules).best(numbers).items()
+        }
+    bounds = LadderBounds(c, share, rules)
+    promised = {k: of_k for k in numbers if np.isfinite(of_k := bounds.of_rungs(k)).any()}
+    # What a candidate must promise to be tried, where the best ladder is not yet proven.
+    floors = {k: _of_rank(of_k, number_tried) for k, of_k in promised.items()}
+    found: dict[int, list[int]] = {}
+    while floors:
+        tried = np.flatnonzero(np.any([promised[k] >= floor for k, floor in floors.items()], axis=0))
+        best = _Programme(c, tried, share, rules).best(floors)
+        number_tried *= _MORE
+        lower: dict[int, float] = {}
+        for k, floor in floors.items():
+            if k in best:
+                found[k], reached = best[k]
+                lower[k] = reached - _ROUNDING
+            else:
+                lower[k] = _of_rank(promised[k][promised[k] < floor], number_tried)
+        # Where nothing that is left out promises as much, it is proven.
+        floors = {k: least for k, least in lower.items() if ((promised[k] >= least) & (promised[k] < floors[k])).any()}
+    return found
+
+
+def _of_rank(promised: Floats, rank: int) -> float:
+    """The promise that so many candidates reach, or all that promise anything; inf where none does."""
+    finite = np.sort(promised[np.isfinite(promised)])
+    return float(finite[-min(rank, len(finite))]) if len(finite) else np.inf
+
+
+# The programme
+
+
+class _Programme:
+    """Best ladders of some candidates."""
+
+    def __init__(self, c: Candidates, places: Indices, share: Floats, rules: LadderRules) -> None:
+        """`places`: which candidates, rising; `share`: of the audience with the bandwidth for every candidate."""
+        self._places, self._rungs, self._share, self._rules = places, c.rungs.at(places), share[places], rules
+        self._kinds = list_transitions(self._rungs, self._share, rules)  # with the same audio, with a better one
+        self._gained = self._rungs.avq_mos * self._share
+        # By audio renditions so far and last rung, (M, n), of 1, 2, ... rungs: the best sum of steps.
+        first = np.full((c.most_audio(rules), len(places)), -np.inf)
+        first[0] = (self._rungs.avq_mos - FOOT_MOS) * self._share
+        self._values = [first]
+
+    def best(self, numbers: Collection[int]) -> dict[int, tuple[list[int], float]]:
+        """The best ladder of every number of rungs that has one, from the lowest rung on, and what it sums to."""
+        lost = [self._lost(kind.below, kind.above) for kind in self._kinds]
+        found: dict[int, tuple[list[int], float]] = {}
+        for number in range(1, max(numbers) + 1):
+            if number > 1:
+                self._values.append(self._one_more(self._values[-1], lost))
+            if not np.isfinite(self._values[-1]).any():
+                break
+            if number in numbers:
+                # The top rung is played by all who have the bandwidth for it.
+                ended = np.where(is_played(self._share, self._rules), self._values[-1], -np.inf)
+                if np.isfinite(ended).any():
+                    found[number] = self._trace(int(ended.argmax())), float(ended.max())
+        return found
+
+    def _lost(self, below: Indices, above: Indices) -> Floats:
+        """q_i S_j: the part of (q_j - q_i) S_j that depends on both."""
+        return self._rungs.avq_mos[below] * self._share[above]
+
+    def _one_more(self, value: Floats, lost: Sequence[Floats]) -> Floats:
+        """One rung more: the best sum over what may be below every candidate."""
+        longer = np.full_like(value, -np.inf)
+        for change, (kind, less) in enumerate(zip(self._kinds, lost, strict=True)):
+            best = kind.best(value[: len(value) - change, kind.below] - less) + self._gained[kind.reached]
+            longer[change:, kind.reached] = np.maximum(longer[change:, kind.reached], best)
+        return longer
+
+    def _trace(self, state: int) -> list[int]:
+        """The candidates of the ladder that ends in m n + the last rung's place."""
+        audio, last = divmod(state, len(self._places))
+        chosen = [last]
+        for value in reversed(self._values[:-1]):
+            tries: list[tuple[float, int, int]] = []  # what it sums to, audio renditions so far, rung below
+            for change, kind in enumerate(self._kinds[: audio + 1]):
+                below = kind.to(last)
+                if len(below):
+                    sums = value[audio - change, below] - self._lost(below, np.full(len(below), last))
+                    best = int(sums.argmax())
+                    tries.append((float(sums[best] + self._gained[last]), audio - change, int(below[best])))
+            _, audio, last = max(tries, key=lambda one: one[0])
+            chosen.append(last)
+        return [int(self._places[place]) for place in reversed(chosen)]

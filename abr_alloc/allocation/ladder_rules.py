@@ -19,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.integer]
 Bools = npt.NDArray[np.bool_]
+_Rates = TypeVar("_Rates", float, Floats)
 
 RATIO_ROUNDING = 1e-9
 """Relative rounding that a ratio of rates may carry."""
@@ -157,7 +158,7 @@ def _ratio_allowed(below_kbps: Floats, above_kbps: Floats, rules: LadderRules) -
     )
 
 
-def rates_below(least_kbps: float, most_kbps: float, rules: LadderRules) -> tuple[float, float]:
+def rates_below(least_kbps: _Rates, most_kbps: _Rates, rules: LadderRules) -> tuple[_Rates, _Rates]:
     """Total rates outside which no rung can come right below one of `least_kbps` to `most_kbps`."""
     return (
         least_kbps / rules.max_ratio * (1.0 - 2 * RATIO_ROUNDING),

@@ -20,7 +20,6 @@ that may still come.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,15 +27,14 @@ import numpy.typing as npt
 
 from abr_alloc.allocation.candidates import Candidates
 from abr_alloc.allocation.cost import Prices
-from abr_alloc.allocation.ladder_rules import LadderRules, is_played, rates_below
+from abr_alloc.allocation.ladder_rules import LadderRules, is_played
 from abr_alloc.allocation.rung import FOOT_MOS
+from abr_alloc.allocation.transitions import Transitions, list_transitions
 
 __all__ = ["Path", "PricedSteps", "Steps", "Weights"]
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
-
-_BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,27 +212,15 @@ class PricedSteps:
 
 def _pairs(c: Candidates, rules: LadderRules) -> tuple[tuple[Indices, Indices], tuple[Indices, Indices]]:
     """Candidates that may follow each other, (below, above), by the one above: with its audio, and with another."""
-    found: tuple[list[tuple[Indices, Indices]], ...] = ([], [])
-    total_kbps, share, n = c.rungs.total_kbps, c.share, len(c.video)
-    for first in range(0, n, _BLOCK):
-        columns = slice(first, min(first + _BLOCK, n))
-        window = rates_below(total_kbps[columns.start], total_kbps[columns.stop - 1], rules)
-        start, stop = np.searchsorted(total_kbps, window)
-        rows = slice(int(start), int(stop))
-        for kind, allowed in zip(found, c.may_follow(share, rows, columns, rules), strict=True):
-            below, above = np.nonzero(allowed)
-            kind.append((below + start, above + first))
-    return _sorted(c, found[0]), _sorted(c, found[1])
+    same, better = list_transitions(c.rungs, c.share, rules)
+    return _without_twins(c, same), _without_twins(c, better)
 
 
-def _sorted(c: Candidates, parts: Sequence[tuple[Indices, Indices]]) -> tuple[Indices, Indices]:
-    below = np.concatenate([np.zeros(0, dtype=np.intp), *(part[0] for part in parts)])
-    above = np.concatenate([np.zeros(0, dtype=np.intp), *(part[1] for part in parts)])
+def _without_twins(c: Candidates, found: Transitions) -> tuple[Indices, Indices]:
+    below, above = found.below, found.above
     twin = (
         (c.video[below] != c.video[above])
         & (c.rungs.video_kbps[below] == c.rungs.video_kbps[above])
         & (c.rungs.side_px[below] == c.rungs.side_px[above])
     )
-    below, above = below[~twin], above[~twin]
-    order = np.lexsort((below, above))
-    return below[order], above[order]
+    return below[~twin], above[~twin]

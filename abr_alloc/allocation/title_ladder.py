@@ -28,7 +28,7 @@ from abr_alloc.allocation.cost import CostProof, LadderCost, ladder_cost
 from abr_alloc.allocation.design_options import DesignOptions
 from abr_alloc.allocation.interpolation import Crossover, Floats, SizeCurve, find_crossovers, interpolate, size_curves
 from abr_alloc.allocation.kept_audio import drop_wasted_audio
-from abr_alloc.allocation.ladder import MAX_RUNGS, best_ladders, choose_number, free_number_rules
+from abr_alloc.allocation.ladder import MAX_RUNGS, best_ladder, best_ladders, choose_number, free_number_rules
 from abr_alloc.allocation.ladder_rules import enough_kbps
 from abr_alloc.allocation.path import TIE_MOS
 from abr_alloc.allocation.priced_ladder import PricedLadders
@@ -245,22 +245,24 @@ def _chosen(
     candidates: Candidates, options: DesignOptions, reference: ReferenceLadder | None, priced: PricedLadders | None
 ) -> tuple[Ladder, CostProof | None, list[Ladder]]:
     """The ladder that is asked for; with its proof where it is for money; and the best of every number of rungs."""
+    rules, interval_mos = options.rules, options.interval_mos
     by_rungs: list[Ladder] = []
-    if reference is not None or not options.for_money:
-        most = MAX_RUNGS if reference is not None and options.num_rungs is None else (options.num_rungs or 1)
-        if reference is not None:
-            most = max(most, len(reference.rungs))
-        by_rungs = best_ladders(candidates, most, options.rules, interval_mos=options.interval_mos)
+    if reference is not None:
+        most = max(MAX_RUNGS if options.num_rungs is None else options.num_rungs, len(reference.rungs))
+        by_rungs = best_ladders(candidates, most, rules, interval_mos=interval_mos)
     if priced is not None and options.cost_budget is not None:
         return *priced.within(options.cost_budget), by_rungs
     if priced is not None and options.min_avq_mos is not None:
         return *priced.reaching(options.min_avq_mos), by_rungs
     if options.num_rungs is None:
-        chosen = choose_number(candidates, options.rules, options.jnd_mos, interval_mos=options.interval_mos)
-        return chosen, None, by_rungs
-    if len(by_rungs) < options.num_rungs:
+        return choose_number(candidates, rules, options.jnd_mos, interval_mos=interval_mos), None, by_rungs
+    if len(by_rungs) >= options.num_rungs:
+        return by_rungs[options.num_rungs - 1], None, by_rungs
+    found = best_ladder(candidates, options.num_rungs, rules, interval_mos=interval_mos)
+    if found is None:
+        by_rungs = best_ladders(candidates, options.num_rungs, rules, interval_mos=interval_mos)
         raise InfeasibleLadderError(too_many(candidates, by_rungs, options))
-    return by_rungs[options.num_rungs - 1], None, by_rungs
+    return found, None, by_rungs
 
 
 def _with_cost(comparison: Comparison, priced: PricedLadders, options: DesignOptions, duration_s: float) -> Comparison:

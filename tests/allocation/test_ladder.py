@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from abr_alloc.allocation import ladder
+from abr_alloc.allocation import ladder, transitions
 from abr_alloc.allocation.audience import Audience, lognormal, weighted
 from abr_alloc.allocation.candidates import list_candidates
 from abr_alloc.allocation.ladder import PLAYED_SHARE, choose_number, design_ladders
@@ -258,8 +258,47 @@ def test_cutting_the_candidates_into_blocks_changes_nothing(make_surface, monkey
     rng = np.random.default_rng(3)
     surface = make_surface(rng.uniform(1, 5, (40, 5)), rng.uniform(50, 5000, 40), rng.uniform(20, 200, 5))
     whole = design_ladders(surface, lognormal(1000, 1), 6)
-    monkeypatch.setattr(ladder, "_BLOCK", 7)
+    monkeypatch.setattr(transitions, "_BLOCK", 7)
     assert design_ladders(surface, lognormal(1000, 1), 6) == whole
+
+
+def as_by_all_candidates(surface: QualitySurface, audience: Audience, rules: LadderRules) -> tuple[list[Ladder], ...]:
+    """Ladders found from the few candidates that promise most, and from all of them at once."""
+    found = []
+    for number in (1, len(surface.avq_mos.ravel())):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ladder, "_FIRST_TRIED", number)
+            patch.setattr(ladder, "_MORE", 1 if number > 1 else 2)
+            found.append(designed(surface, audience, rules))
+    return tuple(found)
+
+
+@settings(deadline=None, max_examples=200)
+@given(data=st.data())
+def test_leaving_out_what_promises_less_changes_no_ladder(surfaces, data: st.DataObject) -> None:
+    """Not even which of several equal ones it is."""
+    audience, _ = data.draw(audiences())
+    rules = replace(
+        LOOSE,
+        max_audio=data.draw(st.sampled_from([None, 1, 2])),
+        min_ratio=data.draw(st.sampled_from([1.001, 1.25, 1.5])),
+        max_ratio=data.draw(st.sampled_from([2.5, 1000.0])),
+        min_step_mos=data.draw(st.sampled_from([0.0, 0.1])),
+        min_played_share=data.draw(st.sampled_from([0.0, 0.01])),
+    )
+    few, whole = as_by_all_candidates(data.draw(surfaces), audience, rules)
+    assert few == whole
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hundreds_of_candidates_give_the_ladders_of_all_at_once(make_surface, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    video, audio = np.sort(rng.uniform(100, 6000, 120)), np.sort(rng.uniform(24, 200, 4))
+    side = rng.choice([240, 360, 720], 120)
+    avq = 5 - 4 * np.exp(-np.add.outer(video * (side / 720) ** 0.5, 4 * audio) / 1500) - 0.2 * (side < 720)[:, None]
+    surface = make_surface(avq, video, audio, side.tolist())
+    few, whole = as_by_all_candidates(surface, lognormal(1500, 1), LadderRules(max_audio=2, tie_mos=0.0))
+    assert len(whole) == MAX_RUNGS and few == whole
 
 
 # As many rungs as are worth having.
