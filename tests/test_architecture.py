@@ -137,7 +137,7 @@ TESTED_IN = {
     "allocation/test_shot_chain.py": ("allocation.shot_labels",),
     "allocation/test_shot_search.py": ("allocation.shot_problem", "allocation.shot_steps"),
     "allocation/test_title_plan.py": ("allocation.title_case",),
-    "allocation/test_interpolation.py": ("allocation.surface",),
+    "allocation/test_interpolation.py": ("allocation.size_curves", "allocation.surface"),
     "robustness/test_examples.py": (
         "allocation.prediction",
         "models.card",
@@ -180,7 +180,7 @@ TESTED_IN = {
     "delivery/test_shot_work.py": ("delivery.shot_tasks", "delivery.source_scan", "runs.encode_result"),
     "learning/test_cross_validation.py": ("learning.dataset", "learning.registry", "learning.systems"),
     "learning/test_ratings.py": ("learning.rated_columns",),
-    "learning/test_fusionnet.py": ("models.folded", "models.predictor"),
+    "learning/test_fusionnet.py": ("models.folded", "models.predictor", "models.standardizer"),
     "learning/test_conformal.py": ("models.intervals",),
     "linting/test_playlist.py": ("linting.attributes", "linting.constraints", "linting.tags", "linting.values"),
     "linting/test_findings.py": (
