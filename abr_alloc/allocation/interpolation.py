@@ -12,7 +12,10 @@ Axes: V video renditions, A audio renditions, R rates.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import functools
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,89 +23,17 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc import defaults
-from abr_alloc.allocation.pchip import pchip
-from abr_alloc.allocation.ranges import DynamicRange, Kbps, Px
-from abr_alloc.allocation.surface import LazyVideo, Probe, QualitySurface, VideoRendition
-from abr_alloc.targets import Target
+from abr_alloc.allocation.pchip import pchips, places_on
+from abr_alloc.allocation.ranges import Kbps, Px
+from abr_alloc.allocation.size_curves import SAME_RATE, SizeCurve, lattice_kbps, size_curves
+from abr_alloc.allocation.surface import LazyVideo, QualitySurface, VideoRendition
 
-__all__ = ["Crossover", "SizeCurve", "find_crossovers", "interpolate", "lattice_kbps", "size_curves"]
+__all__ = ["Crossover", "SizeCurve", "find_crossovers", "interpolate", "interpolate_all", "lattice_kbps", "size_curves"]
 
 Floats = npt.NDArray[np.float64]
 
-RATE_STEP = 1.02
-"""Ratio of neighbouring rates that are offered: what rounding to them costs is far below the interpolation's error."""
-
 _LEAD_MOS = 0.01
 """What a size must be better by for the best size to have changed: far below what anyone sees, above rounding."""
-
-_SAME_RATE = 1e-3
-"""Relative difference below which two probes have the same rate, or a lattice rate is a probe's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SizeCurve:
-    """AVQ over the rate of one encoder at one size, with its probes."""
-
-    codec: str
-    """Video codec."""
-    encoder: str = ""
-    """Name of the encoder in targets; empty for the codec's usual one."""
-    width_px: int
-    """Width, pixels."""
-    height_px: int
-    """Height, pixels."""
-    dynamic_range: DynamicRange = "SDR"
-    """SDR, HLG or PQ."""
-    index: npt.NDArray[np.intp]
-    """The probes in their surface, by rate, (R,)."""
-    probes: tuple[Probe, ...]
-    """The same as records."""
-    kbps: npt.NDArray[np.float64]
-    """Their rates, rising, (R,)."""
-    avq_mos: npt.NDArray[np.float64]
-    """Their AVQ, (R, A)."""
-
-    @property
-    def short_side_px(self) -> int:
-        return min(self.width_px, self.height_px)
-
-    @property
-    def is_label(self) -> bool:
-        """Whether its only probe was there before."""
-        return len(self.probes) == 1 and Target(self.probes[0].target).is_label
-
-    def at(self, kbps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """AVQ at rates between the first and the last probe's, (R, A); NaN elsewhere."""
-        if len(self.kbps) == 1:
-            same = np.isclose(kbps, self.kbps[0], rtol=_SAME_RATE, atol=0.0)
-            return np.where(same[:, None], self.avq_mos[0], np.nan)
-        return pchip(np.log(self.kbps), self.avq_mos, np.log(kbps))
-
-    def vmaf_at(self, kbps: float) -> float | None:
-        """VMAF at a rate, held beyond the probes, linear in its logarithm; it decides nothing and stands beside AVQ."""
-        scores = [probe.vmaf for probe in self.probes]
-        known = [score for score in scores if score is not None]
-        if len(known) < len(scores):
-            return None
-        return float(np.interp(np.log(kbps), np.log(self.kbps), known))
-
-    def around(self, kbps: float) -> tuple[Probe, Probe]:
-        """The probes below and above a rate within the range."""
-        above = int(np.clip(np.searchsorted(self.kbps, kbps), 1, len(self.kbps) - 1))
-        return self.probes[above - 1], self.probes[above]
-
-    def rendition(self, kbps: float) -> VideoRendition:
-        """What an encoder is asked for at a rate within the range."""
-        return VideoRendition(
-            codec=self.codec,
-            width_px=self.width_px,
-            height_px=self.height_px,
-            target=str(Target.of_kbps(kbps, self.encoder)),
-            bitrate_kbps=kbps,
-            nearest_probes=self.around(kbps),
-            vmaf=self.vmaf_at(kbps),
-            dynamic_range=self.dynamic_range,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,55 +46,6 @@ class Crossover:
     """Width and height of the best size below."""
     above_px: tuple[Px, Px]
     """Width and height of the best size from there on."""
-
-
-def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[SizeCurve]:
-    """A curve per encoder and size, sizes rising; of probes with one rate the best is kept.
-
-    Args:
-        surface: measured renditions.
-        labels_apart: whether what was there before has a curve of its own, a point; else it counts to the codec's usual
-            encoder, to tell what a rate is worth and not to encode it.
-    """
-    mean = surface.avq_mos.mean(axis=1).tolist()
-    groups: dict[tuple[str, int, int, str, str], list[int]] = {}
-    for i, v in enumerate(surface.video):
-        target = Target(v.target)
-        label = v.target if labels_apart and target.is_label else ""
-        groups.setdefault((v.codec, v.width_px, v.height_px, target.encoder, label), []).append(i)
-    curves = []
-    for (codec, width, height, encoder, _), members in sorted(
-        groups.items(), key=lambda g: (g[0][0], g[0][1] * g[0][2], *g[0][3:])
-    ):
-        by_rate = sorted(members, key=lambda i: (surface.video[i].bitrate_kbps, -mean[i]))
-        kept = [by_rate[0]]
-        for i in by_rate[1:]:
-            if surface.video[i].bitrate_kbps > surface.video[kept[-1]].bitrate_kbps * (1.0 + _SAME_RATE):
-                kept.append(i)
-            elif mean[i] > mean[kept[-1]]:
-                kept[-1] = i
-        chosen = [surface.video[i] for i in kept]
-        curves.append(
-            SizeCurve(
-                codec=codec,
-                encoder=encoder,
-                width_px=width,
-                height_px=height,
-                dynamic_range=chosen[0].dynamic_range,
-                index=np.array(kept, dtype=np.intp),
-                probes=tuple(Probe(target=v.target, bitrate_kbps=v.bitrate_kbps, vmaf=v.vmaf) for v in chosen),
-                kbps=np.array([v.bitrate_kbps for v in chosen]),
-                avq_mos=surface.avq_mos[kept].astype(np.float64),
-            )
-        )
-    return curves
-
-
-def lattice_kbps(low: float, high: float, round_kbps: float = 1.0) -> npt.NDArray[np.float64]:
-    """Rates `RATE_STEP` apart, rounded to a multiple, that lie strictly between two rates: the same for every scene."""
-    first, last = np.floor(np.log(max(low, 1.0)) / np.log(RATE_STEP)), np.ceil(np.log(high) / np.log(RATE_STEP))
-    rates = np.unique(np.round(RATE_STEP ** np.arange(first, last + 1) / round_kbps) * round_kbps)
-    return rates[(rates > low) & (rates < high)]
 
 
 def interpolate(
@@ -184,96 +66,181 @@ def interpolate(
             no rate lies between any two.
         every_size: offer every size at every rate of its range, not only the best one of each rate.
     """
-    curves = size_curves(surface)
-    offered = [o for o in _between(curves, rates_kbps, every_size) if len(o.kbps)]
+    return interpolate_all(
+        [surface], overhead=overhead, rates_kbps=rates_kbps, keep_probes=keep_probes, every_size=every_size
+    )[0]
+
+
+def interpolate_all(
+    surfaces: Sequence[QualitySurface],
+    *,
+    overhead: float = defaults.OVERHEAD,
+    rates_kbps: npt.NDArray[np.float64] | None = None,
+    keep_probes: bool = True,
+    every_size: bool = False,
+) -> list[QualitySurface]:
+    """`interpolate` of every surface, whose curves are worked out together."""
+    found: dict[int, QualitySurface] = {}
+    by_audio: dict[int, list[int]] = {}  # curves of as many audio renditions are worked out together
+    for s, surface in enumerate(surfaces):
+        by_audio.setdefault(len(surface.audio), []).append(s)
+    for own in by_audio.values():
+        curves = [size_curves(surfaces[s]) for s in own]
+        for s, each, offered in zip(
+            own, curves, _between([surfaces[s] for s in own], curves, rates_kbps, every_size), strict=True
+        ):
+            kept = list(range(len(surfaces[s].video)))
+            if not keep_probes and len(offered.kbps):
+                kept = [int(c.index[0]) for c in each if len(c.kbps) == 1]
+            found[s] = _with_rates(surfaces[s], kept, offered, overhead)
+    return [found[s] for s in range(len(surfaces))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offered:
+    """Video between the probes of a scene."""
+
+    curves: list[SizeCurve]
+    """Curves that offer any, one after the other."""
+    number: list[int]
+    """How many rates each offers; their sum is R."""
+    kbps: Floats
+    """The rates, (R,)."""
+    avq_mos: npt.NDArray[np.float32]
+    """AVQ there, (R, A)."""
+    x_v: npt.NDArray[np.float32]
+    """Video features there, (R, d_v), for relevance only: linear in the logarithm of the rate."""
+
+
+def _with_rates(surface: QualitySurface, kept: list[int], offered: _Offered, overhead: float) -> QualitySurface:
     audio_kbps = [a.bitrate_kbps for a in surface.audio]
-    if not offered:
+    if not len(offered.kbps):
         video_kbps = [v.bitrate_kbps for v in surface.video]
         return dataclasses.replace(surface, total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead))
-    kept = list(range(len(surface.video)))
-    if not keep_probes:
-        kept = [int(c.index[0]) for c in curves if len(c.kbps) == 1]
     video = _Video([surface.video[i] for i in kept], offered)
     return dataclasses.replace(
         surface,
         video=video,
         on_screens_mos=None,
-        avq_mos=np.concatenate([surface.avq_mos[kept], *(o.avq_mos.astype(np.float32) for o in offered)]),
+        avq_mos=np.concatenate([surface.avq_mos[kept], offered.avq_mos]),
         total_kbps=np.add.outer(video.kbps, audio_kbps) * (1.0 + overhead),
-        x_v=np.concatenate([surface.x_v[kept], *(_features(surface, o) for o in offered)]),
+        x_v=np.concatenate([surface.x_v[kept], offered.x_v]),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Offered:
-    """Rates of one curve that are offered."""
-
-    curve: SizeCurve
-    """The curve."""
-    kbps: Floats
-    """The rates, (R,)."""
-    avq_mos: Floats
-    """AVQ there, (R, A)."""
 
 
 class _Video(LazyVideo):
     """Measured renditions, and after them those between: each is written out when somebody asks for it."""
 
-    def __init__(self, measured: Sequence[VideoRendition], offered: Sequence[_Offered]) -> None:
-        self._measured, self._curves = measured, [o.curve for o in offered]
-        number = [len(o.kbps) for o in offered]
-        self._curve = np.repeat(np.arange(len(offered)), number)
-        self.kbps = np.concatenate([[v.bitrate_kbps for v in measured], *(o.kbps for o in offered)])
-        self.side_px = np.concatenate(
-            [
-                np.array([min(v.width_px, v.height_px) for v in measured], dtype=np.int64),
-                np.repeat([o.curve.short_side_px for o in offered], number),
-            ]
-        )
-        self.codecs = np.concatenate(
-            [np.array([v.codec for v in measured], dtype=np.str_), np.repeat([o.curve.codec for o in offered], number)]
-        )
+    def __init__(self, measured: Sequence[VideoRendition], offered: _Offered) -> None:
+        self._measured, self._curves, number = measured, offered.curves, offered.number
+        self._ends = list(itertools.accumulate(number, initial=len(measured)))[1:]
+        self.kbps = np.concatenate([[v.bitrate_kbps for v in measured], offered.kbps])
+        sides = [*(min(v.width_px, v.height_px) for v in measured), *(c.short_side_px for c in self._curves)]
+        self._repeats = [1] * len(measured) + number
+        self.side_px = np.repeat(np.array(sides, dtype=np.int64), self._repeats)
+
+    @functools.cached_property
+    def codecs(self) -> npt.NDArray[np.str_]:  # type: ignore[override]
+        """Their codecs, (V,)."""
+        return np.repeat([v.codec for v in [*self._measured, *self._curves]], self._repeats)
 
     def rendition(self, place: int) -> VideoRendition:
         if place < len(self._measured):
             return self._measured[place]
-        curve: SizeCurve = self._curves[self._curve[place - len(self._measured)]]
+        curve: SizeCurve = self._curves[bisect.bisect_right(self._ends, place)]
         return curve.rendition(float(self.kbps[place]))
 
 
 def _between(
-    curves: Sequence[SizeCurve], rates_kbps: npt.NDArray[np.float64] | None, every_size: bool
+    surfaces: Sequence[QualitySurface],
+    curves: Sequence[Sequence[SizeCurve]],
+    rates_kbps: npt.NDArray[np.float64] | None,
+    every_size: bool,
 ) -> list[_Offered]:
-    """Rates on the upper envelope of all sizes and encoders of a codec, for some audio rendition; or all of them."""
+    """Rates on the upper envelope of all sizes and encoders of a codec, for some audio rendition; or all of them. Of
+    every scene, of which all have as many audio renditions."""
+    own: list[SizeCurve] = []  # of all scenes, codec by codec
+    rates: list[Floats] = []  # of each curve
+    spans: list[tuple[int, int, Floats]] = []  # curves of one codec of a scene, and the rates of all of them
+    num_curves = [0]
+    features: list[npt.NDArray[np.float32]] = []  # of the probes of each curve
+    for surface, of_scene in zip(surfaces, curves, strict=True):
+        for codec in dict.fromkeys(curve.codec for curve in of_scene):
+            first = len(own)
+            own += [curve for curve in of_scene if curve.codec == codec and len(curve.kbps) > 1]
+            if first == len(own):
+                continue
+            asked = rates_kbps
+            if asked is None:
+                asked = lattice_kbps(
+                    min(float(c.kbps[0]) for c in own[first:]), max(float(c.kbps[-1]) for c in own[first:])
+                )
+            for c in own[first:]:
+                low, high = np.searchsorted(asked, c.kbps[0]), np.searchsorted(asked, c.kbps[-1], side="right")
+                rates.append(asked[low:high])
+                features.append(surface.x_v[c.index])
+            spans.append((first, len(own), asked))
+        num_curves.append(len(own))
+    num_audio, d_v = surfaces[0].avq_mos.shape[1], surfaces[0].x_v.shape[1]
+    if not own:
+        nothing = np.empty((0, num_audio), dtype=np.float32), np.empty((0, d_v), dtype=np.float32)
+        return [_Offered(curves=[], number=[], kbps=np.empty(0), avq_mos=nothing[0], x_v=nothing[1])] * len(surfaces)
+    first_point = np.cumsum([0, *(len(c.kbps) for c in own)])
+    first_rate = np.cumsum([0, *map(len, rates)])
+    kbps, at = np.concatenate([c.kbps for c in own]), np.concatenate(rates)
+    log_kbps, log_at = np.log(kbps), np.log(at)
+    places = places_on(log_kbps, first_point, log_at, first_rate)
+    avq = pchips(log_kbps, np.concatenate([c.avq_mos for c in own]), first_point, places)
+    wanted = np.ones(len(at), dtype=bool)
+    if not every_size:
+        for first, stop, asked in spans:
+            wanted[first_rate[first] : first_rate[stop]] = _on_envelope(
+                asked, rates[first:stop], avq, first_rate[first]
+            )
+    if rates_kbps is None:  # the probes themselves are offered
+        for probe in (kbps[places.piece], kbps[places.piece + 1]):
+            wanted &= ~(np.abs(at - probe) <= SAME_RATE * probe)
+    x_v = np.concatenate(features).astype(np.float64)
+    past = (places.past / np.diff(log_kbps)[places.piece])[:, None]
+    x_v = np.asarray((1.0 - past) * x_v[places.piece] + past * x_v[places.piece + 1], dtype=np.float32)
+    number = np.add.reduceat(np.append(wanted, False), first_rate[:-1], dtype=np.intp)
+    number[np.diff(first_rate) == 0] = 0
+    chosen = np.flatnonzero(wanted)
+    at, avq, x_v = at[chosen], avq[chosen].astype(np.float32), x_v[chosen]
+    ends = np.concatenate([[0], np.cumsum(number)])[num_curves].tolist()
     found = []
-    for codec in dict.fromkeys(curve.codec for curve in curves):
-        own = [curve for curve in curves if curve.codec == codec and len(curve.kbps) > 1]
-        if not own:
-            continue
-        rates = rates_kbps
-        if rates is None:
-            rates = lattice_kbps(min(c.kbps[0] for c in own), max(c.kbps[-1] for c in own))
-        avq = np.full((len(own), len(rates), own[0].avq_mos.shape[1]), np.nan)  # (sizes, R, A)
-        for c, curve in enumerate(own):
-            inside = (rates >= curve.kbps[0]) & (rates <= curve.kbps[-1])
-            avq[c, inside] = curve.at(rates[inside])
-        wanted = ~np.isnan(avq).any(axis=2)
-        if not every_size:
-            wanted &= (avq >= np.nan_to_num(avq, nan=-np.inf).max(axis=0)).any(axis=2)
-        for c, curve in enumerate(own):
-            if rates_kbps is None:  # the probes themselves are offered
-                wanted[c] &= ~np.isclose(rates, curve.kbps[:, None], rtol=_SAME_RATE, atol=0.0).any(axis=0)
-            found.append(_Offered(curve=curve, kbps=rates[wanted[c]], avq_mos=avq[c, wanted[c]]))
+    for (first, stop), (start, end) in zip(itertools.pairwise(num_curves), itertools.pairwise(ends), strict=True):
+        some = [(c, n) for c, n in zip(own[first:stop], number[first:stop].tolist(), strict=True) if n]
+        found.append(
+            _Offered(
+                curves=[c for c, _ in some],
+                number=[n for _, n in some],
+                kbps=at[start:end],
+                avq_mos=avq[start:end],
+                x_v=x_v[start:end],
+            )
+        )
     return found
 
 
-def _features(surface: QualitySurface, offered: _Offered) -> npt.NDArray[np.float32]:
-    """Video features between two probes, (R, d_v), for relevance only: linear in the logarithm of the rate."""
-    x_v, log_kbps = surface.x_v[offered.curve.index].astype(np.float64), np.log(offered.curve.kbps)
-    at = np.log(offered.kbps)
-    below = np.clip(np.searchsorted(log_kbps, at, side="right") - 1, 0, len(log_kbps) - 2)
-    past = ((at - log_kbps[below]) / (log_kbps[below + 1] - log_kbps[below]))[:, None]
-    return np.asarray((1.0 - past) * x_v[below] + past * x_v[below + 1], dtype=np.float32)
+def _on_envelope(asked: Floats, rates: Sequence[Floats], avq_mos: Floats, first: int) -> npt.NDArray[np.bool_]:
+    """Which rates of the curves of one codec, curve after curve, are some audio's best of all sizes.
+
+    Args:
+        asked: the rates of all of them, (R,).
+        rates: those of each, a stretch of the others.
+        avq_mos: AVQ at the rates of many curves, (all, A).
+        first: where these begin there.
+    """
+    avq = np.full((len(rates), len(asked), avq_mos.shape[1]), np.nan)  # (sizes, R, A)
+    inside = np.zeros(avq.shape[:2], dtype=bool)
+    for c, own in enumerate(rates):
+        start = int(np.searchsorted(asked, own[0])) if len(own) else 0
+        inside[c, start : start + len(own)] = True
+        avq[c, start : start + len(own)] = avq_mos[first : first + len(own)]
+        first += len(own)
+    best = (avq >= np.nan_to_num(avq, nan=-np.inf).max(axis=0)).any(axis=2)
+    return best[inside]
 
 
 def find_crossovers(surface: QualitySurface, audio: int, codec: str) -> list[Crossover]:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc import defaults
-from abr_alloc.allocation.interpolation import interpolate
+from abr_alloc.allocation.interpolation import interpolate_all
 from abr_alloc.allocation.kept_audio import drop_references, drop_wasted_audio
 from abr_alloc.allocation.path import TIE_MOS, Path, find_paths
 from abr_alloc.allocation.results import Allocation, Certificate, Choice, Plan, allocate
@@ -91,9 +91,9 @@ def planning_surfaces(
 ) -> Iterator[QualitySurface]:
     """What plans choose from: measured surfaces without wasted audio and, unless `measured_only`, with every size at
     every rate between its probes."""
-    for surface in surfaces:
-        lean = drop_wasted_audio(surface)
-        yield lean if measured_only else interpolate(lean, overhead=overhead, every_size=True)
+    for scenes in by_title(surfaces):
+        lean = [drop_wasted_audio(scene) for scene in scenes]
+        yield from lean if measured_only else interpolate_all(lean, overhead=overhead, every_size=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

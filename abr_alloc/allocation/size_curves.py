@@ -1,0 +1,150 @@
+"""The probes of a scene as curves: what AVQ is over the rate of one encoder at one size.
+
+Axes: V video renditions, A audio renditions, R rates.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from abr_alloc.allocation.pchip import pchip
+from abr_alloc.allocation.ranges import DynamicRange
+from abr_alloc.allocation.surface import Probe, QualitySurface, VideoRendition
+from abr_alloc.targets import Target
+
+__all__ = ["RATE_STEP", "SAME_RATE", "SizeCurve", "lattice_kbps", "size_curves"]
+
+Floats = npt.NDArray[np.float64]
+
+RATE_STEP = 1.02
+"""Ratio of neighbouring rates that are offered: what rounding to them costs is far below the interpolation's error."""
+
+SAME_RATE = 1e-3
+"""Relative difference below which two probes have the same rate, or a lattice rate is a probe's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeCurve:
+    """AVQ over the rate of one encoder at one size, with its probes."""
+
+    codec: str
+    """Video codec."""
+    encoder: str = ""
+    """Name of the encoder in targets; empty for the codec's usual one."""
+    width_px: int
+    """Width, pixels."""
+    height_px: int
+    """Height, pixels."""
+    dynamic_range: DynamicRange = "SDR"
+    """SDR, HLG or PQ."""
+    index: npt.NDArray[np.intp]
+    """The probes in their surface, by rate, (R,)."""
+    probes: tuple[Probe, ...]
+    """The same as records."""
+    kbps: npt.NDArray[np.float64]
+    """Their rates, rising, (R,)."""
+    avq_mos: npt.NDArray[np.float64]
+    """Their AVQ, (R, A)."""
+
+    @property
+    def short_side_px(self) -> int:
+        return min(self.width_px, self.height_px)
+
+    @property
+    def is_label(self) -> bool:
+        """Whether its only probe was there before."""
+        return len(self.probes) == 1 and Target(self.probes[0].target).is_label
+
+    def at(self, kbps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """AVQ at rates between the first and the last probe's, (R, A); NaN elsewhere."""
+        if len(self.kbps) == 1:
+            same = np.isclose(kbps, self.kbps[0], rtol=SAME_RATE, atol=0.0)
+            return np.where(same[:, None], self.avq_mos[0], np.nan)
+        return pchip(np.log(self.kbps), self.avq_mos, np.log(kbps))
+
+    def vmaf_at(self, kbps: float) -> float | None:
+        """VMAF at a rate, held beyond the probes, linear in its logarithm; it decides nothing and stands beside AVQ."""
+        scores = [probe.vmaf for probe in self.probes]
+        known = [score for score in scores if score is not None]
+        if len(known) < len(scores):
+            return None
+        return float(np.interp(np.log(kbps), np.log(self.kbps), known))
+
+    def around(self, kbps: float) -> tuple[Probe, Probe]:
+        """The probes below and above a rate within the range."""
+        above = int(np.clip(np.searchsorted(self.kbps, kbps), 1, len(self.kbps) - 1))
+        return self.probes[above - 1], self.probes[above]
+
+    def rendition(self, kbps: float) -> VideoRendition:
+        """What an encoder is asked for at a rate within the range."""
+        return VideoRendition(
+            codec=self.codec,
+            width_px=self.width_px,
+            height_px=self.height_px,
+            target=str(Target.of_kbps(kbps, self.encoder)),
+            bitrate_kbps=kbps,
+            nearest_probes=self.around(kbps),
+            vmaf=self.vmaf_at(kbps),
+            dynamic_range=self.dynamic_range,
+        )
+
+
+def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[SizeCurve]:
+    """A curve per encoder and size, sizes rising; of probes with one rate the best is kept.
+
+    Args:
+        surface: measured renditions.
+        labels_apart: whether what was there before has a curve of its own, a point; else it counts to the codec's usual
+            encoder, to tell what a rate is worth and not to encode it.
+    """
+    mean = surface.avq_mos.mean(axis=1).tolist()
+    groups: dict[tuple[str, int, int, str, str], list[int]] = {}
+    for i, v in enumerate(surface.video):
+        target = Target(v.target)
+        label = v.target if labels_apart and target.is_label else ""
+        groups.setdefault((v.codec, v.width_px, v.height_px, target.encoder, label), []).append(i)
+    curves = []
+    for (codec, width, height, encoder, _), members in sorted(
+        groups.items(), key=lambda g: (g[0][0], g[0][1] * g[0][2], *g[0][3:])
+    ):
+        by_rate = sorted(members, key=lambda i: (surface.video[i].bitrate_kbps, -mean[i]))
+        kept = [by_rate[0]]
+        for i in by_rate[1:]:
+            if surface.video[i].bitrate_kbps > surface.video[kept[-1]].bitrate_kbps * (1.0 + SAME_RATE):
+                kept.append(i)
+            elif mean[i] > mean[kept[-1]]:
+                kept[-1] = i
+        chosen = [surface.video[i] for i in kept]
+        curves.append(
+            SizeCurve(
+                codec=codec,
+                encoder=encoder,
+                width_px=width,
+                height_px=height,
+                dynamic_range=chosen[0].dynamic_range,
+                index=np.array(kept, dtype=np.intp),
+                probes=tuple(Probe(target=v.target, bitrate_kbps=v.bitrate_kbps, vmaf=v.vmaf) for v in chosen),
+                kbps=np.array([v.bitrate_kbps for v in chosen]),
+                avq_mos=surface.avq_mos[kept].astype(np.float64),
+            )
+        )
+    return curves
+
+
+def lattice_kbps(low: float, high: float, round_kbps: float = 1.0) -> npt.NDArray[np.float64]:
+    """Rates `RATE_STEP` apart, rounded to a multiple, that lie strictly between two rates: the same for every scene."""
+    first, last = np.floor(np.log(max(low, 1.0)) / np.log(RATE_STEP)), np.ceil(np.log(high) / np.log(RATE_STEP))
+    rates = _lattice(float(first), float(last), round_kbps)
+    return rates[np.searchsorted(rates, low, side="right") : np.searchsorted(rates, high, side="left")]
+
+
+@functools.lru_cache(maxsize=4096)
+def _lattice(first: float, last: float, round_kbps: float) -> Floats:
+    """Rates from one power of `RATE_STEP` to another, rounded, each once; not to be written to."""
+    rates = np.unique(np.round(RATE_STEP ** np.arange(first, last + 1) / round_kbps) * round_kbps)
+    rates.flags.writeable = False
+    return rates
