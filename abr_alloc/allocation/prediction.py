@@ -100,7 +100,8 @@ def shares_of(avq_mos: Floats, without_audio_mos: Floats, without_video_mos: Flo
     """
     scale = np.maximum(np.abs(avq_mos), 1e-6)
     without = without_audio_mos[:, None], without_video_mos[None, :]
-    audio, video = (float(np.mean(np.abs(avq_mos - other) / scale, dtype=np.float64)) for other in without)
+    changes = (np.abs(avq_mos - other) / scale for other in without)
+    audio, video = (float(np.add.reduce(c, axis=None, dtype=np.float64)) / avq_mos.size for c in changes)
     return SceneShares(ablation=_share(audio, video), anova=_share(*surface_effects(avq_mos.astype(np.float64))))
 
 

@@ -217,10 +217,11 @@ def find_cheaper(surface: QualitySurface, video: int, audio: int, model_differen
     # The chosen pair's own AVQ is a float32; so is the loss then.
     close = surface.avq_mos >= surface.avq_mos[video, audio] - np.float32(SLIGHT_LOSS_MOS)
     close &= surface.total_kbps < surface.total_kbps[video, audio]
-    same = not close.any()
+    kbps = np.where(close, surface.total_kbps, np.inf)
+    cheapest = divmod(int(kbps.argmin()), kbps.shape[1])
+    same = not close[cheapest]
     if not same:
-        cheapest = int(np.argmin(np.where(close, surface.total_kbps, np.inf)))
-        video, audio = (int(i) for i in np.unravel_index(cheapest, close.shape))
+        video, audio = cheapest
     found = float(surface.avq_mos[video, audio])
     return Cheaper(
         video=surface.video[video],

@@ -6,6 +6,7 @@ Axes: V video renditions, A audio renditions, R rates.
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,7 @@ class SizeCurve:
 
     def around(self, kbps: float) -> tuple[Probe, Probe]:
         """The probes below and above a rate within the range."""
-        above = int(np.clip(np.searchsorted(self.kbps, kbps), 1, len(self.kbps) - 1))
+        above = min(max(int(self.kbps.searchsorted(kbps)), 1), len(self.kbps) - 1)
         return self.probes[above - 1], self.probes[above]
 
     def rendition(self, kbps: float) -> VideoRendition:
@@ -101,23 +102,16 @@ def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[S
         labels_apart: whether what was there before has a curve of its own, a point; else it counts to the codec's usual
             encoder, to tell what a rate is worth and not to encode it.
     """
-    mean = surface.avq_mos.mean(axis=1).tolist()
     groups: dict[tuple[str, int, int, str, str], list[int]] = {}
     for i, v in enumerate(surface.video):
-        target = Target(v.target)
-        label = v.target if labels_apart and target.is_label else ""
-        groups.setdefault((v.codec, v.width_px, v.height_px, target.encoder, label), []).append(i)
+        encoder, is_label = _maker(v.target)
+        label = v.target if labels_apart and is_label else ""
+        groups.setdefault((v.codec, v.width_px, v.height_px, encoder, label), []).append(i)
     curves = []
     for (codec, width, height, encoder, _), members in sorted(
         groups.items(), key=lambda g: (g[0][0], g[0][1] * g[0][2], *g[0][3:])
     ):
-        by_rate = sorted(members, key=lambda i: (surface.video[i].bitrate_kbps, -mean[i]))
-        kept = [by_rate[0]]
-        for i in by_rate[1:]:
-            if surface.video[i].bitrate_kbps > surface.video[kept[-1]].bitrate_kbps * (1.0 + SAME_RATE):
-                kept.append(i)
-            elif mean[i] > mean[kept[-1]]:
-                kept[-1] = i
+        kept = _of_unlike_rates(surface, members)
         chosen = [surface.video[i] for i in kept]
         curves.append(
             SizeCurve(
@@ -133,6 +127,30 @@ def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[S
             )
         )
     return curves
+
+
+@functools.lru_cache(maxsize=4096)
+def _maker(target: str) -> tuple[str, bool]:
+    """The encoder of a target, and whether it is a label."""
+    found = Target(target)
+    return found.encoder, found.is_label
+
+
+def _of_unlike_rates(surface: QualitySurface, members: list[int]) -> list[int]:
+    """Video renditions by rate, of those of one rate the best."""
+    rate = {i: surface.video[i].bitrate_kbps for i in members}
+    by_rate = sorted(members, key=lambda i: rate[i])
+    if all(rate[b] > rate[a] * (1.0 + SAME_RATE) for a, b in itertools.pairwise(by_rate)):
+        return by_rate
+    mean = dict(zip(members, surface.avq_mos[members].mean(axis=1).tolist(), strict=True))
+    by_rate.sort(key=lambda i: (rate[i], -mean[i]))
+    kept = [by_rate[0]]
+    for i in by_rate[1:]:
+        if rate[i] > rate[kept[-1]] * (1.0 + SAME_RATE):
+            kept.append(i)
+        elif mean[i] > mean[kept[-1]]:
+            kept[-1] = i
+    return kept
 
 
 def lattice_kbps(low: float, high: float, round_kbps: float = 1.0) -> npt.NDArray[np.float64]:

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.documents import shown, whole_of
+from abr_alloc.models.standardizer import Standardizer, power_transform
 from abr_alloc.models.stored import StoredTensors
 
 __all__ = ["FoldedFusionNet", "FusionEnsemble", "Standardizer", "gelu", "power_transform"]
@@ -40,7 +40,7 @@ _ATANH_ERF = tuple(
 )
 _BLOCK_PAIRS = 288  # a block's activations, 576 KiB, stay in a core's second-level cache
 _MOST_MEMBERS = 64
-_LEAST = np.float32(1e-3)  # where a power transform begins to fall without end
+_MOST_AVERAGES = 16
 
 
 def gelu(x: Floats) -> Floats:
@@ -65,44 +65,6 @@ def _gelu(x: Floats, scratch: Floats) -> Floats:
     x *= np.float32(0.5)
     x *= p
     return x
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standardizer:
-    """Per-feature power transform and standardisation, clipped so that a strange input cannot run away."""
-
-    mean: Floats
-    """Shape (d,), of the transformed features."""
-    std: Floats
-    """Shape (d,), 1 where a feature never varied."""
-    power: Floats | None = None
-    """Box-Cox exponent of each feature, (d,): 1 leaves it as it is, 0 is the logarithm; None for 1 throughout."""
-
-    CLIP = np.float32(6.0)
-
-    def __call__(self, x: npt.NDArray[np.floating]) -> Floats:
-        """Standardise features (..., d)."""
-        x = x.astype(np.float32, copy=False)
-        if self.power is not None:
-            x = power_transform(x, self.power)
-        return np.clip((x - self.mean) / self.std, -self.CLIP, self.CLIP)
-
-    @property
-    def neutral(self) -> Floats:
-        """The features (d,) that are standardised to 0."""
-        if self.power is None:
-            return self.mean
-        p = np.where(self.power == 0.0, np.float32(1.0), self.power)
-        back = np.where(self.power == 0.0, np.exp(self.mean), np.maximum(p * self.mean + 1.0, 0.0) ** (1.0 / p))
-        return np.asarray(np.where(self.power == 1.0, self.mean, back), dtype=np.float32)
-
-
-def power_transform(x: Floats, power: Floats) -> Floats:
-    """Box and Cox's (x^p - 1) / p, ln x where p = 0, x itself where p = 1, of features (..., d) >= 0."""
-    positive = np.maximum(x, _LEAST)
-    p = np.where(power == 0.0, np.float32(1.0), power)
-    curved = np.where(power == 0.0, np.log(positive), (positive**p - 1.0) / p)
-    return np.asarray(np.where(power == 1.0, x, curved), dtype=np.float32)
 
 
 def _relu(x: Floats, _: Floats) -> Floats:
@@ -133,6 +95,7 @@ class FoldedFusionNet:
         self.weights = {name: np.asarray(weight, dtype=np.float32) for name, weight in weights.items()}
         self.audio, self.video, self.activation = audio, video, activation
         self._act = _ACTIVATIONS[activation]
+        self._averages: dict[int, tuple[Floats, Floats]] = {}
         self._num_hidden = sum(name.startswith("hidden.") and name.endswith(".weight") for name in weights)
         for name in ("video_embedding.weight", "video_embedding.bias", "first.bias", "output.weight", "output.bias"):
             if name not in self.weights:
@@ -171,7 +134,12 @@ class FoldedFusionNet:
 
         Block after block of pairs, in place, so that activations never leave the cache.
         """
-        from_audio, from_video = self._parts(x_a, x_v)
+        return self._head(*self._parts(x_a, x_v), audio, video)
+
+    def _head(
+        self, from_audio: Floats, from_video: Floats, audio: npt.NDArray[np.intp], video: npt.NDArray[np.intp]
+    ) -> Floats:
+        """AVQ of pairs, (n,), from what renditions add to h1."""
         avq = np.empty(len(audio), dtype=np.float32)
         size = -(-len(avq) // max(1, -(-len(avq) // _BLOCK_PAIRS)))  # blocks of nearly equal size
         room = np.empty((4, size, from_audio.shape[1]), dtype=np.float32)
@@ -194,6 +162,26 @@ class FoldedFusionNet:
         """AVQ of stimuli: (n, d_a), (n, d_v) -> (n,) MOS."""
         rows = np.arange(len(x_a))
         return self.predict_pairs(x_a, x_v, rows, rows)
+
+    def predict_ablated(
+        self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]
+    ) -> tuple[Floats, Floats, Floats]:
+        """AVQ of stimuli, (n,) MOS, and of each beside the average audio and the average video: what a rendition adds
+        is worked out once for the three."""
+        own, rows = self._parts(x_a, x_v), np.arange(len(x_a))
+        average = self._average_parts(len(x_a))
+        pairs = ((own[0], own[1]), (average[0], own[1]), (own[0], average[1]))
+        full, no_audio, no_video = (self._head(*parts, rows, rows) for parts in pairs)
+        return full, no_audio, no_video
+
+    def _average_parts(self, n: int) -> tuple[Floats, Floats]:
+        """`_parts` of the average stimulus, n times over: a product of so many rows rounds in its own way."""
+        if n not in self._averages:
+            if len(self._averages) >= _MOST_AVERAGES:
+                self._averages.clear()
+            neutral = (np.broadcast_to(z.neutral, (n, len(z.neutral))) for z in (self.audio, self.video))
+            self._averages[n] = self._parts(*neutral)
+        return self._averages[n]
 
     def predict_grid(self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]) -> Floats:
         """AVQ of every pair: (A, d_a), (V, d_v) -> (V, A) MOS."""
@@ -251,6 +239,13 @@ class FusionEnsemble:
     def predict_grid(self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]) -> Floats:
         """AVQ of every pair: (A, d_a), (V, d_v) -> (V, A) MOS."""
         return _mean([member.predict_grid(x_a, x_v) for member in self.members])
+
+    def predict_ablated(
+        self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]
+    ) -> tuple[Floats, Floats, Floats]:
+        """AVQ of stimuli, (n,) MOS, and of each beside the average audio and the average video."""
+        full, no_audio, no_video = zip(*(member.predict_ablated(x_a, x_v) for member in self.members), strict=True)
+        return _mean(full), _mean(no_audio), _mean(no_video)
 
     def change_norm(self, x_a: npt.NDArray[np.floating], x_v: npt.NDArray[np.floating]) -> tuple[Floats, Floats] | None:
         """Mean over the members of `FoldedFusionNet.change_norm`."""

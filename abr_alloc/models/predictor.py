@@ -103,10 +103,14 @@ def ablation(predictor: Predictor, x_a: Floats, x_v: Floats) -> tuple[Floats, Fl
     A modality is taken away by setting its columns to those of the average training stimulus, which standardised
     features call 0.
     """
-    neutral_a, neutral_v = predictor.neutral
-    full = predictor.predict(x_a, x_v)
-    no_audio = predictor.predict(np.broadcast_to(neutral_a, x_a.shape).astype(x_a.dtype), x_v)
-    no_video = predictor.predict(x_a, np.broadcast_to(neutral_v, x_v.shape).astype(x_v.dtype))
+    own = getattr(predictor, "predict_ablated", None)
+    if own is not None:
+        full, no_audio, no_video = own(x_a, x_v)
+    else:
+        neutral_a, neutral_v = predictor.neutral
+        full = predictor.predict(x_a, x_v)
+        no_audio = predictor.predict(np.broadcast_to(neutral_a, x_a.shape).astype(x_a.dtype), x_v)
+        no_video = predictor.predict(x_a, np.broadcast_to(neutral_v, x_v.shape).astype(x_v.dtype))
     scale = np.maximum(np.abs(full), 1e-6)
     return np.abs(full - no_audio) / scale, np.abs(full - no_video) / scale
 
