@@ -180,8 +180,8 @@ def interpolate(
         surface: measured renditions.
         overhead: container overhead as a share of the streams' rate.
         rates_kbps: video rates to offer, rising; the lattice of whole kbps when absent.
-        keep_probes: offer the measured renditions too. A size with one probe always keeps it, and all are kept where
-            no rate lies between any two.
+        keep_probes: offer the measured renditions too, not the estimated ones. A size with one probe always keeps it, and
+            all are kept where no rate lies between any two.
         every_size: offer every size at every rate of its range, not only the best one of each rate.
     """
     curves = size_curves(surface)
@@ -190,7 +190,7 @@ def interpolate(
     if not offered:
         video_kbps = [v.bitrate_kbps for v in surface.video]
         return dataclasses.replace(surface, total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead))
-    kept = list(range(len(surface.video)))
+    kept = [i for i, v in enumerate(surface.video) if not v.estimated]
     if not keep_probes:
         kept = [int(c.index[0]) for c in curves if len(c.kbps) == 1]
     video = _Video([surface.video[i] for i in kept], offered)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -92,7 +92,23 @@ def planning_surfaces(
     every rate between its probes."""
     for surface in surfaces:
         lean = drop_wasted_audio(surface)
-        yield lean if measured_only else interpolate(lean, overhead=overhead, every_size=True)
+        yield _measured(lean) if measured_only else interpolate(lean, overhead=overhead, every_size=True)
+
+
+def _measured(surface: QualitySurface) -> QualitySurface:
+    """A surface without what is estimated."""
+    rows = [i for i, v in enumerate(surface.video) if not v.estimated]
+    if len(rows) == len(surface.video):
+        return surface
+    on_screens = surface.on_screens_mos
+    return replace(
+        surface,
+        video=tuple(surface.video[i] for i in rows),
+        avq_mos=surface.avq_mos[rows],
+        total_kbps=surface.total_kbps[rows],
+        x_v=surface.x_v[rows],
+        on_screens_mos=None if on_screens is None else (on_screens[0][rows], on_screens[1][rows]),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,8 +188,9 @@ class _Rows:
                     bitrate_kbps=kbps,
                     vmaf=vmaf,
                     dynamic_range=dr,
+                    estimated=estimated,
                 )
-                for codec, w, h, target, kbps, vmaf, dr in zip(
+                for codec, w, h, target, kbps, vmaf, dr, estimated in zip(
                     video["codec"],
                     video["width_px"].astype(int).tolist(),
                     video["height_px"].astype(int).tolist(),
@@ -197,6 +198,7 @@ class _Rows:
                     video["bitrate_kbps"].astype(float).tolist(),
                     video["vmaf"].astype(float).tolist(),
                     _ranges(video),
+                    video["estimated"].notna().tolist() if "estimated" in video else [False] * len(video),
                     strict=True,
                 )
             ],

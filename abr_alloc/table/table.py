@@ -100,6 +100,13 @@ class FeatureTable:
         """Rows of one kind, `video` or `audio`."""
         return self.frame[self.frame["kind"] == kind]
 
+    def measured(self) -> Self:
+        """The rows that were measured: without those that are estimated (`extract --probes auto`)."""
+        if "estimated" not in self.frame:
+            return self
+        is_measured = self.frame["estimated"].isna().to_numpy()
+        return self.checked(self.frame[is_measured].drop(columns="estimated").reset_index(drop=True), self.metadata)
+
     def require_pairs(self) -> None:
         """Refuse a table in which some scene has only one kind of row.
 
