@@ -24,6 +24,8 @@ STORAGE_MONTHS = 12.0
 
 GRID = "hull"
 """Renditions to probe."""
+PROBES = "auto"
+"""How much of a grid is measured: what plans rest on, the rest estimated; or `all`."""
 VIDEO_CODEC = "h264"
 """Codec of the probes."""
 MAX_SCENE_S = 60.0

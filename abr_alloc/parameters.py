@@ -45,6 +45,7 @@ OPTIONS = {
     "cost_budget": "--cost-budget",
     "duration_s": "--duration",
     "extract(full)": "extract --full",
+    "extract(probes)": "extract --probes all",
     "folder": "-o",
     "free_size": "--free-size",
     "gop_s": "--gop",

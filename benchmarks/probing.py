@@ -1,13 +1,18 @@
 """Adaptive probing: what `extract --probes auto` measures of a grid, and what plans made from that lose.
 
-python benchmarks/probing.py GRID.parquet... [--clip FILE] [--json FILE]
+python benchmarks/probing.py GRID.parquet... [--held-out GRID.parquet...] [--clip FILE] [--json FILE]
 
-GRID.parquet are feature tables of whole grids (`abr-alloc extract`); the probes are taken from their rows, as
-`Prober` asks for them. 40 budgets per title, evenly spaced in the logarithm from the cheapest pair to where AVQ
-is within 0.005 MOS of its highest; regret is what the choice made from the probes has less than the best of the grid,
-both looked up on the whole grid's interpolated surface. Per title and per scene; plain (`--measured-only`): without
-interpolation, beside the best of the whole grid's measured pairs; ladder: the expected AVQ of six rungs for the default
-audience, the rungs' AVQ looked up on the whole grid.
+GRID.parquet are feature tables of whole grids (`abr-alloc extract --probes all`); the probes are taken from their rows,
+as `Prober` asks for them, and what it estimates of the others is taken as it is. 40 budgets per title, evenly spaced in
+the logarithm from the cheapest pair to where AVQ is within 0.005 MOS of its highest; regret is what the choice made
+from the probes has less than the best of the grid, both looked up on the whole grid's interpolated surface; the error
+is what the choice promises less what that surface gives. Per title and per scene; plain (`--measured-only`): without
+interpolation and estimates, beside the best of the whole grid's measured pairs; ladder: the expected AVQ of six rungs
+for the default audience, the rungs' AVQ looked up on the whole grid.
+
+With --held-out, every title's prior is fitted to those titles of the tables named there that are of other contents
+(`probe_prior.py`), and the factor of the error bound likewise: to the titles of other contents. Coverage is the part of
+predictions that lie within a title's bound.
 
 Encodes are held against the whole grid, the exhaustive way of ladder tools (13 rates at 8 sizes, 104 encodes), and the
 naive audio-visual way (every pair muxed and scored, n_a n_v). With --clip, the seconds of an encode and of its scoring
@@ -25,16 +30,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from probe_prior import content, fit_without, scenes_of
 from results import write_results
 
 from abr_alloc import defaults
 from abr_alloc.allocation.audience import read_audience
 from abr_alloc.allocation.design import DesignOptions, design_titles
 from abr_alloc.allocation.interpolation import interpolate, size_curves
-from abr_alloc.allocation.plan import best_pair
+from abr_alloc.allocation.plan import best_pair, planning_surfaces
 from abr_alloc.allocation.probing import Prober
 from abr_alloc.allocation.rung import make_ladder
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
+from abr_alloc.allocation.surrogate import CurvePrior, load_prior
 from abr_alloc.allocation.title_surface import TitleCurves, merge_scenes
 from abr_alloc.errors import InfeasibleLadderError
 from abr_alloc.measure.video import measure_video
@@ -72,23 +79,32 @@ def only(table: FeatureTable, probes: list[Rendition]) -> FeatureTable:
     return FeatureTable(table.frame[keep].reset_index(drop=True), table.metadata)
 
 
-def regrets(whole: QualitySurface, part: QualitySurface, interpolated: bool) -> np.ndarray:
-    """At every budget; NaN where the probes have no pair."""
+def regrets(whole: QualitySurface, part: QualitySurface, interpolated: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Regret and error of the AVQ promised at every budget; NaN where the probes have no pair."""
     surfaces = (interpolate(whole), interpolate(part)) if interpolated else (whole, part)
     known, offered = surfaces
     curves = {(c.width_px, c.height_px): c for c in size_curves(whole)}
     most = known.total_kbps[known.avq_mos >= known.avq_mos.max() - 0.005].min()
-    found = []
+    found, errors = [], []
     for budget in np.geomspace(whole.total_kbps.min() * 1.001, most, NUM_BUDGETS):
         best, chosen = best_pair(known, budget), best_pair(offered, budget)
         if chosen is None:
             found.append(np.nan)
+            errors.append(np.nan)
             continue
         video = offered.video[chosen[0]]
         curve = curves[video.width_px, video.height_px]
         kbps = np.clip(video.bitrate_kbps, curve.kbps[0] * (1 + 1e-12), curve.kbps[-1] * (1 - 1e-12))
-        found.append(max(float(known.avq_mos[best]) - float(curve.at(np.array([kbps]))[0, chosen[1]]), 0.0))
-    return np.array(found)
+        kept = float(curve.at(np.array([kbps]))[0, chosen[1]])
+        found.append(max(float(known.avq_mos[best]) - kept, 0.0))
+        errors.append(float(offered.avq_mos[chosen]) - kept)
+    return np.array(found), np.array(errors)
+
+
+def as_measured(surface: QualitySurface) -> QualitySurface:
+    """What `--measured-only` chooses from."""
+    (left,) = planning_surfaces([surface], overhead=defaults.OVERHEAD, measured_only=True)
+    return left
 
 
 def ladder_regret(whole: QualitySurface, part: QualitySurface) -> float:
@@ -106,6 +122,20 @@ def ladder_regret(whole: QualitySurface, part: QualitySurface) -> float:
         truth = curves.at(min(r.video.width_px, r.video.height_px), kbps)[0, column[r.audio.target]]
         rungs.append((r.video, r.audio, r.total_kbps, float(truth), ""))
     return known.expected_avq_mos - make_ladder("", rungs, audience, (0.0, 0.0)).expected_avq_mos
+
+
+def factor_of(ratios: list[np.ndarray]) -> float:
+    """95 % quantile of errors beside what was expected, over all budgets of all titles."""
+    return float(np.nanquantile(np.concatenate(ratios), 0.95))
+
+
+def coverage(beside: list[tuple[str, np.ndarray]]) -> float:
+    """Part of predictions within the bound whose factor is that of the other contents; NaN where there is one."""
+    inside = []
+    for of, ratio in beside:
+        if others := [other for name, other in beside if name != of]:
+            inside.append(ratio[~np.isnan(ratio)] <= factor_of(others))
+    return float(np.concatenate(inside).mean()) if inside else np.nan
 
 
 def seconds_per_size(clip: Path) -> tuple[dict[int, float], dict[int, float]]:
@@ -130,29 +160,45 @@ def seconds_per_size(clip: Path) -> tuple[dict[int, float], dict[int, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("grids", type=Path, nargs="+")
+    parser.add_argument("--held-out", type=Path, nargs="+", default=[])
     parser.add_argument("--clip", type=Path)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     model = load_model()
-    prober, rows, per_scene, found = Prober(model), [], [], {}
-    print("| title | grid | probes | share | regret mean | worst | plain mean | worst | ladder |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    rows, per_scene, found, beside = [], [], {}, []
+    scenes_known = [scene for path in args.held_out for scene in scenes_of(read_features(path))]
+    priors: dict[str, CurvePrior] = {}
+    print(
+        "| title | grid | probes | rounds | regret mean | worst | error 95 % | expected | plain mean | worst | ladder |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for path in args.grids:
         table = read_features(path)
         for title, frame in table.frame.groupby("title"):
             own = FeatureTable(frame.reset_index(drop=True), table.metadata)
-            grid, probes = grid_of(own), []
+            grid, probes, rounds = grid_of(own), [], 0
+            if scenes_known and content(title) not in priors:
+                priors[content(title)] = fit_without(scenes_known, {content(title)})
+            prior = priors[content(title)] if scenes_known else load_prior()
+            prober = Prober(model, dataclasses.replace(prior, factor=1.0))
             while wanted := prober.next_probes(only(own, probes), grid):
                 probes += wanted
-            scenes = list(build_surfaces(own, model)), list(build_surfaces(only(own, probes), model))
+                rounds += 1
+            done = prober.completed(only(own, probes), grid)
+            expected = done.metadata.within_mos.get(title, np.nan)
+            scenes = list(build_surfaces(own, model)), list(build_surfaces(done, model))
             whole, part = (merge_scenes(surfaces) for surfaces in scenes)
-            per_scene += [regrets(w, p, True) for w, p in zip(*scenes, strict=True)]
-            regret, plain, ladder = regrets(whole, part, True), regrets(whole, part, False), ladder_regret(whole, part)
+            per_scene += [regrets(w, p, True)[0] for w, p in zip(*scenes, strict=True)]
+            regret, error = regrets(whole, part, True)
+            plain, ladder = regrets(whole, as_measured(part), False)[0], ladder_regret(whole, part)
             rows.append((len(grid), len(probes), len(whole.audio), regret, plain, ladder))
             found[title] = probes
+            beside.append((content(title), np.abs(error) / expected))
             print(
-                f"| {title} | {len(grid)} | {len(probes)} | {len(probes) / len(grid):.2f} | {np.nanmean(regret):.4f} | "
-                f"{np.nanmax(regret):.3f} | {np.nanmean(plain):.3f} | {np.nanmax(plain):.3f} | {ladder:.4f} |"
+                f"| {title} | {len(grid)} | {len(probes)} | {rounds} | {np.nanmean(regret):.4f} | "
+                f"{np.nanmax(regret):.3f} | {np.nanquantile(np.abs(error), 0.95):.3f} | {expected:.3f} | "
+                f"{np.nanmean(plain):.3f} | {np.nanmax(plain):.3f} | {ladder:.4f} |",
+                flush=True,
             )
     num_grid, num_probes = sum(r[0] for r in rows), sum(r[1] for r in rows)
     naive = sum(r[0] * r[2] for r in rows)
@@ -165,6 +211,8 @@ def main() -> None:
             f"regret per {name}: mean {np.nanmean(values):.4f}, 95 % {np.nanquantile(values, 0.95):.3f}, "
             f"worst {np.nanmax(values):.3f} MOS"
         )
+    covered = coverage(beside)
+    print(f"factor {factor_of([ratio for _, ratio in beside]):.2f}; coverage with that of other contents {covered:.3f}")
     print(f"exhaustive: {EXHAUSTIVE * len(rows)} encodes; naive audio-visual: {naive} pairs muxed and scored")
     ratios = {
         "encodes, auto / grid": num_probes / num_grid,
@@ -191,6 +239,7 @@ def main() -> None:
         "regret 95 %, MOS": float(np.nanquantile(regret, 0.95)),
         "regret worst, MOS": float(np.nanmax(regret)),
         "ladder regret worst, MOS": float(np.nanmax(ladder)),
+        "coverage of the error bound": covered,
         "budgets unserved": float(unserved),
     }
     write_results(args.json, "probing", ratios, seconds, figures)

@@ -126,6 +126,7 @@ TESTED_IN = {
     "allocation/test_audit.py": ("allocation.advice", "allocation.alternatives", "allocation.audit_results"),
     "allocation/test_matching.py": ("allocation.given_ladder",),
     "allocation/test_plan.py": ("allocation.filters", "allocation.validity"),
+    "allocation/test_probing.py": ("allocation.estimated_rows", "allocation.probe_curves"),
     "allocation/test_reference.py": ("allocation.fixed",),
     "allocation/test_path.py": ("allocation.kept_audio",),
     "allocation/test_design.py": ("allocation.design_options", "allocation.shot_rules", "allocation.title_ladder"),

@@ -62,8 +62,8 @@ def interpolate(
         surface: measured renditions.
         overhead: container overhead as a share of the streams' rate.
         rates_kbps: video rates to offer, rising; the lattice of whole kbps when absent.
-        keep_probes: offer the measured renditions too. A size with one probe always keeps it, and all are kept where
-            no rate lies between any two.
+        keep_probes: offer the measured renditions too, not the estimated ones. A size with one probe always keeps it, and
+            all are kept where no rate lies between any two.
         every_size: offer every size at every rate of its range, not only the best one of each rate.
     """
     return interpolate_all(
@@ -89,9 +89,10 @@ def interpolate_all(
         for s, each, offered in zip(
             own, curves, _between([surfaces[s] for s in own], curves, rates_kbps, every_size), strict=True
         ):
-            kept = list(range(len(surfaces[s].video)))
+            kept = [i for i, v in enumerate(surfaces[s].video) if not v.estimated]
             if not keep_probes and len(offered.kbps):
-                kept = [int(c.index[0]) for c in each if len(c.kbps) == 1]
+                single = {int(c.index[0]) for c in each if len(c.kbps) == 1}
+                kept = [i for i in kept if i in single]
             found[s] = _with_rates(surfaces[s], kept, offered, overhead)
     return [found[s] for s in range(len(surfaces))]
 
@@ -115,6 +116,7 @@ class _Offered:
 def _with_rates(surface: QualitySurface, kept: list[int], offered: _Offered, overhead: float) -> QualitySurface:
     audio_kbps = [a.bitrate_kbps for a in surface.audio]
     if not len(offered.kbps):
+        surface = surface.measured()
         video_kbps = [v.bitrate_kbps for v in surface.video]
         return dataclasses.replace(surface, total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead))
     video = _Video([surface.video[i] for i in kept], offered)

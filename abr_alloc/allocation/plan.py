@@ -93,7 +93,10 @@ def planning_surfaces(
     every rate between its probes."""
     for scenes in by_title(surfaces):
         lean = [drop_wasted_audio(scene) for scene in scenes]
-        yield from lean if measured_only else interpolate_all(lean, overhead=overhead, every_size=True)
+        if measured_only:
+            yield from (scene.measured() for scene in lean)
+        else:
+            yield from interpolate_all(lean, overhead=overhead, every_size=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

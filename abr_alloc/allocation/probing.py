@@ -1,100 +1,98 @@
-"""Adaptive probing: which video renditions to measure next, so that a few of a grid lead to the grid's own plans.
+"""Which video renditions of a grid are measured, chosen as measurements come in, and what is estimated of the others.
 
-A plan with interpolation rests on the upper envelope of AVQ over the rate, so a probe is worth what it changes there.
-Two corners come first: the cheapest rendition (smallest size, coarsest CRF) and the most expensive (largest, finest).
-Then, round after round, rate and AVQ of all that is not measured are estimated (`surrogate.py`), and those probes are
-taken that leave the least regret: what the plans made from the measured probes, theirs interpolated, lose against plans
-made from the whole grid, were it as estimated. A size that cannot reach the envelope gains nothing and is skipped; a
-gap across which the interpolation errs costs regret until it is filled. It ends when the regret believed is small, or
-at a third of the grid. This is sequential design on a response surface in the manner of Jones, Schonlau and Welch,
-Journal of Global Optimization 13, 1998, with the believed values standing for probes under way.
+Two corners of the grid come first: the cheapest rendition (smallest size, coarsest quality) and the most expensive
+(largest, finest). From these the rate and the features of all others are estimated (`surrogate.py`), with how far
+they may be off. The next probes are those that leave the least error of AVQ in all the grid, where a rendition counts
+by how near it lies to the upper envelope of AVQ over the rate: plans live there. An error of the rate is one of AVQ,
+too, by the slope of the curve. This is sequential design in the manner of Jones, Schonlau and Welch, Journal of Global
+Optimization 13, 1998.
 
-Audio is held at its best rendition, where the video matters most. Everything follows from the measurements alone, so
-the same probes are taken whatever runs beside.
-
-Axes: C candidates, S sizes, R rates.
+A quarter of an encoder's renditions is measured, and more, up to two fifths, while the error expected is not small.
+Then every rendition that was not measured gets a row with its estimates, so plans rest on the whole grid, and the title
+an error bound: what 95 % of predictions lie within, tried on titles that nothing was fitted to. Audio is held at its
+best rendition, where the video matters most. Everything follows from the measurements alone, so the same probes are
+taken whatever runs beside.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Collection, Sequence
-from typing import Protocol, TypeVar
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
-from abr_alloc.allocation.interpolation import SizeCurve
+from abr_alloc.allocation.estimated_rows import estimated_rows, sorted_rows
+from abr_alloc.allocation.probe_curves import (
+    AvqEstimate,
+    C,
+    Candidate,
+    by_encoder,
+    estimate_avq,
+    estimate_curves,
+    identity,
+    pixels,
+    quality,
+)
 from abr_alloc.allocation.rendition import VIDEO_IDENTITY
-from abr_alloc.allocation.surface import QualitySurface, build_surfaces
-from abr_alloc.allocation.surrogate import Belief, believe
-from abr_alloc.allocation.title_surface import merge_scenes
+from abr_alloc.allocation.surrogate import QUANTITIES, CurvePrior, Estimate, given, load_prior
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable
-from abr_alloc.targets import Target
 
-__all__ = ["MOST_SHARE", "TOLERANCE_MOS", "Candidate", "Prober"]
+__all__ = ["LEAST_PROBES", "LEAST_SHARE", "MOST_SHARE", "Candidate", "Prober", "can_be_thinned"]
 
-Floats = npt.NDArray[np.float64]
-
-MOST_SHARE = 1 / 3
-"""Largest part of a grid's video renditions that is measured, beyond `LEAST_PROBES`."""
-LEAST_PROBES = 4
-"""Probes that every title may have: two sizes cannot do with fewer."""
-TOLERANCE_MOS = 0.01
-"""Regret believed, below which no more is measured, MOS."""
-
-_ROUND = 2
-"""Probes of a round: what two cores do at once; more at a time are chosen less well."""
-_WORST_WEIGHT = 0.3
-"""What the largest regret over the rates counts beside the mean."""
-_ERROR_WEIGHT = 0.1
-"""What an error of the AVQ promised counts beside a loss of AVQ."""
-_NUM_RATES = 32
-_SAME_RATE = 1e-3
-_SATURATION_MOS = 0.005
-"""Rates matter up to where AVQ is within this of its highest."""
+LEAST_SHARE, MOST_SHARE = 0.25, 0.4
+"""Parts of an encoder's renditions that are measured, rounded down and up: how many lies between."""
+LEAST_PROBES = 3
+"""Probes of every encoder, at least: with two, nothing says how the curves bend."""
+_LEAST_GRID = 8
+"""Smaller grids are measured whole."""
+_ENOUGH_MOS = 0.045
+"""Standard deviation of predicted AVQ below which no more than the least is measured, MOS."""
+_ROUND = 3
+"""Probes of a round: they share decodes, and each one is chosen less well."""
 
 
-class Candidate(Protocol):
-    """A video rendition that could be probed."""
-
-    @property
-    def codec(self) -> str: ...
-    @property
-    def width_px(self) -> int: ...
-    @property
-    def height_px(self) -> int: ...
-    @property
-    def target(self) -> str: ...
+def can_be_thinned(own: Sequence[Candidate]) -> bool:
+    """Whether some of an encoder's renditions say enough of the others: qualities, and not too few."""
+    return len(own) >= _LEAST_GRID and all(quality(c) is not None for c in own)
 
 
-C = TypeVar("C", bound=Candidate)
+def least_probes(num_candidates: int) -> int:
+    """How many of an encoder's renditions are measured, at least."""
+    return max(LEAST_PROBES, math.floor(num_candidates * LEAST_SHARE))
 
 
 class Prober:
-    """Chooses a title's probes."""
+    """Chooses a title's probes, and estimates the rest."""
 
-    def __init__(self, model: Model, *, most_share: float = MOST_SHARE, tolerance_mos: float = TOLERANCE_MOS) -> None:
-        """`model`: whose plans are to be the grid's; `most_share` and `tolerance_mos`: when to stop."""
-        self._model, self._most_share, self._tolerance_mos = model, most_share, tolerance_mos
+    def __init__(self, model: Model, prior: CurvePrior | None = None) -> None:
+        """`model`: whose AVQ is to be the grid's; `prior`: what is known of any title, the one that ships when None."""
+        self._model, self._prior = model, load_prior() if prior is None else prior
 
     def first_probes(self, candidates: Sequence[C]) -> list[C]:
-        """What is measured before anything is known of a title: of each encoder two corners, or all of a small grid.
+        """What is measured before anything is known of a title: of each encoder its corners, or all of a small grid.
 
         Args:
             candidates: every video rendition of the grid.
         """
         wanted: list[C] = []
-        for encoder in dict.fromkeys(map(_encoder, candidates)):
-            own = sorted((c for c in candidates if _encoder(c) == encoder), key=_order)
-            wanted += [own[i] for i in self._choose(own, set(), None)]
+        for own in by_encoder(candidates):
+            if not can_be_thinned(own):
+                wanted += own
+                continue
+            corners = [0, len(own) - 1]
+            if least_probes(len(own)) > LEAST_PROBES:  # the middle of the largest size
+                largest = [i for i, c in enumerate(own) if pixels(c) == pixels(own[-1])]
+                corners.append(largest[len(largest) // 2])
+            wanted += [own[i] for i in dict.fromkeys(corners)]
         return wanted
 
     def next_probes(self, measured: FeatureTable, candidates: Sequence[C]) -> list[C]:
         """The renditions to measure next, few at a time; none when those measured are enough.
 
-        An encoder that has candidates other than qualities has them all measured at once: nothing is believed of them.
+        An encoder that is asked for anything other than qualities has all of it measured: nothing is estimated of it.
 
         Args:
             measured: one title, with all its audio rows and the video rows measured so far, perhaps none.
@@ -102,115 +100,87 @@ class Prober:
 
         Raises:
             CheckpointError: the model was trained on other features.
-            FeatureTableError: the scenes share no rendition.
         """
         video = measured.of_kind("video")
         done = set(zip(*(video[name].tolist() for name in VIDEO_IDENTITY), strict=True))
-        surface = merge_scenes(list(build_surfaces(measured, self._model))) if done else None
+        first = [c for c in self.first_probes(candidates) if identity(c) not in done]
+        if first:
+            return first
         wanted: list[C] = []
-        for encoder in dict.fromkeys(map(_encoder, candidates)):
-            own = sorted((c for c in candidates if _encoder(c) == encoder), key=_order)
-            known = {i for i, c in enumerate(own) if _identity(c) in done}
-            wanted += [own[i] for i in self._choose(own, known, surface)]
+        for own in by_encoder(candidates):
+            known = [i for i, c in enumerate(own) if identity(c) in done]
+            if can_be_thinned(own) and len(known) < math.ceil(len(own) * MOST_SHARE):
+                wanted += [own[i] for i in self._choose(own, known, measured)]
         return wanted
 
-    def _choose(self, own: Sequence[Candidate], known: set[int], surface: QualitySurface | None) -> list[int]:
-        most = max(LEAST_PROBES, int(len(own) * self._most_share))
-        missing = [i for i in range(len(own)) if i not in known]
-        if len(own) <= most or any(_crf(c) is None for c in own):
-            return missing
-        corners = [i for i in (0, len(own) - 1) if i not in known]
-        if corners or surface is None:
-            return corners
-        found = _believe(own, sorted(known), surface)
-        grid = _BelievedGrid([(c.width_px, c.height_px) for c in own], found)
-        if grid.regret_mos(known) < self._tolerance_mos:
-            return []
+    def _choose(self, own: Sequence[Candidate], known: list[int], measured: FeatureTable) -> list[int]:
+        estimate, avq = self._title(own, known, measured)
+        square = avq.weight**2
+        missing = least_probes(len(own)) - len(known)
+        if missing <= 0:
+            if avq.error(estimate) < _ENOUGH_MOS:
+                return []
+            missing = 1
         chosen: list[int] = []
-        for _ in range(min(_ROUND, most - len(known))):
-            left = [i for i in missing if i not in chosen]
-            chosen.append(min(left, key=lambda i: (grid.regret_mos({*known, *chosen, i}), i)))
+        for _ in range(min(_ROUND, missing)):
+            left = [i for i in range(len(own)) if i not in known and i not in chosen]
+            after = {i: square * avq.variance(given(estimate, [*chosen, i], None)) for i in left}
+            # The square of the variance: large errors count more.
+            chosen.append(min(left, key=lambda i: (float(after[i] @ after[i]), i)))
         return chosen
 
+    def _title(
+        self, own: Sequence[Candidate], known: Sequence[int], measured: FeatureTable
+    ) -> tuple[Estimate, AvqEstimate]:
+        """What is estimated of the mean over a title's time."""
+        rows = _mean_over_time(measured, [own[i] for i in known], self._model.video_features)
+        estimate = estimate_curves(self._prior, own, known, rows)
+        audio = measured.of_kind("audio")
+        best = audio[audio["audio_mos"] == audio["audio_mos"].max()].iloc[:1]
+        return estimate, estimate_avq(self._model, own, estimate, rows, self._model.audio_inputs(best))
 
-def _order(c: Candidate) -> tuple[int, float]:
-    """From the cheapest to the most expensive corner: sizes rising, CRFs falling."""
-    return c.width_px * c.height_px, -(_crf(c) or 0.0)
+    def completed(self, measured: FeatureTable, candidates: Sequence[Candidate]) -> FeatureTable:
+        """A title's table with a row for every rendition of the grid: those not measured are estimated.
+
+        Args:
+            measured: one title, as `next_probes` left it.
+            candidates: every video rendition of the grid.
+        """
+        video = measured.of_kind("video")
+        done = set(zip(*(video[name].tolist() for name in VIDEO_IDENTITY), strict=True))
+        found: list[pd.DataFrame] = []
+        errors: list[float] = []
+        for own in by_encoder(candidates):
+            known = [i for i, c in enumerate(own) if identity(c) in done]
+            if not can_be_thinned(own) or len(known) in (0, len(own)):
+                continue
+            estimate, avq = self._title(own, known, measured)
+            errors.append(self._prior.factor * avq.error(estimate))
+            found.append(estimated_rows(self._prior, own, known, video))
+        if not found:
+            return measured
+        title = str(measured.frame["title"].iloc[0])
+        about = replace(measured.metadata, within_mos={title: round(max(errors), 4)})
+        return FeatureTable(sorted_rows(pd.concat([measured.frame, *found], ignore_index=True)), about)
 
 
-_identity = operator.attrgetter(*VIDEO_IDENTITY)
-
-
-def _encoder(c: Candidate) -> tuple[str, str]:
-    return c.codec, Target(c.target).encoder
-
-
-def _crf(c: Candidate) -> float | None:
-    """The quality that is asked for, in any scale in which less is better; None for anything else."""
-    target = Target(c.target)
-    return target.number if target.is_quality else None
-
-
-def _believe(own: Sequence[Candidate], known: Sequence[int], surface: QualitySurface) -> Belief:
-    row = {v.identity: i for i, v in enumerate(surface.video)}
-    rows = [row[_identity(own[i])] for i in known]
-    return believe(
-        np.array([_crf(c) for c in own], dtype=np.float64),
-        np.array([min(c.width_px, c.height_px) for c in own], dtype=np.float64),
-        np.array(known, dtype=np.intp),
-        np.array([surface.video[r].bitrate_kbps for r in rows]),
-        surface.avq_mos[rows].max(axis=1).astype(np.float64),
+def _mean_over_time(measured: FeatureTable, own: Sequence[Candidate], further: Sequence[str]) -> pd.DataFrame:
+    """Measured columns of some renditions, each the mean over the title's time."""
+    video = measured.of_kind("video")
+    title = str(video["title"].iloc[0])
+    stands_for_s = measured.metadata.weights_s.get(title, {})
+    seconds = np.array(
+        [
+            stands_for_s.get(str(scene), end_s - start_s)
+            for scene, start_s, end_s in zip(video["scene"], video["start_s"], video["end_s"], strict=True)
+        ],
+        dtype=np.float64,
     )
-
-
-class _BelievedGrid:
-    """A grid whose every rendition has a rate and an AVQ, and what plans from a part of it lose."""
-
-    def __init__(self, sizes: Sequence[tuple[int, int]], belief: Belief) -> None:
-        self._size, self._belief = np.array([sorted(set(sizes)).index(size) for size in sizes]), belief
-        log_kbps = belief.log_kbps
-        self._rates = np.unique(np.concatenate([np.linspace(log_kbps.min(), log_kbps.max(), 48), log_kbps]))  # (R,)
-        self._offers: dict[tuple[int, ...], Floats] = {}
-        everything = range(len(sizes))
-        self._whole = self._curves(everything)  # (S, R), -inf beyond a size's range
-        self._best = np.maximum.accumulate(self._whole.max(axis=0))  # (R,), what a rate buys
-        enough = self._rates[int((self._best >= self._best[-1] - _SATURATION_MOS).argmax())]
-        budgets = np.linspace(log_kbps.min(), enough, _NUM_RATES)
-        self._budgets = np.searchsorted(self._rates, budgets, side="right") - 1
-
-    def regret_mos(self, known: Collection[int]) -> float:
-        """What plans lose that know only these renditions: the mean over rates, and a part of the largest, MOS."""
-        offered = self._curves(sorted(known))
-        promised = offered.max(axis=0)
-        # A budget buys the best rate up to its own; where none is offered, the scale's bottom.
-        at = np.maximum.accumulate(np.where(promised >= np.maximum.accumulate(promised), np.arange(len(promised)), 0))[
-            self._budgets
-        ]
-        kept = np.where(np.isfinite(promised[at]), self._whole[offered.argmax(axis=0)[at], at], 0.0)
-        promised = np.maximum(promised, 0.0)
-        # An AVQ that is promised but not kept moves kbps between audio and video, where a single curve shows no regret.
-        regret = np.maximum(self._best[self._budgets] - kept, 0.0) + _ERROR_WEIGHT * np.abs(promised[at] - kept)
-        return float(regret.mean() + _WORST_WEIGHT * regret.max())
-
-    def _curves(self, members: Sequence[int]) -> Floats:
-        return np.stack([self._curve(tuple(i for i in members if self._size[i] == s)) for s in np.unique(self._size)])
-
-    def _curve(self, members: tuple[int, ...]) -> Floats:
-        """AVQ of one size over all rates, interpolated between some of its renditions, (R,); -inf elsewhere."""
-        if members not in self._offers:
-            rising: list[int] = []
-            for i in sorted(members, key=lambda i: (self._belief.log_kbps[i], self._belief.avq_mos[i])):
-                if rising and self._belief.log_kbps[i] - self._belief.log_kbps[rising[-1]] < _SAME_RATE:
-                    rising.pop()  # of two with one rate the better is kept
-                rising.append(i)
-            offer = np.full(len(self._rates), -np.inf)
-            if len(rising) > 1:
-                log_kbps, avq = self._belief.log_kbps[rising], self._belief.avq_mos[rising]
-                curve = SizeCurve(
-                    codec="", width_px=0, height_px=0, index=np.array(rising), probes=(),
-                    kbps=np.exp(log_kbps), avq_mos=avq[:, None],
-                )  # fmt: skip
-                offer = np.nan_to_num(curve.at(np.exp(self._rates))[:, 0], nan=-np.inf)
-            offer[np.searchsorted(self._rates, self._belief.log_kbps[rising])] = self._belief.avq_mos[rising]
-            self._offers[members] = offer
-        return self._offers[members]
+    names = list(dict.fromkeys((*QUANTITIES, *further)))
+    values = video[names].to_numpy(dtype=np.float64) * seconds[:, None]
+    keys = list(zip(*(video[name].tolist() for name in VIDEO_IDENTITY), strict=True))
+    rows = []
+    for candidate in own:
+        mine = np.array([key == identity(candidate) for key in keys])
+        rows.append(values[mine].sum(axis=0) / seconds[mine].sum())
+    return pd.DataFrame(rows, columns=names)

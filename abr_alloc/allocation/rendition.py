@@ -96,6 +96,8 @@ class VideoRendition:
     """VMAF (vmaf_v0.6.1), interpolated where the rendition is; None where it is not known."""
     dynamic_range: DynamicRange = "SDR"
     """SDR, HLG or PQ."""
+    estimated: bool = False
+    """Whether rate and AVQ are estimated from a title's probes: a point to interpolate from, never one to choose."""
     shots: tuple[Shot, ...] = ()
     """Scenes of a title that are encoded each with its own parameters, in order; then the target is `b=` the mean rate,
     which nothing is asked for, and width and height are the largest. Empty where one target serves the whole title."""

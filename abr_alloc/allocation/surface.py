@@ -5,6 +5,7 @@ Axes: V video renditions, A audio renditions of one scene; surfaces are (V, A).
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,6 +93,21 @@ class QualitySurface:
     def video_codecs(self) -> npt.NDArray[np.str_]:
         """Codec of every video rendition, (V,)."""
         return self.video.codecs if isinstance(self.video, LazyVideo) else np.array([v.codec for v in self.video])
+
+    def measured(self) -> QualitySurface:
+        """Itself without the renditions that are estimated: points to interpolate from, never to choose."""
+        rows = [i for i, video in enumerate(self.video) if not video.estimated]
+        if len(rows) == len(self.video):
+            return self
+        on_screens = self.on_screens_mos
+        return dataclasses.replace(
+            self,
+            video=tuple(self.video[i] for i in rows),
+            avq_mos=self.avq_mos[rows],
+            total_kbps=self.total_kbps[rows],
+            x_v=self.x_v[rows],
+            on_screens_mos=None if on_screens is None else (on_screens[0][rows], on_screens[1][rows]),
+        )
 
     @property
     def duration_s(self) -> float:
@@ -189,8 +205,9 @@ class _Rows:
                     bitrate_kbps=kbps,
                     vmaf=vmaf,
                     dynamic_range=dr,
+                    estimated=estimated,
                 )
-                for codec, w, h, target, kbps, vmaf, dr in zip(
+                for codec, w, h, target, kbps, vmaf, dr, estimated in zip(
                     video.words("codec").values().tolist(),
                     video.whole("width_px").tolist(),
                     video.whole("height_px").tolist(),
@@ -198,6 +215,7 @@ class _Rows:
                     video.numbers("bitrate_kbps").tolist(),
                     video.numbers("vmaf").tolist(),
                     _ranges(video),
+                    _estimated(video),
                     strict=True,
                 )
             ],
@@ -271,6 +289,13 @@ def _ranges(video: Columns) -> list[DynamicRange]:
     if "dynamic_range" not in video:
         return ["SDR"] * len(video)
     return [found or "SDR" for found in video.words("dynamic_range").values().tolist()]
+
+
+def _estimated(video: Columns) -> list[bool]:
+    """The column that marks what was not measured, which is there where anything was not."""
+    if "estimated" not in video:
+        return [False] * len(video)
+    return np.isfinite(video.numbers("estimated")).tolist()
 
 
 def _half_seconds(video: Columns) -> list[npt.NDArray[np.float64] | None]:

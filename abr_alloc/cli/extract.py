@@ -20,7 +20,12 @@ __all__ = ["command"]
 
 
 def _check_usage(
-    digest_s: float | None, full: bool, audio_only: bool, detect_scenes: bool, probes: str, model_name: str | None
+    digest_s: float | None,
+    full: bool,
+    audio_only: bool,
+    detect_scenes: bool,
+    probes: str | None,
+    model_name: str | None,
 ) -> None:
     if digest_s is not None:
         for given, name in ((full, "--full"), (audio_only, "--audio-only"), (not detect_scenes, "--whole")):
@@ -28,8 +33,8 @@ def _check_usage(
                 raise click.UsageError(f"--digest and {name} exclude each other; give one")
     if probes == "auto" and audio_only:
         raise click.UsageError("--probes auto chooses video renditions, and --audio-only has none; leave one out")
-    if model_name is not None and probes != "auto":
-        raise click.UsageError("--model is for --probes auto; add it, or leave --model out")
+    if model_name is not None and probes == "all":
+        raise click.UsageError("--model is for --probes auto; leave --model or --probes all out")
 
 
 class _Written:
@@ -38,20 +43,31 @@ class _Written:
     def __init__(self) -> None:
         self.num_titles = self.num_scenes = 0
         self.num_rows = {"video": 0, "audio": 0}
-        self.num_digests = 0
+        self.num_digests = self.num_estimated = 0
+        self.within_mos = 0.0
 
     def add(self, table: FeatureTable) -> None:
         frame = table.frame
         self.num_titles += frame["title"].nunique()
         self.num_scenes += len(frame[["title", "scene"]].drop_duplicates())
         self.num_digests += len(table.metadata.weights_s)
+        self.within_mos = max(self.within_mos, *table.metadata.within_mos.values(), 0.0)
+        if "estimated" in frame:
+            self.num_estimated += int(frame["estimated"].notna().sum())
         for kind in self.num_rows:
             self.num_rows[kind] += int((frame["kind"] == kind).sum())
 
     def __str__(self) -> str:
         video, audio = self.num_rows["video"], self.num_rows["audio"]
         digests = f"; {self.num_digests} measured as a digest (--full: all of them)" if self.num_digests else ""
-        return f"{self.num_titles} titles, {self.num_scenes} scenes, {video} video and {audio} audio rows{digests}"
+        estimated = (
+            f"; {self.num_estimated} of the video rows are estimated: AVQ within {self.within_mos:.2f} MOS of the "
+            "measured one, 95 % (--probes all: measure them)"
+            if self.num_estimated
+            else ""
+        )
+        rows = f"{video} video and {audio} audio rows"
+        return f"{self.num_titles} titles, {self.num_scenes} scenes, {rows}{digests}{estimated}"
 
 
 @click.command("extract", short_help="Measure sources: encode a grid of renditions and write the feature table.")
@@ -98,12 +114,13 @@ class _Written:
 )  # fmt: skip
 @click.option("--full", is_flag=True, help="Measure all of every title, however long.")
 @click.option(
-    "--probes", type=click.Choice(["all", "auto"]), default="all", show_default=True,
-    help="auto: only those video renditions of the grid that plans rest on, chosen as measurements come in.",
+    "--probes", type=click.Choice(["auto", "all"]),
+    help="auto: measure some three tenths of the video renditions, chosen as measurements come in, and estimate the "
+    f"rest with an error bound (docs/measure-less.md); all: measure every one. [default: {defaults.PROBES}]",
 )  # fmt: skip
 @click.option(
     "--model", "model_name", metavar="NAME|PATH", shell_complete=complete_model,
-    help=f"With --probes auto: the model whose plans count. [default: {defaults.MODEL}]",
+    help=f"With --probes auto: the model whose AVQ counts. [default: {defaults.MODEL}]",
 )  # fmt: skip
 @click.option(
     "--tone-map", "tone_map", type=click.Choice(TONE_MAPS),
@@ -140,7 +157,7 @@ def command(
     audio_only: bool,
     digest_s: float | None,
     full: bool,
-    probes: str,
+    probes: str | None,
     model_name: str | None,
     audio_track: tuple[int, ...],
     max_megapixels: float,
@@ -182,7 +199,7 @@ def command(
         digest_s=digest_s,
         full=full,
         audio_only=audio_only,
-        probes=probes,
+        probes=probes or defaults.PROBES,
         model=model_name,
         audio_track=audio_track or None,
         max_megapixels=max_megapixels,

@@ -215,7 +215,7 @@ def command(
     from abr_alloc.allocation.design import DesignOptions
     from abr_alloc.allocation.filters import Filters, select
     from abr_alloc.allocation.ladder_rules import LadderRules
-    from abr_alloc.allocation.validity import DIGEST_NOTE
+    from abr_alloc.allocation.validity import measuring_notes
     from abr_alloc.cli.ladder_table import ladder_text
     from abr_alloc.cli.layout import wrap
     from abr_alloc.cli.tables import write_or_print
@@ -284,8 +284,8 @@ def command(
     if not (as_json or as_csv) or output is not None:
         free_number = wanted.num_rungs is None or wanted.for_money
         echo(ladder_text(ladders, described, model.described, free_number=free_number, prices=prices), nl=False)
-        if set(table.titles()) & set(table.metadata.weights_s):
-            echo(notes(f"{wrap(with_options(DIGEST_NOTE), '')}\n"), nl=False)
+        for note in measuring_notes(table, set(table.titles())):
+            echo(notes(f"{wrap(with_options(note), '')}\n"), nl=False)
 
 
 def _comes_in_rows(

@@ -8,7 +8,7 @@ from pathlib import Path
 from abr_alloc.allocation.results import SLIGHT_LOSS_MOS, Allocation, Certificate, Plan
 from abr_alloc.allocation.sensitivity import BudgetPoint
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
-from abr_alloc.allocation.validity import DIGEST_NOTE, outside_validity
+from abr_alloc.allocation.validity import DIGEST_NOTE, estimate_note, outside_validity
 from abr_alloc.cli.layout import WIDTH, new_table, render_table, short_title, wrap
 from abr_alloc.cli.printing import echo
 from abr_alloc.cli.verbosity import notes
@@ -283,8 +283,12 @@ def _trust(plan: Plan, model: Model, features: FeatureTable, *, probes_shown: bo
     stretches = [a.title for a in plan.allocations if a.title in features.metadata.weights_s]
     if stretches:
         told.append(with_options(DIGEST_NOTE))
-    if features.metadata.probes == "auto" and measured_only:
-        told.append("Few renditions were measured (--probes auto): without --measured-only there are rates between.")
+    if estimated := estimate_note(features, {a.title for a in plan.allocations}):
+        told.append(
+            "Few renditions were measured (--probes auto): without --measured-only there are rates between."
+            if measured_only
+            else with_options(estimated)
+        )
     falls = [f"{short_title(a.title)} scene {a.scene} at {a.budget_kbps:g}" for a in plan.allocations if a.height_falls]
     if falls:
         listed = ", ".join(falls[:_MOST_NAMED]) + (f" and {len(falls) - _MOST_NAMED} more" * (len(falls) > _MOST_NAMED))

@@ -145,13 +145,14 @@ def from_tables(tables: Sequence[FeatureTable], teacher: Teacher, contents: Mapp
     """A training set from feature tables; tables of one kind only add rows of that kind.
 
     Args:
-        tables: feature tables; no title may be in two of them.
+        tables: feature tables, of which rows that are estimated are left out; no title may be in two of them.
         teacher: who labels.
         contents: content of each title; a title that is not there is a content of its own.
 
     Raises:
         FeatureTableError: a title is in two tables, feature versions differ, or no scene has audio and video.
     """
+    tables = [table.measured() for table in tables]
     seen: set[str] = set()
     for table in tables:
         titles = set(table.frame["title"])

@@ -127,7 +127,7 @@ class _Extraction:
             if title.done_work > done_before or title.work is None:
                 yield self._progress(finished.task.label)
             if not tasks:
-                table = title.table()
+                table = title.finished_table()
                 del self._unfinished[title]
                 yield table
         except AbrAllocError as error:

@@ -21,3 +21,7 @@ class ProbeChooser(Protocol):
     def next_probes(self, measured: FeatureTable, candidates: Sequence[VideoTarget], /) -> Sequence[VideoTarget]:
         """What is measured next; nothing when that is enough."""
         ...
+
+    def completed(self, measured: FeatureTable, candidates: Sequence[VideoTarget], /) -> FeatureTable:
+        """The title's table once nothing more is measured, with what is estimated of the other renditions."""
+        ...

@@ -280,6 +280,11 @@ class TitleMeasurement:
         found = [target.encoder for target in self._videos], [target.encoder for target in sounds]
         return list(dict.fromkeys(encoder for of in found for encoder in of if encoder is not None))
 
+    def finished_table(self) -> FeatureTable:
+        """As `table`, and where probes were chosen, with rows that are estimated."""
+        prober = self._options.prober
+        return self.table() if prober is None else prober.completed(self.table(), self._candidates)
+
     def table(self) -> FeatureTable:
         """The title's rows, from the cache.
 
@@ -297,7 +302,7 @@ class TitleMeasurement:
             ffmpeg_version=self._ffmpeg.version,
             grid=grid.name,
             grid_hash=hashlib.sha256(grid.text.encode()).hexdigest(),
-            probes="all" if self._options.prober is None else "auto",
+            probes="all" if len(self._videos) == len(self._candidates) else "auto",
             source_hashes={self.name: self._title.source_hash},
             weights_s={self.name: self._weights_s} if self._weights_s else {},
             encoders={encoder.name: settings_of(encoder) for encoder in self._encoders()},

@@ -39,7 +39,7 @@ def extract_options(
     digest_s: float | None = None,
     full: bool = False,
     audio_only: bool = False,
-    probes: str = "all",
+    probes: str = defaults.PROBES,
     model: Model | str | None = None,
     audio_track: int | Sequence[int] | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
@@ -61,7 +61,8 @@ def extract_options(
             `defaults.DIGEST_ABOVE_S`.
         full: measure all of every title.
         audio_only: measure the audio alone.
-        probes: `all`, or `auto` for only those video renditions that plans rest on.
+        probes: `auto` measures three tenths of each encoder's video renditions and estimates the rest; `all` measures
+            all.
         model: with `auto`, the model whose plans count.
         audio_track: of the source, from 1; several are measured into one table, the first being the film's own. None
             for the source's own choice.
@@ -74,7 +75,7 @@ def extract_options(
         CheckpointError: there is no such model.
         GridError: the grid cannot be read, or has no targets for what is asked.
     """
-    require_choice("probes", probes, ("all", "auto"))
+    require_choice("probes", probes, ("auto", "all"))
     tracks = (audio_track,) if isinstance(audio_track, int) else tuple(audio_track or ())
     if tone_map is not None:
         require_choice("tone_map", tone_map, TONE_MAPS)
@@ -106,7 +107,7 @@ def extract_options(
         keep_encodes=keep_encodes,
         digest_s=None if full or audio_only or not detect_scenes else digest_s or defaults.DIGEST_S,
         digest_above_s=digest_s or defaults.DIGEST_ABOVE_S,
-        prober=None if probes == "all" else probe_chooser(model),
+        prober=None if probes == "all" or audio_only else probe_chooser(model),
         audio_track=tracks[0] if tracks else None,
         further_tracks=tracks[1:],
         max_pixels=round(max_megapixels * 1e6),
@@ -180,7 +181,7 @@ def extract(
     digest_s: float | None = None,
     full: bool = False,
     audio_only: bool = False,
-    probes: str = "all",
+    probes: str = defaults.PROBES,
     model: Model | str | None = None,
     audio_track: int | Sequence[int] | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
@@ -210,7 +211,8 @@ def extract(
         digest_s: measure only so much of each longer title, seconds; None for 40 s of titles over two minutes.
         full: measure all of every title.
         audio_only: measure the audio alone: material for training, not for plans.
-        probes: `all`, or `auto` for only those video renditions that plans rest on.
+        probes: `auto` measures three tenths of each encoder's video renditions and estimates the rest; `all` measures
+            all.
         model: with `auto`, the model whose plans count.
         audio_track: of the source, from 1; several are measured into one table, the first being the film's own. None
             for the source's own choice.

@@ -12,7 +12,7 @@ from abr_alloc import defaults
 from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.plan import middling_budget_kbps, planning_surfaces
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title
-from abr_alloc.allocation.validity import DIGEST_NOTE, outside_validity
+from abr_alloc.allocation.validity import measuring_notes, outside_validity
 from abr_alloc.arguments import require_budgets
 from abr_alloc.errors import UnsupportedMediaError
 from abr_alloc.formats.audit_document import title_object
@@ -167,8 +167,7 @@ def _warnings(
         )
     if any(v.dynamic_range != "SDR" for v in scenes[0].video):
         found.append(HDR_NOTE)
-    if scenes[0].title in rows.metadata.weights_s:
-        found.append(with_options(DIGEST_NOTE))
+    found += map(with_options, measuring_notes(rows, {scenes[0].title}))
     if not isinstance(designed, str) and any(rung.video.interpolated for rung in designed.ladder.rungs):
         found.append("The ladder's rates lie between measured ones: AVQ is interpolated there.")
     return found

@@ -81,6 +81,9 @@ class TableMetadata:
     """Attribution of each title, where its licence asks for one."""
     probes: str = "all"
     """Which video renditions of the grid were measured: `all`, or `auto` where they were chosen."""
+    within_mos: Mapping[str, float] = field(default_factory=dict)
+    """Of each title with estimated renditions: what 95 % of the predictions of AVQ lie within of those that measuring
+    the whole grid gives, MOS."""
     weights_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Of each title that was measured as a digest: seconds of the title that each scene (as text) stands for."""
     renditions: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
@@ -115,6 +118,7 @@ class TableMetadata:
             probes="auto" if "auto" in (self.probes, other.probes) else "all",
             source_hashes={**self.source_hashes, **other.source_hashes},
             credits={**self.credits, **other.credits},
+            within_mos={**self.within_mos, **other.within_mos},
             weights_s={**self.weights_s, **other.weights_s},
             renditions={
                 title: {**self.renditions.get(title, {}), **other.renditions.get(title, {})}
@@ -237,6 +241,9 @@ def _check_field(found: Mapping[str, Any], name: str) -> None:
                     raise ValueError(f"title {title!r} has a scene {shown(scene)}, which is no number")
                 number_of({f"the weight of title {title!r} scene {scene}": weights[scene]},
                           f"the weight of title {title!r} scene {scene}", 0.0, _MOST_SECONDS, above=0.0)  # fmt: skip
+    elif name == "within_mos":
+        for title, number in _texts_to(found, name).items():
+            number_of({f"the error bound of {title!r}": number}, f"the error bound of {title!r}", 0.0, 4.0)
     elif name == "renditions":
         for title, labels in _texts_to(found, name).items():
             for label in _texts_to({title: labels}, title):
@@ -275,6 +282,8 @@ def file_schema(metadata: TableMetadata, names: Collection[str]) -> pa.Schema:
         del about["loudness"]
     if not metadata.tone_maps:  # likewise
         del about["tone_maps"]
+    if not metadata.within_mos:  # where nothing is estimated
+        del about["within_mos"]
     try:
         text = json_text(about, indent=None, sort_keys=True)
     except ValueError as error:

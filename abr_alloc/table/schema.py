@@ -79,6 +79,11 @@ class Column:
 
 _VIDEO, _AUDIO = ("video",), ("audio",)
 _LIBVMAF = "libvmaf, mean over the scene"
+_DYNAMIC_RANGE = "of the rendition: `SDR`, `HLG` or `PQ`; null, or no column, for SDR"
+_FPS = "constant frame rate at which it was compared"
+_ESTIMATED = (
+    "1 where it was not measured but estimated from the title's probes (`--probes auto`); else null, or no column"
+)
 
 SCHEMA = (
     Column(name="title", type="string", meaning="file stem of the source (its name, where two stems are equal)"),
@@ -87,24 +92,10 @@ SCHEMA = (
     Column(name="end_s", type="double", unit="s", range=(_TINY, 1e9), meaning="end of the scene, not part of it"),
     Column(name="kind", type="string", meaning="`video` or `audio`"),
     Column(name="codec", type="string", meaning=" or ".join(f"`{' '.join(codecs)}`" for codecs in CODECS.values())),
-    Column(
-        name="dynamic_range",
-        type="string",
-        kinds=_VIDEO,
-        optional=True,
-        nullable=True,
-        meaning="of the rendition: `SDR`, `HLG` or `PQ`; null, or no column, for SDR",
-    ),
+    Column(name="dynamic_range", type="string", kinds=_VIDEO, optional=True, nullable=True, meaning=_DYNAMIC_RANGE),
     Column(name="width_px", type="int32", kinds=_VIDEO, unit="px", range=(2, 65536), meaning="width of the rendition"),
     Column(name="height_px", type="int32", kinds=_VIDEO, unit="px", range=(2, 65536), meaning="its height"),
-    Column(
-        name="fps",
-        type="double",
-        kinds=_VIDEO,
-        unit="frames/s",
-        range=(_TINY, 1000),
-        meaning="constant frame rate at which it was compared",
-    ),
+    Column(name="fps", type="double", kinds=_VIDEO, unit="frames/s", range=(_TINY, 1000), meaning=_FPS),
     Column(
         name="audio_track",
         type="int32",
@@ -168,6 +159,9 @@ SCHEMA = (
         "round(k fps / 2) to round((k + 1) fps / 2), and the last may be shorter; together all bits of the scene. Null "
         "where a rendition that was there before has not the whole scene. Tables of earlier versions do not have it; "
         "extracting again fills it from the cache, without encoding",
+    ),
+    Column(
+        name="estimated", type="int32", kinds=_VIDEO, range=(1, 1), optional=True, nullable=True, meaning=_ESTIMATED
     ),
     Column(name="visqol_mos", type="double", kinds=_AUDIO, unit="MOS", range=(1, 5), meaning="ViSQOL v3 MOS-LQO"),
     Column(

@@ -140,6 +140,13 @@ class FeatureTable:
         """The rows of a title; none where it has no such title."""
         return self.columns.take(self.columns.words("title").isin([title]))
 
+    def measured(self) -> Self:
+        """The rows that were measured: without those that are estimated (`extract --probes auto`)."""
+        if "estimated" not in self.columns:
+            return self
+        rows = self.columns.take(np.isnan(self.columns.numbers("estimated")))
+        return self.checked(Columns({name: rows[name] for name in rows if name != "estimated"}), self.metadata)
+
     def require_pairs(self) -> None:
         """Refuse a table in which some scene has only one kind of row.
 

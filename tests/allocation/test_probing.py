@@ -1,20 +1,19 @@
-"""A few probes of a grid lead to its plans, and they are the same whatever the order of the grid."""
+"""A few probes of a grid lead to its plans; what they leave open is estimated, marked and bounded."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from abr_alloc.allocation import probing
 from abr_alloc.allocation.interpolation import interpolate, size_curves
-from abr_alloc.allocation.plan import best_pair
-from abr_alloc.allocation.probing import LEAST_PROBES, MOST_SHARE, Prober
-from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition, build_surfaces
+from abr_alloc.allocation.plan import best_pair, planning_surfaces
+from abr_alloc.allocation.probing import LEAST_PROBES, LEAST_SHARE, MOST_SHARE, Prober
+from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.table.table import FeatureTable, read_features
@@ -59,40 +58,78 @@ def titles(example) -> dict[str, FeatureTable]:
     return {title: FeatureTable(rows.reset_index(drop=True), table.metadata) for title, rows in parts}
 
 
+def completed(table: FeatureTable) -> FeatureTable:
+    """A title's table as `extract` would leave it."""
+    grid = candidates(table)
+    return Prober(load_model()).completed(only(table, all_of(probe(table, grid))), grid)
+
+
+def surface_of(table: FeatureTable) -> QualitySurface:
+    return merge_scenes(list(build_surfaces(table, load_model())))
+
+
 def test_the_two_corners_come_first(titles) -> None:
     for table in titles.values():
         grid = candidates(table)
         heights = {c.height_px for c in grid}
-        first = probe(table, grid)[0]
-        assert {(c.height_px, c.target) for c in first} == {(min(heights), "crf=44"), (max(heights), "crf=18")}
+        first = {(c.height_px, c.target) for c in probe(table, grid)[0]}
+        assert {(min(heights), "crf=44"), (max(heights), "crf=18")} <= first
 
 
-def test_a_third_of_the_grid_or_a_few_and_none_twice(titles) -> None:
+def test_a_part_of_the_grid_in_few_rounds_and_none_twice(titles) -> None:
     for table in titles.values():
         grid = candidates(table)
-        taken = all_of(probe(table, grid))
-        assert len(taken) == len(set(taken)) <= max(LEAST_PROBES, len(grid) * MOST_SHARE)
+        rounds = probe(table, grid)
+        taken = all_of(rounds)
+        least = max(LEAST_PROBES, math.floor(LEAST_SHARE * len(grid)))
+        assert least <= len(taken) == len(set(taken)) <= math.ceil(MOST_SHARE * len(grid))
         assert set(taken) <= set(grid)
+        assert max(map(len, rounds)) <= 3
 
 
 def test_plans_from_the_probes_are_the_whole_grids(titles) -> None:
-    regrets = []
+    regrets, errors = [], []
     for table in titles.values():
-        whole = merge_scenes(list(build_surfaces(table, load_model())))
-        part = interpolate(
-            merge_scenes(list(build_surfaces(only(table, all_of(probe(table, candidates(table)))), load_model())))
-        )
+        whole, done = surface_of(table), completed(table)
+        part = interpolate(surface_of(done))
         curves, known = {(c.width_px, c.height_px): c for c in size_curves(whole)}, interpolate(whole)
         for budget in np.geomspace(whole.total_kbps.min() * 1.001, whole.total_kbps.max(), 15):
             best, chosen = best_pair(known, budget), best_pair(part, budget)
+            assert best is not None
             assert chosen is not None
             video = part.video[chosen[0]]
-            truth = curves[video.width_px, video.height_px].at(np.array([video.bitrate_kbps * (1 - 1e-9)]))[
-                0, chosen[1]
-            ]
-            regrets.append(known.avq_mos[best] - (truth if np.isfinite(truth) else part.avq_mos[chosen]))
-    assert np.mean(regrets) < 0.02
-    assert max(regrets) < 0.3  # AVQ's scale is half as wide again as the one that .19 was measured on
+            curve = curves[video.width_px, video.height_px]
+            kbps = np.clip(video.bitrate_kbps, curve.kbps[0] * (1 + 1e-12), curve.kbps[-1] * (1 - 1e-12))
+            truth = curve.at(np.array([kbps]))[0, chosen[1]]
+            regrets.append(known.avq_mos[best] - truth)
+            errors.append(abs(part.avq_mos[chosen] - truth) <= done.metadata.within_mos[whole.title])
+    # The prior has seen these contents: benchmarks/probing.py --held-out says what it is worth on others.
+    assert np.mean(regrets) < 0.01
+    assert max(regrets) < 0.1
+    assert np.mean(errors) > 0.9
+
+
+def test_every_rendition_has_a_row_and_what_was_measured_is_as_it_was(titles) -> None:
+    table = titles["tos-battle-action-332p"]
+    done = completed(table)
+    assert set(candidates(done)) == set(candidates(table))
+    assert done.metadata.within_mos.keys() == {"tos-battle-action-332p"}
+    measured = done.measured()
+    assert "estimated" not in measured.frame
+    assert len(measured.frame) < len(done.frame)
+    keys = ["scene", "kind", "height_px", "target"]
+    both = measured.of_kind("video").merge(table.of_kind("video"), on=keys, suffixes=("", "_before"))
+    assert len(both) == len(measured.of_kind("video"))
+    assert (both["vmaf"] == both["vmaf_before"]).all()
+
+
+def test_estimates_are_between_what_is_offered_and_never_offered_themselves(titles) -> None:
+    surface = surface_of(completed(titles["tos-battle-action-332p"]))
+    assert any(v.estimated for v in surface.video)
+    for measured_only in (False, True):
+        (offered,) = planning_surfaces([surface], overhead=0.02, measured_only=measured_only)
+        assert not any(v.estimated for v in offered.video)
+        assert {v.interpolated for v in offered.video} == ({False} if measured_only else {False, True})
 
 
 def test_the_order_of_the_grid_changes_nothing(titles) -> None:
@@ -101,50 +138,27 @@ def test_the_order_of_the_grid_changes_nothing(titles) -> None:
     assert [set(r) for r in probe(table, grid)] == [set(r) for r in probe(table, grid[::-1])]
 
 
-def test_nothing_is_believed_of_rates_and_little_is_measured_whole(titles) -> None:
+def test_nothing_is_estimated_of_rates_and_little_is_measured_whole(titles) -> None:
     table = titles["cartoon-veo-carnival-720p"]
-    none = only(table, [])
+    none, prober = only(table, []), Prober(load_model())
     rates = [Wanted("h264", 640, 360, f"b={100 * i}k") for i in range(1, 9)]
-    assert Prober(load_model()).next_probes(none, rates) == rates
-    few = candidates(table)[:LEAST_PROBES]
-    assert set(Prober(load_model()).next_probes(none, few)) == set(few)
+    assert prober.first_probes(rates) == prober.next_probes(none, rates) == rates
+    few = candidates(table)[:7]
+    assert set(prober.next_probes(none, few)) == set(few)
+    assert prober.completed(only(table, few), few).metadata.within_mos == {}
 
 
-def test_a_size_that_cannot_reach_the_envelope_is_skipped(monkeypatch) -> None:
-    """The middle size takes five times the rate that its place between the others would."""
-    sizes, crfs = (240, 360, 720), (44, 40, 36, 31, 26, 22, 18)
-    grid = [Wanted("h264", 2 * h, h, f"crf={crf}") for h in sizes for crf in crfs]
-    log_kbps = {240: 0.0, 360: 0.6 + np.log(5.0), 720: 1.7}
-    taken: list[Wanted] = []
-
-    def surface() -> QualitySurface:
-        crf = np.array([float(c.target[4:]) for c in taken])
-        kbps = np.exp(3.5 + (44 - crf) / 8 + [log_kbps[c.height_px] for c in taken])
-        logit = (crf - 36) / 7 - np.log2([c.height_px / 240 for c in taken])
-        video = [VideoRendition(**dataclasses.asdict(c), bitrate_kbps=k) for c, k in zip(taken, kbps, strict=True)]
-        return QualitySurface(
-            title="t",
-            scene=0,
-            start_s=0.0,
-            end_s=1.0,
-            video=tuple(video),
-            audio=(AudioRendition(codec="aac", channels=2, target="b=64k", bitrate_kbps=64.0),),
-            avq_mos=(1.0 + 3.0 / (1.0 + np.exp(logit)))[:, None],
-            total_kbps=kbps[:, None] + 64.0,
-            x_v=np.zeros((len(taken), 1)),
-            x_a=np.zeros((1, 1)),
-        )
-
-    class Measured:
-        def of_kind(self, kind: str) -> pd.DataFrame:
-            return pd.DataFrame([dataclasses.asdict(c) for c in taken], columns=list(Wanted.__annotations__))
-
-    monkeypatch.setattr(probing, "build_surfaces", lambda table, model: [surface()])
-    prober = Prober(load_model(), most_share=0.9)
-    rounds = []
-    while found := prober.next_probes(Measured(), grid):
-        taken += found
-        rounds.append({c.height_px for c in found})
-    tried = [i for i, heights in enumerate(rounds) if 360 in heights]
-    assert len(tried) <= 1  # it takes one look to find out
-    assert len(taken) < 0.7 * len(grid)
+def test_encoders_are_probed_each_for_itself(titles) -> None:
+    """A second encoder that behaves as the first gets the same probes, and its rows the same estimates."""
+    table = titles["tos-battle-action-332p"]
+    frame = table.frame
+    other = frame[frame["kind"] == "video"].assign(target=lambda rows: rows["target"] + "@other")
+    rows = pd.concat([frame, other], ignore_index=True)
+    both = FeatureTable(rows.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True), table.metadata)
+    grid = candidates(both)
+    taken = all_of(probe(both, grid))
+    usual = {(c.height_px, c.target) for c in taken if "@" not in c.target}
+    assert usual == {(c.height_px, c.target.removesuffix("@other")) for c in taken if "@" in c.target}
+    done = completed(both).of_kind("video")
+    is_other = done["target"].str.endswith("@other")
+    assert np.sort(done[is_other]["vmaf"]) == pytest.approx(np.sort(done[~is_other]["vmaf"]))

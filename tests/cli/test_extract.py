@@ -140,7 +140,7 @@ def test_a_folder_gets_a_table_per_title(extract, clip, tmp_path):
         (("--digest", "4s", "--whole"), "--digest and --whole exclude each other"),
         (("--digest", "4s", "--audio-only"), "--digest and --audio-only exclude each other"),
         (("--probes", "auto", "--audio-only"), "--probes auto chooses video renditions"),
-        (("--model", "attentive"), "--model is for --probes auto"),
+        (("--model", "attentive", "--probes", "all"), "--model is for --probes auto"),
         (("-o", "f.csv"), "f.csv is a feature table, which is Parquet"),
     ],
 )
@@ -166,17 +166,24 @@ def test_a_digest_and_chosen_probes_make_a_ladder_that_says_what_its_scenes_stan
     words = (film, "-o", table, "--grid", grid, "--cache", caches, "--digest", "3s", "--probes", "auto", "--jobs", "1")
     outcome = run_command("extract", *words)
     assert outcome.code == 0, outcome.stderr
-    assert outcome.stderr.endswith("; 1 measured as a digest (--full: all of them)\n")
+    assert "; 1 measured as a digest (--full: all of them)" in outcome.stderr
     features = read_features(table)
-    assert len(features.of_kind("video")[["height_px", "target"]].drop_duplicates()) < 10
+    (within_mos,) = features.metadata.within_mos.values()
+    assert f"AVQ within {within_mos:.2f} MOS of the measured one, 95 %" in outcome.stderr
+    assert len(features.of_kind("video")[["height_px", "target"]].drop_duplicates()) == 10
+    assert 3 <= len(features.measured().of_kind("video")[["height_px", "target"]].drop_duplicates()) <= 4
     plan = run_command("plan", table, "--budget", "2000k")
     assert "Measured as a digest" in plan.stdout
+    bound = f"{within_mos:.2f} MOS of what the whole grid gives"
+    assert bound in " ".join(plan.stdout.split())
     designed = run_command("ladder", table, "--rungs", "1", "-o", ladder)
     assert designed.code == 0
     assert "Measured as a digest" in designed.stdout
+    assert bound in " ".join(designed.stdout.split())
     page = tmp_path / "report.html"
     assert run_command("report", table, "--ladder", ladder, "-o", page).code == 0
     assert "Measured as a digest" in page.read_text(encoding="utf-8")
+    assert bound in page.read_text(encoding="utf-8")
     (title,) = json.loads(ladder.read_text())["features"]["titles"].values()
     assert sum(title["weights_s"]) == pytest.approx(6.0)
     assert len(title["weights_s"]) == len(title["scenes_s"])
