@@ -81,7 +81,7 @@ def measure(films: list[Path], output: Path, grid: str) -> None:
                 kind = {LookTask: "look", ScanTask: "scan"}.get(type(task), "measure")
                 rows.append((film.stem, duration_s, kind, f"{ended - started:.4f}"))
             started = processor_s()
-            table = title.table()
+            table = title.finished_table()
             rows.append((film.stem, duration_s, "client", f"{client_s + processor_s() - started:.4f}"))
             sent = pickle.dumps(MeasuredTitle(table=table, warnings=()))
             started = processor_s()

@@ -295,7 +295,7 @@ def _estimated(video: Columns) -> list[bool]:
     """The column that marks what was not measured, which is there where anything was not."""
     if "estimated" not in video:
         return [False] * len(video)
-    return np.isfinite(video.numbers("estimated")).tolist()
+    return [not missing for missing in np.isnan(video.numbers("estimated"))]
 
 
 def _half_seconds(video: Columns) -> list[npt.NDArray[np.float64] | None]:

@@ -62,7 +62,7 @@ class WholeTitleTask:
             while waiting:
                 task = waiting.popleft()
                 waiting.extend(title.go_on(task, task.run(cache)))
-            return MeasuredTitle(table=title.table(), warnings=tuple(warnings))
+            return MeasuredTitle(table=title.finished_table(), warnings=tuple(warnings))
 
 
 def goes_by_titles(options: ExtractOptions, num_titles: int, workers: Workers) -> bool:

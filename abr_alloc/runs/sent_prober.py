@@ -36,6 +36,10 @@ class SentProber:
         """See `ProbeChooser`; raises CheckpointError where the model is not there, or is another one."""
         return _prober(self).next_probes(measured, candidates)
 
+    def completed(self, measured: FeatureTable, candidates: Sequence[VideoTarget], /) -> FeatureTable:
+        """See `ProbeChooser`; raises CheckpointError where the model is not there, or is another one."""
+        return _prober(self).completed(measured, candidates)
+
 
 @functools.lru_cache(maxsize=2)
 def _prober(sent: SentProber) -> Prober:
