@@ -179,7 +179,7 @@ TESTED_IN = {
     "delivery/test_shot_work.py": ("delivery.shot_tasks", "delivery.source_scan", "runs.encode_result"),
     "learning/test_cross_validation.py": ("learning.dataset", "learning.registry", "learning.systems"),
     "learning/test_ratings.py": ("learning.rated_columns",),
-    "learning/test_fusionnet.py": ("models.folded", "models.predictor", "models.standardizer"),
+    "learning/test_fusionnet.py": ("models.activations", "models.folded", "models.predictor", "models.standardizer"),
     "learning/test_conformal.py": ("models.intervals",),
     "linting/test_playlist.py": ("linting.attributes", "linting.constraints", "linting.tags", "linting.values"),
     "linting/test_findings.py": (

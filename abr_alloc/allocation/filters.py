@@ -69,8 +69,8 @@ def select(table: FeatureTable, filters: Filters) -> FeatureTable:
     low, high = filters.min_height_px, filters.max_height_px
     if low is not None or high is not None:
         others = narrow(table, dataclasses.replace(filters, min_height_px=None, max_height_px=None))
-        rows = None if others is None else others.columns.of_kind("video")
-        heights = [] if rows is None else sorted(set(rows.whole("height_px").tolist()))
+        left = None if others is None else others.columns.of_kind("video")
+        heights = [] if left is None else sorted(set(left.whole("height_px").tolist()))
         if heights:
             wanted = " and ".join(
                 [f"at least {low} px"] * (low is not None) + [f"at most {high} px"] * (high is not None)

@@ -16,13 +16,14 @@ Axes: A audio renditions, V video renditions, D = 512 model width.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.documents import shown, whole_of
+from abr_alloc.models.activations import ACTIVATIONS, gelu
 from abr_alloc.models.standardizer import Standardizer, power_transform
 from abr_alloc.models.stored import StoredTensors
 
@@ -30,49 +31,10 @@ __all__ = ["FoldedFusionNet", "FusionEnsemble", "Standardizer", "gelu", "power_t
 
 Floats = npt.NDArray[np.float32]
 
-# Odd polynomial p with tanh p(x) = erf(x / sqrt 2), x^13 down to x: minimax of x (1 + tanh p(x)) / 2, to 7e-8.
-_ATANH_ERF = tuple(
-    map(
-        np.float32,
-        (1.8056170734e-9, -1.3344644286e-7, 3.9691100849e-6, -5.5240163861e-5, -3.3129971901e-5, 3.6334283477e-2)
-        + (7.9788421614e-1,),
-    )
-)
 _BLOCK_PAIRS = 288  # a block's activations, 576 KiB, stay in a core's second-level cache
 _MOST_MEMBERS = 64
 _MOST_AVERAGES = 16
-
-
-def gelu(x: Floats) -> Floats:
-    """x Phi(x), to 2e-7 max(1, |x|)."""
-    out: Floats = np.array(x, dtype=np.float32)
-    return _gelu(out, np.empty((2, *out.shape), dtype=np.float32))
-
-
-def _gelu(x: Floats, scratch: Floats) -> Floats:
-    """GELU in place, with scratch (2, ...) of the same shape. NumPy's tanh works on whole vectors of the processor;
-    SciPy's erf does not, and importing it would cost a third of a plan's whole start."""
-    square, p = scratch
-    np.multiply(x, x, out=square)
-    np.multiply(square, _ATANH_ERF[0], out=p)
-    for a in _ATANH_ERF[1:-1]:
-        p += a
-        p *= square
-    p += _ATANH_ERF[-1]
-    p *= x
-    np.tanh(p, out=p)
-    p += np.float32(1.0)
-    x *= np.float32(0.5)
-    x *= p
-    return x
-
-
-def _relu(x: Floats, _: Floats) -> Floats:
-    """max(x, 0) in place."""
-    return np.maximum(x, np.float32(0.0), out=x)
-
-
-_ACTIVATIONS: Mapping[str, Callable[[Floats, Floats], Floats]] = {"gelu": _gelu, "relu": _relu}
+_MANY_ROWS, _LARGE_PRODUCT = 16, 1_000_000
 
 
 class FoldedFusionNet:
@@ -94,8 +56,9 @@ class FoldedFusionNet:
         """
         self.weights = {name: np.asarray(weight, dtype=np.float32) for name, weight in weights.items()}
         self.audio, self.video, self.activation = audio, video, activation
-        self._act = _ACTIVATIONS[activation]
+        self._act = ACTIVATIONS[activation]
         self._averages: dict[int, tuple[Floats, Floats]] = {}
+        self._columns: dict[str, Floats] = {}
         self._num_hidden = sum(name.startswith("hidden.") and name.endswith(".weight") for name in weights)
         for name in ("video_embedding.weight", "video_embedding.bias", "first.bias", "output.weight", "output.bias"):
             if name not in self.weights:
@@ -104,12 +67,22 @@ class FoldedFusionNet:
     # Stages: features -> embeddings -> parts of h1 -> AVQ.
 
     def _affine(self, name: str, x: Floats) -> Floats:
-        return x @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+        return self._product(f"{name}.weight", x) + self.weights[f"{name}.bias"]
+
+    def _product(self, name: str, x: Floats, out: Floats | None = None) -> Floats:
+        """Rows (n, d) times a matrix (e, d), (n, e). The matrix is kept column by column too, which BLAS need not turn
+        over, for products so large that it adds them up in the same order; small ones have ways of their own."""
+        matrix = self.weights[name]
+        if len(x) < _MANY_ROWS and len(x) * matrix.size <= _LARGE_PRODUCT:
+            return np.matmul(x, matrix.T, out=out)
+        if name not in self._columns:
+            self._columns[name] = np.ascontiguousarray(matrix.T)
+        return np.matmul(x, self._columns[name], out=out)
 
     def _part(self, name: str, side: str, x: Floats) -> Floats | np.float32:
         """One modality's share of a folded map; 0 where the map does not read it."""
-        matrix = self.weights.get(f"{name}.{side}")
-        return np.float32(0.0) if matrix is None else x @ matrix.T
+        own = f"{name}.{side}"
+        return self._product(own, x) if own in self.weights else np.float32(0.0)
 
     def _embed_video(self, x_v: npt.NDArray[np.floating]) -> Floats:
         """X'_v = act(z_v W_v): (V, d_v) -> (V, D)."""
@@ -152,7 +125,7 @@ class FoldedFusionNet:
             hidden += other  # h1
             self._act(hidden, scratch)
             for i in range(1, self._num_hidden + 1):
-                np.matmul(hidden, self.weights[f"hidden.{i}.weight"].T, out=other)
+                self._product(f"hidden.{i}.weight", hidden, out=other)
                 other += self.weights[f"hidden.{i}.bias"]
                 hidden, other = self._act(other, scratch), hidden
             avq[chosen] = (hidden @ self.weights["output.weight"].T + self.weights["output.bias"])[:, 0]

@@ -41,7 +41,7 @@ class Standardizer:
 
     @functools.cached_property
     def _is_curved(self) -> bool:
-        return bool((self.power != 1.0).any())
+        return self.power is not None and bool(np.any(self.power != 1.0))
 
     @functools.cached_property
     def neutral(self) -> Floats:

@@ -58,7 +58,9 @@ def _column(chunked: pa.ChunkedArray) -> Column:
 def _filled(array: pa.Array) -> npt.NDArray[np.floating]:
     """Numbers, NaN for none."""
     numbers, valid = _numbers(array), _is_valid(array)
-    return numbers if valid.all() else np.where(valid, numbers, np.nan).astype(np.result_type(numbers, np.float32))
+    if valid.all():
+        return np.asarray(numbers)
+    return np.asarray(np.where(valid, numbers, np.nan), dtype=np.result_type(numbers, np.float32))
 
 
 def _numbers(array: pa.Array) -> npt.NDArray[np.number]:
