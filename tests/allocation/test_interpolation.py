@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abr_alloc.allocation.interpolation import find_crossovers, interpolate, lattice_kbps, size_curves
+from abr_alloc.allocation.interpolation import find_crossovers, interpolate, interpolate_all, lattice_kbps, size_curves
 from abr_alloc.allocation.plan import TIE_MOS, best_pair
 from abr_alloc.allocation.surface import AudioRendition, Probe, QualitySurface, VideoRendition
 
@@ -58,6 +58,18 @@ def scenes(draw: st.DrawFn) -> QualitySurface:
 
 
 many = settings(deadline=None, max_examples=80)
+
+
+@many
+@given(st.lists(scenes(), min_size=1, max_size=4), st.booleans(), st.booleans(), st.booleans())
+def test_a_scene_is_interpolated_alike_in_any_company(together, keep_probes, every_size, asked) -> None:
+    rates = np.arange(40.0, 2000.0, 37.0) if asked else None
+    options = {"rates_kbps": rates, "keep_probes": keep_probes, "every_size": every_size}
+    for alone, found in zip(together, interpolate_all(together, **options), strict=True):
+        due = interpolate(alone, **options)
+        assert list(found.video) == list(due.video)
+        for name in ("avq_mos", "total_kbps", "x_v", "video_codecs", "video_side_px"):
+            assert np.array_equal(getattr(found, name), getattr(due, name)), name
 
 
 # Curves.

@@ -7,12 +7,12 @@ from pathlib import Path as FilePath
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.kept_audio import drop_wasted_audio
-from abr_alloc.allocation.path import TIE_MOS, find_path
+from abr_alloc.allocation.path import TIE_MOS, find_path, find_paths
 from abr_alloc.allocation.surface import build_surfaces
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.table.table import read_features
@@ -37,6 +37,49 @@ def scenes(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def tied_with_the_best(avq: np.ndarray, kbps: np.ndarray, budget: float) -> np.ndarray:
     fits = kbps <= budget
     return fits & (avq + TIE_MOS >= avq[fits].max())
+
+
+def walked(avq: np.ndarray, kbps: np.ndarray, side: np.ndarray, end_kbps: float) -> list[tuple[float, int, bool]]:
+    """The path as the head of the module words it, budget by budget, pair by pair."""
+    order = sorted(range(len(kbps)), key=lambda i: kbps[i])
+    records = [i for i in order if all(avq[j] < avq[i] for j in order if (kbps[j], j) < (kbps[i], i))]
+    records = [i for n, i in enumerate(records) if n + 1 == len(records) or kbps[records[n + 1]] > kbps[i]]
+
+    def cheapest(size: int, record: int) -> int | None:
+        """Of a size, the cheapest pair that a record's budget reaches and its tie holds; of one rate the best."""
+        own = [i for i in order if side[i] == size and kbps[i] <= kbps[record] and avq[i] + TIE_MOS >= avq[record]]
+        return min(own, key=lambda i: (kbps[i], -avq[i], i), default=None)
+
+    sizes = sorted(set(side.tolist()))
+    tied = [{size: i for size in sizes if (i := cheapest(size, record)) is not None} for record in records]
+    ceilings: list[int] = []
+    for sizes_tied in reversed(tied):
+        below = [size for size in sizes_tied if not ceilings or size <= ceilings[-1]]
+        ceilings.append(max(below or sizes_tied))
+    ceilings.reverse()
+    path: list[tuple[float, int, bool]] = []
+    held, largest = sizes[0], sizes[0]
+    for record, options, ceiling in zip(records, tied, ceilings, strict=True):
+        if kbps[record] > end_kbps:
+            break
+        if path and avq[path[-1][1]] + TIE_MOS >= avq[record]:
+            continue
+        open_to = [s for s in options if held <= s <= ceiling] or [s for s in options if s <= ceiling]
+        held = min(open_to, key=lambda s: (kbps[options[s]], -avq[options[s]], s))
+        largest = max(largest, held)
+        path.append((float(kbps[record]), options[held], held < largest))
+    return path
+
+
+@settings(deadline=None)
+@given(st.lists(scenes(), min_size=1, max_size=4), st.sampled_from([np.inf, 7.0]))
+def test_scenes_that_are_walked_together_take_the_path_of_the_rules_each(together, end_kbps) -> None:
+    nothing = np.empty(0), np.empty(0), np.empty(0, dtype=np.int64)
+    found = find_paths([nothing, *together], up_to_kbps=end_kbps)
+    assert len(found[0].pair) == 0
+    for scene, path in zip(together, found[1:], strict=True):
+        due = walked(*scene, end_kbps)
+        assert list(zip(path.from_kbps.tolist(), path.pair.tolist(), path.falls.tolist(), strict=True)) == due
 
 
 @given(scenes())
