@@ -1,9 +1,10 @@
 """Ladders for money beside ladders without: processor time of a design, in turn, in one run, and what money buys.
 
-python benchmarks/ladder_cost.py [--titles N] [--frontier TITLE] [--json FILE]
+python benchmarks/ladder_cost.py [--titles N] [--search | --frontier TITLE] [--json FILE]
 
 For every title a ladder of six rungs, then the best within parts of what that one costs, and the cheapest with the AVQ
-that each of these had. `--frontier` prints what a title's money buys instead, for few views and for many.
+that each of these had. `--frontier` prints what a title's money buys instead, for few views and for many; `--search`
+what it saves to look only at candidates that promise enough, beside all of them, without money.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from results import write_results
 
+from abr_alloc.allocation import ladder
 from abr_alloc.allocation.audience import read_audience
 from abr_alloc.allocation.cost import Prices
 from abr_alloc.allocation.design import DesignOptions, TitleLadder, design_titles
@@ -68,6 +70,22 @@ def measure(titles: Sequence[Sequence[QualitySurface]], options: DesignOptions) 
     return ratios
 
 
+def compare_searches(titles: Sequence[Sequence[QualitySurface]], options: DesignOptions) -> dict[str, list[float]]:
+    """Time of a design from the candidates that promise enough over that from all at once; the ladders are the same."""
+    ratios: dict[str, list[float]] = {"seconds": [], "few / all": []}
+    for scenes in titles:
+        few_s, found = seconds(lambda scenes=scenes: design(scenes, options))
+        tried, ladder._FIRST_TRIED = ladder._FIRST_TRIED, 1 << 30
+        try:
+            all_s, whole = seconds(lambda scenes=scenes: design(scenes, options))
+        finally:
+            ladder._FIRST_TRIED = tried
+        assert found == whole
+        ratios["seconds"].append(few_s)
+        ratios["few / all"].append(few_s / all_s)
+    return ratios
+
+
 def print_frontier(scenes: Sequence[QualitySurface], options: DesignOptions) -> None:
     for views in VIEWS:
         priced = replace(options, prices=replace(PRICES, views=views))
@@ -91,6 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--titles", type=int, default=7)
     parser.add_argument("--frontier")
+    parser.add_argument("--search", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     model = load_model()
@@ -99,9 +118,13 @@ def main() -> None:
     if args.frontier is not None:
         print_frontier(next(scenes for scenes in titles if scenes[0].title == args.frontier), options)
         return
-    ratios = measure(titles[:: -(-len(titles) // args.titles)], options)
+    titles = titles[:: -(-len(titles) // args.titles)]
+    ratios = compare_searches(titles, options) if args.search else measure(titles, options)
     for name, values in ratios.items():
         print(f"{name:10} n {len(values)}  median {statistics.median(values):.3g}  largest {max(values):.3g}")
+    if args.search:
+        write_results(args.json, "ladder_search", {"few / all": statistics.median(ratios["few / all"])})
+        return
     medians = {f"{name} / without": statistics.median(values) for name, values in list(ratios.items())[:2]}
     write_results(args.json, "ladder_cost", medians, {})
 

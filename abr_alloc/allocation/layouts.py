@@ -32,8 +32,9 @@ def build_layouts(
     Raises:
         FeatureTableError: a title has no surround; and as `build_surfaces`.
     """
-    surround = build_surfaces(table, model, overhead=overhead, layout="surround")
-    for plain, beside in zip(build_surfaces(table, model, overhead=overhead), surround, strict=True):
+    surround = build_surfaces(table, model, overhead=overhead, layout="surround", with_shares=False)
+    stereo = build_surfaces(table, model, overhead=overhead, with_shares=False)
+    for plain, beside in zip(stereo, surround, strict=True):
         assert (plain.title, plain.scene) == (beside.title, beside.scene)
         yield _side_by_side(plain, beside)
 
@@ -42,7 +43,9 @@ def build_for(
     table: FeatureTable, model: Model, *, overhead: float, surround_share: float | None
 ) -> Iterator[QualitySurface]:
     """The surfaces that a ladder is designed from: with surround where some of the audience play it."""
-    return (build_surfaces if surround_share is None else build_layouts)(table, model, overhead=overhead)
+    if surround_share is None:
+        return build_surfaces(table, model, overhead=overhead, with_shares=False)
+    return build_layouts(table, model, overhead=overhead)
 
 
 def _side_by_side(plain: QualitySurface, beside: QualitySurface) -> QualitySurface:

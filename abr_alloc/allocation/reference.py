@@ -13,6 +13,7 @@ disagree, one of them is mistaken about this title, or audio was bought with pic
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -93,9 +94,14 @@ class Comparison:
 def offered_rates_kbps(low: float, high: float, round_kbps: float) -> Floats:
     """Video rates that ladders are built from: a lattice of rounded rates, and the rates of every fixed ladder that
     ships, so that no fixed ladder can do what a designed one may not."""
-    standard = {r.video_kbps for name in reference_names() for r in load_reference(name).rungs}
-    fitting = [kbps for kbps in standard if low < kbps < high and _is_multiple(kbps, round_kbps)]
+    fitting = [kbps for kbps in _standard_kbps() if low < kbps < high and _is_multiple(kbps, round_kbps)]
     return np.union1d(lattice_kbps(low, high, round_kbps), np.array(fitting, dtype=np.float64))
+
+
+@functools.cache
+def _standard_kbps() -> frozenset[float]:
+    """Video rates of every fixed ladder that ships."""
+    return frozenset(r.video_kbps for name in reference_names() for r in load_reference(name).rungs)
 
 
 def _is_multiple(kbps: float, round_kbps: float) -> bool:

@@ -131,6 +131,7 @@ def build_surfaces(
     *,
     overhead: float = defaults.OVERHEAD,
     layout: Literal["stereo", "surround", "all"] = "stereo",
+    with_shares: bool = True,
 ) -> Iterator[QualitySurface]:
     """Predict every pair of every scene, in the table's order.
 
@@ -139,6 +140,7 @@ def build_surfaces(
         model: the model that predicts.
         overhead: container overhead as a share of the streams' rate.
         layout: which audio renditions count: stereo and mono, of a table that has any; those of more channels; all.
+        with_shares: whether to work out `shares`, which relevance is estimated from.
 
     Raises:
         ArgumentError: the overhead is no share.
@@ -154,7 +156,8 @@ def build_surfaces(
     rows = _Rows.of(table, model)
     num_scenes = num_pairs = 0
     for first, stop in itertools.pairwise([*rows.title_starts(), len(rows.is_video)]):
-        for surface in _title_surfaces(rows, slice(first, stop), model, overhead, table.metadata.weights_s):
+        own = slice(first, stop)
+        for surface in _title_surfaces(rows, own, model, overhead, table.metadata.weights_s, with_shares=with_shares):
             num_scenes, num_pairs = num_scenes + 1, num_pairs + surface.avq_mos.size
             yield surface
     logger.info("model %s predicted %d pairs of %d scenes", model.name, num_pairs, num_scenes)
@@ -241,7 +244,13 @@ class _Rows:
 
 
 def _title_surfaces(
-    rows: _Rows, own: slice, model: Model, overhead: float, weights_s: Mapping[str, Mapping[str, float]]
+    rows: _Rows,
+    own: slice,
+    model: Model,
+    overhead: float,
+    weights_s: Mapping[str, Mapping[str, float]],
+    *,
+    with_shares: bool,
 ) -> Iterator[QualitySurface]:
     """The scenes of one title, which are predicted together."""
     is_video, scene = rows.is_video[own], rows.scene[own]
@@ -278,7 +287,7 @@ def _title_surfaces(
             x_v=x_v[v],
             x_a=x_a[a],
             stands_for_s=weights_s.get(title, {}).get(str(int(rows.scene[row]))),
-            shares=shares_of(avq, found.without_audio_mos[v], found.without_video_mos[a]),
+            shares=shares_of(avq, found.without_audio_mos[v], found.without_video_mos[a]) if with_shares else None,
             on_screens_mos=(of_screens[0], of_screens[1]) if of_screens else None,
             half_second_kbit=_sizes_of(video, rows.half_second_kbit[before_v + v.start : before_v + v.stop]),
         )

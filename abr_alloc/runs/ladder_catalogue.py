@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,15 @@ class CatalogueSummary:
     reasons: list[str] = field(default_factory=list)
     """Why titles have none: the first few."""
 
+    def add(self, title: DesignedTitle) -> None:
+        """Count a title."""
+        if title.rows is None:
+            self.num_without += 1
+            self.reasons += [title.reason or ""] if len(self.reasons) < _MOST_KEPT else []
+            return
+        self.num_ladders, self.num_rungs = self.num_ladders + 1, self.num_rungs + len(title.rows)
+        self.sum_mos += title.expected_avq_mos
+
     def raise_any(self) -> None:
         """End a run whose other ladders are written.
 
@@ -165,22 +174,14 @@ def ladder_catalogue(
     columns = ladder_columns(on_screens=on_screens, with_surround=task.options.surround_share is not None)
     with contextlib.ExitStack() as stack:
         writer = None if output is None else stack.enter_context(RowWriter(output, columns, 1))
-        for title in _titles(stack.enter_context(results_of(tasks, how))):
-            if title.rows is None:
-                summary.num_without += 1
-                summary.reasons += [title.reason or ""] if len(summary.reasons) < _MOST_KEPT else []
-                continue
-            summary.num_ladders, summary.num_rungs = summary.num_ladders + 1, summary.num_rungs + len(title.rows)
-            summary.sum_mos += title.expected_avq_mos
-            if writer is not None:
-                writer.write(0, title.rows)
-            if folder is not None and title.document is not None:
-                replace_file(folder / names.of(title.title), title.document.encode(), log_level=logging.DEBUG)
+        for _, titles in stack.enter_context(results_of(tasks, how)):
+            parts = [title.rows for title in titles if title.rows is not None]
+            if writer is not None and parts:
+                writer.write(0, TypedRows.joined(parts))
+            for title in titles:
+                summary.add(title)
+                if folder is not None and title.document is not None:
+                    replace_file(folder / names.of(title.title), title.document.encode(), log_level=logging.DEBUG)
         if not (summary.num_ladders or summary.num_without):
             raise FeatureTableError(NO_ROWS)  # before what was there is replaced
     return summary
-
-
-def _titles(results: Iterator[tuple[LadderTask, list[DesignedTitle]]]) -> Iterator[DesignedTitle]:
-    for _, titles in results:
-        yield from titles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -31,6 +32,12 @@ class TypedRows:
         """The columns of records that hold all of them."""
         records = list(records)
         return cls(types, {name: [record[name] for record in records] for name in types})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The rows of one or more, which have the same columns, one after the other."""
+        names = parts[0].types
+        return cls(names, {name: list(itertools.chain(*(part.columns[name] for part in parts))) for name in names})
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
