@@ -402,7 +402,8 @@ def longer_clip(make_media) -> Path:
 @pytest.fixture(scope="session")
 def longer_grid(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("grid") / "longer.toml"
-    path.write_text('[video.crf]\nh264 = [22, 34, 46]\n[audio]\naac = ["48k", "96k"]\n')
+    # Two workers have a task each, of more renditions than are encoded in one run: some are done while others are not.
+    path.write_text(f'[video.crf]\nh264 = {[*range(22, 47, 2)]}\n[audio]\naac = ["48k", "96k"]\n')
     return path
 
 
@@ -412,7 +413,7 @@ def longer_arguments(longer_clip, longer_grid):
 
     def arguments(folder: Path, *more: str) -> list[str]:
         words = ["extract", longer_clip, "-o", folder / "table.parquet", "--grid", longer_grid]
-        return [*map(str, [*words, "--cache", folder / "cache", "--preset", "slow"]), *more]
+        return [*map(str, [*words, "--cache", folder / "cache", "--preset", "fast"]), *more]
 
     return arguments
 
