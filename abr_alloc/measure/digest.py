@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from abr_alloc.media.scenes import Scan, Scene
 
-__all__ = ["COMPLEXITY_VERSION", "UNIT_S", "Stretch", "choose_stretches", "measure_complexity"]
+__all__ = ["COMPLEXITY_VERSION", "UNIT_S", "Stretch", "choose_stretches", "mean_over", "measure_complexity"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -110,7 +110,7 @@ def choose_stretches(units: Sequence[Scene], complexity: Floats, digest_s: float
     seconds = np.array([unit.duration_s for unit in units])
     if units[-1].end_s - units[0].start_s <= digest_s:
         return [Stretch(scene=unit, weight_s=unit.duration_s) for unit in units]
-    measures = np.stack([_mean_over(complexity, unit) for unit in units])  # (U, C)
+    measures = np.stack([mean_over(complexity, unit) for unit in units])  # (U, C)
     # The rate itself besides its logarithm: a title's mean rate is no mean of logarithms, and a few units may make it.
     rate = np.exp2(measures[:, _QUICK : _QUICK + 1])
     points = _standardised(np.hstack([measures, rate]), seconds)  # (U, C + 1)
@@ -149,7 +149,7 @@ def _calibrated(weights_s: Floats, points: Floats) -> Floats:
     return np.asarray(tilted * weights_s.sum())
 
 
-def _mean_over(complexity: Floats, unit: Scene) -> Floats:
+def mean_over(complexity: Floats, unit: Scene) -> Floats:
     """Mean complexity over a unit, each second counting for what of it lies within, (C,)."""
     second = np.arange(int(unit.start_s), max(int(np.ceil(unit.end_s)), int(unit.start_s) + 1))
     inside = np.minimum(second + 1.0, unit.end_s) - np.maximum(second, unit.start_s)

@@ -25,8 +25,9 @@ __all__ = ["prove_seek", "read_key_times"]
 _NEAR_S = 4.0
 """A part that begins this soon is read from the source's beginning, seconds."""
 
-_KEYS_BACK = (1, 2, 4)
-"""Which key frames before the part are tried: one before the nearest has the frames that refer across it too."""
+_KEYS_BACK = (0, 1, 2, 4)
+"""Which key frames before the part are tried: the nearest costs least, since all from there on is decoded for every
+rendition twice; one before it has the frames that refer across it too."""
 
 _EARLIER_S = 0.001  # a seek to a key frame's own time might miss it by rounding
 

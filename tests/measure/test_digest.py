@@ -21,7 +21,8 @@ def units(num_s: int, cuts_s=()):
 
 
 def scan(spatial, temporal) -> Scan:
-    looks = {"spatial": np.float32(spatial), "temporal": np.float32(temporal), "quick_bytes": np.full(len(spatial), 500.0, np.float32)}
+    looks = {"spatial": np.float32(spatial), "temporal": np.float32(temporal)}
+    looks["quick_bytes"] = np.full(len(spatial), 500.0, np.float32)
     return Scan(num_frames=len(spatial), cuts=(), fingerprints=np.zeros(len(spatial), np.uint32), notes=(), **looks)
 
 
