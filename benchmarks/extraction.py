@@ -3,6 +3,7 @@
 The floor is what anyone would write: two ffmpeg commands per video rendition (encode; libvmaf), and per audio rendition
 an encode, a decode and `visqol-python` on the mono mix, from a pool of as many processes, whose start and ViSQOL's
 compilation are not counted. `extract` is timed with everything: start of workers, look, scan, cache, four stereo views.
+Processor time stands beside both: on a machine that others use it is the one to look at.
 The clip is synthesised (mandelbrot zoom and modulated tones); `--clip FILE` measures a real one.
 
 python benchmarks/extraction.py [--clip FILE] [--grid NAME] [--jobs N] [--json FILE]
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 import wave
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -52,6 +54,19 @@ def warm_up() -> None:
     api.create(mode="audio")
     noise = np.random.default_rng(0).normal(0, 0.1, 96_000)
     api.measure_from_arrays(noise, 0.9 * noise, 48_000)
+
+
+def used_s(work: Callable, *args: object) -> float:
+    """Processor time that a piece of work takes, with the programs that it runs, seconds."""
+
+    def used() -> float:
+        return sum(
+            t.ru_utime + t.ru_stime for t in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        )
+
+    before = used()
+    work(*args)
+    return used() - before
 
 
 def video_by_hand(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, folder: Path) -> None:
@@ -108,18 +123,19 @@ def audio_by_hand(ffmpeg: FFmpeg, info: MediaInfo, target: AudioTarget, folder: 
     api.measure_from_arrays(read_mono(source), read_mono(decoded), 48_000)
 
 
-def run_floor(ffmpeg: FFmpeg, info: MediaInfo, video: list, audio: list, folder: Path, jobs: int) -> float:
-    """Seconds of the whole floor, from a pool that is warm."""
+def run_floor(
+    ffmpeg: FFmpeg, info: MediaInfo, video: list, audio: list, folder: Path, jobs: int
+) -> tuple[float, float]:
+    """Seconds of the whole floor, from a pool that is warm, and those of the processors."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         for warm in [pool.submit(warm_up) for _ in range(2 * jobs)]:
             warm.result()
         started = time.perf_counter()
-        tasks = [pool.submit(video_by_hand, ffmpeg, info, target, folder) for target in video]
-        tasks += [pool.submit(audio_by_hand, ffmpeg, info, target, folder) for target in audio]
-        for task in tasks:
-            task.result()
-        return time.perf_counter() - started
+        tasks = [pool.submit(used_s, video_by_hand, ffmpeg, info, target, folder) for target in video]
+        tasks += [pool.submit(used_s, audio_by_hand, ffmpeg, info, target, folder) for target in audio]
+        processors_s = sum(task.result() for task in tasks)
+        return time.perf_counter() - started, processors_s
 
 
 def processor_s() -> float:
@@ -129,13 +145,12 @@ def processor_s() -> float:
 
 
 def run_extract(clip: Path, grid: str, folder: Path, jobs: int) -> tuple[float, float]:
-    """Seconds, and cores busy on average."""
+    """Seconds, and those of the processors."""
     started, before = time.perf_counter(), processor_s()
     words = ["extract", clip, "-o", folder / f"{jobs}.parquet", "--grid", grid, "--whole"]
     words += ["--cache", folder / f"cache{jobs}", "--jobs", jobs]
     subprocess.run([*COMMAND, *map(str, words)], check=True, stderr=subprocess.DEVNULL)
-    seconds = time.perf_counter() - started
-    return seconds, (processor_s() - before) / seconds
+    return time.perf_counter() - started, processor_s() - before
 
 
 def main() -> None:
@@ -156,13 +171,19 @@ def main() -> None:
             synthesise(ffmpeg, clip, args.seconds)
         info = probe(clip, ffmpeg)
         video, audio = grid.video(info, "h264"), grid.audio(info)
-        many, many_cores = run_extract(clip, args.grid, folder, args.jobs)
-        floor = run_floor(ffmpeg, info, video, audio, folder, args.jobs)
-        one, one_cores = run_extract(clip, args.grid, folder, 1)
+        many, many_used = run_extract(clip, args.grid, folder, args.jobs)
+        floor, floor_used = run_floor(ffmpeg, info, video, audio, folder, args.jobs)
+        one, one_used = run_extract(clip, args.grid, folder, 1)
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"{clip.name}: {info.width_px}x{info.height_px}, {info.duration_s:.1f} s; grid {args.grid}: ", end="")
     print(f"{len(video)} video and {len(audio)} audio renditions; {args.jobs} jobs")
     print(f"extract {many:.1f} s, floor {floor:.1f} s, ratio {many / floor:.2f}")
+    print(
+        f"processor time: extract {many_used:.1f} s, floor {floor_used:.1f} s, ratio {many_used / floor_used:.2f}; ",
+        end="",
+    )
+    print(f"{many_used / info.duration_s:.1f} s per second of video")
+    one_cores, many_cores = one_used / one, many_used / many
     print(f"one job {one:.1f} s, speed-up {one / many:.2f}; ", end="")
     print(
         f"cores busy {one_cores:.2f} with one job, {many_cores:.2f} with {args.jobs}; largest process {peak_mb:.0f} MB"
@@ -170,11 +191,16 @@ def main() -> None:
     write_results(
         args.json,
         "extraction",
-        {"extract / floor": many / floor, "speed-up from one job": one / many},
+        {
+            "extract / floor": many / floor,
+            "extract / floor, processor time": many_used / floor_used,
+            "speed-up from one job": one / many,
+        },
         {"extract": many, "floor": floor, "one job": one},
         {
             "seconds of video": info.duration_s,
             "largest process, MB": peak_mb,
+            "processor s per s of video": many_used / info.duration_s,
             "cores busy, one job": one_cores,
             "cores busy, many jobs": many_cores,
         },

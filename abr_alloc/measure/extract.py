@@ -8,6 +8,7 @@ number; one that fails fails alone.
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
@@ -80,6 +81,7 @@ class _Extraction:
     ) -> None:
         self._ffmpeg, self._cache, self._options, self._workers = ffmpeg, cache, options, workers
         self._sources: Iterator[tuple[str, Path]] = iter(sources)
+        self._num_titles = len(sources)
         self._num_unknown = len(sources)  # titles of which nobody knows yet how much work they are
         self._num_known = 0
         self._known_work = self._done_work = 0.0
@@ -104,7 +106,8 @@ class _Extraction:
             name, path = source
             if not (self._workers.is_local or is_remote(path)):
                 path = path.absolute()  # workers run in other folders
-            title = TitleMeasurement(name, path, self._ffmpeg, self._cache, self._options)
+            spread = math.ceil(self._workers.num_workers / self._num_titles)
+            title = TitleMeasurement(name, path, self._ffmpeg, self._cache, self._options, spread=spread)
             look = title.begin()
             self._unfinished[title] = {}
             self._note(title, look)

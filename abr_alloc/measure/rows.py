@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from abr_alloc.measure.cache import Cache
+from abr_alloc.measure.checks import check_plausible
+from abr_alloc.measure.tasks import AudioTask
 from abr_alloc.measure.video import frame_kbps, pool_scene
+from abr_alloc.measure.video_tasks import VideoProbe
 from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
 from abr_alloc.table.half_seconds import half_second_kbit
 from abr_alloc.table.table import MEASURED, WHOLE_NUMBERS
 from abr_alloc.units import mean_kbps
 
-__all__ = ["audio_row", "to_frame", "video_row"]
+__all__ = ["audio_row", "audio_rows", "to_frame", "video_row", "video_rows"]
 
 
 def video_row(
@@ -64,6 +69,44 @@ def audio_row(
         "audio_mos": float(entry["audio_mos"]),
         "audio_features": entry["audio_features"],
     }
+
+
+def video_rows(
+    cache: Cache, probes: Sequence[VideoProbe], parts: Mapping[Part, Sequence[Scene]]
+) -> tuple[list[dict[str, Any]], str]:
+    """The rows of a video rendition, and libvmaf's version.
+
+    Args:
+        cache: where its entries are.
+        probes: of the rendition, one per part.
+        parts: scenes of every part.
+
+    Raises:
+        MediaError: an entry is damaged, or its numbers cannot be right.
+    """
+    entries = [cache.require(probe.key) for probe in probes]
+    check_plausible(probes[0].info, probes[0].target, [entry["values"] for entry in entries])
+    rows = [
+        video_row(probe.info, probe.target, scene, entry, first_frame=probe.part.first_frame)
+        for probe, entry in zip(probes, entries, strict=True)
+        for scene in parts[probe.part]
+    ]
+    return rows, str(entries[0]["libvmaf_version"])
+
+
+def audio_rows(cache: Cache, task: AudioTask) -> list[dict[str, Any]]:
+    """The rows of a task's renditions.
+
+    Raises:
+        MediaError: an entry is damaged.
+    """
+    rows = []
+    for target in task.targets:
+        packets = cache.require(task.encode_key(target))
+        for scene in task.scenes:
+            entry = cache.require(task.score_key(target, scene))
+            rows.append(audio_row(target, scene, packets, entry, part_start_s=task.start_s))
+    return rows
 
 
 def _scene_columns(scene: Scene) -> dict[str, Any]:

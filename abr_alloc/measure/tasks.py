@@ -1,4 +1,5 @@
-"""The measurements of an extraction: each names its cache entries, can run anywhere, and stores its own result.
+"""The measurements of an extraction: each names its cache entries, can run anywhere, and stores its own result. Here is
+that of audio, and what it shares with video's (`video_tasks.py`).
 
 A task holds all that determines its result, so its key is the hash of its fields and of the versions of the tools.
 Running one twice gives the same entries; killing one leaves no entry half done. None needs what another left on disk
@@ -7,8 +8,7 @@ but cache entries, so that they run on one machine or on many.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,119 +16,26 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.encoder_settings import settings_of
-from abr_alloc.encoders import AudioEncoder, VideoEncoder, default_encoder
+from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import MediaError, UnsupportedMediaError
 from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.envelope import is_same_sound, sound_envelope
 from abr_alloc.measure.looks import NORMALISATION, source_here
-from abr_alloc.measure.video import VIDEO_FEATURE_VERSION, FrameScores, measure_video
+from abr_alloc.measure.video import FrameScores
 from abr_alloc.media.audio_encoding import encode_audio, encoding_facts
-from abr_alloc.media.encoding import encode_video, probe_ask
 from abr_alloc.media.ffmpeg import FFmpeg
-from abr_alloc.media.grid import AudioTarget, VideoTarget
+from abr_alloc.media.grid import AudioTarget
 from abr_alloc.media.mix import STEREO_OF_SURROUND
 from abr_alloc.media.packets import Packets, read_packets
 from abr_alloc.media.part import Part
-from abr_alloc.media.probe import MediaInfo, require_unchanged
+from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
-from abr_alloc.media.seek import prove_seek
 from abr_alloc.media.sound import decode_audio
 from abr_alloc.targets import Target
 
-__all__ = ["AudioTask", "VideoTask", "audio_score_key", "command_key", "packet_times", "video_entry"]
+__all__ = ["AudioTask", "audio_score_key", "command_key", "packet_times", "packets_of", "part_name", "video_entry"]
 
 _MOST_MISSING_S = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoTask:
-    """Encode one video rendition of a part of a title and score every frame of it."""
-
-    ffmpeg: FFmpeg
-    info: MediaInfo
-    source_hash: str
-    target: VideoTarget
-    part: Part
-    scan_key: str
-    """Entry of the title's scan; empty where the part is the whole title."""
-    keep_encode: bool
-
-    @property
-    def key(self) -> str:
-        return cache_key(
-            kind="video",
-            source=self.source_hash,
-            normalisation=NORMALISATION,
-            **self.info.stream_facts,
-            **_asked_facts(self.target),
-            ffmpeg=self.ffmpeg.version,
-            features=VIDEO_FEATURE_VERSION,
-            **self.part.facts,
-        )
-
-    @property
-    def label(self) -> str:
-        target = self.target
-        return f"{self.info.path.name}: {target.codec} {target.width_px}x{target.height_px} {target.target}"
-
-    def _kept(self, cache: Cache) -> Path:
-        target = self.target
-        name = f"{target.codec}-{target.width_px}x{target.height_px}-{target.target}"
-        name += f"-{target.encoder.preset}" if target.encoder is not None and target.encoder.preset else ""
-        return cache.kept_path(self.info.path, self.source_hash, name + _part_name(self.part))
-
-    @property
-    def work(self) -> float:
-        """Rough seconds of one core: encoding goes with the rendition's pixels, libvmaf with the source's."""
-        encode_px = self.target.width_px * self.target.height_px
-        return self.part.num_frames * (25e-9 * self.info.width_px * self.info.height_px + 30e-9 * encode_px)
-
-    def is_done(self, cache: Cache) -> bool:
-        return cache.has(self.key) and (not self.keep_encode or self._kept(cache).is_file())
-
-    def run(self, cache: Cache) -> None:
-        with source_here(self.info, cache) as info:
-            self._run(cache, info)
-
-    def _run(self, cache: Cache, info: MediaInfo) -> None:
-        part = self._proved(cache, info)
-        with cache.encode_file(self.key) as (encode, is_there):
-            if not is_there:
-                encode_video(self.ffmpeg, info, self.target, encode, part)
-                cache.hand_on(self.key, encode)
-            self._measure(cache, info, part, encode)
-            if self.target.encoder is not None and self.target.encoder.command:
-                cache.put(command_key(self.target.encoder), {})
-            if self.keep_encode:
-                cache.keep(encode, self._kept(cache))
-
-    def _measure(self, cache: Cache, info: MediaInfo, part: Part, encode: Path) -> None:
-        packets = _packets_of(encode, self.label)
-        num_frames = self.part.num_frames + self.part.tail_frames
-        if len(packets.size_bytes) != num_frames:
-            raise MediaError(
-                f"{self.info.path}: the {self.target.codec} encode {self.target.target} has {len(packets.size_bytes)} "
-                f"frames but the source {num_frames}; please report this source",
-                path=str(self.info.path),
-            )
-        with cache.work_dir() as work_dir:
-            scores = measure_video(self.ffmpeg, info, encode, part, work_dir)
-        require_unchanged(info)
-        cache.put(self.key, video_entry(scores, packets.size_bytes[: self.part.num_frames]))
-
-    def _proved(self, cache: Cache, info: MediaInfo) -> Part:
-        """The part with the place from which it is read; found once for all renditions."""
-        if self.part.is_whole:
-            return self.part
-        key = cache_key(kind="seek", scan=self.scan_key, **self.part.facts)
-        found = cache.get(key)
-        if found is None:
-            scan = cache.require(self.scan_key)
-            seek_s = prove_seek(self.ffmpeg, info.toned(""), self.part, scan["key_times_s"], scan["fingerprints"])
-            found = {"seek_s": np.nan if seek_s is None else seek_s}
-            cache.put(key, found)
-        seek_s = float(found["seek_s"])
-        return replace(self.part, seek_s=None if math.isnan(seek_s) else seek_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +103,7 @@ class AudioTask:
 
     def _kept(self, cache: Cache, target: AudioTarget) -> Path:
         name = f"{target.codec}-{target.channels}ch-{target.target}"
-        return cache.kept_path(self.info.path, self.source_hash, name + _part_name(self.part))
+        return cache.kept_path(self.info.path, self.source_hash, name + part_name(self.part))
 
     def _is_done(self, cache: Cache, target: AudioTarget) -> bool:
         keys = [self.encode_key(target), *(self.score_key(target, scene) for scene in self.scenes)]
@@ -219,7 +126,7 @@ class AudioTask:
             encodes = [work_dir / f"{i}.mp4" for i in range(len(missing))]
             for target, encode in zip(missing, encodes, strict=True):
                 encode_audio(self.ffmpeg, pcm, target, encode)
-                packets = _packets_of(encode, f"{self.label} {target.codec} {target.target}")
+                packets = packets_of(encode, f"{self.label} {target.codec} {target.target}")
                 self._check_length(float(packets.duration_s.sum()))
                 cache.put(self.encode_key(target), packet_times(packets))
                 if target.encoder is not None and target.encoder.command:
@@ -257,26 +164,6 @@ def command_key(encoder: VideoEncoder | AudioEncoder) -> str:
     return cache_key(kind="command", command=list(encoder.command), program=encoder.program_sha256)
 
 
-def _asked_facts(target: VideoTarget) -> dict[str, Any]:
-    """What an encode depends on: for a codec's usual encoder in the words of before there were others, so that what was
-    measured then still counts. What a grid calls an encoder is not among them, nor how it delivers."""
-    encoder, plain = target.encoder, Target(target.target).plain
-    assert encoder is not None
-    usual = default_encoder(encoder.codec, encoder.preset)
-    own = {
-        item.name: getattr(encoder, item.name)
-        for item in fields(encoder)
-        if item.name not in ("name", "codec", "preset", "gop_s", "delivery")
-        and getattr(encoder, item.name) != getattr(usual, item.name)
-        and (item.name != "rate_mode" or probe_ask(encoder, plain) != probe_ask(usual, plain))
-    }
-    words = (
-        f"VideoTarget(codec={target.codec!r}, width_px={target.width_px!r}, height_px={target.height_px!r}, "
-        f"target={str(plain)!r}, preset={encoder.preset!r})"
-    )
-    return {"target": words, "gop_s": encoder.gop_s, **({"encoder": own} if own else {})}
-
-
 def video_entry(scores: FrameScores, size_bytes: npt.NDArray[np.float64]) -> dict[str, Any]:
     """What the cache keeps of a scored video stream, for `rows.video_row`; sizes of its frames, (n,), bytes."""
     return {
@@ -303,13 +190,18 @@ def audio_score_key(encode_key: str, scene: Scene, feature_version: str) -> str:
     return cache_key(kind="audio-score", encode=encode_key, span=span, features=feature_version)
 
 
-def _packets_of(encode: Path, label: str) -> Packets:
-    """The packets of an encode that an encoder says it has finished."""
+def packets_of(encode: Path, label: str) -> Packets:
+    """The packets of an encode that an encoder says it has finished.
+
+    Raises:
+        MediaError: it was cut off.
+    """
     try:
         return read_packets(encode)
     except UnsupportedMediaError as error:
         raise MediaError(f"{label}: its encode was cut off ({error}); run again") from error
 
 
-def _part_name(part: Part) -> str:
+def part_name(part: Part) -> str:
+    """What the name of a kept encode says of its part."""
     return "" if part.is_whole else f"-{part.first_frame}+{part.num_frames}"

@@ -18,15 +18,16 @@ from typing import Any
 from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.measure.cache import Cache
-from abr_alloc.measure.checks import check_plausible, check_ranges, check_source
+from abr_alloc.measure.checks import check_ranges, check_source
 from abr_alloc.measure.heard_tracks import heard_surround, heard_tracks
 from abr_alloc.measure.looks import LookTask, ScanTask, Title
 from abr_alloc.measure.loud_tracks import LoudnessTask, loudness_of, loudness_task
 from abr_alloc.measure.parts import plan_parts
 from abr_alloc.measure.probe_chooser import ProbeChooser
-from abr_alloc.measure.rows import audio_row, to_frame, video_row
-from abr_alloc.measure.tasks import AudioTask, VideoTask
+from abr_alloc.measure.rows import audio_rows, to_frame, video_rows
+from abr_alloc.measure.tasks import AudioTask
 from abr_alloc.measure.video import VIDEO_FEATURE_VERSION
+from abr_alloc.measure.video_tasks import VideoProbe, VideoTask, video_tasks
 from abr_alloc.media.encoding import check_encoders
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import AudioTarget, Grid, VideoTarget
@@ -92,18 +93,23 @@ class TitleMeasurement:
     """Everything that is to be measured of one title.
 
     `begin` gives the first task; `go_on` takes each as it has finished and gives what comes next. When nothing that
-    was handed out is unfinished, `table` has the title's rows.
+    was handed out is unfinished, `table` has the title's rows. Video comes in as few tasks as keep `spread` workers
+    busy; what a probe is, and what a task makes of several, is in `video_tasks.py`.
     """
 
-    def __init__(self, name: str, path: Path, ffmpeg: FFmpeg, cache: Cache, options: ExtractOptions) -> None:
+    def __init__(
+        self, name: str, path: Path, ffmpeg: FFmpeg, cache: Cache, options: ExtractOptions, *, spread: int = 1
+    ) -> None:
         self.name, self.path = name, path
-        self._ffmpeg, self._cache, self._options = ffmpeg, cache, options
+        self._ffmpeg, self._cache, self._options, self._spread = ffmpeg, cache, options, spread
         self.work: float | None = None
         """Rough seconds of one core that its measurements take; None as long as nobody knows."""
         self.done_work = 0.0
         """Seconds of them that are done."""
         self._weights_s: dict[str, float] = {}
-        self._videos: dict[VideoTarget, list[VideoTask]] = {}
+        self._videos: dict[VideoTarget, list[VideoProbe]] = {}
+        self._rows: dict[VideoTarget | AudioTask, list[dict[str, Any]]] = {}  # read from the cache once
+        self._libvmaf_version = ""
         self._audios: list[AudioTask] = []
         self._loudness: LoudnessTask | None = None
         self._num_open = 0  # measurements handed out and not finished
@@ -209,13 +215,15 @@ class TitleMeasurement:
         codecs = {target.codec for target in self._audio_targets}
         self._loudness = loudness_task(self._ffmpeg, self._title.info, self._title.source_hash, codecs)
         first = self._candidates if prober is None else prober.first_probes(self._candidates)
-        waiting = self._open([*self._audios, *self._probe(first), *([self._loudness] if self._loudness else [])])
+        probes, total = self._probe(first), len(self._audios) + len(parts) * len(first)
+        heard: list[Measurement] = [task for task in self._audios if not task.is_done(self._cache)]
         logger.info(
             "%s: %d scenes; %d measurements to begin with, %d of them in the cache",
-            *(self.name, sum(map(len, parts.values())), len(self._audios) + len(parts) * len(first)),
-            len(self._audios) + len(parts) * len(first) - len(waiting),
+            *(self.name, sum(map(len, parts.values())), total, total - len(heard) - len(probes)),
         )
-        return waiting or self._next_round()
+        if self._loudness is not None and not self._loudness.is_done(self._cache):
+            heard.append(self._loudness)
+        return self._open([*heard, *video_tasks(probes, self._spread)]) or self._next_round()
 
     def _audio_span(self, part: Part) -> tuple[float, float]:
         """What of the audio is encoded for a part, seconds: an encode's first frames are worse than others."""
@@ -232,19 +240,20 @@ class TitleMeasurement:
             if not chosen:
                 break
             logger.info("%s: probing %s", self.name, ", ".join(f"{t.height_px}p {t.target}" for t in chosen))
-            waiting = self._open(self._probe(chosen))
-            if waiting:
-                return waiting
+            probes = self._probe(chosen)
+            if probes:
+                return self._open(video_tasks(probes, self._spread))
         return []
 
-    def _probe(self, targets: Sequence[VideoTarget]) -> list[VideoTask]:
+    def _probe(self, targets: Sequence[VideoTarget]) -> list[VideoProbe]:
+        """Probes of these renditions that are not in the cache."""
         shared = self._shared() | {"info": self._shown_info}
         for target in targets:
             self._videos[target] = [
-                VideoTask(**shared, target=target, part=part, scan_key="" if part.is_whole else self._scan_key)
+                VideoProbe(**shared, target=target, part=part, scan_key="" if part.is_whole else self._scan_key)
                 for part in self._parts
             ]
-        return [task for target in targets for task in self._videos[target]]
+        return [probe for target in targets for probe in self._videos[target] if not probe.is_done(self._cache)]
 
     @property
     def _shown_info(self) -> MediaInfo:
@@ -259,9 +268,8 @@ class TitleMeasurement:
             "keep_encode": self._options.keep_encodes,
         }
 
-    def _open(self, tasks: Sequence[Measurement]) -> Sequence[Measurement]:
-        """Those of some measurements that are not in the cache, long ones first: an even end."""
-        waiting = [task for task in tasks if not task.is_done(self._cache)]
+    def _open(self, waiting: Sequence[Measurement]) -> Sequence[Measurement]:
+        """Measurements that are handed out now, long ones first: an even end."""
         self._num_open += len(waiting)
         self.work = (self.work or 0.0) + sum(task.work for task in waiting)
         return sorted(waiting, key=lambda task: task.work, reverse=True)
@@ -278,29 +286,13 @@ class TitleMeasurement:
         Raises:
             MediaError: an entry is damaged, or a measurement cannot be right.
         """
-        rows: list[dict[str, Any]] = []
-        libvmaf_version = ""
-        for target, tasks in self._videos.items():
-            entries = [self._cache.require(task.key) for task in tasks]
-            libvmaf_version = str(entries[0]["libvmaf_version"])
-            check_plausible(self._title.info, target, [entry["values"] for entry in entries])
-            rows += [
-                video_row(task.info, target, scene, entry, first_frame=task.part.first_frame)
-                for task, entry in zip(tasks, entries, strict=True)
-                for scene in self._parts[task.part]
-            ]
-        cells = {**self._heard, **self._around}
-        for audio, rendition in [(task, target) for task in self._audios for target in task.targets]:
-            packets = self._cache.require(audio.encode_key(rendition))
-            for scene in audio.scenes:
-                entry = self._cache.require(audio.score_key(rendition, scene))
-                row = audio_row(rendition, scene, packets, entry, part_start_s=audio.start_s)
-                rows.append({**row, **cells[audio.info]})
+        rows = [row for target in self._videos for row in self._rows_of(target)]
+        rows += [row for task in self._audios for row in self._rows_of(task)]
         grid = self._options.grid
         about = TableMetadata(
             video_feature_version=VIDEO_FEATURE_VERSION,
             audio_feature_version=AUDIO_FEATURE_VERSION,
-            libvmaf_version=libvmaf_version,
+            libvmaf_version=self._libvmaf_version,
             visqol_version=visqol_version(),
             ffmpeg_version=self._ffmpeg.version,
             grid=grid.name,
@@ -313,3 +305,13 @@ class TitleMeasurement:
             tone_maps={self.name: self._shown_info.tone_map} if self._shown_info.tone_map else {},
         )
         return FeatureTable(to_frame(rows), about)
+
+    def _rows_of(self, measured: VideoTarget | AudioTask) -> list[dict[str, Any]]:
+        if measured not in self._rows:
+            if isinstance(measured, AudioTask):
+                cells = {**self._heard, **self._around}[measured.info]
+                self._rows[measured] = [{**row, **cells} for row in audio_rows(self._cache, measured)]
+            else:
+                found = video_rows(self._cache, self._videos[measured], self._parts)
+                self._rows[measured], self._libvmaf_version = found
+        return self._rows[measured]

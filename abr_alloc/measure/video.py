@@ -7,6 +7,7 @@ frames.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import json
@@ -21,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.disk import cut_off, scratch_folder
-from abr_alloc.errors import MediaError
+from abr_alloc.errors import MediaError, OutputError, ToolFailedError
 from abr_alloc.media.ffmpeg import INPUT_GUARD, ONE_THREAD, FFmpeg
 from abr_alloc.media.normalise import source_input
 from abr_alloc.media.part import Part
@@ -32,6 +33,7 @@ __all__ = [
     "VIDEO_FEATURE_VERSION",
     "FrameScores",
     "libvmaf_version",
+    "measure_together",
     "measure_video",
     "pool_scene",
     "score_frames",
@@ -44,6 +46,8 @@ FRAME_METRICS = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion
 """What is kept per frame, in the order of the columns of `FrameScores.values`."""
 
 _LIBVMAF_KEYS = tuple(f"integer_{name}" for name in FRAME_METRICS[:6]) + ("vmaf",)
+_MODELS = ("version=vmaf_v0.6.1\\\\:adm.adm_skip_aim=true", "version=vmaf_v0.6.1")
+"""vmaf_v0.6.1 as it is computed: newer libvmafs work out a feature (AIM) beside ADM that this model does not read."""
 _COUNTED = re.compile(rb"^frame=(\d+)$", flags=re.MULTILINE)
 
 
@@ -84,12 +88,13 @@ def score_frames(
         OutputError: the disk takes no more.
     """
     distorted, reference = f"[{distorted_pad}]{distorted_chain}", f"[{reference_pad}]{reference_chain}"
-    num_frames = _run_libvmaf(ffmpeg, inputs, distorted, reference, "csv", work_dir)
+    about = _libvmaf(ffmpeg)
+    num_frames = _run_libvmaf(ffmpeg, inputs, distorted, reference, about.model, "csv", work_dir)
     values = _read_metrics(work_dir / "vmaf.csv", num_frames)
     if not np.isfinite(values).all():
         frame, column = np.argwhere(~np.isfinite(values))[0]
         raise MediaError(f"libvmaf gave no number for {FRAME_METRICS[column]} of frame {frame}")
-    return FrameScores(values=values, libvmaf_version=libvmaf_version(ffmpeg))
+    return FrameScores(values=values, libvmaf_version=about.version)
 
 
 def _run_libvmaf(
@@ -97,20 +102,21 @@ def _run_libvmaf(
     inputs: Sequence[Sequence[str | Path]],
     distorted: str,
     reference: str,
+    model: str,
     log_format: str,
     work_dir: Path,
 ) -> int:
     """Leave libvmaf's log in `vmaf.<log_format>`, and return how many frames it is about."""
     # One chain: with a branch of its own for anything else, frames pile up as long as a title lasts. The shorter input
     # ends it, so that unlike counts show.
-    graph = (
-        f"{distorted}[main];{reference}[reference];"
-        f"[main][reference]libvmaf=model=version=vmaf_v0.6.1:log_fmt={log_format}:log_path=vmaf.{log_format}:"
-        "n_threads=1:shortest=1"
-    )
+    graph = f"{distorted}[main];{reference}[reference];[main][reference]{_filter(model, f'vmaf.{log_format}')}"
     counted = ["-fps_mode", "passthrough", "-progress", "pipe:1", "-stats_period", "3600"]
     told = ffmpeg.run([*inputs[0], *inputs[1], "-lavfi", graph, "-an", *counted, "-f", "null", "-"], cwd=work_dir)
     return int(_COUNTED.findall(told)[-1])
+
+
+def _filter(model: str, log_name: str) -> str:
+    return f"libvmaf=model={model}:log_fmt={Path(log_name).suffix[1:]}:log_path={log_name}:n_threads=1:shortest=1"
 
 
 def _read_metrics(log: Path, num_frames: int) -> npt.NDArray[np.float64]:
@@ -134,22 +140,42 @@ def _read_metrics(log: Path, num_frames: int) -> npt.NDArray[np.float64]:
     return np.array(numbers, dtype=np.float64).reshape(-1, len(columns))
 
 
-@functools.lru_cache(maxsize=4)
-def libvmaf_version(ffmpeg: FFmpeg) -> str:
-    """libvmaf's own version word, from the JSON log of two small frames: neither ffmpeg nor the CSV log says it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Libvmaf:
+    """What an ffmpeg's libvmaf is."""
 
-    It is asked once per process.
+    version: str
+    model: str
+    """One of `_MODELS`."""
+
+
+@functools.lru_cache(maxsize=4)
+def _libvmaf(ffmpeg: FFmpeg) -> _Libvmaf:
+    """What two small frames tell, in the JSON log: neither ffmpeg nor the CSV log says a version. Asked once per
+    process; a libvmaf that does not know AIM, or gives other names without it, is asked for all that it computes.
+    """
+    frames = ("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=2:duration=1")
+    for model in _MODELS:
+        last = model == _MODELS[-1]
+        with scratch_folder() as folder, contextlib.suppress(*() if last else (ToolFailedError,)):
+            chain = "format=yuv420p"
+            _run_libvmaf(ffmpeg, [frames, frames], f"[0:v:0]{chain}", f"[1:v:0]{chain}", model, "json", folder)
+            try:
+                log = json.loads((folder / "vmaf.json").read_text(encoding="utf-8"))
+                if last or all(key in log["frames"][1]["metrics"] for key in _LIBVMAF_KEYS):
+                    return _Libvmaf(version=str(log["version"]), model=model)
+            except (OSError, ValueError, LookupError) as error:
+                raise cut_off(folder / "vmaf.json") from error
+    raise AssertionError("the last of them returns or raises")
+
+
+def libvmaf_version(ffmpeg: FFmpeg) -> str:
+    """libvmaf's own version word.
 
     Raises:
         ToolFailedError: libvmaf is not there, or does not run as extraction needs it.
     """
-    frames = ("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=2:duration=1")
-    with scratch_folder() as folder:
-        _run_libvmaf(ffmpeg, [frames, frames], "[0:v:0]format=yuv420p", "[1:v:0]format=yuv420p", "json", folder)
-        try:
-            return str(json.loads((folder / "vmaf.json").read_text(encoding="utf-8"))["version"])
-        except (OSError, ValueError) as error:
-            raise cut_off(folder / "vmaf.json") from error
+    return _libvmaf(ffmpeg).version
 
 
 def measure_video(
@@ -169,12 +195,7 @@ def measure_video(
         ToolFailedError: ffmpeg failed.
         MediaError: not as many frames were scored as the part has.
     """
-    distorted = (
-        f"{info.made_colour.tags},settb={info.fps.denominator}/{info.fps.numerator},setpts=N,"
-        f"scale={info.width_px}:{info.height_px}:flags=bicubic,format={info.pixel_format},setsar=1"
-    )
-    if part.tail_frames:
-        distorted = f"trim=end_frame={part.num_frames},{distorted}"
+    distorted = _distorted_chain(info, part)
     # ffmpeg would begin its filters, and so the scores and the pairs of frames, anew; `scale` itself takes any size.
     one_graph = ["-reinit_filter", "0"] if changes_size else []
     inputs: list[list[str | Path]] = [
@@ -190,6 +211,50 @@ def measure_video(
             path=str(info.path),
         )
     return scores
+
+
+def _distorted_chain(info: MediaInfo, part: Part) -> str:
+    """The filters that bring a rendition of a part to the source's size and samples."""
+    chain = (
+        f"{info.made_colour.tags},settb={info.fps.denominator}/{info.fps.numerator},setpts=N,"
+        f"scale={info.width_px}:{info.height_px}:flags=bicubic,format={info.pixel_format},setsar=1"
+    )
+    return f"trim=end_frame={part.num_frames},{chain}" if part.tail_frames else chain
+
+
+def measure_together(
+    ffmpeg: FFmpeg, info: MediaInfo, renditions: Sequence[Path], part: Part, work_dir: Path
+) -> list[FrameScores | None]:
+    """Score several renditions of a part as `measure_video` does each, in one run that decodes and filters the source
+    once for all of them.
+
+    Returns:
+        Scores, the same to the last bit; None for whatever did not come through as it should: `measure_video` says why.
+
+    Raises:
+        ToolFailedError: ffmpeg failed, of which rendition nobody knows.
+    """
+    about, num = _libvmaf(ffmpeg), len(renditions)
+    inputs: list[str | Path] = [*ONE_THREAD, *source_input(info, seek_s=part.seek_s)]
+    # One graph, which asks in turn for the output that is furthest behind: no frames pile up before any of them.
+    copies = "".join(f"[reference{i}]" for i in range(num))
+    graph = [f"[0:{info.video_index}]{part.chain(info)},split={num}{copies}"]
+    outputs: list[str | Path] = []
+    for i, rendition in enumerate(renditions):
+        inputs += [*ONE_THREAD, *INPUT_GUARD, "-i", rendition]
+        graph.append(f"[{i + 1}:v:0]{_distorted_chain(info, part)}[main{i}]")
+        graph.append(f"[main{i}][reference{i}]{_filter(about.model, f'vmaf{i}.csv')}[scored{i}]")
+        outputs += ["-map", f"[scored{i}]", "-an", "-fps_mode", "passthrough", "-f", "null", "-"]
+    ffmpeg.run([*inputs, "-filter_complex", ";".join(graph), *outputs], cwd=work_dir)
+    return [_whole_scores(work_dir / f"vmaf{i}.csv", part.num_frames, about.version) for i in range(num)]
+
+
+def _whole_scores(log: Path, num_frames: int, version: str) -> FrameScores | None:
+    try:
+        values = _read_metrics(log, num_frames)
+    except OutputError:
+        return None
+    return FrameScores(values=values, libvmaf_version=version) if np.isfinite(values).all() else None
 
 
 def pool_scene(values: npt.NDArray[np.float64], frames: slice) -> dict[str, float]:

@@ -26,9 +26,13 @@ from abr_alloc.writing import written_whole
 
 __all__ = [
     "check_encoders",
+    "encode_together",
     "encode_video",
+    "goes_together",
     "probe_ask",
 ]
+
+_PICTURE_ALONE = ("-an", "-sn", "-dn", "-map_metadata", "-1")
 
 
 def check_encoders(ffmpeg: FFmpeg, video: Sequence[VideoTarget], audio: Sequence[AudioTarget]) -> None:
@@ -59,7 +63,7 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
     chain = part.chain(info, with_tail=True) if part else video_chain(info)
     chain += f",scale={target.width_px}:{target.height_px}:flags=bicubic"
     source = [*ONE_THREAD, *source_input(info, seek_s=part.seek_s if part else None)]
-    source += ["-map", f"0:{info.video_index}", "-an", "-sn", "-dn", "-map_metadata", "-1", "-filter_threads", "1"]
+    source += ["-map", f"0:{info.video_index}", *_PICTURE_ALONE, "-filter_threads", "1"]
     if encoder.command:
         frames = Frames(
             source=tuple(source),
@@ -83,6 +87,51 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
             output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", partial.absolute()]
             words = [*source, "-vf", f"{chain}{asked.filters}", "-fps_mode", "passthrough", *asked.words]
             ffmpeg.run([*asked.before, *words, *output], cwd=cwd)
+
+
+def goes_together(target: VideoTarget) -> bool:
+    """Whether a target can be encoded beside others in one run: in one pass, and by an encoder of ffmpeg's own."""
+    encoder = target.encoder
+    assert encoder is not None
+    if encoder.command or encoder.software is None:
+        return False
+    return num_passes(probe_ask(encoder, Target(target.target))) == 1
+
+
+def encode_together(
+    ffmpeg: FFmpeg, info: MediaInfo, targets: Sequence[VideoTarget], paths: Sequence[Path], part: Part | None = None
+) -> None:
+    """Encode several targets (`goes_together`) as `encode_video` does each, to the same bytes, in one run that decodes
+    and filters the source once for all of them, and scales it once per size.
+
+    Raises:
+        ToolFailedError: an encoder failed, which of them nobody knows; nothing is left of any.
+        ToolMissingError: an encoder is not in this ffmpeg.
+    """
+    scaled: dict[tuple[str, str], list[int]] = {}  # what frames are scaled and converted to, and who takes them
+    words: list[Sequence[str]] = []
+    for i, target in enumerate(targets):
+        encoder = target.encoder
+        assert encoder is not None
+        ask = probe_ask(encoder, Target(target.target))
+        asked = probe_arguments(ffmpeg, encoder, ask, fps=info.fps, samples=info.pixel_format, hdr=info.made_hdr)
+        words.append(asked.words)
+        # Samples are converted where frames are scaled, in one step: renditions of other samples are scaled apart.
+        samples = encoder.pixel_format or VIDEO_CODECS[encoder.codec].pixel_format(info.pixel_format)
+        scaled.setdefault((f"{target.width_px}:{target.height_px}", samples), []).append(i)
+    chain = part.chain(info, with_tail=True) if part else video_chain(info)
+    graph = [f"[0:{info.video_index}]{chain},split={len(scaled)}" + "".join(f"[size{k}]" for k in range(len(scaled)))]
+    for k, ((size, _), takers) in enumerate(scaled.items()):
+        copies = "".join(f"[out{i}]" for i in takers)
+        graph.append(f"[size{k}]scale={size}:flags=bicubic,split={len(takers)}{copies}")
+    run: list[str | Path] = [*ONE_THREAD, *source_input(info, seek_s=part.seek_s if part else None)]
+    run += ["-filter_complex_threads", "1", "-filter_complex", ";".join(graph)]
+    with contextlib.ExitStack() as stack:
+        for i, path in enumerate(paths):
+            partial = stack.enter_context(written_whole(path))
+            run += ["-map", f"[out{i}]", *_PICTURE_ALONE, "-fps_mode", "passthrough", *words[i]]
+            run += ["-f", "mp4", partial.absolute()]
+        ffmpeg.run(run)
 
 
 def probe_ask(encoder: VideoEncoder, target: Target) -> Ask:

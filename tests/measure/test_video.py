@@ -18,11 +18,13 @@ from abr_alloc.measure import video
 from abr_alloc.measure.video import (
     FRAME_METRICS,
     frame_kbps,
+    measure_together,
     measure_video,
     pool_scene,
     score_frames,
 )
 from abr_alloc.media.encoding import encode_video
+from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.packets import read_packets
 from abr_alloc.media.part import Part
@@ -115,7 +117,7 @@ def test_libvmaf_is_asked_for_its_version_once_per_process(ffmpeg, blurred, tmp_
     formats = []
     run = video._run_libvmaf
     monkeypatch.setattr(video, "_run_libvmaf", lambda *args: (formats.append(args[-2]), run(*args))[1])
-    video.libvmaf_version.cache_clear()
+    video._libvmaf.cache_clear()
     for _ in range(2):
         score_frames(ffmpeg, blurred, "format=yuv420p", "format=yuv420p", tmp_path)
     assert sorted(formats) == ["csv", "csv", "json"]
@@ -205,6 +207,63 @@ def test_another_number_of_frames_is_refused(ffmpeg, measured, tmp_path):
         measure_video(ffmpeg, info, encode, Part.whole(num_frames + 1), tmp_path)
     with pytest.raises(MediaError, match="40 frames but the source 39"):
         measure_video(ffmpeg, info, encode, Part.whole(num_frames - 1), tmp_path)
+
+
+def test_renditions_scored_together_have_the_very_numbers_of_those_scored_alone(ffmpeg, measured, tmp_path):
+    info, num_frames, _, encode, values = measured
+    finer = tmp_path / "finer.mp4"
+    target = VideoTarget(codec="h264", width_px=96, height_px=64, target="crf=18", encoder=default_encoder("h264"))
+    encode_video(ffmpeg, info, target, finer)
+    part = Part.whole(num_frames)
+    first, second = measure_together(ffmpeg, info, [encode, finer], part, tmp_path)
+    assert (first.values == values).all()
+    (tmp_path / "alone").mkdir()
+    alone = measure_video(ffmpeg, info, finer, part, tmp_path / "alone")
+    assert (second.values == alone.values).all() and second.libvmaf_version == alone.libvmaf_version
+
+
+def test_a_rendition_of_another_number_of_frames_is_left_out_of_those_scored_together(ffmpeg, measured, tmp_path):
+    info, num_frames, _, encode, values = measured
+    short = tmp_path / "short.mp4"
+    ffmpeg.run(["-i", encode, "-c", "copy", "-frames:v", "30", short])
+    found = measure_together(ffmpeg, info, [short, encode], Part.whole(num_frames), tmp_path)
+    assert found[0] is None and (found[1].values == values).all()
+    found = measure_together(ffmpeg, info, [encode, encode], Part.whole(num_frames - 1), tmp_path)
+    assert found == [None, None]
+
+
+def test_a_log_that_was_cut_off_is_not_taken(ffmpeg, measured, tmp_path, monkeypatch):
+    """Within a line, and at the end of one."""
+    info, num_frames, _, encode, _ = measured
+    whole, lines = FFmpeg.run, []
+
+    def run(self, args, **kwargs):
+        said = whole(self, args, **kwargs)
+        for i, drop in enumerate((1, None)):
+            log = tmp_path / f"vmaf{i}.csv"
+            lines[:] = log.read_text().splitlines(keepends=True)
+            log.write_text("".join(lines[:-1]) if drop else "".join(lines)[:-9])
+        return said
+
+    video.libvmaf_version(ffmpeg)
+    monkeypatch.setattr(FFmpeg, "run", run)
+    assert measure_together(ffmpeg, info, [encode, encode], Part.whole(num_frames), tmp_path) == [None, None]
+
+
+def test_a_libvmaf_that_does_not_know_aim_is_asked_for_the_model_alone(ffmpeg, monkeypatch):
+    models = []
+    run = video._run_libvmaf
+
+    def refuse(*args):
+        models.append(args[-3])
+        if "adm_skip_aim" in args[-3]:
+            raise ToolFailedError(("ffmpeg",), 1, "no such option")
+        return run(*args)
+
+    monkeypatch.setattr(video, "_run_libvmaf", refuse)
+    video._libvmaf.cache_clear()
+    assert video._libvmaf(ffmpeg).model == "version=vmaf_v0.6.1" == models[-1] and len(models) == 2
+    video._libvmaf.cache_clear()
 
 
 # Pooling.

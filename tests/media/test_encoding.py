@@ -11,9 +11,10 @@ import pytest
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.encoders import default_encoder
 from abr_alloc.errors import ToolFailedError, ToolMissingError
-from abr_alloc.media.encoding import check_encoders, encode_video
+from abr_alloc.media.encoding import check_encoders, encode_together, encode_video, goes_together
 from abr_alloc.media.grid import AudioTarget, VideoTarget
 from abr_alloc.media.packets import read_packets
+from abr_alloc.media.part import Part
 from abr_alloc.media.probe import content_hash, probe
 from abr_alloc.media.scenes import scan_source
 
@@ -114,6 +115,47 @@ def test_two_encodes_of_one_source_are_the_same_bytes(ffmpeg, sources, codec, tm
     for name in ("a.mp4", "b.mp4"):
         encode_video(ffmpeg, info, video_target(codec, preset=default_encoder(codec).preset), tmp_path / name)
     assert content_hash(tmp_path / "a.mp4") == content_hash(tmp_path / "b.mp4")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_encodes_made_together_are_the_bytes_of_those_made_alone(ffmpeg, sources, kind, tmp_path):
+    """Of three sizes, and of two samples: what is scaled once for one codec is not converted on the way for another."""
+    info = probe(sources[kind], ffmpeg)
+    size = info.width_px, info.height_px
+    targets = [video_target("h264", "crf=24", size), video_target("h264", "crf=40", size)]
+    targets += [video_target("h264", "crf=30", (80, 60)), video_target("h264", "b=90k", (48, 32))]
+    targets += [video_target("hevc", "crf=30", (80, 60)), video_target("vp9", "crf=30", (48, 32))]
+    paths = [tmp_path / f"{i}.mp4" for i in range(len(targets))]
+    encode_together(ffmpeg, info, targets, paths)
+    for target, path in zip(targets, paths, strict=True):
+        encode_video(ffmpeg, info, target, tmp_path / "alone.mp4")
+        assert content_hash(path) == content_hash(tmp_path / "alone.mp4"), target
+
+
+def test_a_stretch_is_encoded_together_as_alone(ffmpeg, sources, tmp_path):
+    info = probe(sources["plain"], ffmpeg)
+    part = Part(first_frame=12, num_frames=20, is_whole=False, tail_frames=8)
+    targets = [video_target("h264", "crf=24"), video_target("h264", "crf=40")]
+    encode_together(ffmpeg, info, targets, [tmp_path / "0.mp4", tmp_path / "1.mp4"], part)
+    for i, target in enumerate(targets):
+        encode_video(ffmpeg, info, target, tmp_path / "alone.mp4", part)
+        assert content_hash(tmp_path / f"{i}.mp4") == content_hash(tmp_path / "alone.mp4")
+        assert len(read_packets(tmp_path / f"{i}.mp4").size_bytes) == 28
+
+
+def test_what_fails_together_leaves_nothing(ffmpeg, sources, tmp_path):
+    targets = [video_target(), video_target(preset="none")]
+    with pytest.raises(ToolFailedError):
+        encode_together(ffmpeg, probe(sources["plain"], ffmpeg), targets, [tmp_path / "a.mp4", tmp_path / "b.mp4"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_passes_and_programs_of_others_go_alone():
+    usual = video_target()
+    assert goes_together(usual) and goes_together(replace(usual, target="b=90k"))
+    for changed in ({"rate_mode": "vbr-2pass"}, {"command": ("x", "{output}")}, {"encoder": "h264_nvenc"}):
+        target = replace(usual, target="b=90k", encoder=replace(usual.encoder, **changed))
+        assert not goes_together(target), changed
 
 
 def test_key_frames_are_at_most_two_seconds_apart(ffmpeg, make_media, tmp_path):
