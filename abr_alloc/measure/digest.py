@@ -1,14 +1,19 @@
 """Digest: the few stretches of a long title that are measured in place of all of it.
 
 A title is taken apart into units of a few seconds that never cross a cut. How hard each is to encode is guessed from
-what a quick look tells every second: detail and motion of the picture, level and brightness of the sound. Units that
-are alike form a stratum; of each stratum the unit nearest to its mean is measured and stands for all of its time. This
-is stratified sampling with one central unit per stratum (Cochran, Sampling Techniques, 3rd ed. 1977, chapter 5). Strata
-are made by splitting, again and again, the one whose time times variance is the largest (as Neyman's allocation would
-have it) at its mean along its principal axis (Boley, Data Mining and Knowledge Discovery 2, 1998); there are as many as
-units fit into the digest. What is measured depends on the digest's length alone, not on the title's.
+what a quick look tells every second: detail and motion of the picture, what a quick encode spends on it, level and
+brightness of the sound. Units that are alike form a stratum; of each stratum the unit nearest to its mean is measured.
+This is stratified sampling with one central unit per stratum (Cochran, Sampling Techniques, 3rd ed. 1977, chapter 5).
+Strata are made by splitting, again and again, the one whose time times variance is the largest (as Neyman's allocation
+would have it) at its mean along its principal axis (Boley, Data Mining and Knowledge Discovery 2, 1998); there are as
+many as units fit into the digest. What is measured depends on the digest's length alone, not on the title's.
 
-Axes: T seconds of the title, U units, C = 4 measures of complexity.
+What a unit stands for is its stratum's time at first. But of the whole title the means of all measures are known, and
+central units miss them: those of a mean of logarithms say too little of a mean rate. So the times are calibrated until
+the units' weighted means are the title's (Deville and Sarndal, Calibration estimators in survey sampling, JASA 87,
+1992): the raking ratio, times exp(λ·x), with a ridge on λ, since a few units cannot be asked to meet everything.
+
+Axes: T seconds of the title, U units, C = 5 measures of complexity, S stretches.
 """
 
 from __future__ import annotations
@@ -24,11 +29,11 @@ import numpy.typing as npt
 
 from abr_alloc.media.scenes import Scan, Scene
 
-__all__ = ["COMPLEXITY_VERSION", "UNIT_S", "Stretch", "choose_stretches", "measure_complexity"]
+__all__ = ["COMPLEXITY_VERSION", "UNIT_S", "Stretch", "choose_stretches", "mean_over", "measure_complexity"]
 
 Floats = npt.NDArray[np.float64]
 
-COMPLEXITY_VERSION = 1
+COMPLEXITY_VERSION = 2
 """Changes whenever the same source would give another complexity."""
 
 UNIT_S = 2.0
@@ -37,6 +42,10 @@ title better than few long ones, and under a GOP (2 s) the key frame at the star
 _SILENCE = 1e-4
 """RMS below which sound is silence, full scale 1: -80 dB."""
 _LOWEST_HZ = 20.0
+_QUICK = 2
+"""Column of the measures that is the logarithm of a rate."""
+_RIDGE = 0.1
+"""Of calibrated weights: measures with variance 1 are met up to a tenth of λ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +59,7 @@ class Stretch:
 
 
 def measure_complexity(scan: Scan, fps: Fraction, samples: npt.NDArray[np.float32], sample_rate_hz: int) -> Floats:
-    """How busy every second of a title is, (T, C): logarithms of detail and motion, level, and spectral centroid.
+    """How busy every second of a title is, (T, C): logarithms of detail, motion and quick encode; level, centroid.
 
     Args:
         scan: from `scan_source`.
@@ -60,14 +69,16 @@ def measure_complexity(scan: Scan, fps: Fraction, samples: npt.NDArray[np.float3
     """
     num_s = max(1, math.ceil(scan.num_frames / fps))
     first = [min(round(second * fps), scan.num_frames) for second in range(num_s + 1)]
-    result = np.zeros((num_s, 4))
+    result = np.zeros((num_s, 5))
     for second, (a, b) in enumerate(itertools.pairwise(first)):
         # The median of the differences: a cut is not motion.
         spatial, temporal = (
             float(np.median(values[a:b])) if b > a else 0.0 for values in (scan.spatial, scan.temporal)
         )
+        kbps = float(scan.quick_bytes[a:b].mean() * 8.0 * fps / 1000.0) if b > a else 0.0
         sound = samples[second * sample_rate_hz : (second + 1) * sample_rate_hz]
-        result[second] = np.log2(1.0 + spatial), np.log2(0.1 + temporal), *_sound(sound, sample_rate_hz)
+        looks = np.log2(1.0 + spatial), np.log2(0.1 + temporal), np.log2(1.0 + kbps)
+        result[second] = *looks, *_sound(sound, sample_rate_hz)
     return result
 
 
@@ -99,15 +110,46 @@ def choose_stretches(units: Sequence[Scene], complexity: Floats, digest_s: float
     seconds = np.array([unit.duration_s for unit in units])
     if units[-1].end_s - units[0].start_s <= digest_s:
         return [Stretch(scene=unit, weight_s=unit.duration_s) for unit in units]
-    points = _standardised(np.stack([_mean_over(complexity, unit) for unit in units]), seconds)
-    chosen = _strata(points, seconds, digest_s)
-    return [
-        Stretch(scene=units[medoid], weight_s=float(seconds[members].sum()))
-        for medoid, members in sorted(chosen, key=lambda found: found[0])
-    ]
+    measures = np.stack([mean_over(complexity, unit) for unit in units])  # (U, C)
+    # The rate itself besides its logarithm: a title's mean rate is no mean of logarithms, and a few units may make it.
+    rate = np.exp2(measures[:, _QUICK : _QUICK + 1])
+    points = _standardised(np.hstack([measures, rate]), seconds)  # (U, C + 1)
+    chosen = sorted(_strata(points, seconds, digest_s), key=lambda found: found[0])
+    medoids = [medoid for medoid, _ in chosen]
+    stands_for_s = np.array([seconds[members].sum() for _, members in chosen])
+    weights_s = _calibrated(stands_for_s, points[medoids])
+    return [Stretch(scene=units[m], weight_s=float(w)) for m, w in zip(medoids, weights_s, strict=True)]
 
 
-def _mean_over(complexity: Floats, unit: Scene) -> Floats:
+def _calibrated(weights_s: Floats, points: Floats) -> Floats:
+    """Weights (S,) of the same sum that bring the means of measures (S, C) near to 0, which is the title's.
+
+    The least of log(sum of weights * exp(points @ λ)) + ridge * |λ|^2 / 2, which is convex, by Newton's method.
+    """
+    share = weights_s / weights_s.sum()
+    multipliers = np.zeros(points.shape[1])
+    tilted, value = share, 0.0
+    for _ in range(50):
+        mean = tilted @ points
+        gradient = mean + _RIDGE * multipliers
+        hessian = (points * tilted[:, None]).T @ points - np.outer(mean, mean) + _RIDGE * np.eye(len(multipliers))
+        step = np.linalg.solve(hessian, gradient)
+        decrease, size = float(gradient @ step), 1.0
+        if decrease < 1e-12:
+            break
+        while True:  # half the step until it leads down
+            tried = multipliers - size * step
+            powers = points @ tried
+            grown = share * np.exp(powers - powers.max())
+            found = float(np.log(grown.sum()) + powers.max() + 0.5 * _RIDGE * tried @ tried)
+            if found <= value - 0.1 * size * decrease or size < 1e-6:
+                break
+            size /= 2
+        multipliers, value, tilted = tried, found, grown / grown.sum()
+    return np.asarray(tilted * weights_s.sum())
+
+
+def mean_over(complexity: Floats, unit: Scene) -> Floats:
     """Mean complexity over a unit, each second counting for what of it lies within, (C,)."""
     second = np.arange(int(unit.start_s), max(int(np.ceil(unit.end_s)), int(unit.start_s) + 1))
     inside = np.minimum(second + 1.0, unit.end_s) - np.maximum(second, unit.start_s)

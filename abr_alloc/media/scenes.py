@@ -2,8 +2,9 @@
 
 Cuts come from ffmpeg's `scdet` on the normalised source. The same pass counts the frames, and that count is what every
 encode is held against later: frames are paired by index, never by timestamp. It also says how much detail and motion
-the picture has, which is nearly free once a frame is decoded: `measure/digest.py` chooses by it. Decoding is most of
-its cost, so it is done as a look needs it: every frame, without the loop filters of the codec, and luma alone is reduced.
+the picture has and what a quick encode of it takes, which is nearly free once a frame is decoded: `measure/digest.py`
+chooses by it. Decoding is most of the cost, so it is done as a look needs it: every frame, but without the loop filters
+of the codec, and luma alone is reduced.
 """
 
 from __future__ import annotations
@@ -65,7 +66,12 @@ FINGERPRINTS = ("-f", "framehash", "-hash", "CRC32")
 _SPATIAL_STEP_S = 0.5
 """Detail changes slowly within a scene, and its filter is dearer than all others together: twice a second, at half the
 size, is enough."""
-_SPATIAL = "scale=trunc(iw/4)*2:trunc(ih/4)*2:flags=area,siti"
+_HALF = "scale=trunc(iw/4)*2:trunc(ih/4)*2:flags=area,format=yuv420p"
+
+_QUICK_ENCODE = ("-enc_time_base", "1:25", "-c:v", "mpeg4", "-threads", "1", "-q:v", "4", "-g", "48", "-bf", "0")
+"""ffmpeg's own encoder of MPEG-4 Part 2 at a constant quantiser: a millisecond in ten for 135 lines, and what it spends
+on a unit goes with what x264 spends at a CRF (correlation of logarithms .93; .84 with detail and motion together). Its
+clock holds no more than 65,535 ticks a second, so frames are counted on one of 25."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +108,8 @@ class Scan:
     """Spatial information SI of ITU-T P.910 at no more than 135 lines, twice a second and held, 8-bit steps (F,)."""
     temporal: npt.NDArray[np.float32]
     """Mean absolute difference from the frame before, as `scdet` gives it, points of 100 (F,); 0 for frame 0."""
+    quick_bytes: npt.NDArray[np.float32]
+    """What a quick encode of no more than 135 lines spends on every frame at one quality, bytes (F,)."""
     fingerprints: npt.NDArray[np.uint32]
     """A number that tells every frame from others, at no more than 270 lines (F,)."""
     notes: tuple[str, ...]
@@ -111,7 +119,7 @@ class Scan:
 def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
     """Decode a source once: count the frames of its normalised form, find the cuts, and see how busy it is.
 
-    Memory is three small numbers per frame.
+    Memory is four small numbers per frame.
 
     Raises:
         ToolFailedError: the source cannot be decoded.
@@ -121,11 +129,13 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
     """
     step = max(1, round(info.fps * _SPATIAL_STEP_S))
     graph = (
-        f"[0:{info.video_index}]{SHOW},{video_chain(info)},{SMALL},split[every][some];"
-        f"[some]framestep={step},{_SPATIAL},metadata=print:key=lavfi.siti.si:file=siti.txt,nullsink;"
+        f"[0:{info.video_index}]{SHOW},{video_chain(info)},{SMALL},split[every][half];"
+        f"[half]{_HALF},split[some][all];[all]settb=1/25,setpts=N[quick];"
+        f"[some]framestep={step},siti,metadata=print:key=lavfi.siti.si:file=siti.txt,nullsink;"
         f"[every]scdet=threshold={SCDET_THRESHOLD},metadata=print:file=scdet.txt[out]"
     )
     outputs = ["-map", "[out]", "-fps_mode", "passthrough", *FINGERPRINTS, "-"]
+    outputs += ["-map", "[quick]", "-fps_mode", "passthrough", *_QUICK_ENCODE, *FINGERPRINTS, "quick.txt"]
     log = work_dir / "log.txt"
     try:
         hashes = ffmpeg.run_and_tell(
@@ -169,6 +179,7 @@ def scan_source(ffmpeg: FFmpeg, info: MediaInfo, work_dir: Path) -> Scan:
         cuts=tuple(cuts),
         spatial=np.array(spatial, dtype=np.float32)[held],
         temporal=np.array(temporal, dtype=np.float32),
+        quick_bytes=_read_sizes(work_dir / "quick.txt", num_frames),
         fingerprints=fingerprints,
         notes=survey.notes,
     )
@@ -178,6 +189,22 @@ def read_fingerprints(text: bytes) -> npt.NDArray[np.uint32]:
     """A number for every frame of an output in the form `FINGERPRINTS`: CRC-32 of its samples. Shape (F,)."""
     rows = (line for line in text.splitlines() if line and not line.startswith(b"#"))
     return np.array([int(row.rpartition(b",")[2], 16) for row in rows], dtype=np.uint32)
+
+
+def _read_sizes(path: Path, num_frames: int) -> npt.NDArray[np.float32]:
+    """Size of every packet of an output in the form `FINGERPRINTS`, bytes. Shape (F,).
+
+    Raises:
+        OutputError: there are others than so many.
+    """
+    try:
+        text = path.read_text(encoding="ascii")
+        found = np.array([int(row.split(",")[4]) for row in text.splitlines() if row[:1] != "#"], dtype=np.float32)
+    except (OSError, ValueError, IndexError) as error:
+        raise cut_off(path) from error
+    if len(found) != num_frames or not text.endswith("\n"):
+        raise cut_off(path)
+    return found
 
 
 def _logged(path: Path, num_frames: int) -> Iterator[tuple[str, float]]:

@@ -18,28 +18,24 @@ from abr_alloc.media.normalise import source_input
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import FINGERPRINTS, LOOK_INPUT, SMALL, read_fingerprints
-from abr_alloc.media.timeline import Timeline, read_timelines
+from abr_alloc.media.timeline import read_timelines
 
-__all__ = ["prove_seek", "read_key_times", "read_picture_timeline"]
+__all__ = ["prove_seek", "read_key_times"]
 
 _NEAR_S = 4.0
 """A part that begins this soon is read from the source's beginning, seconds."""
 
-_KEYS_BACK = (1, 2, 4)
-"""Which key frames before the part are tried: one before the nearest has the frames that refer across it too."""
+_KEYS_BACK = (0, 1, 2, 4)
+"""Which key frames before the part are tried: the nearest costs least, since all from there on is decoded for every
+rendition twice; one before it has the frames that refer across it too."""
 
 _EARLIER_S = 0.001  # a seek to a key frame's own time might miss it by rounding
 
 
-def read_picture_timeline(info: MediaInfo) -> Timeline:
-    """Packets of a source's picture, on the file's clock."""
-    with open_media(info.path) as container:
-        return read_timelines(container, [info.video_index], info.path)[info.video_index]
-
-
 def read_key_times(info: MediaInfo) -> npt.NDArray[np.float64]:
     """Times at which a source's picture has a key frame, rising, seconds on the file's clock."""
-    return read_picture_timeline(info).key_s
+    with open_media(info.path) as container:
+        return read_timelines(container, [info.video_index], info.path)[info.video_index].key_s
 
 
 def prove_seek(

@@ -34,8 +34,6 @@ class Timeline:
     """Presentation time, ticks, on the file's own clock. Shape (P,)."""
     is_key: npt.NDArray[np.bool_]
     """Whether decoding can begin there, as the file says. Shape (P,)."""
-    size_bytes: npt.NDArray[np.int64]
-    """Size, bytes. Shape (P,)."""
     num_untimed: int
     """Packets that have no time, and are left out."""
 
@@ -87,7 +85,7 @@ def read_timelines(
             if start is None:
                 num_untimed[index] += 1
                 continue
-            rows[index].extend((start, packet.is_keyframe, packet.size))
+            rows[index].extend((start, packet.is_keyframe))
             if packet.dts is None:  # Matroska tells none, and presentation times go back and forth
                 continue
             base, decoded = Fraction(packet.time_base), packet.dts
@@ -145,12 +143,6 @@ def first_aspect_change(
 
 
 def _timeline(rows: array[int], num_untimed: int, time_base: Fraction | None) -> Timeline:
-    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
-    start, key, size_bytes = table[np.argsort(table[:, 0], kind="stable")].T
-    return Timeline(
-        time_base=Fraction(time_base or 1),
-        start=start,
-        is_key=key.astype(bool),
-        size_bytes=size_bytes,
-        num_untimed=num_untimed,
-    )
+    table = np.array(rows, dtype=np.int64).reshape(-1, 2)
+    start, key = table[np.argsort(table[:, 0], kind="stable")].T
+    return Timeline(time_base=Fraction(time_base or 1), start=start, is_key=key.astype(bool), num_untimed=num_untimed)

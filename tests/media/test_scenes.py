@@ -150,3 +150,5 @@ def test_a_scan_tells_detail_and_motion_frame_by_frame(make_media, ffmpeg, tmp_p
     assert scan.spatial[:24].max() == scan.temporal[:24].max() == 0.0
     assert scan.spatial[24:].min() > 10.0
     assert scan.temporal[25:].min() > 1.0
+    assert scan.quick_bytes.shape == (48,)
+    assert scan.quick_bytes[1:24].max() < 0.1 * scan.quick_bytes[24:].min()
