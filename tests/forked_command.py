@@ -26,6 +26,12 @@ from pathlib import Path
 from typing import IO
 
 RUN_COMMAND = "from abr_alloc.cli import main; main()"
+IN_THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+from abr_alloc.workers.local import LocalWorkers
+LocalWorkers._start = staticmethod(ThreadPoolExecutor)
+"""
+"""Before a command: what works for it are threads of its own process, which do not start and compile anew."""
 PACKAGES = ("allocation", "cli", "delivery", "formats", "linting", "measure", "media", "models", "runs", "table")
 OTHERS = (
     "concurrent.futures.process",
@@ -110,20 +116,26 @@ class ForkServer:
         self,
         *words: object,
         code: str = RUN_COMMAND,
+        before: str = "",
         env: dict[str, str] | None = None,
         cwd: str | Path | None = None,
         terminal: int | None = None,
+        redirect: dict[int, str | None] | None = None,
         new_session: bool = False,
+        imports: tuple[str, ...] = (),
     ) -> Started:
-        """Run some Python, that of `abr-alloc` unless another is given, with these words behind the program's name.
+        """Run `abr-alloc` with these words, after some Python (`before`); or other Python (`code`) instead.
 
-        Its streams are files, or all three a `terminal`.
+        Its streams are files, or all three a `terminal`; `redirect` gives streams, by number, another file to write
+        to, or closes them (None). The server imports `imports` first, once and for all.
         """
         about = {
+            "imports": imports,
             "argv": ["-c", *map(str, words)],
-            "code": code,
+            "code": f"{before}\n{code}",
             "env": dict(os.environ) if env is None else env,
             "cwd": str(Path.cwd() if cwd is None else cwd),
+            "redirect": {} if redirect is None else redirect,
             "new_session": new_session,
         }
         stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - they are `Started`'s
@@ -161,13 +173,22 @@ def _requests(connection: socket.socket) -> Iterator[list[int]]:
         yield fds
 
 
-def _become(request: int, streams: list[int]) -> str:
+def _stream(number: int, mode: str, **settings) -> IO[str] | None:
+    """A standard stream as Python opens it: none where it is closed."""
+    try:
+        return open(number, mode, closefd=False, **settings)
+    except OSError:
+        return None
+
+
+def _become(about: dict, streams: list[int]) -> str:
     """Make of this process one that was just started; gives what it runs."""
-    with os.fdopen(request, "rb") as file:
-        file.seek(0)
-        about = json.loads(file.read())
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
+    for number, path in about["redirect"].items():
+        os.close(int(number))
+        if path is not None:
+            assert os.open(path, os.O_WRONLY) == int(number), "the lowest number that is free"
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     if about["new_session"]:
         os.setsid()
@@ -175,9 +196,8 @@ def _become(request: int, streams: list[int]) -> str:
     os.environ.update(about["env"])
     os.chdir(about["cwd"])
     sys.argv[:] = about["argv"]
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stdin, sys.stdout = _stream(0, "r"), _stream(1, "w")
+    sys.stderr = _stream(2, "w", errors="backslashreplace", buffering=1)
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     return about["code"]
 
@@ -191,19 +211,24 @@ def _serve(connection: socket.socket) -> str:
     for module in (*OTHERS, *own):
         if not module.endswith(NOT_IMPORTED):
             importlib.import_module(module)
-    assert threading.active_count() == 1, "a process with threads does not fork safely"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
     for request, status, *streams in _requests(connection):
+        with os.fdopen(request, "rb") as file:
+            file.seek(0)
+            about = json.loads(file.read())
+        for module in about["imports"]:
+            importlib.import_module(module)
+        assert threading.active_count() == 1, "a process with threads does not fork safely"
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             connection.close()
             pid = os.fork()
             if pid == 0:
                 os.close(status)
-                return _become(request, streams)
+                return _become(about, streams)
             _wait(pid, status)
             os._exit(0)
-        for fd in (request, status, *streams):
+        for fd in (status, *streams):
             os.close(fd)
     os._exit(0)
 

@@ -141,8 +141,12 @@ def film(make_media) -> Path:
 
 
 @pytest.fixture
-def folder(film, make_media, tmp_path, monkeypatch) -> Path:
-    """What a reader has: the examples, two films, tables of ratings, and folders to write to."""
+def folder(film, make_media, run_folder, tmp_path, monkeypatch) -> Path:
+    """What a reader has: the examples, two films, tables of ratings, and folders to write to.
+
+    All pages measure the same films, so all test processes have one cache for them.
+    """
+    monkeypatch.setenv("ABR_ALLOC_CACHE", str(run_folder / "cache_of_pages"))
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     shutil.copy(film, tmp_path / "film.mp4")
     shutil.copy(make_media("clip.mkv", "-i", film, "-t", "2", "-c", "copy"), tmp_path / "clip.mkv")

@@ -53,3 +53,11 @@ def test_a_signal_reaches_it_and_another_goes_on(forks):
     assert other.poll() is None
     other.send_signal(signal.SIGTERM)
     assert other.wait(60) == -signal.SIGTERM
+
+
+def test_streams_are_closed_or_lead_elsewhere(forks, tmp_path):
+    (tmp_path / "said").touch()
+    code = "import sys; print(sys.stderr, flush=True); sys.stdout is None or print('more')"
+    assert forks.run(code=code, redirect={2: None}).stdout == "None\nmore\n"
+    said = forks.run(code=code, redirect={1: str(tmp_path / "said"), 2: None})
+    assert (said.stdout, (tmp_path / "said").read_text()) == ("", "None\nmore\n")

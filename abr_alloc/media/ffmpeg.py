@@ -88,7 +88,9 @@ class FFmpeg:
         try:
             return run(command, cwd=cwd, stall_s=self.stall_s, report=report)[0]
         except ToolFailedError as error:
-            raise (_why(error, error.stderr_tail) if _OUT_OF_TIME in error.stderr_tail else error) from error
+            if _OUT_OF_TIME not in error.stderr_tail:
+                raise
+            raise _why(error, error.stderr_tail) from error
 
     def run_and_hear(self, args: Sequence[str | Path], *, level: str) -> str:
         """Run ffmpeg as `run` does, and return what it says at a log level: of a few frames.
@@ -143,9 +145,12 @@ def _tail(log: Path) -> str:
 
 
 def _why(error: ToolFailedError, said: str) -> ToolFailedError:
-    """A failure with its reason: what ffmpeg said of frames before it failed is not why."""
+    """A failure with its reason: what ffmpeg said of frames before it failed is not why.
+
+    Another one, to be raised from the first: Dask follows causes to their end, which a failure has not that is its own.
+    """
     if error.exit_code < 0:  # ended from outside, as its message says
-        return error
+        return ToolFailedError(error.command, error.exit_code, error.stderr_tail)
     if _OUT_OF_TIME in said:
         return ToolFailedError(error.command, error.exit_code, SIGNALS[-int(signal.SIGXCPU)])
     lines = said.splitlines()

@@ -191,7 +191,7 @@ def test_a_package_is_judged_by_its_labels_and_paired_anew_without_any_encode(
 
 
 def test_from_media_the_package_is_measured_and_what_is_of_another_title_is_left_out_by_content(
-    audit, make_media, ffmpeg, tmp_path
+    audit, in_threads, make_media, ffmpeg, tmp_path
 ) -> None:
     """The stream of another title has the size, the length and about the rate of a rung."""
     sound = "lavfi:aevalsrc='0.3*sin(2*PI*(200+150*t)*t)+0.1*sin(2*PI*2000*t)*sin(9*t*t)':s=48000:d=3"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +12,6 @@ import pytest
 from abr_alloc.table import catalogue
 from abr_alloc.table.table import FeatureTable, read_features, write_features
 
-ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 PLANS = {
     "several budgets": ("--budget", "300k", "--budget", "900k"),
     "per title": ("--budget", "300k", "--per", "title"),
@@ -63,12 +60,12 @@ def test_row_groups_inside_titles_do_not_matter(run_command, example, tmp_path, 
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
-def test_the_number_of_processes_does_not_matter(folder, tmp_path) -> None:
+def test_the_number_of_processes_does_not_matter(forks, folder, tmp_path) -> None:
     """In processes of their own, as commands are: the NumPy of the tests may use more threads, and round otherwise."""
     for jobs in ("1", "2"):
         for command, words in (("plan", ("--budget", "300k")), ("ladder", ()), ("relevance", ())):
             given = [command, folder, *words, "--jobs", jobs, "-o", tmp_path / f"{command}{jobs}.parquet"]
-            subprocess.run([*ENTRY_POINT, *map(str, given)], check=True, capture_output=True)
+            assert forks.run(*given).returncode == 0
     for command in ("plan", "ladder", "relevance"):
         assert (tmp_path / f"{command}1.parquet").read_bytes() == (tmp_path / f"{command}2.parquet").read_bytes()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -14,21 +15,26 @@ from abr_alloc.shipped import NETWORKS, model_names, reference_names
 RUN = "import sys; sys.argv[0] = 'abr-alloc'; from abr_alloc.cli import main; main()"
 
 
-def complete(shell: str, *words: str) -> list[tuple[str, str]]:
+@pytest.fixture
+def complete(forks) -> Callable[..., list[tuple[str, str]]]:
     """Kind and value of what a shell is offered for the last of the words."""
-    line = " ".join(["abr-alloc", *words])
-    env = os.environ | {"_ABR_ALLOC_COMPLETE": f"{shell}_complete", "COMP_WORDS": line}
-    env["COMP_CWORD"] = words[-1] if shell == "fish" else str(len(words))
-    ended = subprocess.run([sys.executable, "-c", RUN], env=env, capture_output=True, text=True, check=True)
-    assert ended.stderr == ""
-    lines = ended.stdout.splitlines()
-    if shell == "zsh":  # kind, value and help on a line each
-        return list(zip(lines[::3], lines[1::3], strict=True))
-    return [tuple(line.partition("\t")[0].split(",", 1)) for line in lines]
+
+    def offered(shell: str, *words: str) -> list[tuple[str, str]]:
+        line = " ".join(["abr-alloc", *words])
+        env = os.environ | {"_ABR_ALLOC_COMPLETE": f"{shell}_complete", "COMP_WORDS": line}
+        env["COMP_CWORD"] = words[-1] if shell == "fish" else str(len(words))
+        ended = forks.run(code=RUN, env=env)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        lines = ended.stdout.splitlines()
+        if shell == "zsh":  # kind, value and help on a line each
+            return list(zip(lines[::3], lines[1::3], strict=True))
+        return [tuple(line.partition("\t")[0].split(",", 1)) for line in lines]
+
+    return offered
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_is_offered_commands_options_and_names(shell):
+def test_every_shell_is_offered_commands_options_and_names(shell, complete):
     assert complete(shell, "do") == [("plain", "doctor")]
     assert {value for _, value in complete(shell, "")} == set(COMMANDS)
     assert ("plain", "--measured-only") in complete(shell, "plan", "x", "--meas")
@@ -36,9 +42,9 @@ def test_every_shell_is_offered_commands_options_and_names(shell):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_gets_a_script(shell):
-    env = os.environ | {"_ABR_ALLOC_COMPLETE": f"{shell}_source"}
-    ended = subprocess.run([sys.executable, "-c", RUN], env=env, capture_output=True, text=True, check=True)
+def test_every_shell_gets_a_script(shell, forks):
+    ended = forks.run(code=RUN, env=os.environ | {"_ABR_ALLOC_COMPLETE": f"{shell}_source"})
+    assert ended.returncode == 0
     assert "_ABR_ALLOC_COMPLETE" in ended.stdout
 
 
@@ -53,7 +59,7 @@ def test_every_shell_gets_a_script(shell):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
-def test_names_that_ship_are_offered_and_files_or_folders_of_ones_own(words, kind, names):
+def test_names_that_ship_are_offered_and_files_or_folders_of_ones_own(words, kind, names, complete):
     found = complete("bash", *words, "")
     assert found[0][0] == kind, "first, for bash forgets what came before"
     assert found[1:] == [("plain", name) for name in names]

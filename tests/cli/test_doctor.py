@@ -79,7 +79,7 @@ def test_versions_are_those_of_the_programs(examine, ffmpeg):
     assert document["ffmpeg_path"] == ffmpeg.path
 
 
-def test_libvmafs_version_is_what_extraction_writes_down(examine, run_command, clip, tiny_grid, tmp_path):
+def test_libvmafs_version_is_what_extraction_writes_down(examine, run_command, in_threads, clip, tiny_grid, tmp_path):
     table = tmp_path / "f.parquet"
     words = ["--grid", tiny_grid, "--cache", tmp_path / "c", "--jobs", "1", "--whole", "-o", table]
     assert run_command("extract", clip, *words).code == 0

@@ -8,9 +8,8 @@ import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -141,30 +140,34 @@ def test_a_film_names_its_probes_elsewhere_rather_than_grow_wide(film):
 # A terminal.
 
 
-def on_terminal(*words: str, **environment: str) -> tuple[int, str]:
+@pytest.fixture
+def on_terminal(forks) -> Callable[..., tuple[int, str]]:
     """Exit code and all that a run writes to a terminal of 80 columns."""
-    parent, child = pty.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES", "TERM")}
-    code = "from abr_alloc.cli import main; main()"
-    if words[0] == "compare":  # as `few_resamples` has it in this process
-        code = f"from abr_alloc.learning.scoring import score; score.__kwdefaults__['resamples'] = 20; {code}"
-    command = [sys.executable, "-c", code, *words]
-    process = subprocess.Popen(
-        command, stdin=child, stdout=child, stderr=child, env={**env, "TERM": "xterm-256color", **environment}
-    )
-    os.close(child)
-    written = b""
-    while True:
-        try:
-            part = os.read(parent, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not part:
-            break
-        written += part
-    os.close(parent)
-    return process.wait(timeout=60), written.decode().replace("\r\n", "\n")
+
+    def run(*words: str, **environment: str) -> tuple[int, str]:
+        parent, child = pty.openpty()
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        env = {n: value for n, value in os.environ.items() if n not in ("NO_COLOR", "COLUMNS", "LINES", "TERM")}
+        env |= {"TERM": "xterm-256color", **environment}
+        before, imports = "", ()
+        if words[0] == "compare":  # as `few_resamples` has it in this process
+            before = "from abr_alloc.learning.scoring import score; score.__kwdefaults__['resamples'] = 20"
+            imports = ("abr_alloc.runs.comparison_files", "abr_alloc.learning.scoring")
+        process = forks.start(*words, before=before, env=env, terminal=child, imports=imports)
+        os.close(child)
+        written = b""
+        while True:
+            try:
+                part = os.read(parent, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not part:
+                break
+            written += part
+        os.close(parent)
+        return process.wait(timeout=60), written.decode().replace("\r\n", "\n")
+
+    return run
 
 
 COMPARE = ["compare", RATINGS, "--systems", "product-fitted,p1203", "-o", "compared"]
@@ -184,7 +187,7 @@ COMPARE = ["compare", RATINGS, "--systems", "product-fitted,p1203", "-o", "compa
     ],
     ids=lambda words: " ".join(Path(word).name for word in words),
 )
-def test_no_color_on_a_terminal_means_no_escape_codes_at_all(words):
+def test_no_color_on_a_terminal_means_no_escape_codes_at_all(words, on_terminal):
     code, text = on_terminal(*words, NO_COLOR="1")
     assert code in (0, USAGE, INFEASIBLE) and text
     assert ESCAPE not in text
@@ -196,7 +199,7 @@ def audio_only(source, grid, folder):
     return [*words, "-o", "f"]
 
 
-def test_an_extraction_with_fresh_workers_writes_no_escape_codes_either(make_media, tiny_grid, tmp_path):
+def test_an_extraction_with_fresh_workers_writes_no_escape_codes_either(make_media, tiny_grid, tmp_path, on_terminal):
     source = make_media("tone.wav", "lavfi:sine=440:d=1.2")
     words = audio_only(source, tiny_grid, tmp_path)
     code, text = on_terminal(*map(str, words), NO_COLOR="1")
@@ -204,13 +207,13 @@ def test_an_extraction_with_fresh_workers_writes_no_escape_codes_either(make_med
     assert ESCAPE not in text
 
 
-def test_a_terminal_shows_what_a_pipe_gets(run_command):
+def test_a_terminal_shows_what_a_pipe_gets(run_command, on_terminal):
     words = ["plan", FEATURES, "--budget", "300k"]
     assert on_terminal(*words) == (0, run_command(*words).stdout)
 
 
 @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["colour", "NO_COLOR", "dumb"])
-def test_a_terminal_sees_progress_that_fits_and_goes_away(environment, run_command):
+def test_a_terminal_sees_progress_that_fits_and_goes_away(environment, run_command, on_terminal):
     code, text = on_terminal(*COMPARE, **environment)
     assert code == 0
     assert "fold 5 of 5" in text
@@ -220,12 +223,12 @@ def test_a_terminal_sees_progress_that_fits_and_goes_away(environment, run_comma
     assert last.lstrip("\n") == run_command(*COMPARE).stdout, "the table stands alone"
 
 
-def test_progress_can_be_read_without_colour():
+def test_progress_can_be_read_without_colour(on_terminal):
     _, text = on_terminal(*COMPARE, NO_COLOR="1")
     assert re.search(r"\r 50 % \[##########          \] product-fitted: fold 5 of 5", text)
 
 
-def test_quiet_shows_no_progress_on_a_terminal(run_command):
+def test_quiet_shows_no_progress_on_a_terminal(run_command, on_terminal):
     assert on_terminal(*COMPARE, "-q") == (0, run_command(*COMPARE, "-q").stdout)
 
 
@@ -305,7 +308,7 @@ def test_quiet_keeps_errors(run_command):
     assert run_command("-q", "plan", "none.parquet", "--budget", "20k").error_line()
 
 
-def test_quiet_takes_warnings_and_the_closing_line(run_command, make_media, tiny_grid, tmp_path):
+def test_quiet_takes_warnings_and_the_closing_line(run_command, in_threads, make_media, tiny_grid, tmp_path):
     source = make_media("surround.wav", "lavfi:sine=440:d=1.2", "-ac", "6")
     words = audio_only(source, tiny_grid, tmp_path)
     loud = run_command(*words)

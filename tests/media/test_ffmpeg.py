@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pickle
 import re
@@ -100,6 +101,27 @@ def test_a_failure_carries_command_code_and_message(ffmpeg, tmp_path):
     assert failed.value.command[0] == ffmpeg.path
     assert str(tmp_path / "none.mp4") in failed.value.command
     assert "\n" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda ffmpeg, args, log: ffmpeg.run(args),
+        lambda ffmpeg, args, log: ffmpeg.run_and_hear(args, level="info"),
+        lambda ffmpeg, args, log: ffmpeg.run_and_tell(args, log),
+    ],
+    ids=["run", "run_and_hear", "run_and_tell"],
+)
+@pytest.mark.parametrize("body", ["exit 1", "kill -9 $$"])
+def test_no_failure_is_its_own_cause(run, body, ffmpeg, script, tmp_path):
+    """Dask's workers follow causes to their end, and would have none."""
+    failing = dataclasses.replace(ffmpeg, path=str(script(body)))
+    with pytest.raises(ToolFailedError) as failed:
+        run(failing, ["-i", "x"], tmp_path / "log")
+    causes = [failed.value]
+    while causes[-1].__cause__ is not None:
+        assert causes[-1].__cause__ not in causes
+        causes.append(causes[-1].__cause__)
 
 
 def test_a_failure_survives_the_way_from_a_worker():

@@ -8,25 +8,18 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from ..forked_command import IN_THREADS
 from .faults import KILL, Faults, kinds_at
 
 MOST_PASSAGES = 5
-FAULTS_SCRIPT = """
-import sys, runpy
-from concurrent.futures import ThreadPoolExecutor
-from abr_alloc.workers import local
-local.LocalWorkers._start = staticmethod(ThreadPoolExecutor)
-faults = runpy.run_path(sys.argv[1])
-found = faults["Faults"](setattr, int(sys.argv[2]), faults["KILL"])
-sys.argv[:] = ["abr-alloc", *sys.argv[3:]]
-from abr_alloc.cli import main
-main()
+KILLED_AT = f"""{IN_THREADS}
+import runpy
+faults = runpy.run_path({str(Path(__file__).with_name("faults.py"))!r})
+faults["Faults"](setattr, AT, faults["KILL"])
 """
 
 
@@ -43,7 +36,7 @@ def shipped(make_media, clip) -> Path:
 
 
 @pytest.fixture
-def command(request, clip, shipped, tiny_grid, film, film_ladder, example, tmp_path):
+def command(request, clip, shipped, tiny_grid, write_ladder, example, tmp_path):
     """Words of a command, and the folder of its outputs."""
     out, cache = tmp_path / "out", tmp_path / "cache"
     out.mkdir()
@@ -52,7 +45,8 @@ def command(request, clip, shipped, tiny_grid, film, film_ladder, example, tmp_p
     elif request.param == "measure":
         words = ["measure", clip, shipped, "-o", out / "t.parquet", "--cache", cache, "--jobs", "1"]
     elif request.param == "encode":
-        words = ["encode", film, "--ladder", film_ladder, "-o", out / "stream", "--cache", cache, "--jobs", "1"]
+        ladder = write_ladder("48x32 40 + aac 32", "96x64 100 + aac 32", "96x64 160 + aac 64")
+        words = ["encode", clip, "--ladder", ladder, "-o", out / "stream", "--cache", cache, "--jobs", "1"]
     else:
         tables = tmp_path / "tables"
         tables.mkdir()
@@ -118,7 +112,9 @@ def test_a_fault_at_any_passage_is_told_and_the_next_run_completes(
 
 
 @pytest.mark.parametrize("command", ["extract", "measure", "encode", "plan"], indirect=True)
-def test_kill_at_a_passage_leaves_what_the_next_run_completes(command, run_command, in_threads, monkeypatch, request):
+def test_kill_at_a_passage_leaves_what_the_next_run_completes(
+    command, run_command, forks, in_threads, monkeypatch, request
+):
     words, out, cache = command
     expected_code, whole, doors = clean_run(words, out, cache, run_command, monkeypatch)
     num = len(doors)
@@ -126,8 +122,7 @@ def test_kill_at_a_passage_leaves_what_the_next_run_completes(command, run_comma
     passages = [*range(num - 1, -1, -step)]
     for at in passages[1:2] if words[0] == "measure" and step > 1 else passages:  # it takes long
         fresh(out, cache)
-        script = [sys.executable, "-c", FAULTS_SCRIPT, str(Path(__file__).with_name("faults.py")), str(at)]
-        killed = subprocess.run([*script, *words], capture_output=True, check=False)
+        killed = forks.run(*words, before=KILLED_AT.replace("AT", str(at)))
         assert killed.returncode == -signal.SIGKILL, (at, killed.stderr)
         again = run_command(*words)
         assert again.code == expected_code, (at, again.stderr)

@@ -9,7 +9,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,13 +17,10 @@ import pytest
 from .test_crashes import normal, tree
 
 # As the shell of a terminal starts it: a test may run where Ctrl-C is ignored.
-SCRIPT = """
+AT_A_TERMINAL = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-from abr_alloc.cli import main
-if __name__ == "__main__":
-    main()
 """
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 COMMANDS = ("extract", "encode", "plan", "ladder")
@@ -57,7 +53,7 @@ def words_of(command: str, out: Path, cache: Path, sources: dict[str, Path]) -> 
         "plan": [sources["tables"], "--budget", "300k", "-o", out / "plans.parquet", "--jobs", "2"],
         "ladder": [sources["tables"], "-o", out / "ladders.csv", "--jobs", "1"],
     }
-    return [sys.executable, "-c", SCRIPT, command, *map(str, words[command])]
+    return [command, *map(str, words[command])]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -72,7 +68,7 @@ def undisturbed() -> dict[str, tuple[float, dict[str, bytes]]]:
 
 
 def test_a_run_that_is_ended_anywhere_is_completed_by_the_next(
-    number, undisturbed, clip, tiny_grid, film, film_ladder, example, tmp_path
+    number, undisturbed, forks, clip, tiny_grid, film, film_ladder, example, tmp_path
 ):
     command, ending = COMMANDS[number % 4], SIGNALS[(number + number // 4) % 4]
     tables = tmp_path / "tables"
@@ -83,14 +79,14 @@ def test_a_run_that_is_ended_anywhere_is_completed_by_the_next(
         out = tmp_path / "undisturbed"
         out.mkdir()
         started = time.monotonic()
-        subprocess.run(words_of(command, out, tmp_path / "c", sources), check=True, capture_output=True)
+        assert forks.run(*words_of(command, out, tmp_path / "c", sources), before=AT_A_TERMINAL).returncode == 0
         undisturbed[command] = time.monotonic() - started, normal(tree(out))
     seconds, whole = undisturbed[command]
 
     out, cache = tmp_path / "out", tmp_path / "cache"
     out.mkdir()
     words = words_of(command, out, cache, sources)
-    running = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    running = forks.start(*words, before=AT_A_TERMINAL, new_session=True)
     wait_s = random.Random(number).uniform(0.0, 1.1) * seconds
     try:
         running.wait(wait_s)
@@ -101,7 +97,7 @@ def test_a_run_that_is_ended_anywhere_is_completed_by_the_next(
     # Before the command itself has begun Python answers, with the signal's own end.
     assert running.returncode in (0, 128 + ending, -ending), where
     assert "Traceback" not in said or "abr_alloc/cli/main.py" not in said, where
-    again = subprocess.run(words, capture_output=True, text=True, check=False)
+    again = forks.run(*words, before=AT_A_TERMINAL)
     assert again.returncode == 0, where + again.stderr
     assert normal(tree(out)) == whole, where
     assert not list(cache.glob("*/.*~*")) and not list(cache.glob("work/*")), where

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,17 +20,18 @@ from abr_alloc.runs.shared_model import shared_model
 from abr_alloc.table.catalogue import open_catalogue, read_table
 from abr_alloc.table.table import read_features, write_features
 
-ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
+from ..forked_command import IN_THREADS
 
 
-def test_four_processes_measure_common_sources_in_one_cache(clip, make_media, tiny_grid, tmp_path):
+def test_four_processes_measure_common_sources_in_one_cache(forks, clip, make_media, tiny_grid, tmp_path):
     other = make_media("other.mkv", "-i", clip, "-t", "1.5", "-c", "copy")
     running = []
     for number in range(4):
         sources = [clip, other] if number % 2 else [other, clip]
         words = ["extract", *sources, "-o", tmp_path / f"{number}.parquet", "--grid", tiny_grid, "--jobs", "2"]
         words += ["--cache", tmp_path / "cache"]
-        running.append(subprocess.Popen([*ENTRY_POINT, *map(str, words)], stderr=subprocess.PIPE, text=True))
+        # Two with processes that work for them, two with threads.
+        running.append(forks.start(*words, before="" if number % 2 else IN_THREADS))
     for one in running:
         _, said = one.communicate()
         assert one.returncode == 0, said

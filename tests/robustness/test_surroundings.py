@@ -51,13 +51,13 @@ def command(*words: object, before: str = "", env: dict | None = None, redirect:
     [("plan", "--budget", "1M"), ("report", "-o", "r.html"), ("relevance", "-o", "r.png"), ("doctor",)],
     ids=lambda words: words[0],
 )
-def test_a_user_without_a_home_or_a_name(words, example, tmp_path):
+def test_a_user_without_a_home_or_a_name(words, forks, example, tmp_path):
     env = {name: value for name, value in os.environ.items() if name not in ("HOME", "USER", "LOGNAME")}
     env = {n: v for n, v in env.items() if not n.startswith("XDG_")} | {"ABR_ALLOC_SCRATCH": str(tmp_path / "scratch")}
     del env["ABR_ALLOC_CACHE"]
     name, *options = words
     features = [] if name == "doctor" else [example]
-    done = command(name, *features, *options, before=NOBODY, env=env, cwd=tmp_path)
+    done = forks.run(name, *features, *options, before=NOBODY, env=env, cwd=tmp_path)
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == 0 or name == "doctor"
 
@@ -73,30 +73,43 @@ def test_without_a_home_measurements_lie_in_the_scratch_folder(monkeypatch, tmp_
     assert default_cache_dir() == tmp_path / "cache"
 
 
-def test_without_shared_memory_threads_do_the_work(clip, tiny_grid, tmp_path):
+def test_without_shared_memory_threads_do_the_work(forks, clip, tiny_grid, tmp_path):
     words = ["extract", clip, "--grid", tiny_grid, "--jobs", "2", "-o"]
-    done = command(*words, tmp_path / "a.parquet", "--cache", tmp_path / "a", before=NO_SEMAPHORES)
+    done = forks.run(*words, tmp_path / "a.parquet", "--cache", tmp_path / "a", before=NO_SEMAPHORES)
     assert done.returncode == 0, done.stderr
     assert "writable /dev/shm" in done.stderr and "Traceback" not in done.stderr
-    assert command(*words, tmp_path / "b.parquet", "--cache", tmp_path / "b").returncode == 0
+    assert forks.run(*words, tmp_path / "b.parquet", "--cache", tmp_path / "b").returncode == 0
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("words", [["plan", "--json"], ["plan"], ["ladder"], ["--help"]], ids=" ".join)
-def test_a_stdout_that_takes_nothing_is_told(words, example):
+def test_a_stdout_that_takes_nothing_is_told(words, forks, example):
     if words[0] == "plan":
         words = ["plan", example, "--budget", "1M", *words[1:]]
     elif words[0] == "ladder":
         words = ["ladder", example]
-    done = command(*words, redirect=">/dev/full")
+    done = forks.run(*words, redirect={1: "/dev/full"})
     assert done.stderr == "error: stdout cannot be written: No space left on device\n"
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("redirect", [">&-", "2>&-", ">&- 2>&-", "2>/dev/full"])
-def test_a_closed_terminal_is_no_traceback(redirect, example, tmp_path):
-    for words in (["plan", example, "--budget", "1M", "-o", tmp_path / "p.csv"], ["plan", example, "--budget", "1k"]):
+def of_a_plan(example: Path, folder: Path) -> list[list[object]]:
+    """Words of a plan that is written, and of one that fails."""
+    return [["plan", example, "--budget", "1M", "-o", folder / "p.csv"], ["plan", example, "--budget", "1k"]]
+
+
+@pytest.mark.parametrize("redirect", [{1: None}, {2: None}, {1: None, 2: None}], ids=str)
+def test_a_closed_terminal_is_no_traceback(redirect, forks, example, tmp_path):
+    for words in of_a_plan(example, tmp_path):
+        done = forks.run(*words, redirect=redirect)
+        assert done.returncode in (0, 3), (redirect, done)
+        assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize("redirect", ["<&- >&- 2>&-", "2>/dev/full"])
+def test_nor_is_a_start_of_python_with_streams_that_are_none(redirect, example, tmp_path):
+    for words in of_a_plan(example, tmp_path):
         done = command(*words, redirect=redirect)
         assert done.returncode in (0, 3), (redirect, done)
         assert "Traceback" not in done.stderr and "Exception" not in done.stderr
@@ -237,13 +250,10 @@ def test_a_full_disk_under_an_output_leaves_nothing(example):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_every_signal_cleans_up(number, make_media, tiny_grid, tmp_path):
-    film = make_media(
-        "half_minute.mp4",
-        "lavfi:testsrc2=size=320x180:rate=24:duration=30",
-        "lavfi:sine=f=500:r=48000:d=30",
-        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-pix_fmt", "yuv420p", "-c:a", "aac"),
-    )
+def test_every_signal_cleans_up(number, forks, make_media, tiny_grid, tmp_path):
+    moving = ("lavfi:testsrc2=size=320x180:rate=24:duration=2", "-preset", "ultrafast", "-crf", "30")
+    looped = ("-stream_loop", "14", "-i", make_media("moving.mp4", *moving, "-c:v", "libx264", "-pix_fmt", "yuv420p"))
+    film = make_media("half_minute.mp4", *looped, "lavfi:sine=f=500:r=48000:d=30", "-c:v", "copy", "-c:a", "aac")
     cache = tmp_path / "cache"
     words = [
         "extract",
@@ -257,9 +267,8 @@ def test_every_signal_cleans_up(number, make_media, tiny_grid, tmp_path):
         "--preset",
         "veryslow",
     ]
-    restore = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    line = [sys.executable, "-c", restore + "from abr_alloc.cli import main; main()", *map(str, words)]
-    running = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    restore = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    running = forks.start(*words, before=restore, new_session=True)
     until_s = time.monotonic() + 60
     while not list(cache.glob("work/*/.*~*.encode.mp4")):
         assert running.poll() is None and time.monotonic() < until_s
@@ -276,6 +285,6 @@ def test_every_signal_cleans_up(number, make_media, tiny_grid, tmp_path):
             time.sleep(0.05)
 
 
-def test_a_run_that_ignores_the_end_of_its_terminal_goes_on(example, tmp_path):
+def test_a_run_that_ignores_the_end_of_its_terminal_goes_on(forks, example, tmp_path):
     before = "import signal, os; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.kill(os.getpid(), signal.SIGHUP)"
-    assert command("plan", example, "--budget", "1M", "-o", tmp_path / "p.csv", before=before).returncode == 0
+    assert forks.run("plan", example, "--budget", "1M", "-o", tmp_path / "p.csv", before=before).returncode == 0
