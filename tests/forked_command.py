@@ -14,7 +14,6 @@ import json
 import os
 import resource
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -165,6 +164,13 @@ def _wait(pid: int, status: int) -> None:
     os.write(status, b"%d %d\n" % (os.waitstatus_to_exitcode(ended), usage.ru_maxrss))
 
 
+def _reap() -> None:
+    """Take up those that waited and have ended; their processor time is then this process's."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def _requests(connection: socket.socket) -> Iterator[list[int]]:
     while True:
         message, fds, _, _ = socket.recv_fds(connection, 1, 5)
@@ -211,7 +217,6 @@ def _serve(connection: socket.socket) -> str:
     for module in (*OTHERS, *own):
         if not module.endswith(NOT_IMPORTED):
             importlib.import_module(module)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
     for request, status, *streams in _requests(connection):
         with os.fdopen(request, "rb") as file:
             file.seek(0)
@@ -220,7 +225,6 @@ def _serve(connection: socket.socket) -> str:
             importlib.import_module(module)
         assert threading.active_count() == 1, "a process with threads does not fork safely"
         if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             connection.close()
             pid = os.fork()
             if pid == 0:
@@ -230,6 +234,8 @@ def _serve(connection: socket.socket) -> str:
             os._exit(0)
         for fd in (status, *streams):
             os.close(fd)
+        _reap()
+    _reap()
     os._exit(0)
 
 

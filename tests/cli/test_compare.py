@@ -131,7 +131,7 @@ def test_bad_input_is_one_line_and_makes_nothing(run_command, rated, make_rating
 
 def test_tune_reports_its_trials_and_train_takes_what_it_finds(run_command, rated, tmp_path):
     study = tmp_path / "study"
-    args = ["tune", rated, "--network", "ca", "--steps", 3, "--num-folds", 2, "-o", study]
+    args = ["tune", rated, "--network", "ca", "--steps", 10, "--num-folds", 2, "-o", study]
     assert run_command(*args, "--trials", 2).code == 0
     outcome = run_command(*args, "--trials", 3)
     assert outcome.code == 0
