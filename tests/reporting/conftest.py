@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from abr_alloc.cli import main
 from abr_alloc.table.table import FeatureTable, read_features, write_features
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +65,37 @@ class Watched:
         self.page.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         self.url = f"{path.resolve().as_uri()}{fragment}"
         self.page.goto(self.url)
+
+
+@pytest.fixture(scope="session")
+def look_at(browser) -> Iterator[Callable[..., Page]]:
+    """The page of a report at a fragment, as it is when it is opened there: `look_at(path, "#t4")`.
+
+    To load a report takes longer than to use it, so each stays open for all tests and is led back to where it began.
+    What is about loading, about charts being drawn or about the order of the catalogue's table opens one anew.
+    """
+    opened: dict[Path, tuple[Watched, str]] = {}
+
+    def look(path: Path, fragment: str = "") -> Page:
+        if path not in opened:
+            watched = Watched(browser, path)
+            words = watched.page.evaluate("address()").lstrip("#").split("&")
+            opened[path] = watched, "&".join(word for word in words if not word.startswith("t"))
+        watched, words = opened[path]
+        watched.page.evaluate(
+            """hash => {
+                document.activeElement?.blur();
+                document.getElementById("search").value = "";
+                history.replaceState(null, "", hash);
+                dispatchEvent(new HashChangeEvent("hashchange"));
+            }""",
+            f"{fragment or '#'}&{words}",
+        )
+        return watched.page
+
+    yield look
+    for watched, _ in opened.values():
+        watched.context.close()
 
 
 @pytest.fixture

@@ -75,14 +75,14 @@ def test_the_page_may_not_load_anything(make_report, open_page) -> None:
 
 @pytest.mark.parametrize("rates", [(), ("--measured-only",)], ids=["between", "measured"])
 @pytest.mark.parametrize("mode", ["title", "scene"])
-def test_the_slider_shows_what_plan_chooses(make_report, open_page, run_command, mode, rates) -> None:
+def test_the_slider_shows_what_plan_chooses(make_report, look_at, run_command, mode, rates) -> None:
     path = make_report(EXAMPLE, *SINGLE, *rates)
     stops = stops_of(path)
     wanted = sorted({int(i) for i in np.linspace(0, len(stops) - 1, 12)} | {stops.index(300.0)})
     assert len(wanted) >= 12
     per = ("--per", "title") if mode == "title" else ()
     document = planned(run_command, [stops[i] for i in wanted], *per, *rates)
-    page = open_page(path).page
+    page = look_at(path)
     page.check(f"input[value={mode}]")
     seen = 0
     for i in wanted:
@@ -101,10 +101,10 @@ def test_the_slider_shows_what_plan_chooses(make_report, open_page, run_command,
     assert seen > 100
 
 
-def test_the_numbers_of_a_scene_are_those_of_plan(make_report, open_page, run_command) -> None:
+def test_the_numbers_of_a_scene_are_those_of_plan(make_report, look_at, run_command) -> None:
     path = make_report(EXAMPLE, *SINGLE)
     stops = stops_of(path)
-    page = open_page(path).page
+    page = look_at(path)
     page.check("input[value=scene]")
     page.locator("#scenes button").nth(3).click()
     for i in range(stops.index(300.0), len(stops), 9):
@@ -131,9 +131,9 @@ def test_the_numbers_of_a_scene_are_those_of_plan(make_report, open_page, run_co
         assert shown["+100 kbps"] == ("buys less than 0.005 MOS" if gain < 0.005 else f"buys +{gain:.2f} MOS")
 
 
-def test_the_numbers_of_a_title_are_those_of_its_certificate(make_report, open_page, run_command) -> None:
+def test_the_numbers_of_a_title_are_those_of_its_certificate(make_report, look_at, run_command) -> None:
     path = make_report(EXAMPLE, *SINGLE)
-    page = open_page(path).page
+    page = look_at(path)
     set_stop(page, stops_of(path).index(300.0))
     (certificate,) = planned(run_command, [300], "--per", "title")["certificates"]
     shown = chosen(page)
@@ -145,9 +145,9 @@ def test_the_numbers_of_a_title_are_those_of_its_certificate(make_report, open_p
     assert command.endswith(f"--budget 300k --title {TITLE} --per title")
 
 
-def test_the_sentence_says_which_audio_from_which_budget_on(make_report, open_page, run_command) -> None:
+def test_the_sentence_says_which_audio_from_which_budget_on(make_report, look_at, run_command) -> None:
     path = make_report(EXAMPLE, *SINGLE)
-    page = open_page(path).page
+    page = look_at(path)
     steps = page.locator("#audio-steps span").all_inner_texts()
     for step in steps:
         audio, kbps = re.fullmatch(r"(.*) from (\d+)", step).groups()
@@ -170,8 +170,8 @@ def test_the_slider_moves_every_chart(make_report, open_page) -> None:
         assert page.locator(f"#chart-{name} svg").inner_html() != old, name
 
 
-def test_a_scene_can_be_chosen_and_given_back_with_the_keyboard(make_report, open_page) -> None:
-    page = open_page(make_report(EXAMPLE, *SINGLE)).page
+def test_a_scene_can_be_chosen_and_given_back_with_the_keyboard(make_report, look_at) -> None:
+    page = look_at(make_report(EXAMPLE, *SINGLE))
     page.locator("#budget").focus()
     before = page.locator("#budget-text").inner_text()
     page.keyboard.press("ArrowRight")
@@ -203,8 +203,8 @@ def test_the_table_sorts_by_every_column_and_puts_the_unknown_last(make_report, 
             assert values == sorted(values, reverse=wanted == "descending")
 
 
-def test_searching_narrows_and_a_link_opens_its_title(make_report, open_page) -> None:
-    page = open_page(make_report(EXAMPLE)).page
+def test_searching_narrows_and_a_link_opens_its_title(make_report, look_at) -> None:
+    page = look_at(make_report(EXAMPLE))
     page.fill("#search", "TOY")
     assert page.locator("#titles tbody a").all_inner_texts() == ["handheld-toy-rabbit-480p"]
     assert page.locator("#found").inner_text() == "1 of 5 titles"
@@ -244,14 +244,14 @@ def test_a_wrong_address_opens_what_it_can(make_report, open_page, fragment) -> 
     assert opened.said == []
 
 
-def test_strong_upscaling_is_named_where_it_flatters(make_report, open_page) -> None:
-    page = open_page(make_report(EXAMPLE), "#t1").page
+def test_strong_upscaling_is_named_where_it_flatters(make_report, look_at) -> None:
+    page = look_at(make_report(EXAMPLE), "#t1")
     page.wait_for_selector("#chart-fronts svg")
     assert page.locator("#heading").inner_text() == "cartoon-veo-carnival-720p"
     assert "strong upscaling" in chosen(page)["Video"]
     assert "too high by an unknown amount" in page.locator("#ladder-note").inner_text()
     assert "rated too high" in page.locator("#fronts-caption").inner_text()
-    page = open_page(make_report(EXAMPLE), "#t4").page  # whose smaller size has more than half the lines
+    page = look_at(make_report(EXAMPLE), "#t4")  # whose smaller size has more than half the lines
     page.wait_for_selector("#chart-fronts svg")
     assert "upscaling" not in page.locator("main").inner_text()
 
@@ -261,31 +261,29 @@ def held_share(model: str) -> float:
     return 100 * load_model(model).card["interval_coverage"]["ratings"]
 
 
-def test_the_model_says_what_it_was_judged_by(make_report, open_page) -> None:
-    trust = open_page(make_report(EXAMPLE), "#t2").page.locator("#trust").inner_text()
+def test_the_model_says_what_it_was_judged_by(make_report, look_at) -> None:
+    trust = look_at(make_report(EXAMPLE), "#t2").locator("#trust").inner_text()
     assert "Agreement with labels" in trust
     assert f"{held_share('attentive'):.0f}\u00a0% of the labels" in trust
-    trust = open_page(make_report(EXAMPLE, *SINGLE, "--model", "live-sjtu")).page.locator("#trust").inner_text()
+    trust = look_at(make_report(EXAMPLE, *SINGLE, "--model", "live-sjtu")).locator("#trust").inner_text()
     assert "Agreement with people" in trust
     assert f"{held_share('live-sjtu'):.0f}\u00a0% of the mean ratings" in trust
 
 
-def test_a_title_of_the_training_set_is_named_as_such(make_report, open_page) -> None:
-    page, seen = open_page(make_report(EXAMPLE)).page, set()
+def test_a_title_of_the_training_set_is_named_as_such(make_report, look_at) -> None:
+    seen = set()
     for title in range(5):  # the example's clips are among the training clips of the default model
-        before = page.locator("#heading").inner_text()
-        page.evaluate("hash => { location.hash = hash; }", f"#t{title}")
-        page.wait_for_function("before => document.getElementById('heading').innerText !== before", arg=before)
+        page = look_at(make_report(EXAMPLE), f"#t{title}")
         assert "trained on this title" in page.locator("#warnings").inner_text()
         seen.add(page.locator("#heading").inner_text())
     assert len(seen) == 5
     for model in ("live-sjtu", "p1203"):
-        warnings = open_page(make_report(EXAMPLE, *SINGLE, "--model", model)).page.locator("#warnings").inner_text()
+        warnings = look_at(make_report(EXAMPLE, *SINGLE, "--model", model)).locator("#warnings").inner_text()
         assert "trained on this title" not in warnings
 
 
-def test_the_tip_leaves_the_plan_to_be_read_and_goes_away_with_escape(make_report, open_page) -> None:
-    page = open_page(make_report(EXAMPLE, *SINGLE)).page
+def test_the_tip_leaves_the_plan_to_be_read_and_goes_away_with_escape(make_report, look_at) -> None:
+    page = look_at(make_report(EXAMPLE, *SINGLE))
     page.locator("#scenes button").nth(1).focus()
     page.keyboard.press("Shift+Tab")
     tip, plan = page.locator("#tip-0"), page.locator("#scenes .plan").nth(0)
@@ -297,8 +295,8 @@ def test_the_tip_leaves_the_plan_to_be_read_and_goes_away_with_escape(make_repor
     assert page.locator("#tip-1").is_visible()
 
 
-def test_bars_are_as_long_as_the_shares_of_relevance(make_report, open_page, run_command) -> None:
-    page = open_page(make_report(EXAMPLE, *SINGLE)).page
+def test_bars_are_as_long_as_the_shares_of_relevance(make_report, look_at, run_command) -> None:
+    page = look_at(make_report(EXAMPLE, *SINGLE))
     found = json.loads(run_command("relevance", EXAMPLE, "--title", TITLE, "--json").stdout)["scenes"]
     for scene, card in zip(found, page.locator("#scenes li").all(), strict=True):
         bar, audio = card.locator(".bar").bounding_box(), card.locator(".bar .audio").bounding_box()
@@ -315,10 +313,10 @@ def test_on_paper_every_scene_is_there(make_report, open_page) -> None:
         assert box["x"] + box["width"] <= 700
 
 
-def test_the_audio_of_a_title_says_in_how_many_scenes_it_leaves_the_range(make_report, open_page, run_command) -> None:
+def test_the_audio_of_a_title_says_in_how_many_scenes_it_leaves_the_range(make_report, look_at, run_command) -> None:
     path = make_report(EXAMPLE, *SINGLE)
     stops = stops_of(path)
-    page = open_page(path).page
+    page = look_at(path)
     seen = set()
     for i in range(stops.index(300.0), len(stops), 4):
         beyond = sum(
@@ -333,9 +331,9 @@ def test_the_audio_of_a_title_says_in_how_many_scenes_it_leaves_the_range(make_r
     assert seen == {0, 1}, "audio beyond transparent is never planned"
 
 
-def test_the_table_holds_the_plans_and_the_savings(make_report, open_page, run_command) -> None:
+def test_the_table_holds_the_plans_and_the_savings(make_report, look_at, run_command) -> None:
     path = make_report(EXAMPLE)
-    page = open_page(path).page
+    page = look_at(path)
     stop = stops_of(path).index(300.0) if 300.0 in stops_of(path) else 30
     set_stop(page, stop)
     kbps = stops_of(path)[stop]
@@ -404,8 +402,8 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_a_screen_reader_finds_names_for_everything_it_can_operate(make_report, open_page) -> None:
-    page = open_page(make_report(EXAMPLE), "#t4").page
+def test_a_screen_reader_finds_names_for_everything_it_can_operate(make_report, look_at) -> None:
+    page = look_at(make_report(EXAMPLE), "#t4")
     page.wait_for_selector("#chart-fronts svg")
     for selector in ("button", "input", "a"):
         for control in page.locator(f"main {selector}:visible, form {selector}:visible").all():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -40,14 +41,16 @@ def titles_of_chunks(source: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -
 def test_wherever_row_groups_end_every_title_is_whole_and_comes_once(
     table, example, tmp_path, monkeypatch, group_rows, chunk_rows
 ) -> None:
-    pq.write_table(pq.read_table(example), tmp_path / "t.parquet", row_group_size=group_rows)
+    rows = pq.read_table(example)
+    rows = rows.filter(pc.equal(rows["scene"], 0))  # a row group of each of all rows takes its time
+    pq.write_table(rows, tmp_path / "t.parquet", row_group_size=group_rows)
     monkeypatch.setattr(module, "CHUNK_ROWS", chunk_rows)
     frames = [read_table(chunk).frame for chunk in open_catalogue(tmp_path / "t.parquet").chunks]
     assert [title for frame in frames for title in frame["title"].unique()] == titles_of(table)
-    assert sum(map(len, frames)) == len(table.frame)
+    assert sum(map(len, frames)) == len(rows) > 60
     for frame in frames:
         for title in frame["title"].unique():
-            assert (frame["title"] == title).sum() == (table.frame["title"] == title).sum()
+            assert (frame["title"] == title).sum() == rows["title"].to_pylist().count(title)
 
 
 def test_titles_of_whole_row_groups_are_read_apart(table, tmp_path, monkeypatch) -> None:
