@@ -72,10 +72,8 @@ def measure(source: Path, grid: str, how: list[str], folder: Path) -> tuple[Path
     output = folder / f"{how[0].strip('-')}.parquet"
     start = resource.getrusage(resource.RUSAGE_CHILDREN)
     cache = folder / f"cache{how[0]}"
-    subprocess.run(
-        [*COMMAND, "-q", "extract", source, "--grid", grid, "--jobs", "1", "--cache", cache, "-o", output, *how],
-        check=True,
-    )
+    words = ["extract", source, "--grid", grid, "--probes", "all", "--jobs", "1", "--cache", cache, "-o", output]
+    subprocess.run([*COMMAND, "-q", *words, *how], check=True)
     end = resource.getrusage(resource.RUSAGE_CHILDREN)
     return output, end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
 

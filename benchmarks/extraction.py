@@ -147,7 +147,7 @@ def processor_s() -> float:
 def run_extract(clip: Path, grid: str, folder: Path, jobs: int) -> tuple[float, float]:
     """Seconds, and those of the processors."""
     started, before = time.perf_counter(), processor_s()
-    words = ["extract", clip, "-o", folder / f"{jobs}.parquet", "--grid", grid, "--whole"]
+    words = ["extract", clip, "-o", folder / f"{jobs}.parquet", "--grid", grid, "--whole", "--probes", "all"]
     words += ["--cache", folder / f"cache{jobs}", "--jobs", jobs]
     subprocess.run([*COMMAND, *map(str, words)], check=True, stderr=subprocess.DEVNULL)
     return time.perf_counter() - started, processor_s() - before

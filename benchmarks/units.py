@@ -1,6 +1,7 @@
 """Does attention over time predict better? N = 5 units against their mean (N = 1), on contents not trained on.
 
-    abr-alloc extract CLIPS... --grid dense --preset veryfast --max-scene 1s --audio-codec aac -o units.parquet
+    abr-alloc extract CLIPS... --grid dense --probes all --preset veryfast --max-scene 1s --audio-codec aac \\
+        -o units.parquet
     python benchmarks/units.py units.parquet --contents benchmarks/training_contents.csv
 
 Every row of the table is a unit of one to two seconds. A stimulus is a window of five consecutive units of one video

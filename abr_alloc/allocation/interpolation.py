@@ -62,8 +62,8 @@ def interpolate(
         surface: measured renditions.
         overhead: container overhead as a share of the streams' rate.
         rates_kbps: video rates to offer, rising; the lattice of whole kbps when absent.
-        keep_probes: offer the measured renditions too, not the estimated ones. A size with one probe always keeps it, and
-            all are kept where no rate lies between any two.
+        keep_probes: offer the measured renditions too, none that is estimated. A size with one probe always keeps it;
+            all measured ones are kept where no rate lies between any two.
         every_size: offer every size at every rate of its range, not only the best one of each rate.
     """
     return interpolate_all(

@@ -39,6 +39,7 @@ from abr_alloc.allocation.rendition import VIDEO_IDENTITY
 from abr_alloc.allocation.surrogate import QUANTITIES, CurvePrior, Estimate, given, load_prior
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable
+from abr_alloc.targets import Target
 
 __all__ = ["LEAST_PROBES", "LEAST_SHARE", "MOST_SHARE", "Candidate", "Prober", "can_be_thinned"]
 
@@ -55,8 +56,12 @@ _ROUND = 3
 
 
 def can_be_thinned(own: Sequence[Candidate]) -> bool:
-    """Whether some of an encoder's renditions say enough of the others: qualities, and not too few."""
-    return len(own) >= _LEAST_GRID and all(quality(c) is not None for c in own)
+    """Whether some of an encoder's renditions say enough of the others: its codec's usual one, qualities, not too few.
+
+    An encoder that a grid names may do anything, and some are delivered by the quality that came to the planned rate,
+    for which no estimate is good enough.
+    """
+    return len(own) >= _LEAST_GRID and not Target(own[0].target).encoder and all(quality(c) is not None for c in own)
 
 
 def least_probes(num_candidates: int) -> int:
@@ -92,7 +97,7 @@ class Prober:
     def next_probes(self, measured: FeatureTable, candidates: Sequence[C]) -> list[C]:
         """The renditions to measure next, few at a time; none when those measured are enough.
 
-        An encoder that is asked for anything other than qualities has all of it measured: nothing is estimated of it.
+        An encoder that cannot be thinned (`can_be_thinned`) is measured whole: nothing is estimated of it.
 
         Args:
             measured: one title, with all its audio rows and the video rows measured so far, perhaps none.

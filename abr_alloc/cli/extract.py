@@ -115,7 +115,7 @@ class _Written:
 @click.option("--full", is_flag=True, help="Measure all of every title, however long.")
 @click.option(
     "--probes", type=click.Choice(["auto", "all"]),
-    help="auto: measure some three tenths of the video renditions, chosen as measurements come in, and estimate the "
+    help="auto: measure about a third of the video renditions, chosen as measurements come in, and estimate the "
     f"rest with an error bound (docs/measure-less.md); all: measure every one. [default: {defaults.PROBES}]",
 )  # fmt: skip
 @click.option(

@@ -61,7 +61,7 @@ def extract_options(
             `defaults.DIGEST_ABOVE_S`.
         full: measure all of every title.
         audio_only: measure the audio alone.
-        probes: `auto` measures three tenths of each encoder's video renditions and estimates the rest; `all` measures
+        probes: `auto` measures about a third of each encoder's video renditions and estimates the rest; `all` measures
             all.
         model: with `auto`, the model whose plans count.
         audio_track: of the source, from 1; several are measured into one table, the first being the film's own. None
@@ -211,7 +211,7 @@ def extract(
         digest_s: measure only so much of each longer title, seconds; None for 40 s of titles over two minutes.
         full: measure all of every title.
         audio_only: measure the audio alone: material for training, not for plans.
-        probes: `auto` measures three tenths of each encoder's video renditions and estimates the rest; `all` measures
+        probes: `auto` measures about a third of each encoder's video renditions and estimates the rest; `all` measures
             all.
         model: with `auto`, the model whose plans count.
         audio_track: of the source, from 1; several are measured into one table, the first being the film's own. None

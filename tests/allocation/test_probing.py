@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from abr_alloc.allocation.interpolation import interpolate, size_curves
@@ -148,17 +147,9 @@ def test_nothing_is_estimated_of_rates_and_little_is_measured_whole(titles) -> N
     assert prober.completed(only(table, few), few).metadata.within_mos == {}
 
 
-def test_encoders_are_probed_each_for_itself(titles) -> None:
-    """A second encoder that behaves as the first gets the same probes, and its rows the same estimates."""
+def test_an_encoder_that_the_grid_names_is_measured_whole_beside_one_that_is_not(titles) -> None:
     table = titles["tos-battle-action-332p"]
-    frame = table.frame
-    other = frame[frame["kind"] == "video"].assign(target=lambda rows: rows["target"] + "@other")
-    rows = pd.concat([frame, other], ignore_index=True)
-    both = FeatureTable(rows.sort_values(["title", "scene", "kind"], kind="stable", ignore_index=True), table.metadata)
-    grid = candidates(both)
-    taken = all_of(probe(both, grid))
-    usual = {(c.height_px, c.target) for c in taken if "@" not in c.target}
-    assert usual == {(c.height_px, c.target.removesuffix("@other")) for c in taken if "@" in c.target}
-    done = completed(both).of_kind("video")
-    is_other = done["target"].str.endswith("@other")
-    assert np.sort(done[is_other]["vmaf"]) == pytest.approx(np.sort(done[~is_other]["vmaf"]))
+    grid = candidates(table)
+    named = [Wanted(c.codec, c.width_px, c.height_px, f"{c.target}@mine") for c in grid]
+    first = Prober(load_model()).first_probes([*grid, *named])
+    assert set(first) == {*named, *Prober(load_model()).first_probes(grid)}
