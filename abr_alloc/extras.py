@@ -10,7 +10,7 @@ EXTRAS = {
     "cluster": ("dask", "distributed"),
     "report": ("altair", "jinja2", "markupsafe", "matplotlib", "vl_convert"),
     "s3": ("fsspec", "s3fs", "upath"),
-    "train": ("sklearn", "torch"),
+    "train": ("scipy", "sklearn", "torch"),
     "tune": ("optuna",),
 }
 """Extra -> the libraries that it is installed for, by the names that are imported."""

@@ -4,14 +4,16 @@
 
 OLD and NEW are JSON files that benchmarks wrote with `--json`, or folders of them (`make bench` writes build/bench).
 Only ratios are compared: both sides of each were taken in one run, so that they hold from machine to machine as far as
-anything does; seconds do not. A ratio that became larger by more than `--noise` is marked. The exit code is 0 whatever
-changed, unless `--strict` asks for 1 where something is marked: noise must not fail a build.
+anything does; seconds do not. A ratio that became larger by more than `--noise` is marked. Noise must not fail a build:
+the exit code is 0 however ratios changed, unless `--strict` asks for 1 where something is marked. What is not noise
+fails: a result that cannot be read, a ratio that is no positive number, and one of OLD's that NEW does not have.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -19,11 +21,19 @@ from pathlib import Path
 def read_ratios(place: Path) -> dict[tuple[str, str], float]:
     """Every ratio by benchmark and name."""
     files = sorted(place.glob("*.json")) if place.is_dir() else [place]
+    if not files:
+        raise ValueError(f"{place} holds no JSON")
     found: dict[tuple[str, str], float] = {}
     for file in files:
-        one = json.loads(file.read_text(encoding="utf-8"))
-        for benchmark in one if isinstance(one, list) else [one]:
-            found |= {(benchmark["name"], name): float(value) for name, value in benchmark["ratios"].items()}
+        try:
+            one = json.loads(file.read_text(encoding="utf-8"))
+            for benchmark in one if isinstance(one, list) else [one]:
+                found |= {(benchmark["name"], name): float(value) for name, value in benchmark["ratios"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{file} holds no results ({error!r})") from error
+    for (benchmark, name), value in found.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{place}: {benchmark}: {name} is {value:g}, which is no ratio")
     return found
 
 
@@ -40,7 +50,7 @@ def compare(
         if before is None or after is None:
             lines.append(f"{label}  {shown} {'-':>8}")
             continue
-        change = after / before if before else float("inf")
+        change = after / before
         # Some ratios are better when large; they say so in their names, as speed-ups do.
         worse = 1.0 / change if "speed-up" in key[1] or "faster" in key[1] else change
         mark = "  slower?" if worse > 1.0 + noise else ""
@@ -58,10 +68,12 @@ def main() -> None:
     args = parser.parse_args()
     try:
         old, new = read_ratios(args.old), read_ratios(args.new)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        sys.exit(f"cannot read the results: {error!r}; give JSON files of the benchmarks, or folders of them")
+    except (OSError, ValueError) as error:
+        sys.exit(f"cannot read the results: {error}; give JSON files of the benchmarks, or folders of them")
     lines, marked = compare(old, new, args.noise)
     print("\n".join(lines))
+    if gone := sorted(old.keys() - new.keys()):
+        sys.exit(f"not in {args.new} any more: {'; '.join(': '.join(key) for key in gone)}")
     sys.exit(1 if marked and args.strict else 0)
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-COMPARE = Path(__file__).parents[1] / "benchmarks" / "compare.py"
+ROOT = Path(__file__).parents[1]
+COMPARE = ROOT / "benchmarks" / "compare.py"
 
 
 @pytest.fixture
@@ -24,6 +25,29 @@ def compare(tmp_path):
             capture_output=True, text=True,
         )  # fmt: skip
         return ended.returncode, ended.stdout.splitlines()
+
+    return run
+
+
+def result(benchmark: str, **ratios: float) -> str:
+    return json.dumps({"name": benchmark, "ratios": ratios})
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Compare two folders of results, given their texts: exit code, and the lines of stderr."""
+
+    def run(old, new):
+        for name, texts in (("old", old), ("new", new)):
+            (tmp_path / name).mkdir(exist_ok=True)
+            for file in (tmp_path / name).iterdir():
+                file.unlink()
+            for i, text in enumerate(texts):
+                (tmp_path / name / f"{i}.json").write_text(text)
+        ended = subprocess.run(
+            [sys.executable, COMPARE, tmp_path / "old", tmp_path / "new"], capture_output=True, text=True
+        )
+        return ended.returncode, ended.stderr.splitlines()
 
     return run
 
@@ -43,17 +67,77 @@ def test_a_speed_up_that_shrank_is_marked_and_one_that_grew_is_not(compare):
     assert [line.split(":")[1].split()[0] for line in lines if "slower?" in line] == ["speed-up"]
 
 
-def test_what_only_one_run_has_is_shown_and_not_judged(compare):
-    code, lines = compare({"gone": 1.0}, {"new": 1.0}, "--strict")
+def test_a_row_that_is_new_is_shown_and_not_judged(compare):
+    code, lines = compare({"kept": 1.0}, {"kept": 1.0, "new": 1.0}, "--strict")
     assert code == 0
-    assert {line.split()[1] for line in lines if "startup" in line} == {"gone", "new"}
+    assert {line.split()[1] for line in lines if "startup" in line} == {"kept", "new"}
 
 
-def test_what_is_no_result_is_told_in_a_line(tmp_path):
-    (tmp_path / "bad.json").write_text("[]x")
-    ended = subprocess.run(
-        [sys.executable, COMPARE, tmp_path / "bad.json", tmp_path / "bad.json"], capture_output=True, text=True
-    )
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("cannot read the results")
-    assert len(ended.stderr.splitlines()) == 1
+def test_a_row_that_is_gone_fails_and_says_which(run, tmp_path):
+    code, error = run([result("startup", plan=1.0), result("audio", speed=2.0)], [result("startup", plan=9.0)])
+    assert code == 1
+    assert error == [f"not in {tmp_path / 'new'} any more: audio: speed"]
+    code, error = run([result("startup", plan=1.0, gone=1.0)], [result("startup", plan=1.0)])
+    assert code == 1
+    assert error == [f"not in {tmp_path / 'new'} any more: startup: gone"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]x", "holds no results"),
+        ("3", "holds no results"),
+        ('{"name": "startup"}', "holds no results"),
+        ('{"name": "startup", "ratios": {"plan": "fast"}}', "holds no results"),
+        ('{"name": "startup", "ratios": {"plan": NaN}}', "startup: plan is nan, which is no ratio"),
+        ('{"name": "startup", "ratios": {"plan": 0}}', "startup: plan is 0, which is no ratio"),
+    ],
+)
+def test_what_is_no_result_is_told_in_a_line(run, text, said):
+    code, error = run([result("startup", plan=1.0)], [text])
+    assert code == 1
+    assert len(error) == 1 and error[0].startswith("cannot read the results") and said in error[0]
+
+
+def test_a_folder_without_results_is_told_in_a_line(run):
+    code, error = run([result("startup", plan=1.0)], [])
+    assert code == 1
+    assert len(error) == 1 and "holds no JSON" in error[0]
+
+
+RECIPES = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def recipe(target: str) -> str:
+    """The lines of a target of the Makefile."""
+    return RECIPES.partition(f"\n{target}: ")[2].partition("\n\n")[0]
+
+
+@pytest.mark.parametrize("target", ["bench", "measure-quick"])
+def test_every_benchmark_that_make_runs_leaves_results(target):
+    lines = [line for line in recipe(target).splitlines() if "benchmarks/" in line]
+    assert len(lines) >= 5
+    for line in lines:
+        script = line.split("benchmarks/")[1].split()[0]
+        assert (ROOT / "benchmarks" / script).is_file()
+        assert f"/{script.removesuffix('.py')}.json" in line, line
+
+
+def test_the_quick_benchmarks_are_those_that_the_baseline_has():
+    ran = {line.split("benchmarks/")[1].split(".py")[0] for line in recipe("measure-quick").splitlines()[1:]}
+    assert ran == {file.stem for file in (ROOT / "benchmarks" / "baseline").glob("*.json")}
+
+
+def test_a_benchmark_that_crashes_fails_ci():
+    commands = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert "make bench-quick" in commands
+
+
+@pytest.mark.parametrize(
+    "script", sorted(path.name for path in (ROOT / "benchmarks").glob("*.py") if "argparse" in path.read_text())
+)
+def test_every_benchmark_says_how_it_is_used(script):
+    """Which imports all that it needs: a name that moved away is seen here first."""
+    ended = subprocess.run([sys.executable, ROOT / "benchmarks" / script, "--help"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "usage:" in ended.stdout

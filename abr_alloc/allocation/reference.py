@@ -32,6 +32,7 @@ from abr_alloc.allocation.rung import Ladder, keeps_rules, make_ladder, with_pre
 from abr_alloc.allocation.shared_ladder import mean_vmaf, shared_encoders
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
 from abr_alloc.allocation.title_surface import TitleCurves
+from abr_alloc.models.cubics import integral
 from abr_alloc.shipped import reference_names
 from abr_alloc.targets import Target
 
@@ -255,8 +256,6 @@ def bd_rate_percent(
     Points that do not rise in quality over a cheaper one are left out. None where a curve has fewer than two points
     left, or the two reach no quality in common.
     """
-    from scipy.interpolate import PchipInterpolator
-
     curves = []
     for kbps, quality in ((anchor_kbps, anchor_quality), (test_kbps, test_quality)):
         order = np.argsort(kbps, kind="stable")
@@ -269,5 +268,5 @@ def bd_rate_percent(
     low, high = max(q[0] for q, _ in curves), min(q[-1] for q, _ in curves)
     if not high > low:
         return None
-    anchor, test = (float(PchipInterpolator(q, rate).integrate(low, high)) / (high - low) for q, rate in curves)
+    anchor, test = (float(integral(q, rate[:, None], low, high)[0]) / (high - low) for q, rate in curves)
     return (math.exp(test - anchor) - 1.0) * 100.0

@@ -32,14 +32,20 @@ class Agreement:
 
 def agreement(predicted: Floats, target: Floats) -> Agreement:
     """PLCC, SRCC and RMSE of two vectors (n,)."""
-    from scipy.stats import rankdata
-
     return Agreement(
         plcc=correlation(predicted, target),
-        srcc=correlation(rankdata(predicted), rankdata(target)),
+        srcc=correlation(ranks(predicted), ranks(target)),
         rmse=float(np.sqrt(np.mean((predicted - target) ** 2))),
         num=len(target),
     )
+
+
+def ranks(values: Floats) -> Floats:
+    """Ranks from 1, equal values sharing the mean of theirs; NaN everywhere where one value is. (n,) -> (n,)."""
+    if np.isnan(values).any():
+        return np.full(len(values), np.nan)
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - 0.5 * (counts - 1))[which]
 
 
 def correlation(x: Floats, y: Floats) -> float:

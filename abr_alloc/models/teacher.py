@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from abr_alloc.documents import json_text, parse_json
+from abr_alloc.models.cubics import piece_of, pieces
 from abr_alloc.models.intervals import Intervals
 from abr_alloc.models.stored import numbers_of_object
 
@@ -172,11 +173,14 @@ def _softmin(x: Array, y: Array, sharpness: float) -> Array:
 
 def _gain(audio_quality_mos: npt.NDArray[np.floating], gains: Sequence[float]) -> Array:
     """Monotone cubic through the gains at `AUDIO_NODES`."""
-    from scipy.interpolate import PchipInterpolator  # slow to import, and plans with networks never label
-
     low, middle, high = gains
     slope = (middle - low) / (AUDIO_NODES[1] - AUDIO_NODES[0])
     # Below the ratings half their first slope; above them nothing: P.1203.2's curve ends 0.006 MOS higher.
     ends = (low - 0.5 * slope * (AUDIO_NODES[0] - 1.0), low, middle, high, high)
-    curve = PchipInterpolator((1.0, *AUDIO_NODES, 5.0), ends)
-    return np.asarray(curve(np.clip(np.asarray(audio_quality_mos, dtype=np.float64), 1.0, 5.0)))
+    nodes = np.array([1.0, *AUDIO_NODES, 5.0])
+    quality = np.clip(np.asarray(audio_quality_mos, dtype=np.float64), 1.0, 5.0)
+    piece = piece_of(nodes, quality)
+    c3, c2, c1, c0 = pieces(nodes, np.array(ends)[:, None])[:, :, 0][:, piece]
+    past = quality - nodes[piece]
+    # In SciPy's order, so that the last bit is SciPy's too.
+    return np.asarray(c0 + c1 * past + c2 * (past * past) + c3 * (past * past * past))

@@ -29,18 +29,17 @@ __all__ = ["OF_AN_EXTRA", "examine"]
 # Import name -> what pip calls it, where that is another word.
 _DISTRIBUTIONS = {
     "imageio_ffmpeg": "imageio-ffmpeg",
-    "visqol": "visqol-python",
     "yaml": "pyyaml",
 }
-_PLANNING = ("pyarrow", "safetensors", "scipy")
+_PLANNING = ("pyarrow", "safetensors")
 _LIBRARIES = {
-    "extract": ("av", "imageio_ffmpeg", "numba", "pyarrow", "visqol"),
+    "extract": ("av", "imageio_ffmpeg", "pyarrow"),
     "encode": ("av", "imageio_ffmpeg", "langcodes", "pyarrow"),
-    "verify": ("av", "imageio_ffmpeg", "numba", "visqol", *_PLANNING),
+    "verify": ("av", "imageio_ffmpeg", *_PLANNING),
     "lint": ("av",),
     "evaluate": (*_PLANNING, "sklearn"),
-    "compare": (*_PLANNING, "sklearn", "torch", "matplotlib"),
-    "train": (*_PLANNING, "sklearn", "torch"),
+    "compare": (*_PLANNING, "scipy", "sklearn", "torch", "matplotlib"),
+    "train": (*_PLANNING, "scipy", "sklearn", "torch"),
     "tune": (*_PLANNING, "torch", "optuna"),
     "export": ("pyarrow", "safetensors", "yaml"),
     "relevance": (*_PLANNING, "matplotlib"),
@@ -64,6 +63,7 @@ def examine(commands: Iterable[str], ffmpeg_path: str | None, cache_dir: Path | 
     """
     from abr_alloc.measure.cache import default_cache_dir
     from abr_alloc.measure.cache_size import CacheSize, measure_cache
+    from abr_alloc.visqol.regression import VISQOL_VERSION
 
     tools, encoders, lacks = _examine_tools(ffmpeg_path)
     root = cache_dir or default_cache_dir()
@@ -90,7 +90,7 @@ def examine(commands: Iterable[str], ffmpeg_path: str | None, cache_dir: Path | 
             "python": platform.python_version(),
             "ffmpeg": tools["ffmpeg"],
             "libvmaf": tools["libvmaf"],
-            "visqol": _version("visqol-python"),
+            "visqol": VISQOL_VERSION,
             "optuna": _version("optuna"),
         },
         "ffmpeg_path": tools["path"],

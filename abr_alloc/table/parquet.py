@@ -68,7 +68,7 @@ class TableMetadata:
     libvmaf_version: str = ""
     """libvmaf's own version word."""
     visqol_version: str = ""
-    """Version of visqol-python."""
+    """The version of visqol-python whose numbers the audio features are."""
     ffmpeg_version: str = ""
     """ffmpeg's own version word."""
     grid: str = ""

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from abr_alloc.visqol.gammatone import HOP_SAMPLES, SAMPLE_RATE_HZ
 from abr_alloc.visqol.nsim import PatchStatistics, compare
+from abr_alloc.visqol.search import search
 
 __all__ = ["FRAME_S", "PATCH_FRAMES", "PATCH_S", "Match", "find_places", "patch_starts", "to_decibels"]
 
@@ -88,8 +89,6 @@ def find_places(starts: Indices, reference: Array, degraded: Array) -> Match:
         reference: the source's spectrogram, dB, shape (T, B).
         degraded: the rendition's, shape (T', B).
     """
-    from abr_alloc.visqol.search import search  # numba: only where it is needed
-
     num_frames = len(degraded)
     starts = starts[starts - PATCH_FRAMES // 2 <= num_frames]
     patches = reference[starts[:, None] + np.arange(PATCH_FRAMES)]  # (P, F, B)

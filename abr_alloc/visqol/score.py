@@ -7,18 +7,14 @@ ViSQOL alone scores a mono mix, to which a codec that folds stereo to mono looks
 
 ViSQOL v3 is worked out here, not called: the source's side once per scene, the filter bank as spectra and matrix
 products (`gammatone`), the search for partners (`patches`, `search`) and their fine alignment (`realignment`) on what
-that leaves. visqol-python, whose regression this reads, is the reference: every number equals its own within 1e-4, and
+that leaves. visqol-python, whose `regression` this has, is the reference: every number equals its own within 1e-4, and
 mostly to the sixth digit, the last that is kept, so the version of the features is the same.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
-import importlib.util
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +24,7 @@ from abr_alloc.visqol.lag import Envelopes, envelopes, find_lags, hilbert, is_tr
 from abr_alloc.visqol.nsim import PatchStatistics
 from abr_alloc.visqol.patches import find_places, patch_starts, to_decibels
 from abr_alloc.visqol.realignment import Side, align_finely
+from abr_alloc.visqol.regression import VISQOL_VERSION, WORST_MOS, predict_mos
 
 __all__ = ["AUDIO_FEATURE_VERSION", "IDENTITY_MOS", "AudioReference", "AudioScore", "visqol_version"]
 
@@ -39,8 +36,6 @@ Array = npt.NDArray[np.float64]
 IDENTITY_MOS = 4.732101
 """ViSQOL's score of a signal against itself (conformance value of castanets against itself)."""
 
-_WORST_MOS = 1.0
-_UNLIKE = 0.15  # a mean NSIM below which ViSQOL predicts the worst
 _KEPT_SAMPLES = 60 * SAMPLE_RATE_HZ  # of longer scenes the source's envelope is made anew for each rendition
 _SILENT_PEAK = 1.5 / 32768.0  # at most one step of 16-bit audio: dither, not sound
 _MONO_VIEW = 2  # M is the down-mix that ViSQOL itself scores
@@ -59,38 +54,8 @@ class AudioScore:
 
 
 def visqol_version() -> str:
-    """Version of the installed `visqol-python`."""
-    return importlib.metadata.version("visqol-python")
-
-
-@functools.lru_cache(maxsize=1)
-def _regression() -> tuple[Array, Array, float, float]:
-    """ViSQOL's nu-SVR from its libsvm file: coefficients (V,), support vectors (V, B), gamma, rho."""
-    package = importlib.util.find_spec("visqol")
-    assert package is not None and package.submodule_search_locations  # a requirement of this project
-    text = (Path(package.submodule_search_locations[0]) / "model" / "libsvm_nu_svr_model.txt").read_text()
-    head, _, body = text.partition("SV\n")
-    settings = dict(line.split(maxsplit=1) for line in head.splitlines())
-    assert (settings["svm_type"], settings["kernel_type"]) == ("nu_svr", "rbf")
-    rows = [line.split() for line in body.splitlines() if line.strip()]
-    vectors = np.zeros((len(rows), NUM_BANDS))
-    for vector, row in zip(vectors, rows, strict=True):
-        for entry in row[1:]:
-            index, _, value = entry.partition(":")
-            vector[int(index) - 1] = float(value)
-    return np.array([float(row[0]) for row in rows]), vectors, float(settings["gamma"]), float(settings["rho"])
-
-
-def _predict_mos(nsim: Array) -> float:
-    """MOS-LQO of a mean NSIM per band, (B,): sum_v c_v exp(-gamma |x - x_v|^2) - rho, within 1 to 5.
-
-    Where next to nothing is alike it is 1.
-    """
-    if nsim.mean() < _UNLIKE:
-        return _WORST_MOS
-    coefficients, vectors, gamma, rho = _regression()
-    mos = coefficients @ np.exp(-gamma * np.square(vectors - nsim).sum(axis=1)) - rho
-    return float(min(max(mos, 1.0), 5.0))
+    """Version of visqol-python that the numbers are those of; feature tables name it."""
+    return VISQOL_VERSION
 
 
 def _views(pcm: npt.NDArray[np.floating]) -> list[npt.NDArray[np.float64]]:
@@ -135,14 +100,14 @@ class _View:
         """Statistics (K, B) and MOS of a rendition's view that lies where the source does."""
         energy = float(np.square(samples).sum())
         if energy == 0 or len(levels) == 0:
-            return _constant_statistics(0.0), _WORST_MOS
+            return _constant_statistics(0.0), WORST_MOS
         # Both as loud, by root mean square.
         scale = math.sqrt(self._energy / len(self._side.samples)) / math.sqrt(energy / len(samples))
         rendition = Side(samples, levels * scale, scale)
         match = find_places(self._starts, *to_decibels(self._side.levels, rendition.levels))
         statistics, num_frames = align_finely(match, self._side, rendition)
         pooled = _pool(statistics, np.array(num_frames, dtype=np.float64)[:, None])
-        return pooled, _predict_mos(pooled[0])
+        return pooled, predict_mos(pooled[0])
 
 
 def _moved(samples: Array, lag: int) -> Array:
@@ -207,7 +172,7 @@ class AudioReference:
             if view is None:
                 results.append((_constant_statistics(1.0), IDENTITY_MOS))
             elif levels is None:
-                results.append((_constant_statistics(0.0), _WORST_MOS))
+                results.append((_constant_statistics(0.0), WORST_MOS))
             elif i in (1, 2) and self._is_mono and np.array_equal(samples[0], samples[1]):
                 results.append(results[0])
             else:

@@ -1,7 +1,7 @@
 """What must be the same wherever tasks run, so that a result does not depend on who computed it.
 
-Encodes depend on ffmpeg, with its libvmaf and encoders; audio scores on visqol-python and NumPy; and tasks are sent by
-the names of their classes, which another version of this package may not have.
+Encodes depend on ffmpeg, with its libvmaf and encoders; audio scores on NumPy; and tasks are sent by the names
+of their classes, which another version of this package may not have.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ class Environment:
     """Major and minor version."""
     numpy: str
     """NumPy."""
-    visqol_python: str
-    """visqol-python."""
     ffmpeg: str
     """ffmpeg."""
     ffmpeg_path: str
@@ -47,7 +45,6 @@ def describe(ffmpeg: FFmpeg | None) -> Environment:
         abr_alloc=__version__,
         python=".".join(platform.python_version_tuple()[:2]),
         numpy=_version("numpy"),
-        visqol_python=_version("visqol-python"),
         ffmpeg=version,
         ffmpeg_path="" if ffmpeg is None else ffmpeg.path,
     )
@@ -65,6 +62,5 @@ def difference(there: Environment, here: Environment) -> str:
     for field in fields(Environment):
         theirs, ours = getattr(there, field.name), getattr(here, field.name)
         if theirs != ours:
-            name = field.name if field.name != "visqol_python" else "visqol-python"
-            return f"has {name} {theirs or '(none)'} where this machine has {ours}"
+            return f"has {field.name} {theirs or '(none)'} where this machine has {ours}"
     return ""

@@ -19,6 +19,7 @@ from abr_alloc.media import ffmpeg as ffmpeg_door
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.shipped import model_names
 from abr_alloc.table.table import read_features
+from abr_alloc.visqol.regression import VISQOL_VERSION
 
 ENCODERS = "libx264 libx265 libsvtav1 libvpx-vp9 libvvenc aac libopus ac3 eac3 flac libfdk_aac"
 
@@ -73,7 +74,7 @@ def test_versions_are_those_of_the_programs(examine, ffmpeg):
         "python": platform.python_version(),
         "ffmpeg": ffmpeg.version,
         "libvmaf": document["versions"]["libvmaf"],
-        "visqol": importlib.metadata.version("visqol-python"),
+        "visqol": VISQOL_VERSION,
         "optuna": importlib.metadata.version("optuna"),
     }
     assert document["ffmpeg_path"] == ffmpeg.path

@@ -2,9 +2,18 @@
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 from abr_alloc.allocation.path import TIE_MOS
-from abr_alloc.learning.metrics import agreement, ccc, decision_regret, drops, map_logistic, trade_off_order
+from abr_alloc.learning.metrics import (
+    agreement,
+    ccc,
+    decision_regret,
+    drops,
+    map_logistic,
+    ranks,
+    trade_off_order,
+)
 
 
 def test_agreement_of_a_vector_with_itself_is_perfect() -> None:
@@ -76,3 +85,8 @@ def test_drops_compare_neighbours_of_one_group_by_rate() -> None:
     groups = np.array(["a", "a", "b"], dtype=object)
     assert drops(scores, rates, groups, axis=0).tolist() == [0.0, 1.0]
     assert drops(scores, np.array([1.0, 2.0]), np.array(["x", "x"], dtype=object), axis=1).tolist() == [2.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("values", [[3.0, 1.0, 2.0], [1.0, 1.0, 0.5, 1.0, 0.5], [2.0], [1.0, np.nan, 0.0]])
+def test_ranks_are_scipys(values) -> None:
+    assert np.array_equal(ranks(np.array(values)), rankdata(values), equal_nan=True)

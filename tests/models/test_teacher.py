@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.interpolate import PchipInterpolator
 
 from abr_alloc.models.audio_quality import TRANSPARENT_MOS
-from abr_alloc.models.teacher import AUDIO_NODES, load_teacher, mos_of_points, points_of_mos
+from abr_alloc.models.teacher import AUDIO_NODES, _gain, load_teacher, mos_of_points, points_of_mos
 from abr_alloc.table.table import VIDEO_FEATURES
 
 TEACHER = load_teacher()
@@ -66,3 +67,12 @@ def test_the_scale_is_affine_and_has_an_inverse() -> None:
     assert mos_of_points(points)[1] == 1.1
     assert points_of_mos(mos_of_points(points)) == pytest.approx(points)
     assert np.ptp(np.diff(mos_of_points(points)) / np.diff(points)) < 1e-12
+
+
+def test_the_gain_of_the_sound_is_scipys_pchip_to_the_last_bit() -> None:
+    """Labels did not change when the curve came into the house."""
+    low, middle, high = gains = (0.61, 0.83, 0.97)
+    slope = (middle - low) / (AUDIO_NODES[1] - AUDIO_NODES[0])
+    ends = (low - 0.5 * slope * (AUDIO_NODES[0] - 1.0), low, middle, high, high)
+    quality = np.concatenate([np.linspace(1.0, 5.0, 997), AUDIO_NODES]).reshape(2, -1)
+    assert (_gain(quality, gains) == PchipInterpolator((1.0, *AUDIO_NODES, 5.0), ends)(quality)).all()

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from visqol.nsim import measure_patch_similarity
 
-from abr_alloc.visqol import search as search_module
 from abr_alloc.visqol.nsim import compare
 from abr_alloc.visqol.search import search
 
@@ -64,16 +63,25 @@ def test_the_search_finds_a_patch_where_it_lies(rendition):
     assert found[0, 7] == pytest.approx(1, abs=1e-9)
 
 
-def test_where_compiled_code_cannot_be_kept_it_is_compiled_all_the_same(monkeypatch):
-    """Numba refuses where neither the package's folder nor the user's cache can be written."""
-    asked = []
+def test_places_that_are_alike_are_equally_good():
+    """Which of equal places counts is the latest, so the last bits of matrix products must not decide it."""
+    again = np.concatenate([SOURCE[1], RNG.uniform(0, 60, (500, BANDS)), SOURCE[1], SOURCE[1]])
+    found = search(SOURCE[:1], again, np.array([0]), np.array([len(again) - 1]))[0]
+    assert found[0] == found[530] == found[560 - FRAMES]
+    silent = search(SOURCE, np.zeros((400, BANDS)), np.array([0, 0]), np.array([399, 399]))
+    assert (silent == silent[:, :1]).all()
 
-    def njit(*, cache=False, **_):
-        asked.append(cache)
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: function
 
-    monkeypatch.setattr(search_module, "njit", njit)
-    assert search_module._compiled(len) is len
-    assert asked == [True, False]
+@pytest.mark.parametrize("num_patches", [1, 8, 9, 20])
+def test_the_search_is_the_same_in_parts(num_patches):
+    """Patches and places are compared some at a time; windows are each patch's own."""
+    patches = RNG.uniform(0, 60, (num_patches, FRAMES, BANDS))
+    rendition = RNG.uniform(0, 60, (600, BANDS))
+    first = np.arange(num_patches) * 20
+    last = np.minimum(first + 310, 599)
+    found = search(patches, rendition, first, last)
+    padded = np.concatenate([rendition, np.zeros((FRAMES, BANDS))])
+    assert found.shape == (num_patches, 311)
+    for p, place in [(0, 0), (0, 255), (0, 256), (0, 310), (num_patches - 1, first[-1]), (num_patches - 1, last[-1])]:
+        expected = compare(patches[p][None], padded[place : place + FRAMES][None]).similarity[0]
+        assert found[p, place - first[p]] == pytest.approx(expected, abs=2e-12)
