@@ -302,9 +302,8 @@ def _ranges(video: Columns) -> list[DynamicRange]:
 
 def _estimated(video: Columns) -> list[bool]:
     """The column that marks what was not measured, which is there where anything was not."""
-    if "estimated" not in video:
-        return [False] * len(video)
-    return [not missing for missing in np.isnan(video.numbers("estimated"))]
+    marks = video.numbers("estimated") if "estimated" in video else np.full(len(video), np.nan)
+    return [not missing for missing in np.isnan(marks).tolist()]
 
 
 def _half_seconds(video: Columns) -> list[npt.NDArray[np.float64] | None]:

@@ -45,8 +45,8 @@ logger = logging.getLogger(__name__)
 _AUDIO_ONLY_FPS = Fraction(100)
 _AUDIO_MARGIN_S = 0.5
 
-TitleTask = LookTask | ScanTask | VideoTask | AudioTask | LoudnessTask
 Measurement = VideoTask | AudioTask | LoudnessTask
+TitleTask = LookTask | ScanTask | Measurement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,8 @@ class TitleMeasurement:
         check_encoders(self._ffmpeg, self._candidates, [*self._audio_targets, *self._surround_targets])
         if options.audio_only:
             self._fps, num_frames = _AUDIO_ONLY_FPS, int(info.duration_s * _AUDIO_ONLY_FPS)
-            return self._measure_whole(num_frames, [])
+            scenes = split_scenes(self.name, num_frames, [], self._fps, max_scene_s=options.max_scene_s)
+            return self._measure({Part.whole(num_frames): scenes})
         self._fps = info.fps
         wanted = options.digest_s is not None and info.duration_s > options.digest_above_s
         scan = ScanTask(ffmpeg=self._ffmpeg, info=info, source_hash=title.source_hash, with_complexity=wanted)
@@ -185,10 +186,6 @@ class TitleMeasurement:
         if min(info.channels, 2) < channels:
             self._title = replace(self._title, info=replace(info, channels=channels))
             self._audio_targets = self._options.grid.audio(self._title.info, self._options.audio_codecs)
-
-    def _measure_whole(self, num_frames: int, cuts: Sequence[int]) -> Sequence[TitleTask]:
-        scenes = split_scenes(self.name, num_frames, cuts, self._fps, max_scene_s=self._options.max_scene_s)
-        return self._measure({Part.whole(num_frames): scenes})
 
     def _measure(self, parts: dict[Part, list[Scene]]) -> Sequence[TitleTask]:
         """The measurements that come first."""
@@ -240,8 +237,7 @@ class TitleMeasurement:
             if not chosen:
                 break
             logger.info("%s: probing %s", self.name, ", ".join(f"{t.height_px}p {t.target}" for t in chosen))
-            probes = self._probe(chosen)
-            if probes:
+            if probes := self._probe(chosen):
                 return self._open(video_tasks(probes, self._spread))
         return []
 
