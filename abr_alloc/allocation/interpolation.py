@@ -144,8 +144,7 @@ class _Video(LazyVideo):
     @functools.cached_property
     def codecs(self) -> npt.NDArray[np.str_]:  # type: ignore[override]
         """Their codecs, (V,)."""
-        codecs = [*(v.codec for v in self._measured), *(c.codec for c in self._curves)]
-        return np.repeat(np.array(codecs, dtype=np.str_), self._repeats)
+        return np.repeat([*(v.codec for v in self._measured), *(c.codec for c in self._curves)], self._repeats)
 
     def rendition(self, place: int) -> VideoRendition:
         if place < len(self._measured):
@@ -205,11 +204,11 @@ def _between(
             wanted &= ~(np.abs(at - probe) <= SAME_RATE * probe)
     x_v = np.concatenate(features).astype(np.float64)
     past = (places.past / np.diff(log_kbps)[places.piece])[:, None]
-    between = ((1.0 - past) * x_v[places.piece] + past * x_v[places.piece + 1]).astype(np.float32)
+    between = (1.0 - past) * x_v[places.piece] + past * x_v[places.piece + 1]
     number = np.add.reduceat(np.append(wanted, False), first_rate[:-1], dtype=np.intp)
     number[np.diff(first_rate) == 0] = 0
     chosen = np.flatnonzero(wanted)
-    at, avq_mos, between = at[chosen], avq[chosen].astype(np.float32), between[chosen]
+    at, avq_mos, features_at = at[chosen], avq[chosen].astype(np.float32), between[chosen].astype(np.float32)
     ends = np.concatenate([[0], np.cumsum(number)])[num_curves].tolist()
     found = []
     for (first, stop), (start, end) in zip(itertools.pairwise(num_curves), itertools.pairwise(ends), strict=True):
@@ -220,7 +219,7 @@ def _between(
                 number=[n for _, n in some],
                 kbps=at[start:end],
                 avq_mos=avq_mos[start:end],
-                x_v=between[start:end],
+                x_v=features_at[start:end],
             )
         )
     return found
@@ -242,9 +241,8 @@ def _on_envelope(asked: Floats, rates: Sequence[Floats], avq_mos: Floats, first:
         inside[c, start : start + len(own)] = True
         avq[c, start : start + len(own)] = avq_mos[first : first + len(own)]
         first += len(own)
-    best: npt.NDArray[np.bool_] = (avq >= np.nan_to_num(avq, nan=-np.inf).max(axis=0)).any(axis=2)
-    found: npt.NDArray[np.bool_] = best[inside]
-    return found
+    best = (avq >= np.nan_to_num(avq, nan=-np.inf).max(axis=0)).any(axis=2)
+    return np.asarray(best[inside])
 
 
 def find_crossovers(surface: QualitySurface, audio: int, codec: str) -> list[Crossover]:

@@ -53,6 +53,7 @@ def surface(avq: np.ndarray, video_kbps: np.ndarray, audio_kbps: np.ndarray, ove
 rates = st.lists(st.floats(1, 1000), min_size=1, max_size=5)
 
 
+@settings(deadline=None)
 @given(st.data(), rates, rates, st.floats(1, 2500))
 def test_the_pair_is_that_of_brute_force(
     data: st.DataObject, video_kbps: list[float], audio_kbps: list[float], budget: float
@@ -76,6 +77,7 @@ def test_the_pair_is_that_of_brute_force(
     assert given_surface.total_kbps[found] == pytest.approx(best[1])
 
 
+@settings(deadline=None)
 @given(st.floats(100, 3000), st.floats(0, 1000))
 def test_more_budget_never_lowers_avq(budget: float, more: float) -> None:
     rng = np.random.default_rng(5)
