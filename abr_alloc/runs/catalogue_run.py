@@ -22,7 +22,6 @@ from abr_alloc.table.row_writer import RowWriter
 from abr_alloc.table.table import FeatureTable, join_tables, read_features
 from abr_alloc.table.typed_rows import TypedRows
 from abr_alloc.workers.in_order import in_order
-from abr_alloc.workers.open import open_workers
 from abr_alloc.workers.task import Task
 from abr_alloc.writing import is_written_through
 
@@ -125,6 +124,8 @@ def results_of(tasks: Sequence[_T], how: Results) -> Iterator[Iterator[tuple[_T,
     with contextlib.ExitStack() as stack:
         workers = None
         if how.scheduler is not None or how.jobs > 1:
+            from abr_alloc.workers.open import open_workers  # processes take long to import
+
             workers = stack.enter_context(open_workers(how.jobs, how.scheduler))
 
         def results() -> Iterator[tuple[_T, Any]]:

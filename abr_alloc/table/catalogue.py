@@ -14,9 +14,9 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from abr_alloc.errors import FeatureTableError
@@ -227,7 +227,7 @@ def _refuse_repeated_titles(chunks: Sequence[Chunk]) -> None:
     home: dict[str, str] = {}
     for path in dict.fromkeys(shared):
         with open_table(path) as file:
-            titles = pc.unique(file.read(columns=["title"])["title"]).to_pylist()
+            titles = _compute().unique(file.read(columns=["title"])["title"]).to_pylist()
         for title in titles:
             if title in home:
                 raise FeatureTableError(
@@ -243,7 +243,7 @@ def _span(file: pq.ParquetFile, group: int) -> tuple[str, str]:
     known = about.column(place).statistics
     if known is not None and known.has_min_max and max(len(known.min), len(known.max)) < _TRUSTED_LENGTH:
         return known.min, known.max
-    found = pc.min_max(file.read_row_group(group, columns=["title"])["title"])
+    found = _compute().min_max(file.read_row_group(group, columns=["title"])["title"])
     return found["min"].as_py() or "", found["max"].as_py() or ""
 
 
@@ -272,11 +272,19 @@ def _version(path: str) -> tuple[int | str, ...] | None:
     return about.st_size, about.st_ino, about.st_mtime_ns
 
 
+def _compute() -> Any:
+    """PyArrow's functions, whose import takes longer than reading a table: one table needs none of them."""
+    import pyarrow.compute
+
+    return pyarrow.compute
+
+
 def _read(chunk: Chunk, columns: Sequence[str] = tuple(COLUMNS)) -> pa.Table:
     version = _version(chunk.path)
     if chunk.size_bytes not in (-1, _size_of(version)):
         raise FeatureTableError(f"{chunk.path} changed while it was read; run again", path=chunk.path)
     parts = [_read_group(chunk.path, group, tuple(columns), version) for group in chunk.row_groups]
+    pc = _compute()
     if chunk.after_title is not None and pc.min(parts[0]["title"]).as_py() <= chunk.after_title:
         parts[0] = parts[0].filter(pc.greater(parts[0]["title"], chunk.after_title))
     if pc.max(parts[-1]["title"]).as_py() > chunk.last_title:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from abr_alloc.table import arrow_columns
 from abr_alloc.table.arrow_columns import columns_of_arrow
 from abr_alloc.table.columns import Columns, Lists, Words, join_columns
 from abr_alloc.table.schema import types_of
@@ -41,8 +42,10 @@ def test_lists_keep_their_numbers_where_rows_are_taken() -> None:
     assert taken.stacked(2).tolist() == [[3.0, 4.0], [1.0, 2.0]]
 
 
+@pytest.mark.parametrize("few_rows", [0, 4096])
 @pytest.mark.parametrize("offset", [0, 3])
-def test_columns_of_arrow_are_its_cells(offset) -> None:
+def test_columns_of_arrow_are_its_cells(offset, few_rows, monkeypatch) -> None:
+    monkeypatch.setattr(arrow_columns, "_FEW_ROWS", few_rows)
     cells = {
         "text": pa.array(["b", None, "a", "", "b", None, "c"]),
         "whole": pa.array([1, None, 3, 4, 5, 6, None], pa.int32()),
