@@ -142,7 +142,7 @@ class _Video(LazyVideo):
     @functools.cached_property
     def codecs(self) -> npt.NDArray[np.str_]:  # type: ignore[override]
         """Their codecs, (V,)."""
-        return np.repeat([v.codec for v in [*self._measured, *self._curves]], self._repeats)
+        return np.repeat([*(v.codec for v in self._measured), *(c.codec for c in self._curves)], self._repeats)
 
     def rendition(self, place: int) -> VideoRendition:
         if place < len(self._measured):
@@ -202,11 +202,11 @@ def _between(
             wanted &= ~(np.abs(at - probe) <= SAME_RATE * probe)
     x_v = np.concatenate(features).astype(np.float64)
     past = (places.past / np.diff(log_kbps)[places.piece])[:, None]
-    x_v = np.asarray((1.0 - past) * x_v[places.piece] + past * x_v[places.piece + 1], dtype=np.float32)
+    between = (1.0 - past) * x_v[places.piece] + past * x_v[places.piece + 1]
     number = np.add.reduceat(np.append(wanted, False), first_rate[:-1], dtype=np.intp)
     number[np.diff(first_rate) == 0] = 0
     chosen = np.flatnonzero(wanted)
-    at, avq, x_v = at[chosen], avq[chosen].astype(np.float32), x_v[chosen]
+    at, avq_mos, features_at = at[chosen], avq[chosen].astype(np.float32), between[chosen].astype(np.float32)
     ends = np.concatenate([[0], np.cumsum(number)])[num_curves].tolist()
     found = []
     for (first, stop), (start, end) in zip(itertools.pairwise(num_curves), itertools.pairwise(ends), strict=True):
@@ -216,8 +216,8 @@ def _between(
                 curves=[c for c, _ in some],
                 number=[n for _, n in some],
                 kbps=at[start:end],
-                avq_mos=avq[start:end],
-                x_v=x_v[start:end],
+                avq_mos=avq_mos[start:end],
+                x_v=features_at[start:end],
             )
         )
     return found
@@ -240,7 +240,7 @@ def _on_envelope(asked: Floats, rates: Sequence[Floats], avq_mos: Floats, first:
         avq[c, start : start + len(own)] = avq_mos[first : first + len(own)]
         first += len(own)
     best = (avq >= np.nan_to_num(avq, nan=-np.inf).max(axis=0)).any(axis=2)
-    return best[inside]
+    return np.asarray(best[inside])
 
 
 def find_crossovers(surface: QualitySurface, audio: int, codec: str) -> list[Crossover]:

@@ -6,6 +6,7 @@ Commands are imported when they are asked for, so that each starts with only wha
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import itertools
 import os
@@ -92,6 +93,7 @@ def main() -> None:
     # Known before click has read the line, whose reading may fail already.
     debug = "--debug" in itertools.takewhile(lambda word: word.startswith("-"), sys.argv[1:])
     safe_streams()
+    gc.set_threshold(20_000, 20, 20)  # importing and planning make many records and no circles
     try:
         _have_home()
         _spare_memory()
