@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +15,15 @@ from scipy import stats
 from abr_alloc.allocation import ladder, transitions
 from abr_alloc.allocation.audience import Audience, lognormal, weighted
 from abr_alloc.allocation.candidates import list_candidates
+from abr_alloc.allocation.interpolation import interpolate
 from abr_alloc.allocation.ladder import PLAYED_SHARE, choose_number, design_ladders
 from abr_alloc.allocation.ladder_rules import LadderRules
 from abr_alloc.allocation.rung import Ladder
-from abr_alloc.allocation.surface import QualitySurface
+from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title
+from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.errors import InfeasibleLadderError
+from abr_alloc.models.checkpoint import load_model
+from abr_alloc.table.table import read_features
 
 MAX_RUNGS = 4
 LAW = settings(deadline=None, max_examples=30)
@@ -299,6 +304,19 @@ def test_hundreds_of_candidates_give_the_ladders_of_all_at_once(make_surface, se
     surface = make_surface(avq, video, audio, side.tolist())
     few, whole = as_by_all_candidates(surface, lognormal(1500, 1), LadderRules(max_audio=2, tie_mos=0.0))
     assert len(whole) == MAX_RUNGS and few == whole
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [lognormal(3000, 0.9), weighted(np.array([300.0, 800.0, 1500.0, 3000.0, 6000.0]), np.ones(5), "steps")],
+    ids=["lognormal", "steps"],
+)
+def test_measured_titles_have_the_ladders_of_all_candidates_at_once(example: Path, audience: Audience) -> None:
+    titles = by_title(build_surfaces(read_features(example), load_model()))
+    for scenes in titles:
+        title = interpolate(merge_scenes(scenes), keep_probes=False, every_size=True)
+        few, whole = as_by_all_candidates(title, audience, LadderRules())
+        assert len(whole) == MAX_RUNGS and few == whole
 
 
 # As many rungs as are worth having.
