@@ -249,7 +249,8 @@ class _Batch:
             return ()
         targets, paths = [probe.target for probe in probes], [self._encodes[probe] for probe in probes]
         try:
-            encode_together(self._ffmpeg, self._info, targets, paths, self._part)
+            with disk_errors(paths[0].parent):
+                encode_together(self._ffmpeg, self._info, targets, paths, self._part)
         except ToolFailedError as error:
             logger.info("%s: %d encodes in one run: %s; each by itself now", self._info.path, len(probes), error)
             return ()
@@ -273,7 +274,7 @@ class _Batch:
         together: Sequence[FrameScores | None] = [None] * len(probes)
         if len(probes) > 1:
             paths = [self._encodes[probe] for probe in probes]
-            with self._cache.work_dir() as work_dir, contextlib.suppress(ToolFailedError):
+            with contextlib.suppress(ToolFailedError), self._cache.work_dir() as work_dir:
                 together = measure_together(self._ffmpeg, self._info, paths, self._part, work_dir)
         scores: dict[VideoProbe, FrameScores] = {}
         for probe, found in zip(probes, together, strict=True):
