@@ -21,7 +21,7 @@ from abr_alloc.media.ffmpeg import ONE_THREAD, find_ffmpeg
 from abr_alloc.media.normalise import source_input, video_chain
 from abr_alloc.media.part import Part
 from abr_alloc.media.probe import probe
-from abr_alloc.media.scenes import SCDET_THRESHOLD, SMALL, scan_source
+from abr_alloc.media.scenes import LOOK_INPUT, SCDET_THRESHOLD, SMALL, scan_source
 from abr_alloc.media.seek import prove_seek, read_key_times
 from abr_alloc.media.sound import survey_audio
 
@@ -55,10 +55,21 @@ def main() -> None:
             folder = Path(name)
             step = max(1, round(info.fps / 2))
             graph = (
-                f"[0:{info.video_index}]{video_chain(info)},{SMALL},split[every][some];[some]framestep={step},siti,nullsink;"
+                f"[0:{info.video_index}]{video_chain(info)},{SMALL},split[every][half];"
+                f"[half]scale=trunc(iw/4)*2:trunc(ih/4)*2:flags=area,framestep={step},siti,nullsink;"
                 f"[every]scdet=threshold={SCDET_THRESHOLD}[out]"
             )
-            bare = [*source_input(info), "-an", "-lavfi", graph, "-map", "[out]", "-fps_mode", "passthrough"]
+            bare = [
+                *LOOK_INPUT,
+                *source_input(info),
+                "-an",
+                "-lavfi",
+                graph,
+                "-map",
+                "[out]",
+                "-fps_mode",
+                "passthrough",
+            ]
             floor_s, _ = cpu_s(lambda bare=bare: ffmpeg.run([*bare, "-f", "null", "-"]))
             scan_s, scan = cpu_s(lambda info=info, folder=folder: scan_source(ffmpeg, info, folder))
         seconds = float(scan.num_frames / info.fps)
@@ -69,7 +80,7 @@ def main() -> None:
         prove_s, seek_s = cpu_s(
             lambda info=info, part=part, keys=keys, scan=scan: prove_seek(ffmpeg, info, part, keys, scan.fingerprints)
         )
-        read = [*ONE_THREAD, *source_input(info, seek_s=seek_s), "-map", f"0:{info.video_index}", "-an"]
+        read = [*ONE_THREAD, *LOOK_INPUT, *source_input(info, seek_s=seek_s), "-map", f"0:{info.video_index}", "-an"]
         read += ["-vf", f"{part.chain(info)},{SMALL}", "-f", "null", "-"]
         stretch_s, _ = cpu_s(lambda read=read: ffmpeg.run(read))
         ratios |= {f"scan / floor, {clip.stem}": scan_s / floor_s, f"proof / decode, {clip.stem}": prove_s / stretch_s}

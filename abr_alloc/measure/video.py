@@ -219,7 +219,9 @@ def _distorted_chain(info: MediaInfo, part: Part) -> str:
         f"{info.made_colour.tags},settb={info.fps.denominator}/{info.fps.numerator},setpts=N,"
         f"scale={info.width_px}:{info.height_px}:flags=bicubic,format={info.pixel_format},setsar=1"
     )
-    return f"trim=end_frame={part.num_frames},{chain}" if part.tail_frames else chain
+    if part.num_encoded == part.num_frames:
+        return chain
+    return f"trim=start_frame={part.scored.start}:end_frame={part.scored.stop},{chain}"
 
 
 def measure_together(

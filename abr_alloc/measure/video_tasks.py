@@ -221,7 +221,7 @@ class _Batch:
             scores = self._score(list(packets))
             require_unchanged(self._info)
             for probe, found in scores.items():
-                size_bytes = packets[probe].size_bytes[: self._part.num_frames]
+                size_bytes = packets[probe].size_bytes[self._part.scored]
                 self._cache.put(probe.key, video_entry(found, size_bytes))
                 encoder = probe.target.encoder
                 if encoder is not None and encoder.command:
@@ -260,7 +260,7 @@ class _Batch:
 
     def _packets(self, probe: VideoProbe, encode: Path) -> Packets:
         packets, target = packets_of(encode, probe.label), probe.target
-        num_frames = self._part.num_frames + self._part.tail_frames
+        num_frames = self._part.num_encoded
         if len(packets.size_bytes) != num_frames:
             raise MediaError(
                 f"{self._info.path}: the {target.codec} encode {target.target} has {len(packets.size_bytes)} "

@@ -60,7 +60,7 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
     encoder = target.encoder
     assert encoder is not None  # what was there before is not encoded
     ask = probe_ask(encoder, Target(target.target))
-    chain = part.chain(info, with_tail=True) if part else video_chain(info)
+    chain = part.chain(info, with_surroundings=True) if part else video_chain(info)
     chain += f",scale={target.width_px}:{target.height_px}:flags=bicubic"
     source = [*ONE_THREAD, *source_input(info, seek_s=part.seek_s if part else None)]
     source += ["-map", f"0:{info.video_index}", *_PICTURE_ALONE, "-filter_threads", "1"]
@@ -72,7 +72,7 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
             fps=info.fps,
             width_px=target.width_px,
             height_px=target.height_px,
-            num_frames=part.num_frames + part.tail_frames if part else round(info.duration_s * info.fps),
+            num_frames=part.num_encoded if part else round(info.duration_s * info.fps),
         )
         with written_whole(path) as partial:
             encode_by_command(ffmpeg, encoder, ask, frames, partial, threads=1)
@@ -86,6 +86,7 @@ def encode_video(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, path: Pat
             )
             output: list[str | Path] = ["-f", "null", "-"] if number == 1 else ["-f", "mp4", partial.absolute()]
             words = [*source, "-vf", f"{chain}{asked.filters}", "-fps_mode", "passthrough", *asked.words]
+            words += part.encoder_words if part else []
             ffmpeg.run([*asked.before, *words, *output], cwd=cwd)
 
 
@@ -115,11 +116,11 @@ def encode_together(
         assert encoder is not None
         ask = probe_ask(encoder, Target(target.target))
         asked = probe_arguments(ffmpeg, encoder, ask, fps=info.fps, samples=info.pixel_format, hdr=info.made_hdr)
-        words.append(asked.words)
+        words.append([*asked.words, *(part.encoder_words if part else [])])
         # Samples are converted where frames are scaled, in one step: renditions of other samples are scaled apart.
         samples = encoder.pixel_format or VIDEO_CODECS[encoder.codec].pixel_format(info.pixel_format)
         scaled.setdefault((f"{target.width_px}:{target.height_px}", samples), []).append(i)
-    chain = part.chain(info, with_tail=True) if part else video_chain(info)
+    chain = part.chain(info, with_surroundings=True) if part else video_chain(info)
     graph = [f"[0:{info.video_index}]{chain},split={len(scaled)}" + "".join(f"[size{k}]" for k in range(len(scaled)))]
     for k, ((size, _), takers) in enumerate(scaled.items()):
         copies = "".join(f"[out{i}]" for i in takers)

@@ -54,10 +54,10 @@ def prove_seek(
         key_times_s: from `read_key_times`.
         fingerprints: of every frame of the title, from `scan_source`.
     """
-    start_s = part.start_s(info.fps)
+    start_s = float(part.encoded.start / info.fps)
     if part.is_whole or start_s < _NEAR_S:
         return None
-    wanted = fingerprints[part.first_frame : part.first_frame + part.num_frames + part.tail_frames]
+    wanted = fingerprints[part.encoded]
     before = key_times_s[key_times_s <= start_s + float(info.zero_s)]
     for back in _KEYS_BACK:
         if back >= len(before):
@@ -73,7 +73,7 @@ def prove_seek(
 
 
 def _fingerprints(ffmpeg: FFmpeg, info: MediaInfo, part: Part, seek_s: float) -> npt.NDArray[np.uint32]:
-    chain = f"{part.chain(info, with_tail=True)},{SMALL}"
+    chain = f"{part.chain(info, with_surroundings=True)},{SMALL}"
     out = ffmpeg.run(
         [*ONE_THREAD, *LOOK_INPUT, *source_input(info, seek_s=seek_s), "-map", f"0:{info.video_index}", "-an", "-sn"]
         + ["-filter_threads", "1", "-vf", chain, "-fps_mode", "passthrough", *FINGERPRINTS, "-"]

@@ -580,7 +580,8 @@ def test_probes_are_chosen_round_by_round_and_the_table_says_so(ffmpeg, clip, lo
 
 
 def test_a_stretch_is_encoded_with_what_surrounds_it(ffmpeg, corpus_options, long_film, tmp_path):
-    """Half a second of sound before and after it, a second and a half of picture after it, where there is so much."""
+    """Half a second of sound before and after it; of picture half a second before it, a second and a half after it;
+    where there is so much."""
     cache = Cache(tmp_path / "cache")
     title = TitleMeasurement("long", long_film, ffmpeg, cache, replace(corpus_options, digest_s=4.5))
     (scan,) = title.go_on(title.begin(), title.begin().run(cache))
@@ -593,6 +594,7 @@ def test_a_stretch_is_encoded_with_what_surrounds_it(ffmpeg, corpus_options, lon
             assert task.start_s == pytest.approx(max(0.0, start_s - 0.5))
             assert task.start_s + task.duration_s == pytest.approx(min(12.0, end_s + 0.5))
         else:
+            assert task.part.lead_frames == min(6, task.part.first_frame)
             assert task.part.tail_frames == min(18, 144 - task.part.first_frame - task.part.num_frames)
     assert {type(task) for task in tasks} == {AudioTask, VideoTask}
 
@@ -655,10 +657,12 @@ def test_a_digest_of_a_transport_stream_is_measured_at_its_own_frames(make_media
     encodes = {path.stem.rpartition("-")[2]: path for path in (tmp_path / "cache" / "kept").rglob("h264*.mp4")}
     for row in rows.itertuples():
         first, last = round(row.start_s * 25), round(row.end_s * 25)
+        lead = min(12, first)  # half a second that is encoded before a stretch
         graph = (
             # The first frame of the file is the first of the title: sound begins with it, to the frame.
             f"[0:v]fps=25:start_time=0,trim=start_frame={first}:end_frame={last},settb=1/25,setpts=N[r];"
-            f"[1:v]trim=end_frame={last - first},settb=1/25,setpts=N,scale=96:64:flags=bicubic[d];"
+            f"[1:v]trim=start_frame={lead}:end_frame={lead + last - first},settb=1/25,setpts=N,"
+            "scale=96:64:flags=bicubic[d];"
             "[d][r]libvmaf=model=version=vmaf_v0.6.1:log_fmt=csv:log_path=vmaf.csv"
         )
         ffmpeg.run(

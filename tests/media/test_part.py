@@ -10,6 +10,7 @@ import pytest
 from abr_alloc.encoders import default_encoder
 from abr_alloc.measure.video import FRAME_METRICS, measure_video
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
+from abr_alloc.media.container import open_media
 from abr_alloc.media.encoding import encode_video
 from abr_alloc.media.grid import VideoTarget
 from abr_alloc.media.normalise import source_input
@@ -51,15 +52,18 @@ def test_a_part_holds_its_own_frames_wherever_reading_begins(ffmpeg, film, first
             assert shades(ffmpeg, info, part) == list(range(first, first + num))
 
 
-@pytest.mark.parametrize("tail_frames", [0, 18])
-def test_a_parts_encode_pairs_with_the_source_frame_by_frame(ffmpeg, film, tmp_path, tail_frames):
+@pytest.mark.parametrize(("lead_frames", "tail_frames"), [(0, 0), (0, 18), (6, 18)])
+def test_a_parts_encode_pairs_with_the_source_frame_by_frame(ffmpeg, film, tmp_path, lead_frames, tail_frames):
     info = probe(film, ffmpeg)
-    part = Part(first_frame=31, num_frames=20, is_whole=False, tail_frames=tail_frames)
+    part = Part(first_frame=31, num_frames=20, is_whole=False, tail_frames=tail_frames, lead_frames=lead_frames)
     target = VideoTarget(
         codec="h264", width_px=64, height_px=48, target="crf=10", encoder=default_encoder("h264", "ultrafast")
     )
     encode_video(ffmpeg, info, target, tmp_path / "encode.mp4", part)
-    assert len(read_packets(tmp_path / "encode.mp4").size_bytes) == 20 + tail_frames
+    assert len(read_packets(tmp_path / "encode.mp4").size_bytes) == lead_frames + 20 + tail_frames == part.num_encoded
+    with open_media(tmp_path / "encode.mp4") as container:
+        keys = [round(p.pts * p.time_base * FPS) for p in container.demux(container.streams[0]) if p.is_keyframe]
+    assert {0, lead_frames} <= set(keys)
     (tmp_path / "logs").mkdir()
     scores = measure_video(ffmpeg, info, tmp_path / "encode.mp4", part, tmp_path / "logs")
     assert len(scores.values) == 20
@@ -80,5 +84,7 @@ def test_a_scene_is_a_part_of_its_frames():
     scene = Scene(title="t", index=3, start_s=31 / 12, end_s=51 / 12)
     part = Part.of_scene(scene, FPS, 100)
     assert (part.first_frame, part.num_frames, part.is_whole, part.tail_frames) == (31, 20, False, 18)
+    assert (part.lead_frames, part.scored, part.encoded) == (6, slice(6, 26), slice(25, 69))
     assert Part.of_scene(scene, FPS, 53).tail_frames == 2
+    assert Part.of_scene(Scene(title="t", index=0, start_s=2 / 12, end_s=2.0), FPS, 100).lead_frames == 2
     assert (part.start_s(FPS), part.duration_s(FPS)) == pytest.approx((31 / 12, 20 / 12))
