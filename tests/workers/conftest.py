@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 HERE = str(Path(__file__).parent)
+IMPORTED = ["distributed", "abr_alloc.measure.tasks", "abr_alloc.runs.catalogue_run", "abr_alloc.visqol.score"]
+"""What workers work with. They are forked from a process that has imported it: one that starts anew takes seconds."""
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +29,10 @@ class Cluster:
     def __init__(self, num_workers: int) -> None:
         distributed = pytest.importorskip("distributed", reason="the extra [cluster] is not installed")
         import dask
+        from distributed.utils import get_mp_context
 
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+        get_mp_context().set_forkserver_preload(IMPORTED)
         # A worker that a test killed comes back however busy the machine is: given up, it would leave one too few, or,
         # as its place is filled while it comes back, one too many.
         dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -20,8 +19,6 @@ from abr_alloc.media.grid import load_grid
 from abr_alloc.table.table import FeatureTable, join_tables, read_features, write_features
 from abr_alloc.workers.open import open_workers
 from abr_alloc.writing import write_bytes
-
-ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")
@@ -129,17 +126,16 @@ def test_a_source_that_is_cut_off_fails_alone_and_is_named(cluster, clip, cut_of
     assert set(read_features(tables / "clip.parquet").frame["title"]) == {"clip"}
 
 
-def test_an_interrupt_ends_the_command_with_one_line_and_nothing_runs_on(cluster, make_media, tiny_grid, tmp_path):
-    long = make_media(
-        "long.mp4",
-        "lavfi:testsrc2=size=320x180:rate=24:duration=120",
-        "lavfi:sine=f=500:r=48000:d=120",
-        *("-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-pix_fmt", "yuv420p", "-c:a", "aac"),
-    )
+def test_an_interrupt_ends_the_command_with_one_line_and_nothing_runs_on(
+    forks, cluster, make_media, tiny_grid, tmp_path
+):
+    moving = ("lavfi:testsrc2=size=320x180:rate=24:duration=4", "-preset", "ultrafast", "-crf", "30")
+    looped = ("-stream_loop", "29", "-i", make_media("moving.mp4", *moving, "-c:v", "libx264", "-pix_fmt", "yuv420p"))
+    long = make_media("long.mp4", *looped, "lavfi:sine=f=500:r=48000:d=120", "-c:v", "copy", "-c:a", "aac")
     cache = tmp_path / "cache"
-    command = [*ENTRY_POINT, "extract", str(long), "-o", str(tmp_path / "f.parquet"), "--grid", str(tiny_grid)]
-    command += ["--cache", str(cache), "--preset", "veryslow", "--scheduler", cluster.address]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    command = ["extract", long, "-o", tmp_path / "f.parquet", "--grid", tiny_grid]
+    command += ["--cache", cache, "--preset", "veryslow", "--scheduler", cluster.address]
+    running = forks.start(*command, before="import signal; signal.signal(signal.SIGINT, signal.default_int_handler)")
     until_s = time.monotonic() + 60
     while not list(cache.glob("work/*/.*~*.encode.mp4")):
         assert running.poll() is None and time.monotonic() < until_s
@@ -152,6 +148,9 @@ def test_an_interrupt_ends_the_command_with_one_line_and_nothing_runs_on(cluster
     while cluster.num_unfinished and time.monotonic() < until_s:
         time.sleep(0.05)
     assert cluster.num_unfinished == 0
+    until_s = time.monotonic() + 30  # what a worker was within, and cannot leave at once, takes its folder along
+    while list(cache.glob("work/*")) and time.monotonic() < until_s:
+        time.sleep(0.05)
     assert subprocess.run(["pgrep", "-f", f"^[^ ]*ffmpeg.*{cache}"], capture_output=True).stdout == b""
     assert not list(cache.glob("encodes/*"))
     assert not list(cache.glob("work/*"))
@@ -170,7 +169,7 @@ def stored(bucket, sources) -> list[Path]:
 
 @pytest.mark.parametrize("where", ["here", "cluster"])
 def test_sources_cache_and_output_may_lie_in_a_store(
-    where, bucket, stored, tiny_grid, measured_here, run_command, request
+    where, bucket, stored, tiny_grid, measured_here, run_command, in_threads, request
 ):
     cluster = ["--scheduler", request.getfixturevalue("cluster").address] if where == "cluster" else ["--jobs", "1"]
     output = bucket / "out" / "f.parquet"
@@ -192,7 +191,7 @@ def test_sources_cache_and_output_may_lie_in_a_store(
     assert found.code == 0
 
 
-def test_a_folder_in_a_store_gets_a_table_per_title(bucket, stored, tiny_grid, run_command):
+def test_a_folder_in_a_store_gets_a_table_per_title(bucket, stored, tiny_grid, run_command, in_threads):
     words = ("--grid", tiny_grid, "--cache", bucket / "cache", "--audio-only", "--jobs", "1")
     assert run_command("extract", *stored, "-o", bucket / "tables", *words).code == 0
     assert sorted(path.name for path, _ in list_files(bucket / "tables")) == ["clip.parquet", "cut.parquet"]

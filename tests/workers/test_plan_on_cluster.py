@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -12,11 +10,9 @@ import pytest
 from abr_alloc.location import read_bytes
 from abr_alloc.writing import write_bytes
 
-ENTRY_POINT = [sys.executable, "-c", "from abr_alloc.cli import main; main()"]
-
 
 @pytest.mark.parametrize("command", [["plan", "--budget", "500k"], ["ladder"]], ids=["plan", "ladder"])
-def test_a_catalogue_gives_the_same_bytes_here_and_on_a_cluster(command, cluster, example, tmp_path):
+def test_a_catalogue_gives_the_same_bytes_here_and_on_a_cluster(command, forks, cluster, example, tmp_path):
     tables = tmp_path / "tables"
     tables.mkdir()
     shutil.copy(example, tables / "a.parquet")
@@ -25,8 +21,7 @@ def test_a_catalogue_gives_the_same_bytes_here_and_on_a_cluster(command, cluster
         output = tmp_path / f"{len(found)}.parquet"
         name, *options = command
         # A process of its own, as every command is: NumPy of the tests' own may use more threads, and round otherwise.
-        words = [*ENTRY_POINT, name, tables, *options, "-o", output, *where]
-        subprocess.run([*map(str, words)], check=True, capture_output=True)
+        assert forks.run(name, tables, *options, "-o", output, *where).returncode == 0
         found.append(output.read_bytes())
     assert found[0] == found[1]
 
@@ -63,12 +58,12 @@ def test_a_standing_cluster_plans_with_the_model_that_is_there_now(cluster, exam
     assert abs(found[0] - found[1]).max() > 0.01
 
 
-def test_two_runs_share_a_cluster_and_a_cache(cluster, clip, tiny_grid, tmp_path):
+def test_two_runs_share_a_cluster_and_a_cache(forks, cluster, clip, tiny_grid, tmp_path):
     running = []
     for number in range(2):
         words = ["extract", clip, "-o", tmp_path / f"{number}.parquet", "--grid", tiny_grid]
         words += ["--cache", tmp_path / "cache", "--scheduler", cluster.address]
-        running.append(subprocess.Popen([*ENTRY_POINT, *map(str, words)], stderr=subprocess.PIPE, text=True))
+        running.append(forks.start(*words))
     for one in running:
         _, said = one.communicate(timeout=120)
         assert one.returncode == 0, said
