@@ -198,7 +198,9 @@ class _Rows:
                     video["bitrate_kbps"].astype(float).tolist(),
                     video["vmaf"].astype(float).tolist(),
                     _ranges(video),
-                    video["estimated"].notna().tolist() if "estimated" in video else [False] * len(video),
+                    video["estimated"].fillna(0).astype(bool).tolist()
+                    if "estimated" in video
+                    else [False] * len(video),
                     strict=True,
                 )
             ],

@@ -104,7 +104,7 @@ class FeatureTable:
         """The rows that were measured: without those that are estimated (`extract --probes auto`)."""
         if "estimated" not in self.frame:
             return self
-        is_measured = self.frame["estimated"].isna().to_numpy()
+        is_measured = (self.frame["estimated"].fillna(0) == 0).to_numpy(dtype=bool)
         return self.checked(self.frame[is_measured].drop(columns="estimated").reset_index(drop=True), self.metadata)
 
     def require_pairs(self) -> None:
