@@ -72,6 +72,7 @@ NOT_RUN = {
     "abr-alloc extract s3://": CLUSTER,
     "abr-alloc plan s3://": CLUSTER,
     "abr-alloc extract AUDIO...": CLIPS,
+    "python benchmarks/probing.py": "minutes of probing, on tables of which some do not ship",
     "python benchmarks/units.py": "its table is measured on clips that do not ship",
     "python benchmarks/delivery.py": "minutes of timing, on films that do not ship",
     "python benchmarks/ladder_cost.py": "half a minute to minutes of timing",

@@ -302,8 +302,8 @@ def _ranges(video: Columns) -> list[DynamicRange]:
 
 def _estimated(video: Columns) -> list[bool]:
     """The column that marks what was not measured, which is there where anything was not."""
-    marks = video.numbers("estimated") if "estimated" in video else np.full(len(video), np.nan)
-    return [not missing for missing in np.isnan(marks).tolist()]
+    marks = video.numbers("estimated") if "estimated" in video else np.zeros(len(video))
+    return [mark == 1.0 for mark in marks.tolist()]
 
 
 def _half_seconds(video: Columns) -> list[npt.NDArray[np.float64] | None]:

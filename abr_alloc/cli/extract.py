@@ -53,7 +53,7 @@ class _Written:
         self.num_digests += len(table.metadata.weights_s)
         self.within_mos = max(self.within_mos, *table.metadata.within_mos.values(), 0.0)
         if "estimated" in frame:
-            self.num_estimated += int(frame["estimated"].notna().sum())
+            self.num_estimated += int(frame["estimated"].sum())
         for kind in self.num_rows:
             self.num_rows[kind] += int((frame["kind"] == kind).sum())
 

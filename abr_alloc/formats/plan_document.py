@@ -36,6 +36,7 @@ def video_object(video: VideoRendition) -> dict[str, Any]:
     """A video rendition; where it was interpolated, between which probes."""
     fields = dataclasses.asdict(video)
     probes = fields.pop("nearest_probes")
+    del fields["estimated"]  # what is estimated is never chosen
     if not video.shots:
         del fields["shots"]
     if video.dynamic_range == "SDR":

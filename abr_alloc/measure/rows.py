@@ -116,7 +116,7 @@ def _scene_columns(scene: Scene) -> dict[str, Any]:
 def to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """All rows as a table's frame, in the order in which tables are written."""
     # Columns of few tables stand in those alone.
-    seldom = {"dynamic_range", "audio_track", "language"}
+    seldom = {"dynamic_range", "audio_track", "language", "estimated"}
     names = [name for name in MEASURED if name not in seldom or any(row.get(name) is not None for row in rows)]
     frame = pd.DataFrame(rows, columns=names)
     for column in (name for name in WHOLE_NUMBERS if name in names):

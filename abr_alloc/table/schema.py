@@ -82,7 +82,7 @@ _LIBVMAF = "libvmaf, mean over the scene"
 _DYNAMIC_RANGE = "of the rendition: `SDR`, `HLG` or `PQ`; null, or no column, for SDR"
 _FPS = "constant frame rate at which it was compared"
 _ESTIMATED = (
-    "1 where it was not measured but estimated from the title's probes (`--probes auto`); else null, or no column"
+    "1 where it was estimated from the title's probes (`--probes auto`); 0, null or no column where it was measured"
 )
 
 SCHEMA = (
@@ -161,7 +161,7 @@ SCHEMA = (
         "extracting again fills it from the cache, without encoding",
     ),
     Column(
-        name="estimated", type="int32", kinds=_VIDEO, range=(1, 1), optional=True, nullable=True, meaning=_ESTIMATED
+        name="estimated", type="int32", kinds=_VIDEO, range=(0, 1), optional=True, nullable=True, meaning=_ESTIMATED
     ),
     Column(name="visqol_mos", type="double", kinds=_AUDIO, unit="MOS", range=(1, 5), meaning="ViSQOL v3 MOS-LQO"),
     Column(

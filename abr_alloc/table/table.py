@@ -144,7 +144,7 @@ class FeatureTable:
         """The rows that were measured: without those that are estimated (`extract --probes auto`)."""
         if "estimated" not in self.columns:
             return self
-        rows = self.columns.take(np.isnan(self.columns.numbers("estimated")))
+        rows = self.columns.take(self.columns.numbers("estimated") != 1.0)
         return self.checked(Columns({name: rows[name] for name in rows if name != "estimated"}), self.metadata)
 
     def require_pairs(self) -> None:

@@ -14,7 +14,9 @@ from abr_alloc.allocation.plan import best_pair, planning_surfaces
 from abr_alloc.allocation.probing import LEAST_PROBES, LEAST_SHARE, MOST_SHARE, Prober
 from abr_alloc.allocation.surface import QualitySurface, build_surfaces
 from abr_alloc.allocation.title_surface import merge_scenes
+from abr_alloc.learning.dataset import from_tables
 from abr_alloc.models.checkpoint import load_model
+from abr_alloc.models.teacher import load_teacher
 from abr_alloc.table.table import FeatureTable, read_features
 
 
@@ -153,3 +155,9 @@ def test_an_encoder_that_the_grid_names_is_measured_whole_beside_one_that_is_not
     named = [Wanted(c.codec, c.width_px, c.height_px, f"{c.target}@mine") for c in grid]
     first = Prober(load_model()).first_probes([*grid, *named])
     assert set(first) == {*named, *Prober(load_model()).first_probes(grid)}
+
+
+def test_what_is_estimated_is_not_trained_on(titles) -> None:
+    done = completed(titles["tos-battle-action-332p"])
+    trained = from_tables([done], load_teacher(), {})
+    assert len(trained.x_v) == len(done.measured().of_kind("video"))

@@ -30,7 +30,7 @@ def test_every_column_is_declared_once() -> None:
 def test_a_file_has_the_types_that_are_declared() -> None:
     assert COLUMNS["title"] == pa.string() and COLUMNS["scene"] == pa.int32() and COLUMNS["fps"] == pa.float64()
     assert COLUMNS["audio_features"] == pa.list_(pa.float32(), 512)
-    assert WHOLE_NUMBERS == ("scene", "width_px", "height_px", "audio_track", "channels")
+    assert WHOLE_NUMBERS == ("scene", "width_px", "height_px", "audio_track", "channels", "estimated")
 
 
 def test_every_column_is_filled_by_some_kind_of_row() -> None:
