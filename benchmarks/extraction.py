@@ -71,7 +71,7 @@ def video_by_hand(ffmpeg: FFmpeg, info: MediaInfo, target: VideoTarget, folder: 
             "-c:v",
             "libx264",
         ]
-        + ["-preset", target.preset, "-crf", crf, "-g", str(gop_frames(info.fps)), "-pix_fmt", "yuv420p"]
+        + ["-preset", target.encoder.preset, "-crf", crf, "-g", str(gop_frames(info.fps)), "-pix_fmt", "yuv420p"]
         + ["-threads", "1", encode],
         check=True,
     )

@@ -123,9 +123,9 @@ def test_every_benchmark_that_make_runs_leaves_results(target):
         assert f"/{script.removesuffix('.py')}.json" in line, line
 
 
-def test_the_quick_benchmarks_are_those_that_the_baseline_has():
+def test_what_the_baseline_has_is_measured_again():
     ran = {line.split("benchmarks/")[1].split(".py")[0] for line in recipe("measure-quick").splitlines()[1:]}
-    assert ran == {file.stem for file in (ROOT / "benchmarks" / "baseline").glob("*.json")}
+    assert ran >= {file.stem for file in (ROOT / "benchmarks" / "baseline").glob("*.json")}
 
 
 def test_a_benchmark_that_crashes_fails_ci():
