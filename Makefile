@@ -83,7 +83,7 @@ measure-quick: $(READY)
 	$(BIN)/python benchmarks/startup.py --runs 2 --json $(QUICK)/startup.json
 	$(BIN)/python benchmarks/allocation.py --scenes 20 --dp-limit 0 --json $(QUICK)/allocation.json
 	$(BIN)/python benchmarks/audio.py --seconds 2 --renditions 1 --no-plain --json $(QUICK)/audio.json
-	$(BIN)/python benchmarks/extraction.py --seconds 2 --grid quick --json $(QUICK)/extraction.json
+	$(BIN)/python benchmarks/extraction.py --seconds 1 --grid quick --json $(QUICK)/extraction.json
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/catalogue.py --scenes 500 --json $(QUICK)/catalogue.json
 	$(BIN)/python benchmarks/probing.py examples/clip_features.parquet --json $(QUICK)/probing.json
 

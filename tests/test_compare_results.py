@@ -123,9 +123,9 @@ def test_every_benchmark_that_make_runs_leaves_results(target):
         assert f"/{script.removesuffix('.py')}.json" in line, line
 
 
-def test_the_quick_benchmarks_are_those_that_the_baseline_has():
+def test_what_the_baseline_has_is_measured_again():
     ran = {line.split("benchmarks/")[1].split(".py")[0] for line in recipe("measure-quick").splitlines()[1:]}
-    assert ran == {file.stem for file in (ROOT / "benchmarks" / "baseline").glob("*.json")}
+    assert ran >= {file.stem for file in (ROOT / "benchmarks" / "baseline").glob("*.json")}
 
 
 def test_a_benchmark_that_crashes_fails_ci():
@@ -133,11 +133,29 @@ def test_a_benchmark_that_crashes_fails_ci():
     assert "make bench-quick" in commands
 
 
-@pytest.mark.parametrize(
-    "script", sorted(path.name for path in (ROOT / "benchmarks").glob("*.py") if "argparse" in path.read_text())
-)
-def test_every_benchmark_says_how_it_is_used(script):
-    """Which imports all that it needs: a name that moved away is seen here first."""
-    ended = subprocess.run([sys.executable, ROOT / "benchmarks" / script, "--help"], capture_output=True, text=True)
+SAY_HOW = """
+import runpy, sys
+for script in sys.argv[1:]:
+    sys.argv = [script, "--help"]
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    else:
+        sys.exit(f"{script} takes no options")
+"""
+
+
+def test_every_benchmark_says_how_it_is_used():
+    """Which imports all that it needs: a name that moved away is seen here first. In one process: imports are slow."""
+    folder = ROOT / "benchmarks"
+    scripts = sorted(path for path in folder.glob("*.py") if "argparse" in path.read_text(encoding="utf-8"))
+    assert len(scripts) > 20
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(folder)!r})\n{SAY_HOW}", *map(str, scripts)],
+        capture_output=True,
+        text=True,
+    )
     assert ended.returncode == 0, ended.stderr
-    assert "usage:" in ended.stdout
+    assert ended.stdout.count("usage:") == len(scripts)
