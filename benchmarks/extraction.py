@@ -115,7 +115,7 @@ def audio_by_hand(ffmpeg: FFmpeg, info: MediaInfo, target: AudioTarget, folder: 
     run = [ffmpeg.path, "-v", "error", "-nostdin", "-y"]
     subprocess.run([*run, "-i", info.path, *stereo, source], check=True)
     raw = folder / f"{name}.raw"
-    subprocess.run([*run, "-i", source, "-f", "s16le", raw], check=True)
+    subprocess.run([*run, "-i", source, "-f", "f32le", raw], check=True)
     encode_audio(ffmpeg, raw, target, encode)
     subprocess.run([*run, "-i", encode, *stereo, decoded], check=True)
     api = VisqolApi()
