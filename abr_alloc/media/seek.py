@@ -59,6 +59,8 @@ def prove_seek(
         return None
     wanted = fingerprints[part.encoded]
     before = key_times_s[key_times_s <= start_s + float(info.zero_s)]
+    if len(before) == 1:  # the beginning itself
+        return None
     for back in _KEYS_BACK:
         if back >= len(before):
             break

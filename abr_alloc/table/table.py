@@ -201,7 +201,8 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
     """
     with open_table(path) as file:
         metadata = check_schema(file.schema_arrow, path)
-        table = file.read(columns=columns_in(file.schema_arrow.names))
+        # Threads gain little at this size, and one that cannot be started ends the process without a word.
+        table = file.read(columns=columns_in(file.schema_arrow.names), use_threads=False)
     rows = read_checked(table, path)
     found = FeatureTable.checked(rows, metadata)
     if logger.isEnabledFor(logging.INFO):
