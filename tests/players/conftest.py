@@ -156,7 +156,7 @@ def av1_delivered(film, make_once) -> Delivered:
     return _deliver(film, "heaac", make_once, video_codec="av1", preset="12")
 
 
-SHOT_CUTS = (0, 47, 83, 134, 170)
+SHOT_CUTS = (0, 77, 137, 228, 288)
 """Frames at which the scenes of `shot_film` begin, at 24 frames/s, and its end: no multiples of a GOP."""
 
 SCENE_COLOURS = ("red", "lime", "blue", "yellow")
