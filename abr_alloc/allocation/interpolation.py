@@ -178,7 +178,7 @@ def _between(
                     min(float(c.kbps[0]) for c in own[first:]), max(float(c.kbps[-1]) for c in own[first:])
                 )
             for c in own[first:]:
-                low, high = np.searchsorted(asked, c.kbps[0]), np.searchsorted(asked, c.kbps[-1], side="right")
+                low, high = asked.searchsorted(c.kbps[0]), asked.searchsorted(c.kbps[-1], side="right")
                 rates.append(asked[low:high])
                 features.append(surface.x_v[c.index])
             spans.append((first, len(own), asked))

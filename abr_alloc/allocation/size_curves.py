@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 RATE_STEP = 1.02
 """Ratio of neighbouring rates that are offered: what rounding to them costs is far below the interpolation's error."""
 
+_LOG_STEP = np.log(RATE_STEP)
+
 SAME_RATE = 1e-3
 """Relative difference below which two probes have the same rate, or a lattice rate is a probe's."""
 
@@ -44,12 +46,17 @@ class SizeCurve:
     """SDR, HLG or PQ."""
     index: npt.NDArray[np.intp]
     """The probes in their surface, by rate, (R,)."""
-    probes: tuple[Probe, ...]
-    """The same as records."""
+    measured: tuple[VideoRendition, ...]
+    """The same as renditions."""
     kbps: npt.NDArray[np.float64]
     """Their rates, rising, (R,)."""
     avq_mos: npt.NDArray[np.float64]
     """Their AVQ, (R, A)."""
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        """The probes as what renditions between them name."""
+        return tuple(_probe(video) for video in self.measured)
 
     @property
     def short_side_px(self) -> int:
@@ -58,7 +65,7 @@ class SizeCurve:
     @property
     def is_label(self) -> bool:
         """Whether its only probe was there before."""
-        return len(self.probes) == 1 and Target(self.probes[0].target).is_label
+        return len(self.measured) == 1 and Target(self.measured[0].target).is_label
 
     def at(self, kbps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """AVQ at rates between the first and the last probe's, (R, A); NaN elsewhere."""
@@ -69,7 +76,7 @@ class SizeCurve:
 
     def vmaf_at(self, kbps: float) -> float | None:
         """VMAF at a rate, held beyond the probes, linear in its logarithm; it decides nothing and stands beside AVQ."""
-        scores = [probe.vmaf for probe in self.probes]
+        scores = [video.vmaf for video in self.measured]
         known = [score for score in scores if score is not None]
         if len(known) < len(scores):
             return None
@@ -78,7 +85,7 @@ class SizeCurve:
     def around(self, kbps: float) -> tuple[Probe, Probe]:
         """The probes below and above a rate within the range."""
         above = min(max(int(self.kbps.searchsorted(kbps)), 1), len(self.kbps) - 1)
-        return self.probes[above - 1], self.probes[above]
+        return _probe(self.measured[above - 1]), _probe(self.measured[above])
 
     def rendition(self, kbps: float) -> VideoRendition:
         """What an encoder is asked for at a rate within the range."""
@@ -92,6 +99,10 @@ class SizeCurve:
             vmaf=self.vmaf_at(kbps),
             dynamic_range=self.dynamic_range,
         )
+
+
+def _probe(video: VideoRendition) -> Probe:
+    return Probe(target=video.target, bitrate_kbps=video.bitrate_kbps, vmaf=video.vmaf)
 
 
 def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[SizeCurve]:
@@ -121,7 +132,7 @@ def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[S
                 height_px=height,
                 dynamic_range=chosen[0].dynamic_range,
                 index=np.array(kept, dtype=np.intp),
-                probes=tuple(Probe(target=v.target, bitrate_kbps=v.bitrate_kbps, vmaf=v.vmaf) for v in chosen),
+                measured=tuple(chosen),
                 kbps=np.array([v.bitrate_kbps for v in chosen]),
                 avq_mos=surface.avq_mos[kept].astype(np.float64),
             )
@@ -139,7 +150,7 @@ def _maker(target: str) -> tuple[str, bool]:
 def _of_unlike_rates(surface: QualitySurface, members: list[int]) -> list[int]:
     """Video renditions by rate, of those of one rate the best."""
     rate = {i: surface.video[i].bitrate_kbps for i in members}
-    by_rate = sorted(members, key=lambda i: rate[i])
+    by_rate = sorted(members, key=rate.__getitem__)
     if all(rate[b] > rate[a] * (1.0 + SAME_RATE) for a, b in itertools.pairwise(by_rate)):
         return by_rate
     mean = dict(zip(members, surface.avq_mos[members].mean(axis=1).tolist(), strict=True))
@@ -155,9 +166,9 @@ def _of_unlike_rates(surface: QualitySurface, members: list[int]) -> list[int]:
 
 def lattice_kbps(low: float, high: float, round_kbps: float = 1.0) -> npt.NDArray[np.float64]:
     """Rates `RATE_STEP` apart, rounded to a multiple, that lie strictly between two rates: the same for every scene."""
-    first, last = np.floor(np.log(max(low, 1.0)) / np.log(RATE_STEP)), np.ceil(np.log(high) / np.log(RATE_STEP))
+    first, last = np.floor(np.log(max(low, 1.0)) / _LOG_STEP), np.ceil(np.log(high) / _LOG_STEP)
     rates = _lattice(float(first), float(last), round_kbps)
-    return rates[np.searchsorted(rates, low, side="right") : np.searchsorted(rates, high, side="left")]
+    return rates[rates.searchsorted(low, side="right") : rates.searchsorted(high, side="left")]
 
 
 @functools.lru_cache(maxsize=4096)
