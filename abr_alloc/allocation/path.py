@@ -128,32 +128,33 @@ def _walk_all(pairs: _Ordered, up_to_kbps: float) -> list[Path]:
     ceiling = _ceilings(tied, starts)  # which looks ahead, beyond any budget
     asked = np.flatnonzero(reach <= up_to_kbps)  # the first records of every scene
     choice = _choices(cost[:, asked], q[place[:, asked]], tied[:, asked], ceiling[asked])
-    ends = starts[:-1] + np.add.reduceat(reach <= up_to_kbps, starts[:-1])
-    # The walk is one of single steps, which Python's lists take faster than arrays.
-    chosen, next_record = choice.tolist(), until[:, asked].tolist()
-    since: list[int] = []
-    levels: list[int] = []
-    moves = [0]
-    column = 0  # of the scene's first record
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=False):
-        level, k = 0, start
-        while k < end:
-            own = column + k - start
-            level = chosen[level][own]
-            since.append(k)
-            levels.append(level)
-            k = next_record[level][own]
-        column += end - start
-        moves.append(len(since))
-    at, level_at = np.array(since, dtype=np.intp), np.array(levels, dtype=np.intp)
-    from_kbps, pair = reach[at], pairs.pair.ravel()[place[level_at, at]]
+    # A move is a size taken at a record, (H, asked records) flattened; after it comes the one from the first record
+    # beyond its tie. The walk is one of single steps, which Python's lists take faster than arrays.
+    number = np.bincount(scene[asked], minlength=len(pairs.q))
+    first = np.cumsum(number) - number
+    column = np.arange(len(asked))
+    then = column + until[:, asked] - asked
+    goes_on = (then > column) & (then < np.repeat(first + number, number))
+    then = np.where(goes_on, then, 0)
+    after = np.where(goes_on, np.take_along_axis(choice, then, axis=1) * len(asked) + then, -1).ravel().tolist()
+    moves: list[int] = []
+    stops = [0]
+    for start, more in zip(first.tolist(), number.tolist(), strict=True):
+        move = int(choice[0, start]) * len(asked) + start if more else -1
+        while move >= 0:
+            moves.append(move)
+            move = after[move]
+        stops.append(len(moves))
+    level, taken = np.divmod(np.array(moves, dtype=np.intp), max(len(asked), 1))
+    record_taken = asked[taken]
+    from_kbps, pair = reach[record_taken], pairs.pair.ravel()[place[level, record_taken]]
     return [
         Path(
             from_kbps=from_kbps[first:stop],
             pair=pair[first:stop],
-            falls=level_at[first:stop] < np.maximum.accumulate(level_at[first:stop]),
+            falls=level[first:stop] < np.maximum.accumulate(level[first:stop]),
         )
-        for first, stop in itertools.pairwise(moves)
+        for first, stop in itertools.pairwise(stops)
     ]
 
 

@@ -40,7 +40,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-_SCENES_TOGETHER = 100
+_SCENES_TOGETHER = 50
 """Scenes whose pairs fit a core's cache, and are enough to make a call's own cost small."""
 
 
