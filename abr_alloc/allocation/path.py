@@ -59,7 +59,7 @@ class Path:
 
     def at(self, budget_kbps: float) -> int | None:
         """The place on the path that a budget reaches; None where it buys nothing."""
-        place = int(np.searchsorted(self.from_kbps, budget_kbps, side="right")) - 1
+        place = int(self.from_kbps.searchsorted(budget_kbps, side="right")) - 1
         return None if place < 0 else place
 
 

@@ -246,12 +246,14 @@ def _choose(path: ScenePath, budget_kbps: float, limits: Limits) -> Choice | Inf
             return _too_dear(surface, cheapest, limits)
         return _too_poor(surface, budget_kbps, most_kbps, limits)
     more = path.pair_at(min(budget_kbps * (1.0 + EXTRA_BUDGET), limits.max_rate_kbps)) or pair
-    allowed = (surface.total_kbps <= most_kbps) & (surface.avq_mos >= limits.min_avq_mos)
+    allowed = surface.total_kbps <= most_kbps
+    if limits.min_avq_mos > -math.inf:
+        allowed &= surface.avq_mos >= limits.min_avq_mos
     return Choice(
         surface=surface,
         video=pair[0],
         audio=pair[1],
-        num_feasible=int(allowed.sum()),
+        num_feasible=int(np.count_nonzero(allowed)),
         extra_budget_gain_mos=float(surface.avq_mos[more]) - float(surface.avq_mos[pair]),
         height_falls=path.height_falls(most_kbps),
     )

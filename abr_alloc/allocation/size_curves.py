@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from abr_alloc.allocation.pchip import pchip
 from abr_alloc.allocation.ranges import DynamicRange
+from abr_alloc.allocation.rendition import VideoIdentity
 from abr_alloc.allocation.surface import Probe, QualitySurface, VideoRendition
 from abr_alloc.targets import Target
 
@@ -113,15 +114,9 @@ def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[S
         labels_apart: whether what was there before has a curve of its own, a point; else it counts to the codec's usual
             encoder, to tell what a rate is worth and not to encode it.
     """
-    groups: dict[tuple[str, int, int, str, str], list[int]] = {}
-    for i, v in enumerate(surface.video):
-        encoder, is_label = _maker(v.target)
-        label = v.target if labels_apart and is_label else ""
-        groups.setdefault((v.codec, v.width_px, v.height_px, encoder, label), []).append(i)
+    groups = _groups(tuple(v.identity for v in surface.video), labels_apart)
     curves = []
-    for (codec, width, height, encoder, _), members in sorted(
-        groups.items(), key=lambda g: (g[0][0], g[0][1] * g[0][2], *g[0][3:])
-    ):
+    for (codec, width, height, encoder, _), members in groups:
         kept = _of_unlike_rates(surface, members)
         chosen = [surface.video[i] for i in kept]
         curves.append(
@@ -138,6 +133,19 @@ def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[S
             )
         )
     return curves
+
+
+@functools.lru_cache(maxsize=1024)
+def _groups(
+    identities: tuple[VideoIdentity, ...], labels_apart: bool
+) -> list[tuple[tuple[str, int, int, str, str], list[int]]]:
+    """Video renditions of one encoder and size: codec, width, height, encoder and label, and their places. Scenes of a
+    title hold the same renditions, so this is asked again and again; not to be written to."""
+    groups: dict[tuple[str, int, int, str, str], list[int]] = {}
+    for i, (codec, width, height, target) in enumerate(identities):
+        encoder, is_label = _maker(target)
+        groups.setdefault((codec, width, height, encoder, target if labels_apart and is_label else ""), []).append(i)
+    return sorted(groups.items(), key=lambda g: (g[0][0], g[0][1] * g[0][2], *g[0][3:]))
 
 
 @functools.lru_cache(maxsize=4096)
