@@ -139,7 +139,7 @@ TESTED_IN = {
     "allocation/test_shot_chain.py": ("allocation.shot_labels",),
     "allocation/test_shot_search.py": ("allocation.shot_problem", "allocation.shot_steps"),
     "allocation/test_title_plan.py": ("allocation.title_case",),
-    "allocation/test_interpolation.py": ("allocation.size_curves", "allocation.surface"),
+    "allocation/test_interpolation.py": ("allocation.size_curves", "allocation.surface", "allocation.surface_rows"),
     "robustness/test_examples.py": (
         "allocation.prediction",
         "models.card",

@@ -31,6 +31,7 @@ from abr_alloc.allocation.surface import LazyVideo, QualitySurface, VideoRenditi
 __all__ = ["Crossover", "SizeCurve", "find_crossovers", "interpolate", "interpolate_all", "lattice_kbps", "size_curves"]
 
 Floats = npt.NDArray[np.float64]
+Sides = npt.NDArray[np.int64]
 
 _LEAD_MOS = 0.01
 """What a size must be better by for the best size to have changed: far below what anyone sees, above rounding."""
@@ -85,15 +86,17 @@ def interpolate_all(
     for s, surface in enumerate(surfaces):
         by_audio.setdefault(len(surface.audio), []).append(s)
     for own in by_audio.values():
-        curves = [size_curves(surfaces[s]) for s in own]
-        for s, each, offered in zip(
-            own, curves, _between([surfaces[s] for s in own], curves, rates_kbps, every_size), strict=True
-        ):
-            kept = [i for i, v in enumerate(surfaces[s].video) if not v.estimated]
-            if not keep_probes and len(offered.kbps):
+        scenes = [surfaces[s] for s in own]
+        curves = [size_curves(surface) for surface in scenes]
+        offered = _between(scenes, curves, rates_kbps, every_size)
+        kept = []
+        for surface, each, more in zip(scenes, curves, offered, strict=True):
+            rows = [i for i, v in enumerate(surface.video) if not v.estimated]
+            if not keep_probes and len(more.kbps):
                 single = {int(c.index[0]) for c in each if len(c.kbps) == 1}
-                kept = [i for i in kept if i in single]
-            found[s] = _with_rates(surfaces[s], kept, offered, overhead)
+                rows = [i for i in rows if i in single]
+            kept.append(rows)
+        found |= zip(own, _with_rates(scenes, kept, offered, overhead), strict=True)
     return [found[s] for s in range(len(surfaces))]
 
 
@@ -113,33 +116,68 @@ class _Offered:
     """Video features there, (R, d_v), for relevance only: linear in the logarithm of the rate."""
 
 
-def _with_rates(surface: QualitySurface, kept: list[int], offered: _Offered, overhead: float) -> QualitySurface:
-    audio_kbps = [a.bitrate_kbps for a in surface.audio]
-    if not len(offered.kbps):
-        surface = surface.measured()
-        video_kbps = [v.bitrate_kbps for v in surface.video]
-        return dataclasses.replace(surface, total_kbps=np.add.outer(video_kbps, audio_kbps) * (1.0 + overhead))
-    video = _Video([surface.video[i] for i in kept], offered)
-    return dataclasses.replace(
-        surface,
-        video=video,
-        on_screens_mos=None,
-        avq_mos=np.concatenate([surface.avq_mos[kept], offered.avq_mos]),
-        total_kbps=np.add.outer(video.kbps, audio_kbps) * (1.0 + overhead),
-        x_v=np.concatenate([surface.x_v[kept], offered.x_v]),
+def _with_rates(
+    surfaces: Sequence[QualitySurface], kept: Sequence[list[int]], offered: Sequence[_Offered], overhead: float
+) -> list[QualitySurface]:
+    """Surfaces, all with as many audio renditions, with the rows that are kept and what is offered between them."""
+    video = [[surface.video[i] for i in rows] for surface, rows in zip(surfaces, kept, strict=True)]
+    every = [len(rows) == len(surface.video) for surface, rows in zip(surfaces, kept, strict=True)]
+    sides = [
+        side
+        for measured, more in zip(video, offered, strict=True)
+        for side in (*(min(v.width_px, v.height_px) for v in measured), *(c.short_side_px for c in more.curves))
+    ]
+    repeats = [[1] * len(measured) + more.number for measured, more in zip(video, offered, strict=True)]
+    number = [len(measured) + len(more.kbps) for measured, more in zip(video, offered, strict=True)]
+    # Row after row of all scenes at once; every scene takes its stretch of them.
+    side_px = np.repeat(np.array(sides, dtype=np.int64), list(itertools.chain(*repeats)))
+    kbps, avq_mos, x_v = (
+        np.concatenate([part for parts in zip(measured, between, strict=True) for part in parts])
+        for measured, between in (
+            ([np.array([v.bitrate_kbps for v in rows]) for rows in video], [more.kbps for more in offered]),
+            (_rows_of([s.avq_mos for s in surfaces], kept, every), [more.avq_mos for more in offered]),
+            (_rows_of([s.x_v for s in surfaces], kept, every), [more.x_v for more in offered]),
+        )
     )
+    audio_kbps = np.array([[a.bitrate_kbps for a in surface.audio] for surface in surfaces])
+    total_kbps = (kbps[:, None] + np.repeat(audio_kbps, number, axis=0)) * (1.0 + overhead)
+    found = []
+    stretches = itertools.pairwise(itertools.accumulate(number, initial=0))
+    for surface, measured, more, own_repeats, (start, stop) in zip(
+        surfaces, video, offered, repeats, stretches, strict=True
+    ):
+        own = slice(start, stop)
+        if not len(more.kbps):
+            found.append(dataclasses.replace(surface.measured(), total_kbps=total_kbps[own]))
+            continue
+        found.append(
+            dataclasses.replace(
+                surface,
+                video=_Video(measured, more, own_repeats, kbps[own], side_px[own]),
+                on_screens_mos=None,
+                avq_mos=avq_mos[own],
+                total_kbps=total_kbps[own],
+                x_v=x_v[own],
+            )
+        )
+    return found
+
+
+def _rows_of(
+    arrays: Sequence[npt.NDArray[np.float32]], kept: Sequence[list[int]], every: Sequence[bool]
+) -> list[npt.NDArray[np.float32]]:
+    return [array if whole else array[rows] for array, rows, whole in zip(arrays, kept, every, strict=True)]
 
 
 class _Video(LazyVideo):
     """Measured renditions, and after them those between: each is written out when somebody asks for it."""
 
-    def __init__(self, measured: Sequence[VideoRendition], offered: _Offered) -> None:
-        self._measured, self._curves, number = measured, offered.curves, offered.number
-        self._ends = list(itertools.accumulate(number, initial=len(measured)))[1:]
-        self.kbps = np.concatenate([[v.bitrate_kbps for v in measured], offered.kbps])
-        sides = [*(min(v.width_px, v.height_px) for v in measured), *(c.short_side_px for c in self._curves)]
-        self._repeats = [1] * len(measured) + number
-        self.side_px = np.repeat(np.array(sides, dtype=np.int64), self._repeats)
+    def __init__(
+        self, measured: Sequence[VideoRendition], offered: _Offered, repeats: list[int], kbps: Floats, side_px: Sides
+    ) -> None:
+        self._measured, self._curves, self._repeats = measured, offered.curves, repeats
+        self._ends = list(itertools.accumulate(offered.number, initial=len(measured)))[1:]
+        self.kbps, self.side_px = kbps, side_px
 
     @functools.cached_property
     def codecs(self) -> npt.NDArray[np.str_]:  # type: ignore[override]
@@ -178,7 +216,7 @@ def _between(
                     min(float(c.kbps[0]) for c in own[first:]), max(float(c.kbps[-1]) for c in own[first:])
                 )
             for c in own[first:]:
-                low, high = np.searchsorted(asked, c.kbps[0]), np.searchsorted(asked, c.kbps[-1], side="right")
+                low, high = asked.searchsorted(c.kbps[0]), asked.searchsorted(c.kbps[-1], side="right")
                 rates.append(asked[low:high])
                 features.append(surface.x_v[c.index])
             spans.append((first, len(own), asked))

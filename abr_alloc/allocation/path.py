@@ -59,7 +59,7 @@ class Path:
 
     def at(self, budget_kbps: float) -> int | None:
         """The place on the path that a budget reaches; None where it buys nothing."""
-        place = int(np.searchsorted(self.from_kbps, budget_kbps, side="right")) - 1
+        place = int(self.from_kbps.searchsorted(budget_kbps, side="right")) - 1
         return None if place < 0 else place
 
 
@@ -121,42 +121,40 @@ def _walk_all(pairs: _Ordered, up_to_kbps: float) -> list[Path]:
     record, scene = _fronts(pairs.q, pairs.w)
     best, reach = q[record], w[record]
     starts = np.searchsorted(scene, np.arange(len(pairs.q) + 1))
-    sizes = np.unique(pairs.side)
-    # Per size and record: the cheapest pair of that size within the tie, as its place, (H, K), and from which record on
-    # it is not within the tie any more.
-    shape = len(sizes) - (sizes[0] < 0), len(record)
-    place, until = np.full(shape, -1, dtype=np.intp), np.zeros(shape, dtype=np.intp)
-    for level, size in enumerate(sizes[sizes >= 0].tolist()):
-        front, own = _fronts(np.where(pairs.side == size, pairs.q, -np.inf), pairs.w)
-        _cheapest_tied(q[front], own, best, starts, place[level], until[level])
-        place[level] = np.where(place[level] >= 0, front[place[level]], -1)
+    place, until = _cheapest_tied(pairs, best, starts)
     cost = np.where(place >= 0, w[place], np.inf)
     tied = cost <= reach
     tied &= place >= 0
-    choice = _choices(cost, q[place], tied, _ceilings(tied, starts))
-    ends = starts[:-1] + np.add.reduceat(reach <= up_to_kbps, starts[:-1])
-    # The walk is one of single steps, which Python's lists take faster than arrays.
-    chosen, next_record = choice.tolist(), until.tolist()
-    since: list[int] = []
-    levels: list[int] = []
-    moves = [0]
-    for k, end in zip(starts.tolist(), ends.tolist(), strict=False):
-        level = 0
-        while k < end:
-            level = chosen[level][k]
-            since.append(k)
-            levels.append(level)
-            k = next_record[level][k]
-        moves.append(len(since))
-    at, level_at = np.array(since, dtype=np.intp), np.array(levels, dtype=np.intp)
-    from_kbps, pair = reach[at], pairs.pair.ravel()[place[level_at, at]]
+    ceiling = _ceilings(tied, starts)  # which looks ahead, beyond any budget
+    asked = np.flatnonzero(reach <= up_to_kbps)  # the first records of every scene
+    choice = _choices(cost[:, asked], q[place[:, asked]], tied[:, asked], ceiling[asked])
+    # A move is a size taken at a record, (H, asked records) flattened; after it comes the one from the first record
+    # beyond its tie. The walk is one of single steps, which Python's lists take faster than arrays.
+    number = np.bincount(scene[asked], minlength=len(pairs.q))
+    first = np.cumsum(number) - number
+    column = np.arange(len(asked))
+    then = column + until[:, asked] - asked
+    goes_on = (then > column) & (then < np.repeat(first + number, number))
+    then = np.where(goes_on, then, 0)
+    after = np.where(goes_on, np.take_along_axis(choice, then, axis=1) * len(asked) + then, -1).ravel().tolist()
+    moves: list[int] = []
+    stops = [0]
+    for start, more in zip(first.tolist(), number.tolist(), strict=True):
+        move = int(choice[0, start]) * len(asked) + start if more else -1
+        while move >= 0:
+            moves.append(move)
+            move = after[move]
+        stops.append(len(moves))
+    level, taken = np.divmod(np.array(moves, dtype=np.intp), max(len(asked), 1))
+    record_taken = asked[taken]
+    from_kbps, pair = reach[record_taken], pairs.pair.ravel()[place[level, record_taken]]
     return [
         Path(
             from_kbps=from_kbps[first:stop],
             pair=pair[first:stop],
-            falls=level_at[first:stop] < np.maximum.accumulate(level_at[first:stop]),
+            falls=level[first:stop] < np.maximum.accumulate(level[first:stop]),
         )
-        for first, stop in itertools.pairwise(moves)
+        for first, stop in itertools.pairwise(stops)
     ]
 
 
@@ -175,37 +173,61 @@ def _fronts(q: Floats, w: Floats) -> tuple[Indices, Indices]:
     return places[kept], scene[kept]
 
 
-def _cheapest_tied(
-    front_mos: Floats, scene: Indices, best: Floats, starts: Indices, place: Indices, until: Indices
-) -> None:
-    """Which of a front is the cheapest within the tie of every record, whatever it costs, and how long it stays tied.
+def _cheapest_tied(pairs: _Ordered, best: Floats, starts: Indices) -> tuple[Indices, Indices]:
+    """Per size and record: the cheapest pair of that size within the tie, and how long it stays tied.
+
+    Sizes are counted within each scene, from its smallest on: H is the most that a scene has.
 
     Args:
-        front_mos: AVQ of the pairs of a front, rising within each scene, (F,).
-        scene: the scene of each, (F,).
+        pairs: of S scenes.
         best: AVQ of the records, (K,).
         starts: first record of every scene, and one past the last, (S + 1,).
-        place: takes a place in the front per record, (K,); stays where there is none.
-        until: takes the first record that is beyond the tie of that pair, (K,).
+
+    Returns:
+        The pair as a place among the flattened ones, -1 where there is none, (H, K); and the first record that is
+        beyond its tie, (H, K).
     """
-    own = np.searchsorted(scene, np.arange(len(starts)))
-    # Written once, for being tied and for being held: a pair that is held no longer is no longer tied, to the last bit.
-    reached = front_mos + TIE_MOS
-    beyond = np.concatenate(
-        [
-            start + np.searchsorted(best[start:stop], reached[first:last], side="right")
-            for (first, last), (start, stop) in zip(
-                itertools.pairwise(own.tolist()), itertools.pairwise(starts.tolist()), strict=True
-            )
-        ]
+    grid, level = _by_size(pairs)
+    some = grid >= 0
+    q, w = (
+        np.where(some, values.ravel()[grid], missing) for values, missing in ((pairs.q, -np.inf), (pairs.w, np.inf))
     )
-    since = np.concatenate([[0], beyond[:-1]])[: len(beyond)]
-    is_first = np.concatenate([[True], scene[1:] != scene[:-1]])[: len(beyond)]
-    since = np.where(is_first, starts[scene], since)
+    front, row = _fronts(q, w)
+    front = grid.ravel()[front]
+    scene, own = grid[:, 0] // pairs.q.shape[1], np.searchsorted(row, np.arange(len(grid) + 1))
+    # Written once, for being tied and for being held: a pair that is held no longer is no longer tied, to the last bit.
+    reached = pairs.q.ravel()[front] + TIE_MOS
+    spans = zip(own[:-1].tolist(), own[1:].tolist(), starts[scene].tolist(), starts[scene + 1].tolist(), strict=True)
+    beyond = np.concatenate(
+        [start + best[start:stop].searchsorted(reached[first:last], side="right") for first, last, start, stop in spans]
+    )
+    since = np.concatenate([[0], beyond[:-1]])
+    since[own[:-1]] = starts[scene]
     number = beyond - since
     records = np.repeat(since - (np.cumsum(number) - number), number) + np.arange(number.sum())
     tied = np.repeat(np.arange(len(beyond)), number)
-    place[records], until[records] = tied, beyond[tied]
+    shape = int(level.max()) + 1, len(best)
+    place, until = np.full(shape, -1, dtype=np.intp), np.zeros(shape, dtype=np.intp)
+    at = level[row[tied]], records
+    place[at], until[at] = front[tied], beyond[tied]
+    return place, until
+
+
+def _by_size(pairs: _Ordered) -> tuple[Indices, Indices]:
+    """The pairs of every size of every scene by rising rate, as places among the flattened ones, (rows, most), -1 in
+    the padding; and which of its scene's sizes each row has, (rows,)."""
+    largest = int(pairs.side.max())
+    side = np.where(pairs.side < 0, largest + 1, pairs.side).astype(np.min_scalar_type(largest + 1))
+    order = np.argsort(side, axis=1, kind="stable")
+    rises = np.diff(np.take_along_axis(side, order, axis=1).astype(np.int64), axis=1, prepend=-1) > 0
+    place = (order + side.shape[1] * np.arange(len(side))[:, None]).ravel()
+    level, first = (np.cumsum(rises, axis=1) - 1).ravel(), np.flatnonzero(rises)
+    length = np.diff(np.append(first, len(place)))
+    real = pairs.side.ravel()[place[first]] >= 0
+    first, length = first[real], length[real]
+    column = np.arange(length.max())
+    grid = place[np.minimum(first[:, None] + column, len(place) - 1)]
+    return np.where(column < length[:, None], grid, -1), level[first]
 
 
 def _choices(cost: Floats, avq: Floats, tied: npt.NDArray[np.bool_], ceiling: Indices) -> Indices:

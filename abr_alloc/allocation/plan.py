@@ -20,7 +20,7 @@ from abr_alloc.allocation.interpolation import interpolate_all
 from abr_alloc.allocation.kept_audio import drop_references, drop_wasted_audio
 from abr_alloc.allocation.path import TIE_MOS, Path, find_paths
 from abr_alloc.allocation.results import Allocation, Certificate, Choice, Plan, allocate
-from abr_alloc.allocation.surface import QualitySurface, build_surfaces, by_title
+from abr_alloc.allocation.surface import QualitySurface, build_surfaces, many_titles
 from abr_alloc.allocation.title_plan import Limits, plan_titles
 from abr_alloc.arguments import require_budgets, require_choice
 from abr_alloc.errors import InfeasibleLimits, InfeasibleScene
@@ -31,10 +31,13 @@ __all__ = [
     "TIE_MOS",
     "Allocation",
     "Certificate",
+    "Chosen",
     "Limits",
     "Plan",
     "ScenePath",
     "best_pair",
+    "choose_in_table",
+    "choose_pairs",
     "middle_of_kbps",
     "middling_budget_kbps",
     "plan_surfaces",
@@ -91,7 +94,7 @@ def planning_surfaces(
 ) -> Iterator[QualitySurface]:
     """What plans choose from: measured surfaces without wasted audio and, unless `measured_only`, with every size at
     every rate between its probes."""
-    for scenes in by_title(surfaces):
+    for scenes in many_titles(surfaces):
         lean = [drop_wasted_audio(scene) for scene in scenes]
         if measured_only:
             yield from (scene.measured() for scene in lean)
@@ -155,23 +158,64 @@ def best_pair(surface: QualitySurface, budget_kbps: float) -> tuple[int, int] | 
     return scene_path(surface, up_to_kbps=budget_kbps).pair_at(budget_kbps)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What came of some scenes under one budget, before it is written out."""
+
+    choices: list[Choice]
+    """The pairs of scenes that something fits."""
+    infeasible: list[InfeasibleScene | InfeasibleLimits]
+    """The other scenes."""
+
+
+def choose_pairs(
+    surfaces: Iterable[QualitySurface], budgets_kbps: Sequence[float], limits: Limits
+) -> Iterator[list[Chosen]]:
+    """Choose a pair for every surface and budget, many titles at a time: of each such batch, a result per budget."""
+    most_kbps = min(max(budgets_kbps, default=0.0) * (1.0 + EXTRA_BUDGET), limits.max_rate_kbps)
+    for scenes in many_titles(surfaces):
+        paths = scene_paths(scenes, min_avq_mos=limits.min_avq_mos, up_to_kbps=most_kbps)
+        batch = []
+        for budget_kbps in budgets_kbps:
+            found = [_choose(path, budget_kbps, limits) for path in paths]
+            batch.append(
+                Chosen(
+                    choices=[c for c in found if isinstance(c, Choice)],
+                    infeasible=[c for c in found if not isinstance(c, Choice)],
+                )
+            )
+        yield batch
+
+
+def choose_in_table(
+    features: FeatureTable,
+    budgets_kbps: Sequence[float],
+    model: Model,
+    *,
+    limits: Limits | None = None,
+    overhead: float = defaults.OVERHEAD,
+    measured_only: bool = False,
+) -> Iterator[list[Chosen]]:
+    """`choose_pairs` for every scene of a table: what `plan_table` chooses; its arguments and errors."""
+    measured = build_surfaces(features, model, overhead=overhead)
+    surfaces = planning_surfaces(measured, overhead=overhead, measured_only=measured_only)
+    return choose_pairs(surfaces, require_budgets("budget_kbps", budgets_kbps), limits or Limits())
+
+
 def plan_surfaces(
     surfaces: Iterable[QualitySurface], budgets_kbps: Sequence[float], model: Model, limits: Limits | None = None
 ) -> Plan:
     """Choose a pair for every surface and budget. Of the limits, the largest rate and the least AVQ apply.
 
-    Surfaces of one title come one after the other, and are planned by themselves (`prediction.py`).
+    Surfaces of one title come one after the other, and what is predicted of their pairs is predicted title by title
+    (`prediction.py`); paths are walked for many titles at once.
     """
-    limits = limits or Limits()
     allocations: list[list[Allocation]] = [[] for _ in budgets_kbps]
     infeasible: list[list[InfeasibleScene | InfeasibleLimits]] = [[] for _ in budgets_kbps]
-    most_kbps = min(max(budgets_kbps, default=0.0) * (1.0 + EXTRA_BUDGET), limits.max_rate_kbps)
-    for title in by_title(surfaces):
-        paths = scene_paths(title, min_avq_mos=limits.min_avq_mos, up_to_kbps=most_kbps)
-        for i, budget_kbps in enumerate(budgets_kbps):
-            found = [_choose(path, budget_kbps, limits) for path in paths]
-            allocations[i] += allocate([c for c in found if isinstance(c, Choice)], budget_kbps, model)
-            infeasible[i] += [c for c in found if not isinstance(c, Choice)]
+    for batch in choose_pairs(surfaces, budgets_kbps, limits or Limits()):
+        for i, chosen in enumerate(batch):
+            allocations[i] += allocate(chosen.choices, budgets_kbps[i], model)
+            infeasible[i] += chosen.infeasible
     return Plan(allocations=tuple(itertools.chain(*allocations)), infeasible=tuple(itertools.chain(*infeasible)))
 
 
@@ -202,12 +246,14 @@ def _choose(path: ScenePath, budget_kbps: float, limits: Limits) -> Choice | Inf
             return _too_dear(surface, cheapest, limits)
         return _too_poor(surface, budget_kbps, most_kbps, limits)
     more = path.pair_at(min(budget_kbps * (1.0 + EXTRA_BUDGET), limits.max_rate_kbps)) or pair
-    allowed = (surface.total_kbps <= most_kbps) & (surface.avq_mos >= limits.min_avq_mos)
+    allowed = surface.total_kbps <= most_kbps
+    if limits.min_avq_mos > -math.inf:
+        allowed &= surface.avq_mos >= limits.min_avq_mos
     return Choice(
         surface=surface,
         video=pair[0],
         audio=pair[1],
-        num_feasible=int(allowed.sum()),
+        num_feasible=int(np.count_nonzero(allowed)),
         extra_budget_gain_mos=float(surface.avq_mos[more]) - float(surface.avq_mos[pair]),
         height_falls=path.height_falls(most_kbps),
     )

@@ -8,6 +8,7 @@ Axes: S scenes of a title, V video and A audio renditions of all its scenes, P p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,19 +91,38 @@ def predict_title(predictor: Predictor, x_a: Floats, x_v: Floats, audio: Indices
     return TitleAvq(pairs_mos=pairs, without_audio_mos=without_audio, without_video_mos=without_video)
 
 
-def shares_of(avq_mos: Floats, without_audio_mos: Floats, without_video_mos: Floats) -> SceneShares:
-    """Audio's share of a scene, as `relevance.scene_shares` has it, from what `predict_title` has predicted already.
+def shares_of(
+    avq_mos: Sequence[Floats], without_audio_mos: Sequence[Floats], without_video_mos: Sequence[Floats]
+) -> list[SceneShares]:
+    """Audio's share of scenes, as `relevance.scene_shares` has it, from what `predict_title` has predicted already.
+
+    Scenes of one shape are worked out together; the sums of each are added up in the same order as alone.
 
     Args:
-        avq_mos: AVQ of every pair, (V, A).
+        avq_mos: AVQ of every pair of each scene, (V, A).
         without_audio_mos: of every video rendition beside the average audio, (V,).
         without_video_mos: of every audio rendition beside the average video, (A,).
     """
-    scale = np.maximum(np.abs(avq_mos), 1e-6)
-    without = without_audio_mos[:, None], without_video_mos[None, :]
-    changes = (np.abs(avq_mos - other) / scale for other in without)
-    audio, video = (float(np.add.reduce(c, axis=None, dtype=np.float64)) / avq_mos.size for c in changes)
-    return SceneShares(ablation=_share(audio, video), anova=_share(*surface_effects(avq_mos.astype(np.float64))))
+    of_shape: dict[tuple[int, ...], list[int]] = {}
+    for s, avq in enumerate(avq_mos):
+        of_shape.setdefault(avq.shape, []).append(s)
+    found: dict[int, SceneShares] = {}
+    for scenes in of_shape.values():
+        avq = np.stack([avq_mos[s] for s in scenes])  # (S, V, A)
+        no_audio = np.stack([without_audio_mos[s] for s in scenes])[:, :, None]
+        no_video = np.stack([without_video_mos[s] for s in scenes])[:, None, :]
+        scale = np.maximum(np.abs(avq), 1e-6)
+        size = avq[0].size
+        ablated = [
+            (np.abs(avq - other) / scale).astype(np.float64).reshape(len(scenes), size).sum(axis=1) / size
+            for other in (no_audio, no_video)
+        ]
+        effects = surface_effects(avq.astype(np.float64))
+        for s, ablated_audio, ablated_video, audio, video in zip(
+            scenes, *(part.tolist() for part in (*ablated, *effects)), strict=True
+        ):
+            found[s] = SceneShares(ablation=_share(ablated_audio, ablated_video), anova=_share(audio, video))
+    return [found[s] for s in range(len(avq_mos))]
 
 
 def _share(audio: float, video: float) -> float:

@@ -36,6 +36,8 @@ VIDEO_IDENTITY = ("codec", "width_px", "height_px", "target")
 AUDIO_IDENTITY = ("codec", "channels", "target")
 """What makes two audio renditions the same one."""
 
+_video_identity, _audio_identity = operator.attrgetter(*VIDEO_IDENTITY), operator.attrgetter(*AUDIO_IDENTITY)
+
 VideoIdentity = tuple[str, int, int, str]
 AudioIdentity = tuple[str, int, str]
 
@@ -109,7 +111,7 @@ class VideoRendition:
     @property
     def identity(self) -> VideoIdentity:
         """Equal for the same rendition of other scenes and titles."""
-        found: VideoIdentity = operator.attrgetter(*VIDEO_IDENTITY)(self)
+        found: VideoIdentity = _video_identity(self)
         return found
 
     @property
@@ -135,7 +137,7 @@ class AudioRendition:
     @property
     def identity(self) -> AudioIdentity:
         """Equal for the same rendition of other scenes and titles."""
-        found: AudioIdentity = operator.attrgetter(*AUDIO_IDENTITY)(self)
+        found: AudioIdentity = _audio_identity(self)
         return found
 
 

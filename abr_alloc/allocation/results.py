@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from abr_alloc.allocation.preference import preference_probability
 from abr_alloc.allocation.surface import AudioRendition, QualitySurface, VideoRendition
@@ -29,7 +30,11 @@ __all__ = [
     "Choice",
     "Plan",
     "allocate",
+    "cheaper_pair",
+    "features_at",
     "find_cheaper",
+    "preference_to",
+    "shares_of_scenes",
 ]
 
 SLIGHT_LOSS_MOS = 0.1
@@ -163,21 +168,33 @@ class Choice:
 
 
 def allocate(choices: Sequence[Choice], budget_kbps: float, model: Model) -> list[Allocation]:
-    """Write chosen pairs out, with interval and relevance; relevance is estimated for all at once."""
+    """Write chosen pairs out, with interval and relevance; relevance is estimated title by title."""
     if not choices:
         return []
     relevance = estimate_relevance(
-        model.predictor,
-        model.relevance_ranges,
-        [_shares(c.surface, model) for c in choices],
-        np.stack([c.surface.x_a[c.audio] for c in choices]),
-        np.stack([c.surface.x_v[c.video] for c in choices]),
+        model.predictor, model.relevance_ranges, shares_of_scenes(choices, model), *features_at(choices)
     )
     return [_write_out(c, budget_kbps, model, r) for c, r in zip(choices, relevance, strict=True)]
 
 
-def _shares(surface: QualitySurface, model: Model) -> SceneShares:
-    return surface.shares or scene_shares(model.predictor, surface.avq_mos, surface.x_a, surface.x_v)
+def shares_of_scenes(choices: Sequence[Choice], model: Model) -> list[SceneShares]:
+    """Audio's share of the scene of every choice."""
+    return [
+        c.surface.shares or scene_shares(model.predictor, c.surface.avq_mos, c.surface.x_a, c.surface.x_v)
+        for c in choices
+    ]
+
+
+def features_at(
+    choices: Sequence[Choice],
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], list[int]]:
+    """Audio columns (n, d_a) and video columns (n, d_v) of the chosen pairs, and the first of every title."""
+    titles = [c.surface.title for c in choices]
+    return (
+        np.stack([c.surface.x_a[c.audio] for c in choices]),
+        np.stack([c.surface.x_v[c.video] for c in choices]),
+        [i for i, title in enumerate(titles) if i == 0 or title != titles[i - 1]],
+    )
 
 
 def _write_out(c: Choice, budget_kbps: float, model: Model, relevance: Relevance) -> Allocation:
@@ -213,23 +230,34 @@ def find_cheaper(surface: QualitySurface, video: int, audio: int, model_differen
         video, audio: the chosen pair.
         model_difference_mos: half of the 90 % interval of a predicted difference, MOS.
     """
-    avq = float(surface.avq_mos[video, audio])
+    cheaper = cheaper_pair(surface, video, audio)
+    return Cheaper(
+        video=surface.video[cheaper[0]],
+        audio=surface.audio[cheaper[1]],
+        total_kbps=float(surface.total_kbps[cheaper]),
+        avq_mos=float(surface.avq_mos[cheaper]),
+        preference_probability=preference_to(surface, (video, audio), cheaper, model_difference_mos),
+    )
+
+
+def cheaper_pair(surface: QualitySurface, video: int, audio: int) -> tuple[int, int]:
+    """`find_cheaper` as a place in the surface; the chosen pair's own where nothing cheaper comes so close."""
     # The chosen pair's own AVQ is a float32; so is the loss then.
     close = surface.avq_mos >= surface.avq_mos[video, audio] - np.float32(SLIGHT_LOSS_MOS)
     close &= surface.total_kbps < surface.total_kbps[video, audio]
     kbps = np.where(close, surface.total_kbps, np.inf)
     cheapest = divmod(int(kbps.argmin()), kbps.shape[1])
-    same = not close[cheapest]
-    if not same:
-        video, audio = cheapest
-    found = float(surface.avq_mos[video, audio])
-    return Cheaper(
-        video=surface.video[video],
-        audio=surface.audio[audio],
-        total_kbps=float(surface.total_kbps[video, audio]),
-        avq_mos=found,
-        preference_probability=0.0 if same else preference_probability(max(avq - found, 0.0), model_difference_mos),
-    )
+    return cheapest if close[cheapest] else (video, audio)
+
+
+def preference_to(
+    surface: QualitySurface, chosen: tuple[int, int], other: tuple[int, int], model_difference_mos: float
+) -> float:
+    """Probability that a panel prefers the chosen pair to another of its scene, 0-1; 0 where they are one."""
+    if chosen == other:
+        return 0.0
+    loss_mos = float(surface.avq_mos[chosen]) - float(surface.avq_mos[other])
+    return preference_probability(max(loss_mos, 0.0), model_difference_mos)
 
 
 FLAT_TYPES = {

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from abr_alloc.allocation.pchip import pchip
 from abr_alloc.allocation.ranges import DynamicRange
+from abr_alloc.allocation.rendition import VideoIdentity
 from abr_alloc.allocation.surface import Probe, QualitySurface, VideoRendition
 from abr_alloc.targets import Target
 
@@ -23,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 RATE_STEP = 1.02
 """Ratio of neighbouring rates that are offered: what rounding to them costs is far below the interpolation's error."""
+
+_LOG_STEP = np.log(RATE_STEP)
 
 SAME_RATE = 1e-3
 """Relative difference below which two probes have the same rate, or a lattice rate is a probe's."""
@@ -44,12 +47,17 @@ class SizeCurve:
     """SDR, HLG or PQ."""
     index: npt.NDArray[np.intp]
     """The probes in their surface, by rate, (R,)."""
-    probes: tuple[Probe, ...]
-    """The same as records."""
+    measured: tuple[VideoRendition, ...]
+    """The same as renditions."""
     kbps: npt.NDArray[np.float64]
     """Their rates, rising, (R,)."""
     avq_mos: npt.NDArray[np.float64]
     """Their AVQ, (R, A)."""
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        """The probes as what renditions between them name."""
+        return tuple(_probe(video) for video in self.measured)
 
     @property
     def short_side_px(self) -> int:
@@ -58,7 +66,7 @@ class SizeCurve:
     @property
     def is_label(self) -> bool:
         """Whether its only probe was there before."""
-        return len(self.probes) == 1 and Target(self.probes[0].target).is_label
+        return len(self.measured) == 1 and Target(self.measured[0].target).is_label
 
     def at(self, kbps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """AVQ at rates between the first and the last probe's, (R, A); NaN elsewhere."""
@@ -69,7 +77,7 @@ class SizeCurve:
 
     def vmaf_at(self, kbps: float) -> float | None:
         """VMAF at a rate, held beyond the probes, linear in its logarithm; it decides nothing and stands beside AVQ."""
-        scores = [probe.vmaf for probe in self.probes]
+        scores = [video.vmaf for video in self.measured]
         known = [score for score in scores if score is not None]
         if len(known) < len(scores):
             return None
@@ -78,7 +86,7 @@ class SizeCurve:
     def around(self, kbps: float) -> tuple[Probe, Probe]:
         """The probes below and above a rate within the range."""
         above = min(max(int(self.kbps.searchsorted(kbps)), 1), len(self.kbps) - 1)
-        return self.probes[above - 1], self.probes[above]
+        return _probe(self.measured[above - 1]), _probe(self.measured[above])
 
     def rendition(self, kbps: float) -> VideoRendition:
         """What an encoder is asked for at a rate within the range."""
@@ -94,6 +102,10 @@ class SizeCurve:
         )
 
 
+def _probe(video: VideoRendition) -> Probe:
+    return Probe(target=video.target, bitrate_kbps=video.bitrate_kbps, vmaf=video.vmaf)
+
+
 def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[SizeCurve]:
     """A curve per encoder and size, sizes rising; of probes with one rate the best is kept.
 
@@ -102,15 +114,9 @@ def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[S
         labels_apart: whether what was there before has a curve of its own, a point; else it counts to the codec's usual
             encoder, to tell what a rate is worth and not to encode it.
     """
-    groups: dict[tuple[str, int, int, str, str], list[int]] = {}
-    for i, v in enumerate(surface.video):
-        encoder, is_label = _maker(v.target)
-        label = v.target if labels_apart and is_label else ""
-        groups.setdefault((v.codec, v.width_px, v.height_px, encoder, label), []).append(i)
+    groups = _groups(tuple(v.identity for v in surface.video), labels_apart)
     curves = []
-    for (codec, width, height, encoder, _), members in sorted(
-        groups.items(), key=lambda g: (g[0][0], g[0][1] * g[0][2], *g[0][3:])
-    ):
+    for (codec, width, height, encoder, _), members in groups:
         kept = _of_unlike_rates(surface, members)
         chosen = [surface.video[i] for i in kept]
         curves.append(
@@ -121,12 +127,25 @@ def size_curves(surface: QualitySurface, *, labels_apart: bool = True) -> list[S
                 height_px=height,
                 dynamic_range=chosen[0].dynamic_range,
                 index=np.array(kept, dtype=np.intp),
-                probes=tuple(Probe(target=v.target, bitrate_kbps=v.bitrate_kbps, vmaf=v.vmaf) for v in chosen),
+                measured=tuple(chosen),
                 kbps=np.array([v.bitrate_kbps for v in chosen]),
                 avq_mos=surface.avq_mos[kept].astype(np.float64),
             )
         )
     return curves
+
+
+@functools.lru_cache(maxsize=1024)
+def _groups(
+    identities: tuple[VideoIdentity, ...], labels_apart: bool
+) -> list[tuple[tuple[str, int, int, str, str], list[int]]]:
+    """Video renditions of one encoder and size: codec, width, height, encoder and label, and their places. Scenes of a
+    title hold the same renditions, so this is asked again and again; not to be written to."""
+    groups: dict[tuple[str, int, int, str, str], list[int]] = {}
+    for i, (codec, width, height, target) in enumerate(identities):
+        encoder, is_label = _maker(target)
+        groups.setdefault((codec, width, height, encoder, target if labels_apart and is_label else ""), []).append(i)
+    return sorted(groups.items(), key=lambda g: (g[0][0], g[0][1] * g[0][2], *g[0][3:]))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -139,7 +158,7 @@ def _maker(target: str) -> tuple[str, bool]:
 def _of_unlike_rates(surface: QualitySurface, members: list[int]) -> list[int]:
     """Video renditions by rate, of those of one rate the best."""
     rate = {i: surface.video[i].bitrate_kbps for i in members}
-    by_rate = sorted(members, key=lambda i: rate[i])
+    by_rate = sorted(members, key=rate.__getitem__)
     if all(rate[b] > rate[a] * (1.0 + SAME_RATE) for a, b in itertools.pairwise(by_rate)):
         return by_rate
     mean = dict(zip(members, surface.avq_mos[members].mean(axis=1).tolist(), strict=True))
@@ -155,9 +174,9 @@ def _of_unlike_rates(surface: QualitySurface, members: list[int]) -> list[int]:
 
 def lattice_kbps(low: float, high: float, round_kbps: float = 1.0) -> npt.NDArray[np.float64]:
     """Rates `RATE_STEP` apart, rounded to a multiple, that lie strictly between two rates: the same for every scene."""
-    first, last = np.floor(np.log(max(low, 1.0)) / np.log(RATE_STEP)), np.ceil(np.log(high) / np.log(RATE_STEP))
+    first, last = np.floor(np.log(max(low, 1.0)) / _LOG_STEP), np.ceil(np.log(high) / _LOG_STEP)
     rates = _lattice(float(first), float(last), round_kbps)
-    return rates[np.searchsorted(rates, low, side="right") : np.searchsorted(rates, high, side="left")]
+    return rates[rates.searchsorted(low, side="right") : rates.searchsorted(high, side="left")]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -18,15 +18,13 @@ import numpy.typing as npt
 from abr_alloc import defaults
 from abr_alloc.allocation.language_policy import one_language
 from abr_alloc.allocation.prediction import pair_up, predict_title, shares_of
-from abr_alloc.allocation.ranges import DynamicRange
 from abr_alloc.allocation.rendition import AudioRendition, LazyVideo, Probe, VideoIdentity, VideoRendition
+from abr_alloc.allocation.surface_rows import SurfaceRows
 from abr_alloc.arguments import require_number
-from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.relevance import SceneShares
 from abr_alloc.models.screens import OnPhones
 from abr_alloc.table.audio_layouts import only_stereo, only_surround
-from abr_alloc.table.columns import Columns
 from abr_alloc.table.table import FeatureTable
 
 __all__ = [
@@ -37,9 +35,13 @@ __all__ = [
     "VideoRendition",
     "build_surfaces",
     "by_title",
+    "many_titles",
 ]
 
 logger = logging.getLogger(__name__)
+
+_SCENES_TOGETHER = 50
+"""Scenes whose pairs fit a core's cache, and are enough to make a call's own cost small."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,19 @@ def by_title(surfaces: Iterable[QualitySurface]) -> Iterator[list[QualitySurface
         yield list(scenes)
 
 
+def many_titles(surfaces: Iterable[QualitySurface]) -> Iterator[list[QualitySurface]]:
+    """The scenes of as many whole titles as come to `_SCENES_TOGETHER`: what is the same alone and in company costs far
+    less in company, where a call of NumPy serves more than one title's handful of scenes."""
+    together: list[QualitySurface] = []
+    for scenes in by_title(surfaces):
+        together += scenes
+        if len(together) >= _SCENES_TOGETHER:
+            yield together
+            together = []
+    if together:
+        yield together
+
+
 def build_surfaces(
     table: FeatureTable,
     model: Model,
@@ -153,7 +168,7 @@ def build_surfaces(
     if layout != "all":
         table = (only_stereo if layout == "stereo" else only_surround)(table)
     table.require_pairs()
-    rows = _Rows.of(table, model)
+    rows = SurfaceRows.of(table, model)
     num_scenes = num_pairs = 0
     for first, stop in itertools.pairwise([*rows.title_starts(), len(rows.is_video)]):
         own = slice(first, stop)
@@ -163,88 +178,8 @@ def build_surfaces(
     logger.info("model %s predicted %d pairs of %d scenes", model.name, num_pairs, num_scenes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rows:
-    """The rows of a table as arrays and records, for all its titles at once: a frame is slow to cut up."""
-
-    title: npt.NDArray[np.object_]
-    """Title of every row, (n,); rows of a title stand together."""
-    scene: npt.NDArray[np.int64]
-    """Scene of every row, (n,)."""
-    start_s: npt.NDArray[np.float64]
-    """Start of its scene, seconds, (n,)."""
-    end_s: npt.NDArray[np.float64]
-    """End of its scene, seconds, (n,)."""
-    is_video: npt.NDArray[np.bool_]
-    """Whether it is video, else audio, (n,)."""
-    video: list[VideoRendition]
-    """The video rows, (n_v,)."""
-    audio: list[AudioRendition]
-    """The audio rows, (n_a,)."""
-    x_v: npt.NDArray[np.float32]
-    """Video features, (n_v, d_v)."""
-    x_a: npt.NDArray[np.float32]
-    """Audio features, (n_a, d_a)."""
-    half_second_kbit: list[npt.NDArray[np.float64] | None]
-    """Sizes of every half second of the video rows, kbit, (n_v,); None where a row does not say."""
-
-    @classmethod
-    def of(cls, table: FeatureTable, model: Model) -> _Rows:
-        rows, is_video = table.columns, table.columns.is_kind("video")
-        video, audio = rows.take(is_video), rows.take(~is_video)
-        quality_mos = quality_of_rows(audio)
-        return cls(
-            title=rows.words("title").values(),
-            scene=rows.whole("scene"),
-            start_s=rows.numbers("start_s"),
-            end_s=rows.numbers("end_s"),
-            is_video=is_video,
-            video=[
-                VideoRendition(
-                    codec=codec,
-                    width_px=w,
-                    height_px=h,
-                    target=target,
-                    bitrate_kbps=kbps,
-                    vmaf=vmaf,
-                    dynamic_range=dr,
-                    estimated=estimated,
-                )
-                for codec, w, h, target, kbps, vmaf, dr, estimated in zip(
-                    video.words("codec").values().tolist(),
-                    video.whole("width_px").tolist(),
-                    video.whole("height_px").tolist(),
-                    video.words("target").values().tolist(),
-                    video.numbers("bitrate_kbps").tolist(),
-                    video.numbers("vmaf").tolist(),
-                    _ranges(video),
-                    _estimated(video),
-                    strict=True,
-                )
-            ],
-            audio=[
-                AudioRendition(codec=codec, channels=n, target=target, bitrate_kbps=kbps, quality_mos=quality)
-                for codec, n, target, kbps, quality in zip(
-                    audio.words("codec").values().tolist(),
-                    audio.whole("channels").tolist(),
-                    audio.words("target").values().tolist(),
-                    audio.numbers("bitrate_kbps").tolist(),
-                    quality_mos.tolist(),
-                    strict=True,
-                )
-            ],
-            x_v=model.video_inputs(video),
-            x_a=model.audio_inputs(audio.assign(**{AUDIO_QUALITY: quality_mos})),
-            half_second_kbit=_half_seconds(video),
-        )
-
-    def title_starts(self) -> list[int]:
-        """The first row of every title."""
-        return [0, *(np.flatnonzero(self.title[1:] != self.title[:-1]) + 1).tolist()]
-
-
 def _title_surfaces(
-    rows: _Rows,
+    rows: SurfaceRows,
     own: slice,
     model: Model,
     overhead: float,
@@ -267,14 +202,28 @@ def _title_surfaces(
     if isinstance(model.predictor, OnPhones) and model.phones < 1.0:
         on_both = model.predictor.on_both(x_a, x_v, pairs.audio, pairs.video)
     title = str(rows.title[own.start])
-    stop_v, stop_a = np.cumsum(num_video), np.cumsum(num_audio)
+    cells = [slice(start, stop) for start, stop in itertools.pairwise(pairs.first.tolist())]
+    videos, audios = (
+        [slice(start, stop) for start, stop in itertools.pairwise([0, *np.cumsum(number).tolist()])]
+        for number in (num_video, num_audio)
+    )
+    grids = [
+        [mos[cell].reshape(n_v, n_a) for mos in (found.pairs_mos, *on_both)]
+        for cell, n_v, n_a in zip(cells, num_video.tolist(), num_audio.tolist(), strict=True)
+    ]
+    shares: Sequence[SceneShares | None] = [None] * len(grids)
+    if with_shares:
+        shares = shares_of(
+            [grid[0] for grid in grids],
+            [found.without_audio_mos[v] for v in videos],
+            [found.without_video_mos[a] for a in audios],
+        )
     for s, row in enumerate((own.start + first).tolist()):
-        v, a = slice(stop_v[s] - num_video[s], stop_v[s]), slice(stop_a[s] - num_audio[s], stop_a[s])
+        v, a = videos[s], audios[s]
         video = rows.video[before_v + v.start : before_v + v.stop]
         audio = rows.audio[before_a + a.start : before_a + a.stop]
         video_kbps, audio_kbps = [r.bitrate_kbps for r in video], [r.bitrate_kbps for r in audio]
-        cells = slice(pairs.first[s], pairs.first[s + 1])
-        avq, *of_screens = (mos[cells].reshape(len(video), len(audio)) for mos in (found.pairs_mos, *on_both))
+        avq, *of_screens = grids[s]
         yield QualitySurface(
             title=title,
             scene=int(rows.scene[row]),
@@ -287,31 +236,10 @@ def _title_surfaces(
             x_v=x_v[v],
             x_a=x_a[a],
             stands_for_s=weights_s.get(title, {}).get(str(int(rows.scene[row]))),
-            shares=shares_of(avq, found.without_audio_mos[v], found.without_video_mos[a]) if with_shares else None,
+            shares=shares[s],
             on_screens_mos=(of_screens[0], of_screens[1]) if of_screens else None,
             half_second_kbit=_sizes_of(video, rows.half_second_kbit[before_v + v.start : before_v + v.stop]),
         )
-
-
-def _ranges(video: Columns) -> list[DynamicRange]:
-    """The column of dynamic ranges, which is there where some are HDR."""
-    if "dynamic_range" not in video:
-        return ["SDR"] * len(video)
-    return [found or "SDR" for found in video.words("dynamic_range").values().tolist()]
-
-
-def _estimated(video: Columns) -> list[bool]:
-    """The column that marks what was not measured, which is there where anything was not."""
-    marks = video.numbers("estimated") if "estimated" in video else np.zeros(len(video))
-    return [mark == 1.0 for mark in marks.tolist()]
-
-
-def _half_seconds(video: Columns) -> list[npt.NDArray[np.float64] | None]:
-    """The column of sizes over time, which older tables lack and other rows leave empty."""
-    if "half_second_kbit" not in video:
-        return [None] * len(video)
-    found = video.lists("half_second_kbit").values().tolist()
-    return [None if kbit is None else np.asarray(kbit, dtype=np.float64) for kbit in found]
 
 
 def _sizes_of(

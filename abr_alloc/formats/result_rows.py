@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from abr_alloc.allocation.chosen_rows import relevance_cells
 from abr_alloc.allocation.cost import RungCost
 from abr_alloc.allocation.design import TitleLadder
-from abr_alloc.allocation.results import Allocation
+from abr_alloc.allocation.results import Allocation, Choice
 from abr_alloc.allocation.rung import Rung, SurroundAtRung
+from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.typed_rows import TypedRows
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ __all__ = [
     "ladder_rows",
     "relevance_frame",
     "relevance_rows",
+    "rows_of_relevance",
 ]
 
 _LADDER: dict[str, tuple[str, Callable[[str, int, Rung], Any]]] = {
@@ -137,6 +140,12 @@ def relevance_rows(allocations: Iterable[Allocation]) -> TypedRows:
     return TypedRows.of(
         ({name: value(a) for name, (_, value) in _RELEVANCE.items()} for a in allocations), RELEVANCE_COLUMNS
     )
+
+
+def rows_of_relevance(choices: Sequence[Choice], budget_kbps: float, model: Model) -> TypedRows:
+    """`relevance_rows` of pairs chosen under one budget, without a plan of them."""
+    cells = relevance_cells(choices, budget_kbps, model)
+    return TypedRows(RELEVANCE_COLUMNS, {name: cells[name] for name in RELEVANCE_COLUMNS})
 
 
 def relevance_frame(allocations: Iterable[Allocation]) -> pd.DataFrame:

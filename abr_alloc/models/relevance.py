@@ -22,6 +22,7 @@ A system without embeddings has no change: its I is the ablation term alone.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,11 +34,13 @@ from abr_alloc.models.predictor import Predictor, ablation
 __all__ = [
     "ALPHA",
     "BETA",
+    "PairRelevance",
     "Relevance",
     "RelevanceRanges",
     "SceneShares",
     "estimate_relevance",
     "importance",
+    "pair_relevance",
     "scene_shares",
     "surface_effects",
 ]
@@ -77,12 +80,12 @@ class Relevance:
         return 1.0 - self.audio_share
 
 
-def surface_effects(surface: Floats) -> tuple[float, float]:
-    """SS_audio and SS_video of a surface (V, A): main effects of a two-way analysis of variance."""
-    num_video, num_audio = surface.shape
-    mean = surface.mean()
-    audio, video = surface.mean(axis=0) - mean, surface.mean(axis=1) - mean
-    return float(num_video * np.sum(audio * audio)), float(num_audio * np.sum(video * video))
+def surface_effects(surfaces: Floats) -> tuple[Floats, Floats]:
+    """SS_audio and SS_video of surfaces (..., V, A): main effects of a two-way analysis of variance, (...,) each."""
+    num_video, num_audio = surfaces.shape[-2:]
+    mean = surfaces.reshape(*surfaces.shape[:-2], num_video * num_audio).mean(axis=-1)[..., None]
+    audio, video = surfaces.mean(axis=-2) - mean, surfaces.mean(axis=-1) - mean
+    return num_video * np.sum(audio * audio, axis=-1), num_audio * np.sum(video * video, axis=-1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,9 @@ def scene_shares(predictor: Predictor, surface: Floats, x_a: Floats, x_v: Floats
     no_video = predictor.predict_grid(x_a, np.asarray(neutral_v)[None, :])  # (1, A)
     scale = np.maximum(np.abs(surface), 1e-6)
     ablated = [float(np.mean(np.abs(surface - without) / scale, dtype=np.float64)) for without in (no_audio, no_video)]
-    return SceneShares(ablation=_share(*ablated), anova=_share(*surface_effects(np.asarray(surface, np.float64))))
+    return SceneShares(
+        ablation=_share(*ablated), anova=_share(*map(float, surface_effects(np.asarray(surface, np.float64))))
+    )
 
 
 def _share(audio: float, video: float) -> float:
@@ -129,8 +134,49 @@ def importance(ranges: RelevanceRanges, ablated: Floats, changed: Floats | None)
     return ALPHA * _normalise(ablated, ranges.ablation) + BETA * change
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRelevance:
+    """Relevance at n pairs, each of a scene of its own, as arrays."""
+
+    eq8_audio_share: npt.NDArray[np.float64]
+    """I_a / (I_a + I_v) (paper, Eq. 8), (n,)."""
+    ablation: Floats
+    """Eq. 6 for audio and video, (2, n)."""
+    change_norm: Floats | None
+    """Eq. 7 for audio and video, (2, n); None without embeddings."""
+
+
+def pair_relevance(
+    predictor: Predictor, ranges: RelevanceRanges, x_a: Floats, x_v: Floats, first: Sequence[int] = (0,)
+) -> PairRelevance:
+    """Eq. 6-8 at n pairs.
+
+    Args:
+        predictor: the model.
+        ranges: ranges over its training pairs.
+        x_a: audio columns of the pairs, (n, d_a).
+        x_v: video columns of the pairs, (n, d_v).
+        first: the first pair of every title, from 0 on: each is predicted by itself, as matrix products round
+            differently in other company.
+    """
+    titles = [slice(start, stop) for start, stop in itertools.pairwise([*first, len(x_a)])]
+    # (2, n): audio, video
+    ablated = np.concatenate([np.stack(ablation(predictor, x_a[own], x_v[own])) for own in titles], axis=1)
+    changes = [np.stack(found) for own in titles if (found := predictor.change_norm(x_a[own], x_v[own])) is not None]
+    changed = np.concatenate(changes, axis=1) if changes else None
+    weight = importance(ranges, ablated, changed)
+    total = weight.sum(axis=0)
+    eq8 = np.where(total > 0, weight[0] / np.maximum(total, 1e-12), 0.5)
+    return PairRelevance(eq8_audio_share=eq8, ablation=ablated, change_norm=changed)
+
+
 def estimate_relevance(
-    predictor: Predictor, ranges: RelevanceRanges, shares: Sequence[SceneShares], x_a: Floats, x_v: Floats
+    predictor: Predictor,
+    ranges: RelevanceRanges,
+    shares: Sequence[SceneShares],
+    x_a: Floats,
+    x_v: Floats,
+    first: Sequence[int] = (0,),
 ) -> list[Relevance]:
     """Relevance of n scenes at one pair each.
 
@@ -140,20 +186,17 @@ def estimate_relevance(
         shares: of each scene.
         x_a: audio columns of the pairs, (n, d_a).
         x_v: video columns of the pairs, (n, d_v).
+        first: the first pair of every title.
     """
-    ablated = np.stack(ablation(predictor, x_a, x_v))  # (2, n): audio, video
-    change = predictor.change_norm(x_a, x_v)
-    changed = None if change is None else np.stack(change)
-    weight = importance(ranges, ablated, changed)
-    total = weight.sum(axis=0)
-    eq8 = np.where(total > 0, weight[0] / np.maximum(total, 1e-12), 0.5)
+    pairs = pair_relevance(predictor, ranges, x_a, x_v, first)
+    ablated, changed = pairs.ablation.tolist(), None if pairs.change_norm is None else pairs.change_norm.tolist()
     return [
         Relevance(
             audio_share=share.anova,
             ablation_audio_share=share.ablation,
-            eq8_audio_share=float(eq8[i]),
-            ablation={"audio": float(ablated[0, i]), "video": float(ablated[1, i])},
-            change_norm=None if changed is None else {"audio": float(changed[0, i]), "video": float(changed[1, i])},
+            eq8_audio_share=eq8,
+            ablation={"audio": ablated[0][i], "video": ablated[1][i]},
+            change_norm=None if changed is None else {"audio": changed[0][i], "video": changed[1][i]},
         )
-        for i, share in enumerate(shares)
+        for i, (share, eq8) in enumerate(zip(shares, pairs.eq8_audio_share.tolist(), strict=True))
     ]

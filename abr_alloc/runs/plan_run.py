@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abr_alloc import defaults
+from abr_alloc.allocation.chosen_rows import chosen_rows
 from abr_alloc.allocation.filters import Filters
-from abr_alloc.allocation.plan import plan_table
+from abr_alloc.allocation.plan import choose_in_table, plan_table
 from abr_alloc.allocation.results import FLAT_TYPES, Plan
 from abr_alloc.allocation.title_plan import Limits
 from abr_alloc.documents import json_text
@@ -167,18 +168,40 @@ class PlanTask:
         """
         model = shared_model(self.model, self.model_sha256, self.phones)
         table = read_chunk(self.chunk, self.filters)
-        chosen = Plan(allocations=(), infeasible=())
-        if table is not None:
-            chosen = plan_table(
-                table,
-                self.budgets_kbps,
-                model,
-                per=self.per,
-                limits=self.limits,
-                overhead=self.overhead,
-                measured_only=self.measured_only,
-            )
+        if table is None:
+            return [ChunkPlan(rows=chosen_rows((), budget, model), infeasible=()) for budget in self.budgets_kbps]
+        if self.per == "scene":
+            return self._per_scene(table, model)
+        chosen = plan_table(
+            table,
+            self.budgets_kbps,
+            model,
+            per=self.per,
+            limits=self.limits,
+            overhead=self.overhead,
+            measured_only=self.measured_only,
+        )
         return [_of_budget(chosen, budget_kbps) for budget_kbps in self.budgets_kbps]
+
+    def _per_scene(self, table: FeatureTable, model: Model) -> list[ChunkPlan]:
+        """`plan_table` per scene, straight to rows."""
+        rows = [[chosen_rows((), budget, model)] for budget in self.budgets_kbps]
+        infeasible: list[list[InfeasibleScene | InfeasibleLimits]] = [[] for _ in rows]
+        for batch in choose_in_table(
+            table,
+            self.budgets_kbps,
+            model,
+            limits=self.limits,
+            overhead=self.overhead,
+            measured_only=self.measured_only,
+        ):
+            for i, (chosen, budget_kbps) in enumerate(zip(batch, self.budgets_kbps, strict=True)):
+                rows[i].append(chosen_rows(chosen.choices, budget_kbps, model))
+                infeasible[i] += chosen.infeasible
+        return [
+            ChunkPlan(rows=TypedRows.joined(parts), infeasible=tuple(left))
+            for parts, left in zip(rows, infeasible, strict=True)
+        ]
 
 
 def _of_budget(chosen: Plan, budget_kbps: float) -> ChunkPlan:

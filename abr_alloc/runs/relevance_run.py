@@ -16,7 +16,13 @@ import numpy.typing as npt
 
 from abr_alloc import defaults
 from abr_alloc.allocation.filters import NO_ROWS, Filters, narrow
-from abr_alloc.allocation.plan import middle_of_kbps, middling_budget_kbps, plan_surfaces, plan_table, planning_surfaces
+from abr_alloc.allocation.plan import (
+    choose_in_table,
+    middle_of_kbps,
+    middling_budget_kbps,
+    plan_surfaces,
+    planning_surfaces,
+)
 from abr_alloc.allocation.results import Allocation, Plan
 from abr_alloc.allocation.surface import build_surfaces
 from abr_alloc.arguments import require_budgets
@@ -24,7 +30,7 @@ from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.documents import json_text
 from abr_alloc.errors import FeatureTableError, InfeasibleBudgetError, InfeasibleLimits, InfeasibleScene
 from abr_alloc.formats.plan_document import relevance_document
-from abr_alloc.formats.result_rows import RELEVANCE_COLUMNS, relevance_frame, relevance_rows
+from abr_alloc.formats.result_rows import RELEVANCE_COLUMNS, relevance_frame, rows_of_relevance
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.runs.catalogue_run import (
     Infeasible,
@@ -42,6 +48,7 @@ from abr_alloc.runs.shared_model import as_model, sent_model, shared_model
 from abr_alloc.table.catalogue import Catalogue, Chunk, read_narrow
 from abr_alloc.table.columns import Columns
 from abr_alloc.table.table import FeatureTable
+from abr_alloc.table.typed_rows import TypedRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,10 +161,14 @@ class RelevanceTask:
         """
         model = shared_model(self.model, self.model_sha256, self.phones)
         table = read_chunk(self.chunk, self.filters)
-        plan = Plan(allocations=(), infeasible=())
+        parts, infeasible = [rows_of_relevance((), self.budget_kbps, model)], []
         if table is not None:
-            plan = plan_table(table, self.budget_kbps, model, overhead=self.overhead, measured_only=self.measured_only)
-        return ChunkPlan(rows=relevance_rows(plan.allocations), infeasible=plan.infeasible)
+            for (chosen,) in choose_in_table(
+                table, [self.budget_kbps], model, overhead=self.overhead, measured_only=self.measured_only
+            ):
+                parts.append(rows_of_relevance(chosen.choices, self.budget_kbps, model))
+                infeasible += chosen.infeasible
+        return ChunkPlan(rows=TypedRows.joined(parts), infeasible=tuple(infeasible))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

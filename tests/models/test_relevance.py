@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from abr_alloc.allocation.prediction import shares_of
 from abr_alloc.models.relevance import (
     ALPHA,
     BETA,
@@ -78,3 +79,15 @@ def test_surface_effects_are_the_main_effects_of_an_analysis_of_variance() -> No
     audio, video = np.array([0.0, 1.0, 2.0]), np.array([0.0, 4.0])  # (A,), (V,)
     ss_audio, ss_video = surface_effects(np.add.outer(video, audio))
     assert (ss_audio, ss_video) == (pytest.approx(2 * 2.0), pytest.approx(3 * 8.0))
+
+
+def test_shares_of_many_scenes_are_those_of_each_by_itself() -> None:
+    rng = np.random.default_rng(3)
+    shapes = [(6, 3), (1, 4), (6, 3), (5, 1), (1, 1), (12, 7), (6, 3), (30, 31)]
+    scenes = [[rng.uniform(1.0, 5.0, size).astype(np.float32) for size in ((v, a), (v,), (a,))] for v, a in shapes]
+    together = shares_of(*map(list, zip(*scenes, strict=True)))
+    assert together == [shares_of([avq], [video], [audio])[0] for avq, video, audio in scenes]
+    for found, (avq, without_audio, without_video) in zip(together, scenes, strict=True):
+        change_a = np.abs(avq - without_audio[:, None]) / avq
+        change_v = np.abs(avq - without_video) / avq
+        assert found.ablation == pytest.approx(change_a.mean() / (change_a.mean() + change_v.mean()), rel=1e-5)

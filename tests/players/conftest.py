@@ -59,13 +59,13 @@ class Delivered:
 
 
 FPS = Fraction(24000, 1001)
-NUM_FRAMES = 312
+NUM_FRAMES = 108
 DURATION_S = float(NUM_FRAMES / FPS)
-"""Two segments and a short one, at a rate that no decimal holds."""
+"""Two segments of 2 s and a short one, at a rate that no decimal holds: players play in real time."""
 
 RUNGS = {
     "aac": ((160, 90, 120, "48k"), (192, 108, 250, "48k"), (192, 108, 450, "96k"), (320, 180, 700, "96k")),
-    "opus": ((160, 90, 120, "32k"), (192, 108, 250, "64k")),
+    "opus": ((160, 90, 160, "32k"), (192, 108, 250, "64k")),
     "heaac": ((192, 108, 250, "48k"),),
 }
 """Width, height, kbps of video and rate of audio, by audio codec. Two pairs share a size, others share their audio."""
@@ -107,7 +107,7 @@ def _deliver(
 ) -> Delivered:
     def encode(folder: Path) -> None:
         (folder / "ladder.json").write_text(json.dumps(_ladder(film, codec, video_codec)))
-        _encode(film, folder / "ladder.json", folder / "out", "--preset", preset)
+        _encode(film, folder / "ladder.json", folder / "out", "--preset", preset, "--segment", "2s", "--gop", "2s")
 
     folder = make_once(f"players/{video_codec}-{codec}", encode)
     prefix = "" if video_codec == "h264" else f"{video_codec}-"

@@ -63,6 +63,10 @@ const players = {
       list.push(`${fatal ? "fatal " : ""}${details} at ${video.currentTime}: ${error?.message}`);
     });
     const parsed = new Promise((resolve) => hls.once(Hls.Events.MANIFEST_PARSED, resolve));
+    // A switch between rates of one language keeps the old sound that is buffered, of a short title all; it goes here.
+    let forced = false;
+    const flush = { startOffset: 0, endOffset: Infinity, type: "audio" };
+    hls.on(Hls.Events.AUDIO_TRACK_SWITCHING, () => forced && hls.trigger(Hls.Events.BUFFER_FLUSHING, flush));
     hls.loadSource(url);
     hls.attachMedia(video);
     await parsed;
@@ -70,7 +74,10 @@ const players = {
     hls.startLoad(0);
     return {
       offered: () => hls.levels.map(pair),
-      force: (wanted) => (hls.currentLevel = index(wanted)),
+      force(wanted) {
+        forced = true;
+        hls.currentLevel = index(wanted);
+      },
       spoken: () => hls.audioTracks.map(({ lang, name }) => [lang, name]),
       speak: (language) => (hls.audioTrack = hls.audioTracks.findIndex(({ lang }) => lang === language)),
       show: (language) => (hls.subtitleTrack = hls.subtitleTracks.findIndex(({ lang }) => lang === language)),

@@ -40,10 +40,14 @@ def test_every_pair_of_the_ladder_plays_when_it_is_switched_to(visit, delivered,
     expected = delivered.pairs if playlist == HLS else itertools.product(videos, audios)
     assert sorted(page.offered()) == sorted(expected)
 
-    page.play()
+    page.play(rate=3)  # what a decoder has already is shown up to the next segment
     page.wait("s.time_s > 0.2")  # a switch during the first append confuses hls.js
     for pair in delivered.pairs[1::2] + delivered.pairs[::2]:  # up and down
         before = page.state()
+        if before["time_s"] > delivered.duration_s / 2:  # the next one shall not come to the end while it is fetched
+            page.seek(0.3)
+            page.play(rate=3)
+            before = page.wait("!s.seeking && s.time_s > 0.4 && s.time_s < args[0] / 2", delivered.duration_s)
         page.force(pair)
         plays(page, delivered, pair, before)
     assert page.failures() == []
@@ -54,7 +58,7 @@ def test_a_pair_asks_for_its_own_streams_and_no_other(visit, aac_delivered, numb
     pair = aac_delivered.pairs[number]
     page = visit(aac_delivered.folder)
     page.open("hls.js", HLS, pair)
-    page.play()
+    page.play(rate=4)
     plays(page, aac_delivered, pair, page.state() | {"time_s": 0.0})
     # A busy machine may come here before the second segment was asked for, and the player would skip it.
     page.wait("s.buffered.every(({ ranges }) => ranges?.at(-1)?.[1] > args[0] - 0.5)", aac_delivered.duration_s)
@@ -92,7 +96,8 @@ def test_it_plays_to_its_end_without_a_gap_and_every_segment_at_its_time(visit, 
 def test_it_plays_on_from_anywhere_and_across_cuts(visit, aac_delivered, player, playlist):
     page = visit(aac_delivered.folder)
     page.open(player, playlist, aac_delivered.pairs[1])
-    page.play()
+    page.play(rate=2)
+    page.wait("s.time_s > 0.1")  # Shaka Player forgets a seek that comes before it has begun
     cuts_s = aac_delivered.ends_s(aac_delivered.pairs[1][0])
     for time_s in (cuts_s[1] - 0.2, 3.1, cuts_s[0] - 0.2):
         page.seek(time_s)
