@@ -157,8 +157,8 @@ def av1_delivered(film, make_once) -> Delivered:
 
 
 SHOT_CUTS = (0, 47, 83, 134, 194)
-"""Frames at which the scenes of `shot_film` begin, at 24 frames/s, and its end: no multiples of a GOP. The last scene is
-longer than one: a switch within a scene shows from the next key frame on."""
+"""Frames at which the scenes of `shot_film` begin, at 24 frames/s, and its end: no multiples of a GOP. The last scene
+is longer than one: a switch within a scene shows from the next key frame on."""
 
 SCENE_COLOURS = ("red", "lime", "blue", "yellow")
 
