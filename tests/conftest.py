@@ -112,8 +112,23 @@ def make_once(run_folder) -> MakeOnce:
     return make_or_wait
 
 
+def _kept_library(make_once: MakeOnce) -> Callable[..., str]:
+    """`vl_convert.javascript_bundle`, called once in a run: the same for every report, and seconds each time."""
+    bundle = vl_convert.javascript_bundle
+
+    @functools.cache
+    def kept(snippet: str, **settings: str) -> str:
+        def make(folder: Path) -> None:
+            (folder / "library.js").write_text(bundle(snippet, **settings), encoding="utf-8", newline="")
+
+        key = hashlib.sha256(repr((snippet, settings)).encode()).hexdigest()[:12]
+        return (make_once(f"libraries/{key}", make) / "library.js").read_bytes().decode("utf-8")
+
+    return kept
+
+
 @pytest.fixture(scope="session", autouse=True)
-def own_surroundings(run_folder, tmp_path_factory):
+def own_surroundings(run_folder, make_once, tmp_path_factory):
     """No test sees the user's settings or touches the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("ABR_ALLOC_FFMPEG", raising=False)
@@ -125,8 +140,7 @@ def own_surroundings(run_folder, tmp_path_factory):
         if sys.dont_write_bytecode:  # else each of them would compile pandas and the rest: most of what a command takes
             patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
             patch.setenv("PYTHONPYCACHEPREFIX", str(run_folder / "bytecode"))
-        # The same library for every report, and seconds each time.
-        patch.setattr(vl_convert, "javascript_bundle", functools.cache(vl_convert.javascript_bundle))
+        patch.setattr(vl_convert, "javascript_bundle", _kept_library(make_once))
         yield
 
 

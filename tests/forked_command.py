@@ -8,6 +8,7 @@ own streams, folder, environment and signals, that ends as Python does. What a s
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -224,6 +225,7 @@ def _serve(connection: socket.socket) -> str:
         for module in about["imports"]:
             importlib.import_module(module)
         assert threading.active_count() == 1, "a process with threads does not fork safely"
+        gc.freeze()  # else each process, as it ends, looks through all that was imported, and so copies it first
         if os.fork() == 0:
             connection.close()
             pid = os.fork()

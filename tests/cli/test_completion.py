@@ -15,15 +15,21 @@ from abr_alloc.shipped import NETWORKS, model_names, reference_names
 RUN = "import sys; sys.argv[0] = 'abr-alloc'; from abr_alloc.cli import main; main()"
 
 
+def run(env: dict[str, str]) -> subprocess.CompletedProcess:
+    """The command as a shell starts it: it imports so little that a fork of all that tests import takes longer."""
+    env = os.environ | env
+    return subprocess.run([sys.executable, "-c", RUN], env=env, capture_output=True, text=True, check=False)
+
+
 @pytest.fixture
-def complete(forks) -> Callable[..., list[tuple[str, str]]]:
+def complete() -> Callable[..., list[tuple[str, str]]]:
     """Kind and value of what a shell is offered for the last of the words."""
 
     def offered(shell: str, *words: str) -> list[tuple[str, str]]:
         line = " ".join(["abr-alloc", *words])
-        env = os.environ | {"_ABR_ALLOC_COMPLETE": f"{shell}_complete", "COMP_WORDS": line}
+        env = {"_ABR_ALLOC_COMPLETE": f"{shell}_complete", "COMP_WORDS": line}
         env["COMP_CWORD"] = words[-1] if shell == "fish" else str(len(words))
-        ended = forks.run(code=RUN, env=env)
+        ended = run(env)
         assert (ended.returncode, ended.stderr) == (0, "")
         lines = ended.stdout.splitlines()
         if shell == "zsh":  # kind, value and help on a line each
@@ -42,8 +48,8 @@ def test_every_shell_is_offered_commands_options_and_names(shell, complete):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_gets_a_script(shell, forks):
-    ended = forks.run(code=RUN, env=os.environ | {"_ABR_ALLOC_COMPLETE": f"{shell}_source"})
+def test_every_shell_gets_a_script(shell):
+    ended = run({"_ABR_ALLOC_COMPLETE": f"{shell}_source"})
     assert ended.returncode == 0
     assert "_ABR_ALLOC_COMPLETE" in ended.stdout
 

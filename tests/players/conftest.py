@@ -156,8 +156,9 @@ def av1_delivered(film, make_once) -> Delivered:
     return _deliver(film, "heaac", make_once, video_codec="av1", preset="12")
 
 
-SHOT_CUTS = (0, 77, 137, 228, 288)
-"""Frames at which the scenes of `shot_film` begin, at 24 frames/s, and its end: no multiples of a GOP."""
+SHOT_CUTS = (0, 47, 83, 134, 194)
+"""Frames at which the scenes of `shot_film` begin, at 24 frames/s, and its end: no multiples of a GOP. The last scene
+is longer than one: a switch within a scene shows from the next key frame on."""
 
 SCENE_COLOURS = ("red", "lime", "blue", "yellow")
 

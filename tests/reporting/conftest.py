@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,21 +18,21 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def make_report(tmp_path_factory) -> Callable[..., Path]:
-    """A maker of reports: `make_report(features, *options)`; made once for the same words."""
-    folder, made = tmp_path_factory.mktemp("reports"), {}
+def make_report(make_once) -> Callable[..., Path]:
+    """A maker of reports: `make_report(features, *options)`; made once for the same words, by whichever process."""
 
     def make(features: Path, *options: str | Path) -> Path:
         words = (str(features), *map(str, options))
-        if words not in made:
-            output = folder / f"{len(made)}.html"
+
+        def write(folder: Path) -> None:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(sys, "argv", ["abr-alloc", "report", *words, "-o", str(output)])
+                patch.setattr(sys, "argv", ["abr-alloc", "report", *words, "-o", str(folder / "report.html")])
                 with pytest.raises(SystemExit) as ended:
                     main()
             assert not ended.value.code
-            made[words] = output
-        return made[words]
+
+        key = hashlib.sha256("\0".join(words).encode()).hexdigest()[:12]
+        return make_once(f"reports/{key}", write) / "report.html"
 
     return make
 
