@@ -24,8 +24,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from results import write_results
 
-from abr_alloc.allocation.plan import plan_surfaces, planning_surfaces
-from abr_alloc.allocation.surface import build_surfaces, by_title
+from abr_alloc.allocation.chosen_rows import chosen_rows
+from abr_alloc.allocation.plan import choose_pairs, planning_surfaces
+from abr_alloc.allocation.surface import build_surfaces
+from abr_alloc.allocation.title_plan import Limits
 from abr_alloc.models.checkpoint import Model, load_model
 from abr_alloc.models.folded import FoldedFusionNet
 from abr_alloc.table.catalogue import open_catalogue, read_table
@@ -140,17 +142,20 @@ def shares(table: Path, folder: Path, model: Model, num_chunks: int) -> dict[str
         with RowWriter(folder / "shares.parquet", FLAT_TYPES, 1) as writer:
             for chunk in chunks:
                 started = clock()
-                rows = read_table(chunk)
+                table_rows = read_table(chunk)
                 spent["reading"] += clock() - started
                 started, before = clock(), spent["parts"] + spent["head"]
-                surfaces = planning_surfaces(build_surfaces(rows, model), overhead=0.02)
-                plans = [plan_surfaces(scenes, [600.0], model) for scenes in by_title(surfaces)]
+                surfaces = planning_surfaces(build_surfaces(table_rows, model), overhead=0.02)
+                found = [
+                    (chosen_rows(batch.choices, 600.0, model), len(batch.infeasible))
+                    for (batch,) in choose_pairs(surfaces, [600.0], Limits())
+                ]
                 spent["solver"] += clock() - started - (spent["parts"] + spent["head"] - before)
                 started = clock()
-                for plan in plans:
-                    writer.write(0, plan.to_rows())
+                for rows, _ in found:
+                    writer.write(0, rows)
                 spent["writing"] += clock() - started
-                num_scenes += sum(len(plan.allocations) + len(plan.infeasible) for plan in plans)
+                num_scenes += sum(len(rows) + left for rows, left in found)
     finally:
         del member._parts, member._head
     # The processor's time in all; asking for it at every stage would cost more than some take.
