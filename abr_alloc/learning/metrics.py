@@ -15,6 +15,10 @@ __all__ = ["Agreement", "agreement", "ccc", "decision_regret", "drops", "map_log
 
 Floats = npt.NDArray[np.floating]
 
+_LEAST, _MOST = np.array([-4.0, 0.0, -6.0, 0.05]), np.array([1.0, 10.0, 6.0, 20.0])
+"""Bounds of the map's four numbers, for predictions of mean 0 and deviation 1 and targets from 0 to 1."""
+_MOST_STEPS = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
@@ -66,33 +70,48 @@ def map_logistic(predicted: Floats, target: Floats) -> Floats:
     """Predictions (n,) after the monotone logistic map that brings them closest to the targets.
 
     b2 + (b1 - b2) / (1 + exp(-(x - b3) / b4)) with b1 >= b2 and b4 > 0, by least squares: the usual step before RMSE is
-    compared between metrics of different scales (ITU-T J.149, VQEG).
+    compared between metrics of different scales (ITU-T J.149, VQEG). Found by Levenberg and Marquardt's steps, which are
+    kept within bounds: `evaluate` does without SciPy.
     """
-    from scipy.optimize import least_squares
-
     centre, spread = float(np.mean(predicted)), float(np.std(predicted))
     low, span = float(np.min(target)), float(np.ptp(target))
     if spread < 1e-9 or span < 1e-9:
         return np.full(len(target), float(np.mean(target)))
     x, y = (predicted - centre) / spread, (target - low) / span
 
-    def parts(b: Floats) -> tuple[Floats, Floats]:
-        z = np.clip((x - b[2]) / b[3], -50.0, 50.0)
-        return z, 1.0 / (1.0 + np.exp(-z))
+    b = np.array([0.0, 1.0, 0.0, 0.6])
+    value, slopes = _logistic(b, x)
+    cost, damping = float(np.sum((value - y) ** 2)), 1e-3
+    for _ in range(_MOST_STEPS):
+        gradient = slopes.T @ (value - y)
+        # What stands at a bound and wants past it stays there.
+        free = ~(((b <= _LEAST) & (gradient > 0.0)) | ((b >= _MOST) & (gradient < 0.0)))
+        normal = (slopes.T @ slopes)[np.ix_(free, free)]
+        tried = b.copy()
+        tried[free] -= np.linalg.lstsq(normal + damping * np.diag(np.diag(normal) + 1e-12), gradient[free], rcond=None)[
+            0
+        ]
+        tried = np.clip(tried, _LEAST, _MOST)
+        there, slopes_there = _logistic(tried, x)
+        tried_cost = float(np.sum((there - y) ** 2))
+        if tried_cost > cost:
+            if damping > 1e8:
+                break
+            damping *= 4.0
+            continue
+        gain, b, value, slopes = cost - tried_cost, tried, there, slopes_there
+        cost, damping = tried_cost, damping / 4.0
+        if gain <= 1e-9 * cost:
+            break
+    return low + span * value
 
-    def slopes(b: Floats) -> Floats:
-        z, s = parts(b)
-        rise = b[1] * s * (1.0 - s) / b[3]
-        return np.column_stack([np.ones_like(s), s, -rise, -rise * z])
 
-    def curve(b: Floats) -> Floats:
-        return np.asarray(b[0] + b[1] * parts(b)[1])
-
-    bounds = ([-4.0, 0.0, -6.0, 0.05], [1.0, 10.0, 6.0, 20.0])
-    found = least_squares(
-        lambda b: curve(b) - y, [0.0, 1.0, 0.0, 0.6], jac=slopes, bounds=bounds, ftol=1e-6, xtol=1e-6, max_nfev=100
-    )
-    return low + span * curve(found.x)
+def _logistic(b: Floats, x: Floats) -> tuple[Floats, Floats]:
+    """b0 + b1 / (1 + exp(-(x - b2) / b3)) of predictions (n,), and its slopes by b, (n, 4)."""
+    z = np.clip((x - b[2]) / b[3], -50.0, 50.0)
+    s = 1.0 / (1.0 + np.exp(-z))
+    rise = b[1] * s * (1.0 - s) / b[3]
+    return b[0] + b[1] * s, np.column_stack([np.ones_like(s), s, -rise, -rise * z])
 
 
 def trade_offs(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import least_squares
 from scipy.stats import rankdata
 
 from abr_alloc.allocation.path import TIE_MOS
@@ -52,6 +53,27 @@ def test_the_logistic_map_never_turns_an_order_round() -> None:
     mapped = map_logistic(x, -x)
     assert (np.diff(mapped) >= -1e-9).all()
     assert map_logistic(np.ones(5), np.arange(5.0)) == pytest.approx([2.0] * 5)
+
+
+@pytest.mark.parametrize(
+    "shape", [np.tanh, np.copy, lambda q: 1.0 / (1.0 + np.exp(-5.0 * q))], ids=["tanh", "line", "step"]
+)
+@pytest.mark.parametrize("noise", [0.01, 0.3])
+def test_the_logistic_map_is_that_of_scipy(shape, noise) -> None:
+    """Of predictions that have to do with the targets; of others, both end in one of several valleys."""
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=80)
+    y = shape(x) + generator.normal(scale=noise, size=80)
+    centred, scaled = (x - x.mean()) / x.std(), (y - y.min()) / np.ptp(y)
+
+    def curve(b):
+        return b[0] + b[1] / (1.0 + np.exp(-np.clip((centred - b[2]) / b[3], -50.0, 50.0)))
+
+    bounds = ([-4.0, 0.0, -6.0, 0.05], [1.0, 10.0, 6.0, 20.0])
+    found = least_squares(lambda b: curve(b) - scaled, [0.0, 1.0, 0.0, 0.6], bounds=bounds, ftol=1e-10, max_nfev=2000)
+    expected = y.min() + np.ptp(y) * curve(found.x)
+    rmse, least = (float(np.sqrt(np.mean((mapped - y) ** 2))) for mapped in (map_logistic(x, y), expected))
+    assert rmse <= least * (1.0 + 1e-4)
 
 
 def test_trade_off_order_counts_only_pairs_that_trade() -> None:
