@@ -70,8 +70,8 @@ def map_logistic(predicted: Floats, target: Floats) -> Floats:
     """Predictions (n,) after the monotone logistic map that brings them closest to the targets.
 
     b2 + (b1 - b2) / (1 + exp(-(x - b3) / b4)) with b1 >= b2 and b4 > 0, by least squares: the usual step before RMSE is
-    compared between metrics of different scales (ITU-T J.149, VQEG). Found by Levenberg and Marquardt's steps, which are
-    kept within bounds: `evaluate` does without SciPy.
+    compared between metrics of different scales (ITU-T J.149, VQEG). Found by Levenberg and Marquardt's steps, kept
+    within bounds: `evaluate` does without SciPy.
     """
     centre, spread = float(np.mean(predicted)), float(np.std(predicted))
     low, span = float(np.min(target)), float(np.ptp(target))
