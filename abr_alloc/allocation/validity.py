@@ -27,8 +27,9 @@ def estimate_note(features: FeatureTable, titles: Collection[str]) -> str:
     if not bounds:
         return ""
     return (
-        "A part of the grid was measured and the rest estimated from it: AVQ lies within "
-        f"{max(bounds):.2f} MOS of what the whole grid gives, in 95 of 100 cases (docs/measure-less.md); "
+        "A part of the grid was measured and the rest estimated from it, and probes that are named may be of either "
+        f"kind: AVQ lies within {max(bounds):.2f} MOS of what the whole grid gives, in about 95 of 100 cases "
+        "(docs/measure-less.md); "
         "`extract(probes)` measures all of it."
     )
 
