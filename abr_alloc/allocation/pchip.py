@@ -1,8 +1,6 @@
 """Shape-preserving piecewise cubics (PCHIP; Fritsch and Carlson, SIAM J. Numer. Anal. 17, 1980).
 
-Slopes at inner points are the weighted harmonic mean of the neighbouring secants, 0 where those differ in sign; at the
-ends the three-point formula of Moler (Numerical Computing with MATLAB, 3.6), limited so that no extremum arises. The
-same curve as SciPy's `PchipInterpolator`, whose import takes longer than designing a ladder.
+Their slopes are those of `models.cubics`; here are values of many curves at once, without coefficients of each piece.
 
 Many curves stand one after the other, and each place belongs to a piece of one of them.
 
@@ -15,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from abr_alloc.models.cubics import slopes
 
 __all__ = ["Places", "pchip", "pchips", "places_on"]
 
@@ -81,33 +81,8 @@ def pchips(x: Floats, y: Floats, first: Indices, places: Places) -> Floats:
     step = np.diff(x)
     step[ends] = 1.0
     secant = np.diff(y, axis=0) / step[:, None]  # (N - 1, A)
-    slope = _slopes(step[:, None], secant, first)
+    slope = slopes(step[:, None], secant, first)
     h, s, past = step[places.piece][:, None], secant[places.piece], places.past[:, None]
     d0, d1 = slope[places.piece], slope[places.piece + 1]
     bend = (d0 + d1 - 2.0 * s) / h
     return np.asarray(((bend / h * past + (s - d0) / h - bend) * past + d0) * past + y[places.piece])
-
-
-def _slopes(step: Floats, secant: Floats, first: Indices) -> Floats:
-    """Derivatives at the points of curves, (N, A), from the lengths (N - 1, 1) and secants (N - 1, A) of pieces."""
-    slope = np.empty((first[-1], secant.shape[1]))
-    before, after = secant[:-1], secant[1:]
-    w_before, w_after = 2.0 * step[1:] + step[:-1], step[1:] + 2.0 * step[:-1]
-    turns = (np.sign(before) != np.sign(after)) | (before == 0.0) | (after == 0.0)
-    safe_before, safe_after = np.where(turns, 1.0, before), np.where(turns, 1.0, after)
-    slope[1:-1] = np.where(turns, 0.0, 1.0 / ((w_before / safe_before + w_after / safe_after) / (w_before + w_after)))
-    left, right = first[:-1], first[1:] - 1
-    straight = right - left == 1
-    slope[left[straight]] = slope[right[straight]] = secant[left[straight]]
-    left, right = left[~straight], right[~straight]
-    slope[left] = _end(step[left], step[left + 1], secant[left], secant[left + 1])
-    slope[right] = _end(step[right - 1], step[right - 2], secant[right - 1], secant[right - 2])
-    return slope
-
-
-def _end(near: Floats, far: Floats, near_secant: Floats, far_secant: Floats) -> Floats:
-    """Slopes at ends from their two nearest pieces, (ends, A)."""
-    d = ((2.0 * near + far) * near_secant - near * far_secant) / (near + far)
-    d = np.where(np.sign(d) != np.sign(near_secant), 0.0, d)
-    steep = (np.sign(near_secant) != np.sign(far_secant)) & (np.abs(d) > 3.0 * np.abs(near_secant))
-    return np.asarray(np.where(steep, 3.0 * near_secant, d))
