@@ -1,0 +1,163 @@
+"""Renditions as the listener hears them: 512 features, a MOS and its spread per scene.
+
+Axes: T samples, V = 4 views, B bands, F frames, W windows of at most 224 frames, H = 512 features.
+
+A scene is heard in windows of 4.54 s, spread evenly over it; its features are their mean. A rendition that lies behind
+or before its source is put where the source is, however far (`alignment`), and heard where both are.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+import numpy.typing as npt
+
+from abr_alloc.errors import CheckpointError
+from abr_alloc.listener.alignment import AlignmentReference
+from abr_alloc.listener.network import FEATURES, Network
+from abr_alloc.listener.spectrograms import PIECE_FRAMES, frame_count, loudness, spectrograms
+from abr_alloc.visqol.gammatone import HOP_SAMPLES
+
+__all__ = [
+    "IDENTITY_MOS",
+    "LISTENER_FEATURE_VERSION",
+    "WORST_MOS",
+    "ListenerReference",
+    "ListenerScore",
+    "load_network",
+]
+
+Floats = npt.NDArray[np.float32]
+
+LISTENER_FEATURE_VERSION = "listener/1"
+"""Changes whenever the same media would give other numbers."""
+IDENTITY_MOS = 4.75
+"""Of a sound beside itself."""
+WORST_MOS = 1.05
+"""Of nothing beside a sound."""
+
+_WEIGHTS = "weights/listener.safetensors"
+_SILENT_PEAK = 1.5 / 32768.0  # as `visqol.score`: dither, not sound
+_SOUND_PEAK = 0.01  # -40 dB: what no dither and no encoder puts into silence
+_UNHEARD_DB = 1e-3  # a difference by rounding
+_WORST_SPREAD_MOS = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerScore:
+    """One audio rendition of one scene."""
+
+    mos: float
+    """Quality beside the source, 1.05-4.75."""
+    spread_mos: float
+    """Standard deviation of what it was trained on about that, MOS."""
+    features: Floats
+    """The 512-d layer less that of the source beside itself, (H,): 0 where nothing is lost."""
+
+
+@functools.cache
+def load_network() -> tuple[Network, Floats]:
+    """The listener that ships, and its features of another sound altogether, (H,).
+
+    Raises:
+        CheckpointError: its file is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        tensors = load(resources.files("abr_alloc.listener").joinpath(_WEIGHTS).read_bytes())
+        worst = np.asarray(tensors.pop("worst"), dtype=np.float32)
+        if worst.shape != (FEATURES,):
+            raise ValueError(f"tensor worst has the shape {worst.shape}, not ({FEATURES},)")
+        return Network(tensors), worst
+    except (KeyError, ValueError, OSError, SafetensorError) as error:
+        raise CheckpointError(f"{_WEIGHTS} is damaged ({error}); install the package again") from error
+
+
+def _peak(pcm: npt.NDArray[np.floating]) -> float:
+    return float(np.abs(pcm).max()) if pcm.size else 0.0
+
+
+def _windows(num_frames: int) -> list[slice]:
+    """Windows spread evenly over so many frames."""
+    count = max(1, math.ceil(num_frames / PIECE_FRAMES))
+    firsts = np.linspace(0, max(0, num_frames - PIECE_FRAMES), count).round().astype(int).tolist()
+    return [slice(first, min(first + PIECE_FRAMES, num_frames)) for first in firsts]
+
+
+def _cut(sides: Floats) -> Floats:
+    """(V, B, F) -> (W, V, B, F')."""
+    return np.stack([sides[:, :, window] for window in _windows(sides.shape[2])])
+
+
+class ListenerReference:
+    """The source's audio of one scene, ready to be compared with its renditions."""
+
+    def __init__(self, pcm: npt.NDArray[np.floating]) -> None:
+        """Take the scene's samples.
+
+        Args:
+            pcm: stereo samples at 48 kHz, full scale 1, shape (T, 2), at least 80 ms of them.
+        """
+        self._pcm = pcm
+        self._is_silent = _peak(pcm) < _SILENT_PEAK
+        self._alignment = AlignmentReference(pcm)
+        self._whole: tuple[Floats, Floats] | None = None
+
+    def score(self, pcm: npt.NDArray[np.floating]) -> ListenerScore:
+        """Compare a rendition's samples, (T', 2), with the scene's; what it lacks at its end is silent.
+
+        A silent source has nothing to lose, unless sound is put into it; a silent rendition of a sound lost all.
+        """
+        pcm = _fitted(pcm, len(self._pcm))
+        if self._is_silent:
+            return _score_at(IDENTITY_MOS if _peak(pcm) < _SOUND_PEAK else WORST_MOS)
+        if _peak(pcm) < _SILENT_PEAK:
+            return _score_at(WORST_MOS)
+        ours, theirs = self._sides(pcm)
+        reference, own = ours
+        if theirs.shape[3] == 0:
+            return _score_at(WORST_MOS)
+        if float(np.abs(theirs - reference).max()) < _UNHEARD_DB:
+            return _score_at(IDENTITY_MOS)
+        network, _ = load_network()
+        features = (network.embed(reference, theirs) - own).mean(axis=0).round(4)
+        (quality,), (spread,) = network.judge(features[None])
+        return ListenerScore(
+            mos=round(min(float(quality), IDENTITY_MOS), 4), spread_mos=round(float(spread), 4), features=features
+        )
+
+    def _sides(self, pcm: npt.NDArray[np.floating]) -> tuple[tuple[Floats, Floats], Floats]:
+        """Windows of the source, (W, V, B, F), with its own layer, (W, H); and those of the rendition, beside."""
+        lag, count = self._alignment.lag(pcm), len(self._pcm)
+        # Whole frames of the source that the rendition has too, once it lies where the source does.
+        first = math.ceil(max(0, -lag) / HOP_SAMPLES) * HOP_SAMPLES
+        stop = min(count, count - lag)
+        theirs = pcm[first + lag : stop + lag]
+        heard = _cut(spectrograms(theirs, loudness(theirs) or 1.0))
+        if lag != 0 and frame_count(count) != frame_count(stop - first):
+            return self._own(self._pcm[first:stop]), heard
+        if self._whole is None:
+            self._whole = self._own(self._pcm)
+        return self._whole, heard
+
+    def _own(self, pcm: npt.NDArray[np.floating]) -> tuple[Floats, Floats]:
+        reference = _cut(spectrograms(pcm, loudness(pcm) or 1.0))
+        return reference, load_network()[0].embed(reference, reference)
+
+
+def _fitted(pcm: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.floating]:
+    if len(pcm) >= count:
+        return pcm[:count]
+    return np.concatenate([pcm, np.zeros((count - len(pcm), 2), dtype=pcm.dtype)])
+
+
+def _score_at(mos: float) -> ListenerScore:
+    """Of what needs no listening."""
+    features = np.zeros(FEATURES, dtype=np.float32) if mos == IDENTITY_MOS else load_network()[1]
+    return ListenerScore(mos=mos, spread_mos=_WORST_SPREAD_MOS, features=features)
