@@ -48,14 +48,20 @@ _AUXILIARY = 0.3
 class Piece:
     """A piece of one sound in all conditions."""
 
+    sound: str
+    """Name of the sound."""
     content: str
     """What is never on both sides of a split."""
+    is_real: bool
+    """Whether the sound was recorded."""
     reference: npt.NDArray[np.float16]
     """(V, B, F), dB."""
     coded: npt.NDArray[np.float16]
     """(N, V, B, F), dB."""
     encoder: npt.NDArray[np.str_]
     """Name of each condition's encoder, (N,)."""
+    asked: Floats
+    """What it was asked for, (N,)."""
     order: Floats
     """What rises with quality within an encoder: the delivered rate, or how little a sound was spoilt, (N,)."""
     label_mos: Floats
@@ -188,7 +194,7 @@ def train_listener(
         order = total / max(count, 1)
         loss = likelihood + order + _AUXILIARY * aside
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         schedule.step()

@@ -63,4 +63,5 @@ class AlignmentReference:
 
 def _views(pcm: Array) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     left, right = pcm[:, 0].astype(np.float32), pcm[:, 1].astype(np.float32)
-    return (left + right) / 2, (left - right) / 2
+    half = np.float32(0.5)
+    return np.asarray((left + right) * half), np.asarray((left - right) * half)

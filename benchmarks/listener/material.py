@@ -3,8 +3,9 @@
     python -m benchmarks.listener.material MEDIA_FOLDER WORK_FOLDER [--old-ffmpeg FFMPEG]
 
 Resumable: a sound whose file is there is not made again. What is made is numbers; no sound can be heard from them.
-Each `NAME.npz` holds `reference` (P, V, B, F) and `coded` (N, P, V, B, F), half precision, dB (listener/spectrograms.py),
-of P pieces of 4.54 s, N conditions in V = 4 views; `encoder`, `codec`, `asked`, `kbps`, each (N,); `content`, `is_real`.
+Each `NAME.npz` holds `reference` (P, V, B, F) and `coded` (N, P, V, B, F), half precision, dB
+(listener/spectrograms.py), of P pieces of 4.54 s, N conditions in V = 4 views; `encoder`, `codec`, `asked`, `kbps`,
+each (N,); `content`, `is_real`.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def _pan(x: Array, place: float) -> Array:
 def _speech(voice: str, rng: np.random.Generator) -> Array:
     if shutil.which("espeak-ng") is None:
         raise SystemExit(
-            "speech is synthesised by espeak-ng, which is not installed; Debian: apt-get install espeak-ng"
+            "espeak-ng, which speaks, is not installed; Debian: apt-get install espeak-ng"
         )
     words = ["espeak-ng", "-v", f"{voice}+{'f' if rng.random() < 0.5 else 'm'}{rng.integers(1, 5)}"]
     words += ["-s", str(rng.integers(130, 190)), "-p", str(rng.integers(30, 70)), "--stdout", SENTENCES[voice]]
