@@ -9,7 +9,7 @@ Axes: N sounds, C channels, B bands, F frames; H = 512.
     e        = relu(W [mean over frames ; deviation over frames] + b)             (N, H)
     features = e(reference, coded) - e(reference, reference)                      (N, H), 0 where nothing is lost
     h        = relu(U features)                                                   (N, 64)
-    quality  = 1.05 + 3.75 sigmoid(4.3 - v . h)                                   1.05-4.8 MOS
+    quality  = 1.05 + 3.75 sigmoid(3.178 - v . h)                                 1.05-4.8 MOS
     spread   = 0.1 + 0.9 sigmoid(s + w . h)                                       MOS, a standard deviation
 
 Convolutions are followed by batch normalisation, which `to_tensors` folds into them. That the layer of the source
@@ -96,6 +96,7 @@ class ListenerNet(nn.Module):
         self.auxiliary = nn.Linear(HIDDEN, 1)  # ViSQOL's MOS; for training alone
         with torch.no_grad():
             self.quality.weight.abs_()
+            self.spread.bias.fill_(-1.5)
 
     def embed(self, reference: Tensor, coded: Tensor) -> Tensor:
         """e of sounds, (N, 4, B, F) each, dB -> (N, H)."""

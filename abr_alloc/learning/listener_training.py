@@ -4,8 +4,8 @@ Axes: P pieces, each with N_p conditions; V = 4 views, B bands, F frames; G piec
 
     loss = L + R + 0.3 X
 
-L, likelihood: quality and spread are a normal distribution of the label; -log p, over the conditions whose codec has a
-curve (`label_mos`). R, order: of two rates of one encoder the larger is no worse,
+L, likelihood: quality and spread are a normal distribution of the label; -log p, over the conditions of which something
+is known (`label_mos`). R, order: of two rates of one encoder the larger is no worse,
 
     mean softplus((q_low - q_high + 0.02) / 0.1) 0.1
 
@@ -17,6 +17,7 @@ above some band; labels are left out there, because nobody has rated codecs on s
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -93,16 +94,27 @@ class ListenerConfig:
 def label_mos(encoder: str, codec: str, asked: float, kbps: float) -> float:
     """What is known of a condition: the curve of its codec at its rate (ITU-T P.1203.2; Opus' as in `audio_quality`).
 
-    Another content altogether is worst; whatever has no curve has no label, NaN.
+    Modulated noise, asked for by its signal-to-noise ratio Q in dB, has the MOS that ITU-T G.107 gives it on telephones;
+    another content altogether is worst; whatever else has no curve has no label, NaN.
     """
     if encoder == "other":
         return _WORST_MOS
+    if encoder == "mnru":
+        return _mnru_mos(asked)
     if codec not in _CURVES:
         return float("nan")
     rate = max(kbps, asked)
     if codec == "opus":
         rate = min(rate, _VBR_SHARE * asked)
     return max(_WORST_MOS, float(p1203_quality_mos(*_CURVES[codec], np.array([rate]))[0]))
+
+
+def _mnru_mos(q_db: float) -> float:
+    """ITU-T G.107 (2015), Eq. 7-19 to 7-22 and Annex B: impairment Iq by modulated noise, and the MOS of 93.2 - Iq."""
+    g = 1.07 + 0.258 * q_db + 0.0602 * q_db**2
+    y = (94.77 - 100) / 15 + 46 / 8.4 - g / 9
+    r = 93.2 - 15 * math.log10(1 + 10**y + 10 ** (46 / 30 - g / 40))
+    return max(_WORST_MOS, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6)
 
 
 def _draw(piece: Piece, config: ListenerConfig, rng: np.random.Generator) -> npt.NDArray[np.intp]:

@@ -35,8 +35,8 @@ Floats = npt.NDArray[np.float32]
 
 LISTENER_FEATURE_VERSION = "listener/1"
 """Changes whenever the same media would give other numbers."""
-IDENTITY_MOS = 4.75
-"""Of a sound beside itself."""
+IDENTITY_MOS = 4.65
+"""Of a sound beside itself: what panels give hidden references."""
 WORST_MOS = 1.05
 """Of nothing beside a sound."""
 
@@ -52,7 +52,7 @@ class ListenerScore:
     """One audio rendition of one scene."""
 
     mos: float
-    """Quality beside the source, 1.05-4.75."""
+    """Quality beside the source, 1.05-4.65."""
     spread_mos: float
     """Standard deviation of what it was trained on about that, MOS."""
     features: Floats

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from abr_alloc.visqol.gammatone import SAMPLE_RATE_HZ
 
-__all__ = ["ENCODERS", "OLD_AAC", "PLAIN", "Encoder", "Heard", "encode_all", "spoil"]
+__all__ = ["ENCODERS", "OLD_AAC", "Encoder", "Heard", "encode_all", "spoil"]
 
 Samples = npt.NDArray[np.float32]
 
@@ -68,10 +68,9 @@ OLD_AAC = Encoder(
 )
 """ffmpeg 4.1's AAC, which LIVE-SJTU's panel heard: never trained on, only judged."""
 
-PLAIN = ("lowpass", "noise", "clipped", "mono", "source", "other", "crushed")
-"""What `spoil` makes; within each, the better the later."""
 _LOW_PASS_KHZ = (2.0, 3.5, 5.0, 7.0, 10.0, 13.0, 16.0)
 _NOISE_DB = (0.0, 6.0, 12.0, 18.0, 24.0, 30.0)
+_MNRU_DB = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0)
 _CLIP = (0.05, 0.1, 0.2, 0.4)
 _BITS = (4, 5, 6, 8, 10)
 
@@ -156,7 +155,10 @@ def encode_all(
 
 
 def spoil(source: Samples, other: Samples, rng: np.random.Generator) -> list[Heard]:
-    """The source itself, and what no encoder does to it."""
+    """The source itself, and what no encoder does to it; within each kind, the better the later.
+
+    `mnru` is noise modulated by the sound (ITU-T P.810).
+    """
 
     def heard(kind: str, amount: float, pcm: npt.NDArray[np.floating]) -> Heard:
         return Heard(encoder=kind, codec="", asked=amount, kbps=float("nan"), pcm=pcm.astype(np.float32))
@@ -169,6 +171,7 @@ def spoil(source: Samples, other: Samples, rng: np.random.Generator) -> list[Hea
         gain = np.clip((1000 * khz * 1.06 - hz) / (120 * khz), 0, 1)
         found.append(heard("lowpass", khz, np.fft.irfft(half * gain, len(x), axis=0)))
     found += [heard("noise", db, x + rng.normal(size=x.shape) * rms * 10 ** (-db / 20)) for db in _NOISE_DB]
+    found += [heard("mnru", db, x * (1 + rng.normal(size=(len(x), 1)) * 10 ** (-db / 20))) for db in _MNRU_DB]
     peak = np.abs(x).max()
     found += [heard("clipped", share, np.clip(x, -share * peak, share * peak)) for share in _CLIP]
     found += [heard("crushed", bits, np.round(x * 2 ** (bits - 1) / peak) * peak / 2 ** (bits - 1)) for bits in _BITS]

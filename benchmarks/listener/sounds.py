@@ -112,9 +112,7 @@ def _pan(x: Array, place: float) -> Array:
 
 def _speech(voice: str, rng: np.random.Generator) -> Array:
     if shutil.which("espeak-ng") is None:
-        raise SystemExit(
-            "espeak-ng, which speaks, is not installed; Debian: apt-get install espeak-ng"
-        )
+        raise SystemExit("espeak-ng, which speaks, is not installed; Debian: apt-get install espeak-ng")
     words = ["espeak-ng", "-v", f"{voice}+{'f' if rng.random() < 0.5 else 'm'}{rng.integers(1, 5)}"]
     words += ["-s", str(rng.integers(130, 190)), "-p", str(rng.integers(30, 70)), "--stdout", SENTENCES[voice]]
     wave = np.frombuffer(subprocess.run(words, capture_output=True, check=True).stdout[44:], dtype="<i2") / 32768.0
