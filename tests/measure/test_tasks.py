@@ -54,7 +54,7 @@ def test_an_audio_encode_is_kept_under_its_encoders_settings_but_not_its_name(ff
     task = AudioTask(
         **{"ffmpeg": replace(ffmpeg, version="9", encoders=frozenset()), "info": info, "source_hash": "s"},
         **{"targets": (), "part": Part.whole(25), "start_s": 0.0, "duration_s": 1.0, "scenes": ()},
-        **{"scan_key": "", "feature_version": "1", "keep_encode": False},
+        **{"scan_key": "", "family": "visqol", "keep_encode": False},
     )
 
     def key(codec: str, target: str, **settings) -> str:
