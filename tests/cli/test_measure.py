@@ -140,3 +140,36 @@ def test_options_that_exclude_each_other_are_usage(measure, source, muxed, examp
     assert (outcome.code, "names no video rendition" in outcome.error_line()) == (1, True)
     outcome = measure(source, muxed, "--with", example, "-o", tmp_path / "f.parquet")
     assert (outcome.code, "has no title 'scene'" in outcome.error_line()) == (1, True)
+
+
+def test_renditions_are_heard_as_their_table_was(measure, run_command, source, muxed, tiny_grid, caches, tmp_path):
+    own = tmp_path / "own.parquet"
+    words = ("--grid", tiny_grid, "--cache", caches, "--jobs", "1", "--audio-features", "listener")
+    assert run_command("extract", source, "-o", own, *words).code == 0
+    assert measure(source, muxed, "--with", own, "-o", tmp_path / "both.parquet").code == 0
+    both = read_features(tmp_path / "both.parquet")
+    assert both.metadata.audio_feature_version == "listener/1"
+    audio = both.of_kind("audio")
+    assert set(audio["target"]) == {"b=48k", "shipped"} and audio["audio_spread_mos"].notna().all()
+    outcome = measure(
+        *(source, muxed, "--with", own, "-o", tmp_path / "x.parquet", "--audio-features", "visqol"),
+    )
+    assert (outcome.code, outcome.stderr.count("\n")) == (1, 1)
+    assert "holds the audio features of listener" in outcome.stderr and "--audio-features listener" in outcome.stderr
+    assert not (tmp_path / "x.parquet").exists()
+
+
+def test_the_listener_measures_what_is_there(measure, source, muxed, tmp_path):
+    assert measure(source, muxed, "-o", tmp_path / "f.parquet", "--audio-features", "listener").code == 0
+    table = read_features(tmp_path / "f.parquet")
+    assert table.metadata.audio_feature_version == "listener/1" and "visqol_mos" not in table.frame
+
+
+def test_video_alone_keeps_what_the_table_says_of_its_audio(
+    measure, run_command, make_media, source, tiny_grid, caches, tmp_path
+):
+    own, silent = tmp_path / "own.parquet", make_media("silent.mp4", "-i", source, *SMALL, "-an")
+    words = ("--grid", tiny_grid, "--cache", caches, "--jobs", "1", "--audio-features", "listener")
+    assert run_command("extract", source, "-o", own, *words).code == 0
+    assert measure(source, silent, "--with", own, "-o", tmp_path / "both.parquet").code == 0
+    assert read_features(tmp_path / "both.parquet").of_kind("audio")["audio_spread_mos"].notna().all()

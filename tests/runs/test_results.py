@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pickle
 
@@ -154,6 +155,17 @@ def test_a_source_is_measured_as_the_command_measures_it(clip, tiny_grid, run_co
     assert run_command(*words).code == 0
     pd.testing.assert_frame_equal(table.frame, abr_alloc.read_features(tmp_path / "f.parquet").frame)
     assert stages[0] == "looking at sources" and len(stages) > 1
+
+
+def test_the_family_of_audio_features_is_chosen_by_name(clip, tiny_grid, tmp_path, in_threads):
+    how = {"grid": tiny_grid, "cache": tmp_path / "cache", "jobs": 1}
+    table = abr_alloc.extract(clip, audio_features="listener", **how)
+    assert table.metadata.audio_feature_version == "listener/1"
+    again = abr_alloc.measure_renditions(clip, clip, audio_features="listener", cache=tmp_path / "cache", jobs=1)
+    assert again.metadata.audio_feature_version == "listener/1"
+    for call in (abr_alloc.extract, functools.partial(abr_alloc.measure_renditions, clip)):
+        with pytest.raises(abr_alloc.AbrAllocError, match="audio_features.*visqol.*listener"):
+            call(clip, audio_features="peaq", cache=tmp_path / "cache")
 
 
 def test_sources_that_fail_are_named_after_the_others_are_measured(clip, tiny_grid, tmp_path, in_threads):
