@@ -288,8 +288,8 @@ def audio_features_option(default: str) -> Callable[[Callable[..., Any]], Callab
     """`--audio-features`, with what its absence means in words."""
     return click.option(
         "--audio-features", type=click.Choice(list(AUDIO_FAMILIES)),
-        help="Who hears the audio: ViSQOL, or the project's own listener in a sixth of the time (docs/measure.md). A "
-        f"table holds the features of one, and a model reads those of one. [default: {default}]",
+        help="Who hears the audio: ViSQOL, or the project's own listener, which is quicker (docs/measure.md). A table "
+        f"holds the features of one, and a model reads those of one. [default: {default}]",
     )  # fmt: skip
 
 

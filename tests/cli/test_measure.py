@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from abr_alloc.table.table import read_features
+from abr_alloc.runs.measure_run import add_to
+from abr_alloc.table.table import FeatureTable, read_features
 
 pytestmark = pytest.mark.usefixtures("in_threads")
 
@@ -173,3 +176,16 @@ def test_video_alone_keeps_what_the_table_says_of_its_audio(
     assert run_command("extract", source, "-o", own, *words).code == 0
     assert measure(source, silent, "--with", own, "-o", tmp_path / "both.parquet").code == 0
     assert read_features(tmp_path / "both.parquet").of_kind("audio")["audio_spread_mos"].notna().all()
+
+
+def test_what_a_table_says_of_some_rows_alone_stays(example):
+    base = read_features(example)
+    title = base.titles()[0]
+    rows = base.frame[base.frame["title"] == title].reset_index(drop=True)
+    is_video = (rows["kind"] == "video").to_numpy()
+    estimated = np.where(is_video, np.cumsum(is_video) % 2.0, np.nan)
+    guessed = FeatureTable(rows.assign(estimated=pd.array(estimated, dtype="Int32")), base.metadata)
+    mine = rows[is_video & (rows["target"] == rows["target"][is_video].iloc[0])].assign(target="mine")
+    both = add_to(guessed, FeatureTable(mine.reset_index(drop=True), base.metadata))
+    assert both.frame["estimated"].sum() == guessed.frame["estimated"].sum() > 0
+    assert len(both.measured().frame) == len(guessed.measured().frame) + len(mine)
