@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from importlib import resources
 from pathlib import Path
 
 # Before NumPy and torch are there: each core has a test process of its own, and on arrays as small as these, threads
@@ -179,6 +180,17 @@ def as_listened() -> Callable[[FeatureTable], FeatureTable]:
 def listened(example) -> FeatureTable:
     """The example's table as if the listener had heard its audio."""
     return _as_listened(read_features(example))
+
+
+@pytest.fixture(scope="session")
+def listener_model(tmp_path_factory) -> Path:
+    """A checkpoint that says it was trained on the listener's features: one that ships, under another card."""
+    own = Path(str(resources.files("abr_alloc.models").joinpath("weights", "attentive")))
+    folder = Path(shutil.copytree(own, tmp_path_factory.mktemp("models") / "heard"))
+    card = json.loads((folder / "model.json").read_text())
+    card |= {"name": "heard", "audio_feature_version": LISTENER.version}
+    (folder / "model.json").write_text(json.dumps(card))
+    return folder
 
 
 MakeMedia = Callable[..., Path]
