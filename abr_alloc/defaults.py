@@ -26,6 +26,8 @@ GRID = "hull"
 """Renditions to probe."""
 PROBES = "auto"
 """How much of a grid is measured: what plans rest on, the rest estimated; or `all`."""
+AUDIO_FEATURES = "visqol"
+"""Who hears audio renditions: a family of audio features."""
 VIDEO_CODEC = "h264"
 """Codec of the probes."""
 MAX_SCENE_S = 60.0

@@ -18,7 +18,7 @@ __all__ = ["OPTIONS", "infeasible_object", "with_options"]
 _SAME = (
     "drop",
     *("audio", "audio_columns", "audio_only", "audio_track", "cache", "compare", "exclude_audio_below", "ffmpeg"),
-    *("audio_languages", "subtitle_languages", "subtitles"),
+    *("audio_features", "audio_languages", "subtitle_languages", "subtitles"),
     *("fps", "jobs", "ladder", "language", "max_audio", "max_kbps", "max_ratio", "min_kbps", "min_ratio", "model"),
     *("mos_range", "network", "phones", "pool", "preset"),
     *(

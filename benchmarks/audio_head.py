@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save
 
+from abr_alloc.audio_families import VISQOL
 from abr_alloc.learning.ratings import read_contents
 from abr_alloc.models.audio_quality import AudioHead, audio_quality_mos, prior_mos, target_kbps
 from abr_alloc.models.p1203 import aac_mos
@@ -44,8 +45,11 @@ def read_encoders(path: Path) -> pd.DataFrame:
 
 
 def read_rows(paths: list[Path]) -> pd.DataFrame:
-    parts = [read_features(path).of_kind("audio") for path in paths]
-    rows = pd.concat(parts, ignore_index=True)
+    tables = {path: read_features(path) for path in paths}
+    for path, table in tables.items():
+        if table.metadata.audio_feature_version != VISQOL.version:
+            raise SystemExit(f"{path} has no features of ViSQOL's; extract it again with --audio-features visqol")
+    rows = pd.concat([table.of_kind("audio") for table in tables.values()], ignore_index=True)
     columns = ["title", "scene", "codec", "channels", "bitrate_kbps", "audio_features"]
     return rows[columns].assign(target_kbps=target_kbps(rows["target"].to_list()), encoder="", weight=1.0)
 

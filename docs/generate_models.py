@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from abr_alloc.learning.registry import SYSTEMS
+from abr_alloc.models.audio_reading import family_read
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.shipped import model_names
 
@@ -15,21 +16,21 @@ BLOCK = re.compile(r"(<!-- systems -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 
 
 def table() -> str:
-    """Held-out figures of every model with teacher labels."""
-    lines = [
-        "| model | PLCC | SRCC | RMSE (MOS) | trade-off order | relevance | 90 % interval with teacher | difference |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name in sorted(model_names(), key=[*SYSTEMS, *model_names()].index):
-        model = load_model(name)
-        if "interval_parts" not in model.card:
-            continue  # trained on ratings
+    """Held-out figures of every model with teacher labels, and which audio features it reads where that differs."""
+    models = [load_model(name) for name in sorted(model_names(), key=[*SYSTEMS, *model_names()].index)]
+    models = [model for model in models if "interval_parts" in model.card]  # the others are trained on ratings
+    families = len({family_read(model.card).name for model in models}) > 1
+    names = ["model", *(["audio features"] if families else []), "PLCC", "SRCC", "RMSE (MOS)", "trade-off order"]
+    names += ["relevance", "90 % interval with teacher", "difference"]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    for model in models:
         found = {key: estimate["value"] for key, estimate in model.card["evaluation"]["held_out"].items()}
         low, high = model.interval_mos
-        cells = [f"{found[key]:.4f}" for key in ("plcc", "srcc")]
+        cells = [family_read(model.card).name] if families else []
+        cells += [f"{found[key]:.4f}" for key in ("plcc", "srcc")]
         cells += [f"{found['rmse']:.3f}", f"{found['trade_off_order']:.3f}", f"{found['relevance_spearman']:.2f}"]
         cells += [f"{low:+.2f} .. {high:+.2f}", f"{model.intervals.difference_mos:.2f}"]
-        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+        lines.append(f"| `{model.name}` | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

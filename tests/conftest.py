@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from importlib import resources
 from pathlib import Path
 
 # Before NumPy and torch are there: each core has a test process of its own, and on arrays as small as these, threads
@@ -32,6 +33,7 @@ from abr_alloc.allocation.design import TitleLadder
 from abr_alloc.allocation.rendition import Shot
 from abr_alloc.allocation.rung import ShotProof, make_ladder
 from abr_alloc.allocation.surface import AudioRendition, VideoRendition
+from abr_alloc.audio_families import LISTENER
 from abr_alloc.cli import main
 from abr_alloc.delivery.publish import timeline_of
 from abr_alloc.exporting.hls import i_frame_playlist, master_playlist, media_playlist
@@ -51,6 +53,7 @@ from abr_alloc.media.cmaf import read_segments
 from abr_alloc.media.ffmpeg import FFmpeg, find_ffmpeg
 from abr_alloc.media.probe import content_hash
 from abr_alloc.media.segments import INIT_NAME
+from abr_alloc.table.table import FeatureTable, read_features
 
 from .forked_command import ForkServer
 
@@ -153,6 +156,41 @@ def ffmpeg() -> FFmpeg:
 def example() -> Path:
     """The feature table that the repository shows its commands on."""
     return EXAMPLE
+
+
+def _as_listened(table: FeatureTable) -> FeatureTable:
+    """A table as if the listener had heard its audio: other numbers, one scale with those it had."""
+    frame = table.frame.drop(columns="visqol_mos")
+    is_audio = (frame["kind"] == "audio").to_numpy()
+    lost = 4.75 - frame.loc[is_audio, "audio_mos"].to_numpy(dtype=float)
+    vectors = iter(np.abs(np.random.default_rng(0).normal(size=(len(lost), 512)).astype(np.float32)) * lost[:, None])
+    features = [next(vectors).astype(np.float32) if heard else None for heard in is_audio]
+    frame = frame.assign(audio_spread_mos=np.where(is_audio, 0.3, np.nan), audio_features=features)
+    about = replace(table.metadata, audio_feature_version=LISTENER.version, visqol_version="")
+    return FeatureTable(frame, about)
+
+
+@pytest.fixture(scope="session")
+def as_listened() -> Callable[[FeatureTable], FeatureTable]:
+    """A maker of tables of the listener's features from ViSQOL's: `as_listened(table)`."""
+    return _as_listened
+
+
+@pytest.fixture(scope="session")
+def listened(example) -> FeatureTable:
+    """The example's table as if the listener had heard its audio."""
+    return _as_listened(read_features(example))
+
+
+@pytest.fixture(scope="session")
+def listener_model(tmp_path_factory) -> Path:
+    """A checkpoint that says it was trained on the listener's features: one that ships, under another card."""
+    own = Path(str(resources.files("abr_alloc.models").joinpath("weights", "attentive")))
+    folder = Path(shutil.copytree(own, tmp_path_factory.mktemp("models") / "heard"))
+    card = json.loads((folder / "model.json").read_text())
+    card |= {"name": "heard", "audio_feature_version": LISTENER.version}
+    (folder / "model.json").write_text(json.dumps(card))
+    return folder
 
 
 MakeMedia = Callable[..., Path]

@@ -38,5 +38,10 @@ def test_measuring_and_delivering():
     for name in ("grid", "max_megapixels"):
         assert extract[name] == signature[name].default
     assert extract["stall_s"] == f"{defaults.STALL_S / 60:g}min"
+    assert signature["audio_features"].default == defaults.AUDIO_FEATURES
+    for command in ("extract", "measure"):
+        (option,) = [p for p in importlib.import_module(f"abr_alloc.cli.{command}").command.params
+                     if p.name == "audio_features"]  # fmt: skip
+        assert f"[default: {defaults.AUDIO_FEATURES}" in option.help
     tolerance = abr_alloc.Tolerance()
     assert options_of("verify")["tolerance"] == f"rate={100 * tolerance.rate:g}%,avq={tolerance.avq:g}"

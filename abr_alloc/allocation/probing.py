@@ -37,7 +37,9 @@ from abr_alloc.allocation.probe_curves import (
 )
 from abr_alloc.allocation.rendition import VIDEO_IDENTITY
 from abr_alloc.allocation.surrogate import QUANTITIES, CurvePrior, Estimate, given, load_prior
+from abr_alloc.models.audio_reading import does_read, family_read
 from abr_alloc.models.checkpoint import Model
+from abr_alloc.models.screens import best_audio
 from abr_alloc.table.table import FeatureTable
 from abr_alloc.targets import Target
 
@@ -138,11 +140,15 @@ class Prober:
         self, own: Sequence[Candidate], known: Sequence[int], measured: FeatureTable
     ) -> tuple[Estimate, AvqEstimate]:
         """What is estimated of the mean over a title's time."""
-        rows = _mean_over_time(measured, [own[i] for i in known], self._model.video_features)
+        model = self._model
+        rows = _mean_over_time(measured, [own[i] for i in known], model.video_features)
         estimate = estimate_curves(self._prior, own, known, rows)
         audio = measured.of_kind("audio")
-        best = audio[audio["audio_mos"] == audio["audio_mos"].max()].iloc[:1]
-        return estimate, estimate_avq(self._model, own, estimate, rows, self._model.audio_inputs(best))
+        if does_read(model.card, measured.metadata.audio_feature_version):
+            x_a = model.audio_inputs(audio[audio["audio_mos"] == audio["audio_mos"].max()].iloc[:1])
+        else:  # of audio features that it does not read; what is probed are videos, and under good audio
+            x_a = best_audio(model.audio_features, model.predictor.neutral[0], family_read(model.card))
+        return estimate, estimate_avq(model, own, estimate, rows, x_a)
 
     def completed(self, measured: FeatureTable, candidates: Sequence[Candidate]) -> FeatureTable:
         """A title's table with a row for every rendition of the grid: those not measured are estimated.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from abr_alloc.audio_families import family_of
 from abr_alloc.cli.layout import new_table, render_table, wrap
 
 __all__ = ["doctor_text"]
@@ -55,9 +56,11 @@ def _encoders(document: Mapping[str, Any]) -> str:
 
 
 def _models(document: Mapping[str, Any]) -> str:
-    table = new_table("model", "trained on", "size", left=["model", "trained on"])
+    table = new_table("model", "trained on", "reads", "size", left=["model", "trained on", "reads"])
     for model in document["models"]:
-        table.add_row(model["name"], model["labels"], size_text(model["size_bytes"]))
+        version = model["audio_feature_version"]
+        reads = "any audio" if version is None else family_of(version).name
+        table.add_row(model["name"], model["labels"], reads, size_text(model["size_bytes"]))
     return "\n".join(
         [
             render_table(table),

@@ -106,6 +106,7 @@ class _Written:
     help="Probe 5.1 besides stereo in this codec (repeatable): aac, ac3, eac3, opus, or an audio encoder of the grid's "
     "[audio.surround]. Without it 5.1 is mixed down. [docs/surround.md]",
 )  # fmt: skip
+@options.audio_features_option(defaults.AUDIO_FEATURES)
 @click.option("--preset", help=f"Preset of a codec's usual encoder; {options.default_presets()} when absent.")
 @click.option(
     "--digest", "digest_s", type=options.SECONDS,
@@ -149,6 +150,7 @@ def command(
     video_encoders: tuple[str, ...],
     audio_codecs: tuple[str, ...],
     surround_codecs: tuple[str, ...],
+    audio_features: str | None,
     preset: str | None,
     jobs: int,
     scheduler: str | None,
@@ -165,8 +167,8 @@ def command(
     ffmpeg_path: str | None,
     stall_s: float,
 ) -> None:
-    """Encode every SOURCE as a grid of video and audio renditions, measure each rendition per scene (libvmaf, ViSQOL,
-    bitrate from packets), and write one feature table.
+    """Encode every SOURCE as a grid of video and audio renditions, measure each rendition per scene (libvmaf, ViSQOL
+    or the listener, bitrate from packets), and write one feature table.
 
     Everything that takes time is cached: a run that was interrupted goes on where it stopped.
     """
@@ -198,6 +200,7 @@ def command(
         max_scene_s=max_scene_s,
         digest_s=digest_s,
         full=full,
+        audio_features=audio_features or defaults.AUDIO_FEATURES,
         audio_only=audio_only,
         probes=probes or defaults.PROBES,
         model=model_name,

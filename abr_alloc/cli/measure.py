@@ -49,6 +49,7 @@ __all__ = ["command"]
     f"[default: {defaults.DIGEST_S:g}s, of titles over {defaults.DIGEST_ABOVE_S / 60:g} min]",
 )  # fmt: skip
 @click.option("--full", is_flag=True, help="Score all of the title, however long.")
+@options.audio_features_option(f"{defaults.AUDIO_FEATURES}; with --with, those of its table")
 @options.jobs_option
 @options.cache_option
 @options.audio_track_option
@@ -66,6 +67,7 @@ def command(
     max_scene_s: float | None,
     digest_s: float | None,
     full: bool,
+    audio_features: str | None,
     jobs: int,
     cache_dir: Path | None,
     audio_track: int | None,
@@ -73,9 +75,9 @@ def command(
     ffmpeg_path: str | None,
     stall_s: float,
 ) -> None:
-    """Measure RENDITIONS of SOURCE that somebody else encoded, per scene (libvmaf, ViSQOL, bitrate from packets), and
-    write a feature table: video, audio or muxed files, an HLS playlist or DASH manifest on disk, or a list (CSV with
-    path, kind, label, vmaf_log).
+    """Measure RENDITIONS of SOURCE that somebody else encoded, per scene (libvmaf, ViSQOL or the listener, bitrate from
+    packets), and write a feature table: video, audio or muxed files, an HLS playlist or DASH manifest on disk, or a
+    list (CSV with path, kind, label, vmaf_log).
 
     Each is found in the source by content, to the frame and to the sample; what cannot be held against it exactly is
     refused, with the reason.
@@ -104,6 +106,7 @@ def command(
         max_scene_s=max_scene_s,
         digest_s=digest_s,
         full=full,
+        audio_features=audio_features,
         audio_track=audio_track,
         max_megapixels=max_megapixels,
     )

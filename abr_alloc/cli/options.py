@@ -13,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from abr_alloc import defaults
+from abr_alloc.audio_families import AUDIO_FAMILIES
 from abr_alloc.cli.completion import complete_model, complete_network
 from abr_alloc.codecs import VIDEO_CODECS
 from abr_alloc.encoders import default_encoder
@@ -28,6 +29,7 @@ __all__ = [
     "PATH",
     "SECONDS",
     "FiniteRange",
+    "audio_features_option",
     "audio_track_option",
     "cache_option",
     "catalogue_jobs_option",
@@ -280,6 +282,15 @@ _PLANNING = (
         help="Of several audio tracks of a title, whose measurements count: the first, or what sounds worst.",
     ),
 )  # fmt: skip
+
+
+def audio_features_option(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--audio-features`, with what its absence means in words."""
+    return click.option(
+        "--audio-features", type=click.Choice(list(AUDIO_FAMILIES)),
+        help="Who hears the audio: ViSQOL, or the project's own listener, which is quicker (docs/measure.md). A table "
+        f"holds the features of one, and a model reads those of one. [default: {default}]",
+    )  # fmt: skip
 
 
 def planning(command: Callable[..., Any]) -> Callable[..., Any]:

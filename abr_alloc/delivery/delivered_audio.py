@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abr_alloc.formats.delivery_record import AudioOrder, Delivery
+from abr_alloc.measure.audio_judges import comparison_version
 from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.looks import NORMALISATION
 from abr_alloc.measure.tasks import audio_score_key
@@ -73,6 +74,7 @@ class AudioScoreTask:
     audios: tuple[DeliveredAudio, ...]
     pcm: Path
     feature_version: str
+    family: str
 
     @property
     def label(self) -> str:
@@ -89,7 +91,7 @@ class AudioScoreTask:
 
         renditions = [EncodedAudio(key=self.key(a), path=a.joined, channels=a.target.channels) for a in self.audios]
         span_s = self.scene.start_s, self.scene.end_s
-        compare_scene(self.ffmpeg, cache, self.pcm, renditions, span_s=span_s)
+        compare_scene(self.ffmpeg, cache, self.pcm, renditions, span_s=span_s, family=self.family)
 
 
 def join_audio(order: AudioOrder, folder: Path, ffmpeg: FFmpeg, path: Path) -> DeliveredAudio:
@@ -117,19 +119,19 @@ def audio_tasks(
     audios: Sequence[DeliveredAudio],
     pcms: Mapping[int | None, Path],
     delivery: Delivery,
+    family: str,
 ) -> list[AudioScoreTask]:
-    """Every scene's, of the streams of one track together: 5.1 is compared as both are mixed to stereo."""
-    from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION, visqol_version
-
+    """Every scene's, of the streams of one track together, by a family of audio features."""
     # The source, and how it is read, are part of a score, but not of the streams' own keys.
     source = f"{delivery.source_hash} {NORMALISATION} {delivery.audio_track or ''}"
-    version = f"{AUDIO_FEATURE_VERSION} {visqol_version()} {source}"
+    version = f"{comparison_version(family)} {source}"
     return [
         AudioScoreTask(
             ffmpeg=ffmpeg,
             scene=scene,
             audios=tuple(audio for audio in audios if audio.track == track),
             pcm=pcm,
+            family=family,
             feature_version=version if track is None else f"{version} track {track}",
         )
         for track, pcm in pcms.items()

@@ -1,7 +1,8 @@
 """Measure what was delivered, through the same features and the same model as what was planned.
 
-A stream's segments are joined, decoded and held against the source: video by libvmaf frame by frame, audio by ViSQOL
-scene by scene. Rows of these measurements make a feature table like any other, and the model predicts its pairs.
+A stream's segments are joined, decoded and held against the source: video by libvmaf frame by frame, audio scene by
+scene with the family of features that the model reads. Rows of these measurements make a feature table like any other,
+and the model predicts its pairs.
 
 The tasks are not those of an extraction (`measure/tasks.py`), which encode what they score and know its parts and its
 grid; what scores, what compares, the form of the cache's entries and the rows are the same functions.
@@ -22,6 +23,7 @@ from abr_alloc.allocation.title_surface import merge_scenes
 from abr_alloc.delivery.delivered_audio import PcmTask, audio_tasks, hearing, join_audio, stream_hash
 from abr_alloc.errors import DeliveryError, MediaError, ToolFailedError
 from abr_alloc.formats.delivery_record import Delivery
+from abr_alloc.measure.audio_judges import family_words
 from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.looks import NORMALISATION
 from abr_alloc.measure.rows import audio_row, to_frame, video_row
@@ -35,6 +37,7 @@ from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MediaInfo
 from abr_alloc.media.scenes import Scene
 from abr_alloc.media.segments import join_segments
+from abr_alloc.models.audio_reading import family_read
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.table.table import FeatureTable, TableMetadata
 from abr_alloc.workers.local import LocalWorkers, run_all
@@ -168,7 +171,7 @@ def measure_pairs(
             if not order.group  # what the ladder was designed with is the film's own sound
         ]
         tracks = {audio.track: work_dir / f"audio-{audio.track or 0}.f32" for audio in audios}
-        scores = audio_tasks(ffmpeg, scenes, audios, tracks, delivery)
+        scores = audio_tasks(ffmpeg, scenes, audios, tracks, delivery, family_read(model.card).name)
         tasks: list[Task] = [task for task in videos if not task.is_done(cache)]
         waiting = [task for task in scores if not task.is_done(cache)]
         if waiting:
@@ -200,10 +203,8 @@ def measure_pairs(
 
 
 def _predict(rows: list[dict[str, Any]], weights_s: Mapping[str, Mapping[str, float]], model: Model) -> Scores:
-    from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION
-
     versions = TableMetadata(
-        video_feature_version=VIDEO_FEATURE_VERSION, audio_feature_version=AUDIO_FEATURE_VERSION, weights_s=weights_s
+        video_feature_version=VIDEO_FEATURE_VERSION, weights_s=weights_s, **family_words(family_read(model.card).name)
     )
     scenes = list(build_surfaces(FeatureTable(to_frame(rows), versions), model, layout="all"))
     surface = merge_scenes(scenes)

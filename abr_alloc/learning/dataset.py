@@ -162,7 +162,11 @@ def from_tables(tables: Sequence[FeatureTable], teacher: Teacher, contents: Mapp
         for kind in ("video", "audio"):
             versions = {getattr(t.metadata, f"{kind}_feature_version") for t in tables if not t.of_kind(kind).empty}
             if len(versions) > 1:
-                raise FeatureTableError(f"the tables hold different {kind} features: {', '.join(sorted(versions))}")
+                again = "with one `audio_features`" if kind == "audio" else "with this version"
+                raise FeatureTableError(
+                    f"the tables hold different {kind} features: {', '.join(sorted(versions))}; train on those of one, "
+                    f"or extract all of them {again}"
+                )
     frame = pd.concat([table.frame for table in tables], ignore_index=True)
     audio = frame[frame["kind"] == "audio"].reset_index(drop=True)
     video = frame[frame["kind"] == "video"].reset_index(drop=True)

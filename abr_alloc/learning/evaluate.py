@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.audio_families import VISQOL, AudioFamily
 from abr_alloc.errors import CheckpointError
 from abr_alloc.learning.conformal import measure_held
 from abr_alloc.learning.dataset import TrainingSet
 from abr_alloc.learning.scoring import Judgement, judge, judge_fixed
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, TRANSPARENT_MOS
+from abr_alloc.models.audio_reading import family_read, reads_features, refuse_other_family
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.models.predictor import ablation
 from abr_alloc.models.relevance import importance
@@ -19,11 +21,7 @@ from abr_alloc.table.table import AUDIO_FEATURES
 
 __all__ = ["Verdict", "at_transparent_audio", "evaluate", "transparent_audio"]
 
-# ViSQOL's score of a signal against itself, and a rate at which AAC-LC is transparent by its curve
-_TRANSPARENT = {AUDIO_QUALITY: TRANSPARENT_MOS, "audio_mos": 4.732101, "bitrate_kbps": 128.0}
-_NUM_BANDS = 32
-# fvnsim, fvnsim10 and fstdnsim of a signal against itself; fvdegenergy depends on the signal.
-_IDENTITY_STATISTICS = (1.0, 1.0, 0.0)
+_TRANSPARENT_KBPS = 128.0  # of AAC-LC by its curve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +42,11 @@ def evaluate(model: Model, data: TrainingSet) -> Verdict:
     """Predict every true pair of a training set.
 
     Raises:
-        CheckpointError: the model reads a column that the data do not have.
+        CheckpointError: the model reads a column that the data do not have, or audio features of another family.
     """
     transparent = not data.audio_columns
+    if not transparent and reads_features(model.card):  # of ratings, which say no version, they are ViSQOL's
+        refuse_other_family(model.name, model.card, data.versions.get("audio", VISQOL.version))
     for kind, names, columns in (
         ("video", model.video_features, data.video_columns),
         ("audio", model.audio_features, model.audio_features if transparent else data.audio_columns),
@@ -78,13 +78,19 @@ def evaluate(model: Model, data: TrainingSet) -> Verdict:
 
 def at_transparent_audio(data: TrainingSet) -> TrainingSet:
     """Ratings without audio as if their audio equalled its source, so that systems which read audio learn from them."""
-    row = np.array([list(_TRANSPARENT.values())], dtype=np.float32)
+    known = _transparent(VISQOL)
+    row = np.array([list(known.values())], dtype=np.float32)
     return replace(
         data,
         x_a=np.repeat(row, len(data.x_a), axis=0),
-        audio_columns=tuple(_TRANSPARENT),
+        audio_columns=tuple(known),
         audio_names=(AUDIO_QUALITY,),
     )
+
+
+def _transparent(family: AudioFamily) -> dict[str, float]:
+    """Columns beside the features of audio that equals its source."""
+    return {AUDIO_QUALITY: TRANSPARENT_MOS, "audio_mos": family.identity_mos, "bitrate_kbps": _TRANSPARENT_KBPS}
 
 
 def transparent_audio(model: Model) -> npt.NDArray[np.float32]:
@@ -93,15 +99,15 @@ def transparent_audio(model: Model) -> npt.NDArray[np.float32]:
     Raises:
         CheckpointError: it reads an audio feature whose transparent value is not known.
     """
+    family = family_read(model.card)
+    known, places = _transparent(family), {name: i for i, name in enumerate(AUDIO_FEATURES)}
     neutral = np.asarray(model.predictor.neutral[0], dtype=np.float32).copy()
-    places = {name: i for i, name in enumerate(AUDIO_FEATURES)}
     for i, name in enumerate(model.audio_features):
-        if name in _TRANSPARENT:
-            neutral[i] = _TRANSPARENT[name]
+        if name in known:
+            neutral[i] = known[name]
         elif name in places:
-            statistic = places[name] // _NUM_BANDS % 4
-            if statistic < len(_IDENTITY_STATISTICS):
-                neutral[i] = _IDENTITY_STATISTICS[statistic]
+            value = family.identity_feature(places[name])
+            neutral[i] = neutral[i] if value is None else value
         else:
             raise CheckpointError(
                 f"model {model.name!r} reads audio feature {name!r}, which the ratings do not have and whose value for "

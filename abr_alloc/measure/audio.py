@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.measure.audio_judges import AudioJudge, audio_judge
 from abr_alloc.measure.cache import Cache
 from abr_alloc.media.audio_encoding import read_pcm_bytes
 from abr_alloc.media.coding import SAMPLE_RATE_HZ
 from abr_alloc.media.ffmpeg import FFmpeg
 from abr_alloc.media.mix import STEREO_OF_SURROUND
-from abr_alloc.visqol.score import AudioReference
 
 __all__ = ["EncodedAudio", "compare_scene"]
 
@@ -38,6 +38,7 @@ def compare_scene(
     renditions: Sequence[EncodedAudio],
     *,
     span_s: tuple[float, float],
+    family: str,
     channels: int = 2,
 ) -> None:
     """Compare renditions over a span with the source and store every comparison that is not in the cache.
@@ -48,23 +49,20 @@ def compare_scene(
         pcm: the source's audio, as `media.sound.decode_audio` writes it.
         renditions: encodes of that very audio.
         span_s: first instant and first instant after it, seconds, on the clock of both.
+        family: of audio features, by name.
         channels: of the PCM, 2 or 6.
 
     Raises:
         ToolFailedError: a rendition cannot be decoded.
     """
-    reference: AudioReference | None = None
+    judge: AudioJudge | None = None
     for rendition in renditions:
         if cache.has(rendition.key):
             continue
-        if reference is None:
-            reference = AudioReference(_source_samples(pcm, channels, *span_s))
+        if judge is None:
+            judge = audio_judge(family, _source_samples(pcm, channels, *span_s))
         raw = read_pcm_bytes(ffmpeg, rendition.path, rendition.channels, *span_s)
-        score = reference.score(np.frombuffer(raw, dtype="<f4").reshape(-1, 2))
-        cache.put(
-            rendition.key,
-            {"visqol_mos": score.visqol_mos, "audio_mos": score.audio_mos, "audio_features": score.features},
-        )
+        cache.put(rendition.key, judge(np.frombuffer(raw, dtype="<f4").reshape(-1, 2)))
 
 
 def _source_samples(pcm: Path, channels: int, start_s: float, end_s: float) -> npt.NDArray[np.float64]:

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.audio_families import AUDIO_FAMILIES
 from abr_alloc.errors import ToolFailedError, UnsupportedMediaError
 from abr_alloc.measure.audio_finding import AudioFinding, find_audio, open_pcm
+from abr_alloc.measure.audio_judges import audio_judge, comparison_version
 from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.looks import NORMALISATION, source_here
 from abr_alloc.measure.rendition_score import score_rendition
@@ -200,7 +202,8 @@ class AudioRenditionTask:
     duration_s: float
     """Length of the title, seconds."""
     scenes: tuple[Scene, ...]
-    feature_version: str
+    family: str
+    """Family of audio features that is measured."""
 
     @property
     def key(self) -> str:
@@ -218,7 +221,7 @@ class AudioRenditionTask:
 
     def score_key(self, scene: Scene) -> str:
         """Entry of its comparison over a scene."""
-        return audio_score_key(self.key, scene, self.feature_version)
+        return audio_score_key(self.key, scene, comparison_version(self.family))
 
     @property
     def label(self) -> str:
@@ -226,8 +229,8 @@ class AudioRenditionTask:
 
     @property
     def work(self) -> float:
-        """Rough seconds of one core: ViSQOL of four views."""
-        return 0.08 * self.duration_s
+        """Rough seconds of one core: the comparison, and finding out where it lies."""
+        return (0.03 + AUDIO_FAMILIES[self.family].cost) * self.duration_s
 
     def is_done(self, cache: Cache) -> bool:
         return cache.has(self.key) and all(cache.has(self.score_key(scene)) for scene in self.scenes)
@@ -248,20 +251,17 @@ class AudioRenditionTask:
         return finding
 
     def _compare(self, cache: Cache, scene: Scene, finding: AudioFinding, source_pcm: Path, own_pcm: Path) -> None:
-        from abr_alloc.visqol.score import AudioReference  # compiles: only where it is needed
-
         key = self.score_key(scene)
         if cache.has(key):
             return
         start_s, end_s = max(scene.start_s, finding.first_s), min(scene.end_s, finding.last_s)
-        reference = AudioReference(_samples(open_pcm(source_pcm), start_s, end_s, 0))
+        judge = audio_judge(self.family, _samples(open_pcm(source_pcm), start_s, end_s, 0))
         if finding.is_plain:
             raw = read_pcm_bytes(self.ffmpeg, self.path, finding.channels, start_s, end_s)
             degraded: Any = np.frombuffer(raw, dtype="<f4").reshape(-1, 2)
         else:
             degraded = _samples(open_pcm(own_pcm), start_s, end_s, finding.shift_samples).astype(np.float32)
-        score = reference.score(degraded)
-        cache.put(key, {"visqol_mos": score.visqol_mos, "audio_mos": score.audio_mos, "audio_features": score.features})
+        cache.put(key, judge(degraded))
 
 
 def _samples(samples: npt.NDArray[np.float32], start_s: float, end_s: float, shift: int) -> npt.NDArray[np.float64]:

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from abr_alloc import defaults
 from abr_alloc.errors import AbrAllocError, MediaError, ToolMissingError, UnsupportedMediaError, VmafLogError
 from abr_alloc.location import local_mode
 from abr_alloc.measure.audio_finding import AudioFinding
+from abr_alloc.measure.audio_judges import family_words
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_source
 from abr_alloc.measure.existing_tasks import AudioRenditionTask, FindVideoTask, ScoreVideoTask, SmallFramesTask
@@ -31,7 +33,6 @@ from abr_alloc.media.part import Part
 from abr_alloc.media.probe import MAX_PIXELS, content_hash
 from abr_alloc.media.scenes import Scene
 from abr_alloc.table.table import FeatureTable, TableMetadata
-from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION, visqol_version
 from abr_alloc.workers.task import Task, Workers
 
 __all__ = ["FailedRendition", "MeasureOptions", "Rendition", "measure_renditions"]
@@ -78,6 +79,8 @@ class MeasureOptions:
     """With them, where they are a digest: seconds of the title that each stands for."""
     source_hash: str = ""
     """With them: the source that they belong to."""
+    audio_features: str = defaults.AUDIO_FEATURES
+    """Family of audio features that is measured, by name."""
     audio_track: int | None = None
     """Number of the source's audio track, from 1; None to choose by what the file says."""
     max_pixels: int = MAX_PIXELS
@@ -236,13 +239,10 @@ class _Run:
         if rendition.kind == "video":
             self._submit(rendition, FindVideoTask(**about, small_key=self._small.key))
             return
-        self._audio_tasks[rendition] = AudioRenditionTask(
-            **about,
-            duration_s=float(self._num_frames / self._title.info.fps),
-            scenes=scenes,
-            feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
-        )
-        self._submit(rendition, self._audio_tasks[rendition])
+        about |= {"duration_s": float(self._num_frames / self._title.info.fps), "scenes": scenes}
+        task = AudioRenditionTask(**about, family=self._options.audio_features)
+        self._audio_tasks[rendition] = task
+        self._submit(rendition, task)
 
     def _submit(self, rendition: Rendition, task: Any) -> None:
         self._owners[id(task)] = rendition
@@ -297,9 +297,8 @@ class _Run:
             facts.setdefault(rendition.label, {})["audio"] = rendition_facts(rendition.file, finding)
         about = TableMetadata(
             video_feature_version=VIDEO_FEATURE_VERSION,
-            audio_feature_version=AUDIO_FEATURE_VERSION,
             libvmaf_version=libvmaf_version(self._ffmpeg),
-            visqol_version=visqol_version(),
+            **family_words(self._options.audio_features),
             ffmpeg_version=self._ffmpeg.version,
             source_hashes={self._name: self._title.source_hash},
             weights_s={self._name: self._weights_s} if self._weights_s else {},

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abr_alloc.measure.audio_judges import AUDIO_SCORES
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_plausible
 from abr_alloc.measure.tasks import AudioTask
@@ -65,8 +66,7 @@ def audio_row(
         "channels": target.channels,
         "target": target.target,
         "bitrate_kbps": mean_kbps(float(share @ packets["size_bytes"]), scene.duration_s),
-        "visqol_mos": float(entry["visqol_mos"]),
-        "audio_mos": float(entry["audio_mos"]),
+        **{name: float(entry[name]) for name in AUDIO_SCORES if name in entry},
         "audio_features": entry["audio_features"],
     }
 
@@ -116,7 +116,9 @@ def _scene_columns(scene: Scene) -> dict[str, Any]:
 def to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """All rows as a table's frame, in the order in which tables are written."""
     # Columns of few tables stand in those alone.
-    seldom = {"dynamic_range", "audio_track", "language", "estimated"}
+    seldom = {"dynamic_range", "audio_track", "language", "estimated", "audio_spread_mos"}
+    if any("audio_spread_mos" in row for row in rows):
+        seldom.add("visqol_mos")  # the listener's rows are without it
     names = [name for name in MEASURED if name not in seldom or any(row.get(name) is not None for row in rows)]
     frame = pd.DataFrame(rows, columns=names)
     for column in (name for name in WHOLE_NUMBERS if name in names):

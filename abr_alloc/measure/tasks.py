@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.audio_families import AUDIO_FAMILIES
 from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
 from abr_alloc.errors import MediaError, UnsupportedMediaError
+from abr_alloc.measure.audio_judges import comparison_version
 from abr_alloc.measure.cache import Cache, cache_key
 from abr_alloc.measure.envelope import is_same_sound, sound_envelope
 from abr_alloc.measure.looks import NORMALISATION, source_here
@@ -60,7 +62,8 @@ class AudioTask:
     """Scenes of the part."""
     scan_key: str
     """Entry of the title's scan; empty where the part is the whole title."""
-    feature_version: str
+    family: str
+    """Family of audio features that is measured."""
     keep_encode: bool
     is_scanned: bool = True
     """Whether the scan heard this very track."""
@@ -76,8 +79,8 @@ class AudioTask:
 
     @property
     def work(self) -> float:
-        """Rough seconds of one core: ViSQOL of four views, and the encode."""
-        return len(self.targets) * 0.05 * self.duration_s
+        """Rough seconds of one core."""
+        return len(self.targets) * AUDIO_FAMILIES[self.family].cost * self.duration_s
 
     def encode_key(self, target: AudioTarget) -> str:
         """Entry of a rendition's packets."""
@@ -99,7 +102,7 @@ class AudioTask:
 
     def score_key(self, target: AudioTarget, scene: Scene) -> str:
         """Entry of a rendition's comparison over a scene."""
-        return audio_score_key(self.encode_key(target), scene, self.feature_version)
+        return audio_score_key(self.encode_key(target), scene, comparison_version(self.family))
 
     def _kept(self, cache: Cache, target: AudioTarget) -> Path:
         name = f"{target.codec}-{target.channels}ch-{target.target}"
@@ -137,7 +140,8 @@ class AudioTask:
                     for target, encode in zip(missing, encodes, strict=True)
                 ]
                 span = scene.start_s - self.start_s, scene.end_s - self.start_s
-                compare_scene(self.ffmpeg, cache, pcm, renditions, span_s=span, channels=self._channels)
+                how = {"family": self.family, "channels": self._channels}
+                compare_scene(self.ffmpeg, cache, pcm, renditions, span_s=span, **how)
             if self.keep_encode:
                 for target, encode in zip(missing, encodes, strict=True):
                     cache.keep(encode, self._kept(cache, target))

@@ -15,8 +15,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from abr_alloc import defaults
 from abr_alloc.encoder_settings import settings_of
 from abr_alloc.encoders import AudioEncoder, VideoEncoder
+from abr_alloc.measure.audio_judges import family_words
 from abr_alloc.measure.cache import Cache
 from abr_alloc.measure.checks import check_ranges, check_source
 from abr_alloc.measure.heard_tracks import heard_surround, heard_tracks
@@ -36,7 +38,6 @@ from abr_alloc.media.probe import MAX_PIXELS, MediaInfo
 from abr_alloc.media.scenes import Scene, split_scenes
 from abr_alloc.media.surround import surround_track
 from abr_alloc.table.table import FeatureTable, TableMetadata
-from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION, visqol_version
 
 __all__ = ["ExtractOptions", "TitleMeasurement", "TitleTask"]
 
@@ -69,6 +70,8 @@ class ExtractOptions:
     """Cut titles into scenes; False for one scene per title."""
     max_scene_s: float | None = None
     """Cut longer scenes evenly, seconds."""
+    audio_features: str = defaults.AUDIO_FEATURES
+    """Family of audio features that is measured, by name."""
     audio_only: bool = False
     """Measure the audio alone: material for training, not for plans."""
     keep_encodes: bool = False
@@ -202,7 +205,7 @@ class TitleMeasurement:
                 duration_s=end_s - start_s,
                 scenes=tuple(scenes),
                 scan_key="" if part.is_whole else self._scan_key,
-                feature_version=f"{AUDIO_FEATURE_VERSION} {visqol_version()}",
+                family=self._options.audio_features,
             )
             for targets, heard in ((self._audio_targets, self._heard), (self._surround_targets, self._around))
             for info in (heard if targets else ())
@@ -292,9 +295,8 @@ class TitleMeasurement:
         grid = self._options.grid
         about = TableMetadata(
             video_feature_version=VIDEO_FEATURE_VERSION,
-            audio_feature_version=AUDIO_FEATURE_VERSION,
             libvmaf_version=self._libvmaf_version,
-            visqol_version=visqol_version(),
+            **family_words(self._options.audio_features),
             ffmpeg_version=self._ffmpeg.version,
             grid=grid.name,
             grid_hash=hashlib.sha256(grid.text.encode()).hexdigest(),

@@ -1,11 +1,11 @@
-"""Audio quality as the models believe it: what is known of codec and rate, corrected by what ViSQOL hears.
+"""Audio quality as the models believe it: what is known of codec and rate, corrected by what was heard.
 
     A     = 0.8 A_prior + 0.2 A_head        codec and rate known;  A_head alone where they are not
     A_prior = P.1203.2's curve of the codec at k,    k = max(delivered, target) kbps x 2 / full channels
-    A_head  = a regression of A_prior on the 512 ViSQOL statistics
+    A_head  = a regression of A_prior on the 512 ViSQOL statistics, or what the listener gave
 
-and audio whose statistics are those of its own source is transparent, whatever it took: digital silence, say. So is
-A_prior of a lossless codec.
+and audio that was heard to be its own source is transparent, whatever it took: digital silence, say. So is A_prior of a
+lossless codec. The listener's MOS is on people's scale and needs no regression; it ends where transparent audio is.
 
 5.1 counts as five channels: its sixth has low frequencies alone, which cost next to nothing. So E-AC-3 at 384 kbps in
 5.1 is as good as at 154 kbps in stereo; services ship 192 to 448, AC-3 at 384 to 640, AAC at 256 to 384. Its statistics
@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.audio_families import LISTENER
 from abr_alloc.codecs import AUDIO_CODECS
 from abr_alloc.errors import CheckpointError, UnitError
 from abr_alloc.models.p1203 import P1203_CODECS, p1203_quality_mos
@@ -46,9 +47,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AUDIO_QUALITY",
     "CURVES",
+    "LISTENER_PRIOR_SHARE",
     "TRANSPARENT_MOS",
+    "VISQOL_PRIOR_SHARE",
     "AudioHead",
     "audio_quality_mos",
+    "heard_quality_mos",
     "is_transparent",
     "load_head",
     "prior_mos",
@@ -81,8 +85,14 @@ _LEAST_WITH_LFE = 6  # channels of 5.1: of so many, one has low frequencies alon
 _LOWEST_MOS = 1.05  # the Recommendation's polynomial dips below its own foot by 0.01 before it rises
 
 
-_QUALITY_COLUMNS = ("codec", "channels", "target", "bitrate_kbps", "audio_features")
-_PRIOR_SHARE = 0.8
+_QUALITY_COLUMNS = (
+    *("codec", "channels", "target", "bitrate_kbps", "audio_mos", "audio_spread_mos", "audio_features"),
+)
+VISQOL_PRIOR_SHARE = 0.8
+"""Weight of A_prior beside the regression on ViSQOL's statistics."""
+LISTENER_PRIOR_SHARE = 0.8
+"""Weight of A_prior beside the listener's MOS."""
+_UNHEARD_MOS = 1e-3  # under the listener's MOS of the source itself: its rounding
 _CLIP = 6.0  # standard deviations: a strange input cannot run away
 _WEIGHTS = "weights/audio_quality.safetensors"
 _FVNSIM = np.arange(len(AUDIO_FEATURES)) // 32 % 4 == 0  # of every view and band: 1 where a rendition is its source
@@ -134,28 +144,49 @@ def load_head() -> AudioHead:
 
 
 def audio_quality_mos(prior: Floats, x_a: npt.NDArray[np.floating], head: AudioHead | None = None) -> Floats:
-    """A of renditions, (n,), MOS 1-5.
+    """A of renditions that ViSQOL heard, (n,), MOS 1-5.
 
     Args:
         prior: A_prior, (n,); NaN where it is not known.
-        x_a: the statistics, (n, 512).
+        x_a: ViSQOL's statistics, (n, 512).
         head: who hears them; the one that ships when absent.
     """
     heard = (head or load_head())(x_a)
-    found = np.where(np.isnan(prior), heard, _PRIOR_SHARE * prior + (1.0 - _PRIOR_SHARE) * heard)
+    found = _mixed(prior, heard, VISQOL_PRIOR_SHARE)
     alike = np.asarray(x_a)[:, _FVNSIM].min(axis=1) >= _IDENTICAL
     return np.where(alike, TRANSPARENT_MOS, found)
 
 
+def heard_quality_mos(prior: Floats, audio_mos: Floats) -> Floats:
+    """A of renditions that the listener heard, (n,), MOS 1-5.
+
+    Args:
+        prior: A_prior, (n,); NaN where it is not known.
+        audio_mos: what the listener gave, (n,).
+    """
+    found = _mixed(prior, np.clip(audio_mos, 1.0, TRANSPARENT_MOS), LISTENER_PRIOR_SHARE)
+    return np.where(audio_mos >= LISTENER.identity_mos - _UNHEARD_MOS, TRANSPARENT_MOS, found)
+
+
+def _mixed(prior: Floats, heard: Floats, prior_share: float) -> Floats:
+    return np.where(np.isnan(prior), heard, prior_share * prior + (1.0 - prior_share) * heard)
+
+
 def quality_of_rows(rows: Columns | pd.DataFrame) -> Floats:
-    """`audio_quality_mos` of the audio rows of a feature table, (n,), MOS."""
+    """`audio_quality_mos` of the audio rows of a feature table, (n,), MOS; the listener's are those with a spread."""
     if not len(rows):
         return np.empty(0)
     if not isinstance(rows, Columns):
-        rows = Columns.of_frame(rows, types_of(_QUALITY_COLUMNS))
+        rows = Columns.of_frame(rows, types_of([name for name in _QUALITY_COLUMNS if name in rows.columns]))
     codec, target = (rows.words(name).values().tolist() for name in ("codec", "target"))
     prior = prior_mos(codec, rows.numbers("bitrate_kbps"), rows.numbers("channels"), target_kbps(target))
-    return audio_quality_mos(prior, feature_columns(rows, AUDIO_FEATURES))
+    if "audio_spread_mos" not in rows:
+        return audio_quality_mos(prior, feature_columns(rows, AUDIO_FEATURES))
+    found, listened = np.empty(len(rows)), np.isfinite(rows.numbers("audio_spread_mos"))
+    found[listened] = heard_quality_mos(prior[listened], rows.numbers("audio_mos")[listened])
+    if not listened.all():
+        found[~listened] = audio_quality_mos(prior[~listened], feature_columns(rows.take(~listened), AUDIO_FEATURES))
+    return found
 
 
 def target_kbps(targets: Sequence[str]) -> Floats:

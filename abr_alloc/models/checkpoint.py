@@ -25,6 +25,7 @@ from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.errors import CheckpointError, OutputError
 from abr_alloc.location import read_bytes, require_no_pipe
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
+from abr_alloc.models.audio_reading import family_read, refuse_other_family
 from abr_alloc.models.card import check_card, intervals_of, ranges_of
 from abr_alloc.models.intervals import Intervals
 from abr_alloc.models.predictor import Predictor, restore_predictor
@@ -99,10 +100,11 @@ class Model:
             ArgumentError: the share is none.
         """
         require_number("phones", share, 0.0, 1.0)
+        columns = self.audio_features, self.video_features
         tv = self.predictor.tv if isinstance(self.predictor, OnPhones) else self.predictor
         return dataclasses.replace(
             self,
-            predictor=OnPhones(tv, share, self.audio_features, self.video_features) if share else tv,
+            predictor=OnPhones(tv, share, *columns, family_read(self.card)) if share else tv,
             intervals=intervals_on(intervals_of(self.card), share) if share else intervals_of(self.card),
             phones=float(share),
         )
@@ -116,11 +118,7 @@ class Model:
         return list(self.card["audio_features"])
 
     def check_table(self, table: FeatureTable) -> None:
-        """Refuse a table whose features are not those that the model was trained on.
-
-        Raises:
-            CheckpointError: names the first column or version that differs.
-        """
+        """As `check_versions`, of a table."""
         self.check_versions(table.metadata)
 
     def check_versions(self, metadata: TableMetadata) -> None:
@@ -137,6 +135,7 @@ class Model:
                         f"model {self.name!r} was trained on {kind} feature {column!r}, which the table's {kind} rows "
                         "do not have; choose another `model`"
                     )
+        refuse_other_family(self.name, self.card, metadata.audio_feature_version)
         for kind in ("video", "audio"):
             trained = self.card.get(f"{kind}_feature_version")
             found = getattr(metadata, f"{kind}_feature_version")

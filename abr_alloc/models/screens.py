@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.audio_families import VISQOL, AudioFamily
 from abr_alloc.defaults import SCREENS
 from abr_alloc.documents import number_of, shown
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, TRANSPARENT_MOS
@@ -34,7 +35,7 @@ from abr_alloc.models.predictor import Predictor, WithVideoQuality, predict_pair
 from abr_alloc.models.teacher import load_teacher, mos_of_points
 from abr_alloc.table.table import AUDIO_FEATURES
 
-__all__ = ["OnPhones", "handheld_mos", "intervals_on", "phones_of", "screen_object", "screen_text"]
+__all__ = ["OnPhones", "best_audio", "handheld_mos", "intervals_on", "phones_of", "screen_object", "screen_text"]
 
 Floats = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.intp]
@@ -44,12 +45,7 @@ _MAP_ERROR_MOS = 0.175
 """Root mean square of people's phone MOS minus phi of their monitor MOS, over the bins in docs/screens.md."""
 _NORMAL_95 = 1.645
 _LEAST_RANGE_MOS = 1.0  # of a model between its foot and its best: one with less would be no model of AVQ
-_SIMILARITY = np.arange(len(AUDIO_FEATURES)) // 32 % 4  # which statistic of a band: fvnsim, fvnsim10, fstdnsim, energy
 _BEST_VIDEO = {**{f"vif_scale{i}": 1.0 for i in range(4)}, "adm2": 1.0, "vmaf": 100.0}
-_BEST_AUDIO = {
-    **{AUDIO_QUALITY: TRANSPARENT_MOS, "audio_mos": 4.7321, "visqol_mos": 4.7321, "bitrate_kbps": 256.0},
-    **{name: (1.0, 1.0, 0.0)[k] for name, k in zip(AUDIO_FEATURES, _SIMILARITY.tolist(), strict=True) if k < 3},
-}
 """What columns hold of a rendition that is as good as its source; those that are not here stay average."""
 
 
@@ -64,7 +60,12 @@ class OnPhones:
     """A trained system as an audience sees it of whom a share watches on phones: the mean over both."""
 
     def __init__(
-        self, tv: Predictor, phones: float, audio_columns: Sequence[str], video_columns: Sequence[str]
+        self,
+        tv: Predictor,
+        phones: float,
+        audio_columns: Sequence[str],
+        video_columns: Sequence[str],
+        family: AudioFamily = VISQOL,
     ) -> None:
         """Take a system.
 
@@ -73,10 +74,11 @@ class OnPhones:
             phones: share of the audience that watches on phones, 0-1; the others watch on televisions.
             audio_columns: names of its audio columns, (d_a,).
             video_columns: names of its video columns, (d_v,).
+            family: of its audio features.
         """
         self.tv, self.phones, self.architecture = tv, phones, tv.architecture
         neutral_a, neutral_v = tv.neutral
-        self._best_audio = _best(audio_columns, neutral_a, _BEST_AUDIO)
+        self._best_audio = best_audio(audio_columns, neutral_a, family)
         self._best_video = _best(video_columns, neutral_v, _BEST_VIDEO)
         self._foot_mos = float(mos_of_points(np.array(load_teacher().c0)))
 
@@ -121,6 +123,20 @@ class OnPhones:
     def state(self) -> tuple[dict[str, Floats], dict[str, Any]]:
         """Tensors and settings of the system."""
         return self.tv.state()
+
+
+def best_audio(columns: Sequence[str], neutral: Floats, family: AudioFamily) -> Floats:
+    """Audio columns of a rendition that is as good as its source, (1, d_a).
+
+    Args:
+        columns: their names, (d_a,).
+        neutral: what they are on average, (d_a,); what depends on the signal stays so.
+        family: of the audio features.
+    """
+    best = {AUDIO_QUALITY: TRANSPARENT_MOS, "audio_mos": family.identity_mos, "visqol_mos": VISQOL.identity_mos}
+    best["bitrate_kbps"] = 256.0
+    features = {name: family.identity_feature(place) for place, name in enumerate(AUDIO_FEATURES)}
+    return _best(columns, neutral, best | {name: value for name, value in features.items() if value is not None})
 
 
 def _best(columns: Sequence[str], neutral: Floats, best: Mapping[str, float]) -> Floats:

@@ -29,6 +29,7 @@ _USUAL = {
     **{f"vif1d_scale{i}": (0.05, 1.0) for i in range(4)},
     **{"adm2": (0.3, 1.0), "motion2": (20.0, 1.0), "frame_diff": (20.0, 1.0), "vmaf": (5.0, 98.0)},
     **{AUDIO_QUALITY: (1.1, 4.5), "audio_mos": (1.1, 4.5), "visqol_mos": (1.1, 4.7), "bitrate_kbps": (8.0, 256.0)},
+    "audio_spread_mos": (0.8, 0.1),
 }
 
 

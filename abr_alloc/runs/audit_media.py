@@ -38,6 +38,7 @@ def is_media(features: Path) -> bool:
 def measure_shipped(
     source: Path,
     ladder: Path,
+    audio_features: str,
     *,
     base: str | os.PathLike[str] | None = None,
     within: Path | None = None,
@@ -52,6 +53,7 @@ def measure_shipped(
     Args:
         source: the title.
         ladder: its master playlist or manifest.
+        audio_features: family of the audio features, by name; that of `base` where there is one.
         base: a table that has the title already; what is measured is added to it.
         within: a folder that the package may not lead out of; its own when None.
         cache: where measurements are kept; the user's cache folder when None.
@@ -78,7 +80,7 @@ def measure_shipped(
     from abr_alloc.runs.measure_run import add_to, measure_options, measure_steps
 
     table = None if base is None else read_features(base)
-    options = measure_options(title_of(source), table)
+    options = measure_options(title_of(source), table, audio_features=audio_features if table is None else None)
     measured: FeatureTable | None = None
     failures: list[FailedRendition] = []
     steps = measure_steps(

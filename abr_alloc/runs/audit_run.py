@@ -18,6 +18,7 @@ from abr_alloc.allocation.surface import build_surfaces, by_title
 from abr_alloc.documents import json_text
 from abr_alloc.errors import AbrAllocError, LadderFormatError
 from abr_alloc.formats.audit_document import audit_document, audit_frame
+from abr_alloc.models.audio_reading import family_read
 from abr_alloc.models.checkpoint import Model
 from abr_alloc.runs.audit_media import Refused, is_media, measure_shipped, without_refused
 from abr_alloc.runs.catalogue_run import table_of
@@ -155,11 +156,13 @@ def audit(
     folder = None if within is None else Path(within)
     shipped = read_shipped(Path(ladder), overhead=options.overhead, within=folder)
     audience = network if isinstance(network, Audience) else read_audience(network)
+    model = as_model(model, phones)
     refused: Refused = {}
     if not isinstance(features, FeatureTable) and is_media(Path(features)):
         features, refused = measure_shipped(
             Path(features),
             Path(ladder),
+            family_read(model.card).name,
             base=base,
             within=folder,
             cache=cache,
@@ -167,7 +170,7 @@ def audit(
             ffmpeg=ffmpeg,
             feedback=feedback,
         )
-    model, table = as_model(model, phones), table_of(features)
+    table = table_of(features)
     found: list[TitleAudit] = []
     failed: list[FailedAudit] = []
     first: AbrAllocError | None = None

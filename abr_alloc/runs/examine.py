@@ -195,7 +195,8 @@ def _model(name: str) -> dict[str, Any]:
     folder = resources.files("abr_alloc.models").joinpath("weights", name)
     card = parse_json(folder.joinpath("model.json").read_bytes())
     size = sum(len(entry.read_bytes()) for entry in folder.iterdir())
-    return {"name": name, "labels": card["labels"], "size_bytes": size}
+    version = card["audio_feature_version"]
+    return {"name": name, "labels": card["labels"], "audio_feature_version": version, "size_bytes": size}
 
 
 def _writable(folder: Path) -> bool:

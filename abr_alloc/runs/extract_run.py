@@ -9,6 +9,7 @@ from pathlib import Path
 
 from abr_alloc import defaults
 from abr_alloc.arguments import require_choice, require_number
+from abr_alloc.audio_families import AUDIO_FAMILIES
 from abr_alloc.codecs import TONE_MAPS
 from abr_alloc.errors import ArgumentError, FailedTitlesError
 from abr_alloc.location import parse_location
@@ -38,6 +39,7 @@ def extract_options(
     max_scene_s: float | None = None,
     digest_s: float | None = None,
     full: bool = False,
+    audio_features: str = defaults.AUDIO_FEATURES,
     audio_only: bool = False,
     probes: str = defaults.PROBES,
     model: Model | str | None = None,
@@ -60,6 +62,7 @@ def extract_options(
         digest_s: measure only so much of each longer title, seconds; None for `defaults.DIGEST_S`, of titles over
             `defaults.DIGEST_ABOVE_S`.
         full: measure all of every title.
+        audio_features: family of the audio features, visqol or listener (docs/measure.md).
         audio_only: measure the audio alone.
         probes: `auto` measures about a third of each encoder's video renditions and estimates the rest; `all` measures
             all.
@@ -76,6 +79,7 @@ def extract_options(
         GridError: the grid cannot be read, or has no targets for what is asked.
     """
     require_choice("probes", probes, ("auto", "all"))
+    require_choice("audio_features", audio_features, tuple(AUDIO_FAMILIES))
     tracks = (audio_track,) if isinstance(audio_track, int) else tuple(audio_track or ())
     if tone_map is not None:
         require_choice("tone_map", tone_map, TONE_MAPS)
@@ -103,6 +107,7 @@ def extract_options(
         preset=preset,
         detect_scenes=detect_scenes,
         max_scene_s=max_scene_s or (defaults.MAX_SCENE_S if detect_scenes else None),
+        audio_features=audio_features,
         audio_only=audio_only,
         keep_encodes=keep_encodes,
         digest_s=None if full or audio_only or not detect_scenes else digest_s or defaults.DIGEST_S,
@@ -180,6 +185,7 @@ def extract(
     max_scene_s: float | None = None,
     digest_s: float | None = None,
     full: bool = False,
+    audio_features: str = defaults.AUDIO_FEATURES,
     audio_only: bool = False,
     probes: str = defaults.PROBES,
     model: Model | str | None = None,
@@ -210,6 +216,7 @@ def extract(
         max_scene_s: cut longer scenes evenly, seconds; None for a minute, or no limit for whole titles.
         digest_s: measure only so much of each longer title, seconds; None for 40 s of titles over two minutes.
         full: measure all of every title.
+        audio_features: family of the audio features, visqol or listener (docs/measure.md).
         audio_only: measure the audio alone: material for training, not for plans.
         probes: `auto` measures about a third of each encoder's video renditions and estimates the rest; `all` measures
             all.
@@ -247,11 +254,13 @@ def extract(
         max_scene_s=max_scene_s,
         digest_s=digest_s,
         full=full,
+        audio_features=audio_features,
         audio_only=audio_only,
         probes=probes,
         model=model,
         audio_track=audio_track,
         max_megapixels=max_megapixels,
+        tone_map=tone_map,
     )
     steps = list(
         measure_sources(

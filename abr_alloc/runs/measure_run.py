@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from abr_alloc import defaults
-from abr_alloc.arguments import require_number
+from abr_alloc.arguments import require_choice, require_number
+from abr_alloc.audio_families import AUDIO_FAMILIES, family_of
 from abr_alloc.errors import ArgumentError, FailedTitlesError, FeatureTableError
 from abr_alloc.location import parse_location
 from abr_alloc.measure.cache import open_cache
@@ -21,7 +22,7 @@ from abr_alloc.media.ffmpeg import find_ffmpeg
 from abr_alloc.media.scenes import Scene
 from abr_alloc.runs.feedback import Feedback, follow
 from abr_alloc.runs.rendition_list import list_renditions
-from abr_alloc.table.table import FeatureTable, read_features
+from abr_alloc.table.table import FeatureTable, joined_names, read_features
 from abr_alloc.workers.open import open_workers
 
 __all__ = ["add_to", "measure_options", "measure_renditions", "measure_steps", "raise_failed_renditions"]
@@ -35,6 +36,7 @@ def measure_options(
     max_scene_s: float | None = None,
     digest_s: float | None = None,
     full: bool = False,
+    audio_features: str | None = None,
     audio_track: int | None = None,
     max_megapixels: float = defaults.MAX_MEGAPIXELS,
 ) -> MeasureOptions:
@@ -48,22 +50,32 @@ def measure_options(
         digest_s: score only so much of a longer title, seconds; None for `defaults.DIGEST_S`, of one over
             `defaults.DIGEST_ABOVE_S`.
         full: score all of it.
+        audio_features: family of the audio features, visqol or listener; the table's when None, visqol without one.
         audio_track: of the source, from 1; None for its own choice.
         max_megapixels: refuse larger pictures.
 
     Raises:
         ArgumentError: a value is out of its range.
-        FeatureTableError: the table does not have the title.
+        FeatureTableError: the table does not have the title, or has audio features of another family.
     """
     for name, value in (("max_scene_s", max_scene_s), ("digest_s", digest_s), ("audio_track", audio_track)):
         if value is not None:
             require_number(name, value, 0.0, above=True)
     require_number("max_megapixels", max_megapixels, 0.0, above=True)
+    of_base = None if base is None else family_of(base.metadata.audio_feature_version).name
+    family = audio_features or of_base or defaults.AUDIO_FEATURES
+    require_choice("audio_features", family, tuple(AUDIO_FAMILIES))
+    if of_base is not None and family != of_base:
+        raise FeatureTableError(
+            f"the given table holds the audio features of {of_base}, and no table holds those of two families; give "
+            f"`audio_features` {of_base}, or measure into a table of its own"
+        )
     options = MeasureOptions(
         detect_scenes=detect_scenes,
         max_scene_s=max_scene_s or (defaults.MAX_SCENE_S if detect_scenes else None),
         digest_s=None if full or not detect_scenes else digest_s or defaults.DIGEST_S,
         digest_above_s=digest_s or defaults.DIGEST_ABOVE_S,
+        audio_features=family,
         audio_track=audio_track,
         max_pixels=round(max_megapixels * 1e6),
     )
@@ -166,7 +178,8 @@ def add_to(base: FeatureTable, measured: FeatureTable) -> FeatureTable:
             f"the given table already has a rendition called {both['target'].iloc[0]!r} ({both['kind'].iloc[0]}); give "
             "another label"
         )
-    frame = pd.concat([base.frame, measured.frame], ignore_index=True, join="inner")
+    names = joined_names([base.columns, measured.columns])
+    frame = pd.concat([base.frame, measured.frame], ignore_index=True)[names]
     order = ["title", "scene", "kind", "codec", "height_px", "bitrate_kbps", "target"]
     frame = frame.sort_values(order, kind="stable", ignore_index=True)
     about, own = base.metadata.joined(measured.metadata), base.metadata
@@ -182,6 +195,7 @@ def measure_renditions(
     max_scene_s: float | None = None,
     digest_s: float | None = None,
     full: bool = False,
+    audio_features: str | None = None,
     vmaf_logs: Sequence[str] = (),
     within: str | os.PathLike[str] | None = None,
     audio_track: int | None = None,
@@ -208,6 +222,7 @@ def measure_renditions(
         full: score all of it.
         vmaf_logs: logs of libvmaf that are taken instead of scoring, each as `LABEL=FILE`.
         within: a folder that no playlist or manifest may lead out of, links followed; each one's own when None.
+        audio_features: family of the audio features, visqol or listener; the table's when None, visqol without one.
         audio_track: of the source, from 1; None for its own choice.
         max_megapixels: refuse larger pictures.
         cache: where measurements are kept; the user's cache folder when None.
@@ -235,6 +250,7 @@ def measure_renditions(
         max_scene_s=max_scene_s,
         digest_s=digest_s,
         full=full,
+        audio_features=audio_features,
         audio_track=audio_track,
         max_megapixels=max_megapixels,
     )

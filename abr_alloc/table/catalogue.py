@@ -160,7 +160,7 @@ def _agree(first: TableMetadata, first_path: str, other: TableMetadata, path: st
         if mine != theirs:
             raise FeatureTableError(
                 f"{path} holds {name.replace('_', ' ')} {theirs!r}, but {first_path} {mine!r}; "
-                "extract one of them again",
+                "extract one of them again" + (" with the other's `audio_features`" if "audio" in name else ""),
                 path=path,
             )
     return first.joined(other)
@@ -316,4 +316,5 @@ def read_table(chunk: Chunk, *, half_seconds: bool = False) -> FeatureTable:
     """
     metadata = read_metadata(chunk)
     columns = [name for name in COLUMNS if half_seconds or name != "half_second_kbit"]
-    return FeatureTable.checked(read_checked(_read(chunk, columns), chunk.path, first_row=chunk.first_row), metadata)
+    table, version = _read(chunk, columns), metadata.audio_feature_version
+    return FeatureTable.checked(read_checked(table, chunk.path, version, first_row=chunk.first_row), metadata)

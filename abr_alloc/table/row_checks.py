@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.audio_families import LISTENER, family_of
 from abr_alloc.errors import FeatureTableError
 from abr_alloc.table.columns import Columns
 from abr_alloc.table.half_seconds import check_half_seconds
@@ -15,11 +16,12 @@ __all__ = ["check_rows"]
 _KINDS = {column.name: column.kinds for column in SCHEMA}
 
 
-def check_rows(rows: Columns, *, first_row: int = 0) -> None:
+def check_rows(rows: Columns, audio_feature_version: str = "", *, first_row: int = 0) -> None:
     """Refuse rows that break the schema.
 
     Args:
         rows: the rows.
+        audio_feature_version: of their table.
         first_row: rows of the file before these, for the message.
 
     Raises:
@@ -75,6 +77,11 @@ def check_rows(rows: Columns, *, first_row: int = 0) -> None:
     finite = np.ones(len(rows), dtype=bool)
     finite[is_of["audio"]] = np.isfinite(stack_audio(rows.take(is_of["audio"]))).all(axis=1)
     refuse(~finite, "audio_features", "holds NaN or infinite numbers")
+    spread = rows.numbers("audio_spread_mos") if "audio_spread_mos" in rows else np.full(len(rows), np.nan)
+    if family_of(audio_feature_version) is LISTENER:
+        refuse(is_of["audio"] & np.isnan(spread), "audio_spread_mos", f"is missing in a table of {LISTENER.version}")
+    else:
+        refuse(np.isfinite(spread), "audio_spread_mos", f"is there, and the table is not of {LISTENER.version}")
     if "half_second_kbit" in rows:
         check_half_seconds(rows, "half_second_kbit", refuse)
     refuse(~rows.is_first([column for column in KEY if column in rows]), "target", "repeats an earlier row")

@@ -163,20 +163,40 @@ SCHEMA = (
     Column(
         name="estimated", type="int32", kinds=_VIDEO, range=(0, 1), optional=True, nullable=True, meaning=_ESTIMATED
     ),
-    Column(name="visqol_mos", type="double", kinds=_AUDIO, unit="MOS", range=(1, 5), meaning="ViSQOL v3 MOS-LQO"),
+    Column(
+        name="visqol_mos",
+        type="double",
+        kinds=_AUDIO,
+        unit="MOS",
+        range=(1, 5),
+        optional=True,
+        meaning="ViSQOL v3 MOS-LQO; a table of the listener's features has none",
+    ),
     Column(
         name="audio_mos",
         type="double",
         kinds=_AUDIO,
         unit="MOS",
         range=(1, 5),
-        meaning="MOS-LQO pooled over four stereo views",
+        meaning="MOS of whoever made `audio_features`: ViSQOL pooled over four stereo views, or the listener",
+    ),
+    Column(
+        name="audio_spread_mos",
+        type="double",
+        kinds=_AUDIO,
+        unit="MOS",
+        range=(0, 4),
+        optional=True,
+        nullable=True,  # so that it stays where a table without audio is joined: rows are told apart by it
+        meaning="standard deviation about `audio_mos`, in tables of the listener's features alone",
     ),
     Column(
         name="audio_features",
         type="vector",
         kinds=_AUDIO,
-        meaning="view (L, R, M, S), then statistic (`fvnsim fvnsim10 fstdnsim fvdegenergy`), then band (32)",
+        meaning="512 numbers of one family (`audio_feature_version`): ViSQOL's by view (L, R, M, S), then statistic "
+        "(`fvnsim fvnsim10 fstdnsim fvdegenergy`), then band (32); or the listener's, a layer of its network less that "
+        "of the source beside itself",
     ),
 )
 """Every column, in the order of a file."""

@@ -70,6 +70,7 @@ __all__ = [
     "feature_columns",
     "is_feature_table",
     "join_tables",
+    "joined_names",
     "range_of",
     "read_checked",
     "read_features",
@@ -104,7 +105,7 @@ class FeatureTable:
             FeatureTableError: a row breaks the schema; the message names column and row.
         """
         self._hold(frame=frame, metadata=metadata)
-        check_rows(self.columns)
+        check_rows(self.columns, metadata.audio_feature_version)
 
     def _hold(self, **fields: Any) -> Self:
         for name, value in fields.items():
@@ -203,7 +204,7 @@ def read_features(path: str | os.PathLike[str]) -> FeatureTable:
         metadata = check_schema(file.schema_arrow, path)
         # Threads gain little at this size, and one that cannot be started ends the process without a word.
         table = file.read(columns=columns_in(file.schema_arrow.names), use_threads=False)
-    rows = read_checked(table, path)
+    rows = read_checked(table, path, metadata.audio_feature_version)
     found = FeatureTable.checked(rows, metadata)
     if logger.isEnabledFor(logging.INFO):
         logger.info(
@@ -220,18 +221,25 @@ def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
     if len(tables) == 1:
         return tables[0]
     parts = [table.columns for table in tables]
-    some = {name for name in NULLABLE if any(name in part for part in parts)}
-    names = columns_in(some | {name for name in parts[0] if all(name in part for part in parts)})
-    rows = join_columns(parts, names).sorted()
+    rows = join_columns(parts, joined_names(parts)).sorted()
     return FeatureTable.checked(rows, functools.reduce(TableMetadata.joined, (table.metadata for table in tables)))
 
 
-def read_checked(table: pa.Table, path: str | os.PathLike[str], *, first_row: int = 0) -> Columns:
+def joined_names(parts: Sequence[Columns]) -> list[str]:
+    """Columns of tables that are joined, in order: an optional one that all have, a nullable one that any has."""
+    some = {name for name in NULLABLE if any(name in part for part in parts)}
+    return columns_in(some | {name for name in parts[0] if all(name in part for part in parts)})
+
+
+def read_checked(
+    table: pa.Table, path: str | os.PathLike[str], audio_feature_version: str, *, first_row: int = 0
+) -> Columns:
     """Checked rows as arrays, sorted by title, scene and kind.
 
     Args:
         table: columns as in `COLUMNS` (with or without those of `OPTIONAL`), in any order of rows.
         path: the file, for messages.
+        audio_feature_version: of the table.
         first_row: rows of the file before these, for messages.
 
     Raises:
@@ -239,7 +247,7 @@ def read_checked(table: pa.Table, path: str | os.PathLike[str], *, first_row: in
     """
     rows = columns_of_arrow(table.select(columns_in(table.column_names))).sorted()
     try:
-        check_rows(rows, first_row=first_row)
+        check_rows(rows, audio_feature_version, first_row=first_row)
     except FeatureTableError as error:
         raise FeatureTableError(f"{path}: {error}", path=str(path), column=error.column, row=error.row) from None
     return rows

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.audio_families import VISQOL
 from abr_alloc.visqol.gammatone import NUM_BANDS, SAMPLE_RATE_HZ, signal_levels, stereo_levels
 from abr_alloc.visqol.lag import Envelopes, envelopes, find_lags, hilbert, is_trusted
 from abr_alloc.visqol.nsim import PatchStatistics
@@ -28,13 +29,13 @@ from abr_alloc.visqol.regression import VISQOL_VERSION, WORST_MOS, predict_mos
 
 __all__ = ["AUDIO_FEATURE_VERSION", "IDENTITY_MOS", "AudioReference", "AudioScore", "visqol_version"]
 
-AUDIO_FEATURE_VERSION = "visqol_v3_lrms/1"
+AUDIO_FEATURE_VERSION = VISQOL.version
 """Changes whenever the same media would give other numbers."""
 
 Array = npt.NDArray[np.float64]
 
-IDENTITY_MOS = 4.732101
-"""ViSQOL's score of a signal against itself (conformance value of castanets against itself)."""
+IDENTITY_MOS = VISQOL.identity_mos
+"""ViSQOL's score of a signal against itself."""
 
 _KEPT_SAMPLES = 60 * SAMPLE_RATE_HZ  # of longer scenes the source's envelope is made anew for each rendition
 _SILENT_PEAK = 1.5 / 32768.0  # at most one step of 16-bit audio: dither, not sound

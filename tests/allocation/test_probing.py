@@ -161,3 +161,14 @@ def test_what_is_estimated_is_not_trained_on(titles) -> None:
     done = completed(titles["tos-battle-action-332p"])
     trained = from_tables([done], load_teacher(), {})
     assert len(trained.x_v) == len(done.measured().of_kind("video"))
+
+
+def test_audio_features_that_the_model_does_not_read_count_for_nothing(titles, as_listened) -> None:
+    table = as_listened(titles["tos-battle-action-332p"])
+    vectors = [None if vector is None else vector + np.float32(50.0) for vector in table.frame["audio_features"]]
+    strange = table.frame.assign(audio_features=vectors)
+    done = completed(table)
+    other = completed(FeatureTable(strange, table.metadata))
+    assert done.metadata == other.metadata
+    assert done.of_kind("video").equals(other.of_kind("video"))
+    assert len(done.measured().frame) < len(done.frame)

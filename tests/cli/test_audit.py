@@ -191,7 +191,7 @@ def test_a_package_is_judged_by_its_labels_and_paired_anew_without_any_encode(
 
 
 def test_from_media_the_package_is_measured_and_what_is_of_another_title_is_left_out_by_content(
-    audit, in_threads, make_media, ffmpeg, tmp_path
+    audit, in_threads, make_media, ffmpeg, listener_model, tmp_path
 ) -> None:
     """The stream of another title has the size, the length and about the rate of a rung."""
     sound = "lavfi:aevalsrc='0.3*sin(2*PI*(200+150*t)*t)+0.1*sin(2*PI*2000*t)*sin(9*t*t)':s=48000:d=3"
@@ -212,6 +212,8 @@ def test_from_media_the_package_is_measured_and_what_is_of_another_title_is_left
     assert (rung["how"], rung["audio_how"], rung["video"]["target"]) == ("measured", "measured", "good")
     (left,) = found["unmatched"]
     assert "not of this source" in left["reason"]
+    outcome = audit(tmp_path / "master.m3u8", *words, "--model", listener_model, features=film)
+    assert outcome.code == 0, outcome.stderr  # heard by the family that the model reads
 
 
 def test_nothing_of_somebody_elses_is_written_over(audit, package, measured, tmp_path) -> None:

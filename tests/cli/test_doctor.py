@@ -93,6 +93,7 @@ def test_what_ships_is_listed(examine):
     assert [model["name"] for model in document["models"]] == model_names()
     for model in document["models"]:
         folder = Path(str(resources.files("abr_alloc.models").joinpath("weights", model["name"])))
+        assert model["audio_feature_version"] == load_model(model["name"]).card["audio_feature_version"]
         assert model["size_bytes"] == sum(path.stat().st_size for path in folder.iterdir())
         assert model["labels"] == load_model(model["name"]).card["labels"]
     assert "hull" in document["grids"] and "apple-hls-avc" in document["reference_ladders"]

@@ -55,6 +55,23 @@ def test_audio_only_measures_no_video(extract, clip, tmp_path):
     assert set(read_features(tmp_path / "f.parquet").frame["kind"]) == {"audio"}
 
 
+def test_the_listener_hears_for_who_asks_and_plans_say_which_model_reads_it(extract, run_command, clip, tmp_path):
+    output = tmp_path / "f.parquet"
+    assert extract(clip, "-o", output, "--audio-features", "listener").code == 0
+    table = read_features(output)
+    assert table.metadata.audio_feature_version == "listener/1"
+    assert table.of_kind("audio")["audio_spread_mos"].notna().all()
+    outcome = run_command("plan", output, "--budget", "300k", "--model", "attentive")
+    assert (outcome.code, outcome.stdout, outcome.stderr.count("\n")) == (1, "", 1)
+    assert "reads the audio features visqol_v3_lrms/1 (visqol) and the table holds listener/1" in outcome.stderr
+    assert "extract again with --audio-features visqol, or choose a --model" in outcome.stderr
+    assert run_command("plan", output, "--budget", "300k", "--model", "live-sjtu").code == 0
+    assert extract(clip, "-o", output, "--audio-features", "visqol").code == 0
+    assert read_features(output).metadata.audio_feature_version == "visqol_v3_lrms/1"
+    outcome = extract(clip, "-o", output, "--audio-features", "peaq")
+    assert outcome.code == 2 and "'visqol', 'listener'" in outcome.stderr
+
+
 def test_sources_are_only_read(extract, clip, tmp_path):
     source = tmp_path / "source.mp4"
     shutil.copy(clip, source)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from abr_alloc.table.table import read_features
+from abr_alloc.runs.measure_run import add_to
+from abr_alloc.table.table import FeatureTable, read_features
 
 pytestmark = pytest.mark.usefixtures("in_threads")
 
@@ -140,3 +143,49 @@ def test_options_that_exclude_each_other_are_usage(measure, source, muxed, examp
     assert (outcome.code, "names no video rendition" in outcome.error_line()) == (1, True)
     outcome = measure(source, muxed, "--with", example, "-o", tmp_path / "f.parquet")
     assert (outcome.code, "has no title 'scene'" in outcome.error_line()) == (1, True)
+
+
+def test_renditions_are_heard_as_their_table_was(measure, run_command, source, muxed, tiny_grid, caches, tmp_path):
+    own = tmp_path / "own.parquet"
+    words = ("--grid", tiny_grid, "--cache", caches, "--jobs", "1", "--audio-features", "listener")
+    assert run_command("extract", source, "-o", own, *words).code == 0
+    assert measure(source, muxed, "--with", own, "-o", tmp_path / "both.parquet").code == 0
+    both = read_features(tmp_path / "both.parquet")
+    assert both.metadata.audio_feature_version == "listener/1"
+    audio = both.of_kind("audio")
+    assert set(audio["target"]) == {"b=48k", "shipped"} and audio["audio_spread_mos"].notna().all()
+    outcome = measure(
+        *(source, muxed, "--with", own, "-o", tmp_path / "x.parquet", "--audio-features", "visqol"),
+    )
+    assert (outcome.code, outcome.stderr.count("\n")) == (1, 1)
+    assert "holds the audio features of listener" in outcome.stderr and "--audio-features listener" in outcome.stderr
+    assert not (tmp_path / "x.parquet").exists()
+
+
+def test_the_listener_measures_what_is_there(measure, source, muxed, tmp_path):
+    assert measure(source, muxed, "-o", tmp_path / "f.parquet", "--audio-features", "listener").code == 0
+    table = read_features(tmp_path / "f.parquet")
+    assert table.metadata.audio_feature_version == "listener/1" and "visqol_mos" not in table.frame
+
+
+def test_video_alone_keeps_what_the_table_says_of_its_audio(
+    measure, run_command, make_media, source, tiny_grid, caches, tmp_path
+):
+    own, silent = tmp_path / "own.parquet", make_media("silent.mp4", "-i", source, *SMALL, "-an")
+    words = ("--grid", tiny_grid, "--cache", caches, "--jobs", "1", "--audio-features", "listener")
+    assert run_command("extract", source, "-o", own, *words).code == 0
+    assert measure(source, silent, "--with", own, "-o", tmp_path / "both.parquet").code == 0
+    assert read_features(tmp_path / "both.parquet").of_kind("audio")["audio_spread_mos"].notna().all()
+
+
+def test_what_a_table_says_of_some_rows_alone_stays(example):
+    base = read_features(example)
+    title = base.titles()[0]
+    rows = base.frame[base.frame["title"] == title].reset_index(drop=True)
+    is_video = (rows["kind"] == "video").to_numpy()
+    estimated = np.where(is_video, np.cumsum(is_video) % 2.0, np.nan)
+    guessed = FeatureTable(rows.assign(estimated=pd.array(estimated, dtype="Int32")), base.metadata)
+    mine = rows[is_video & (rows["target"] == rows["target"][is_video].iloc[0])].assign(target="mine")
+    both = add_to(guessed, FeatureTable(mine.reset_index(drop=True), base.metadata))
+    assert both.frame["estimated"].sum() == guessed.frame["estimated"].sum() > 0
+    assert len(both.measured().frame) == len(guessed.measured().frame) + len(mine)

@@ -149,3 +149,18 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert error.count("\n") == 1
     assert word in error
     assert not (tmp_path / "x").exists()
+
+
+def test_a_listeners_table_gives_a_model_that_plans_such_tables_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], listened
+) -> None:
+    listened.save(tmp_path / "f.parquet")
+    assert run(monkeypatch, "train", tmp_path / "f.parquet", *QUICK, "-o", tmp_path / "m") == 0
+    card = json.loads((tmp_path / "m" / "model.json").read_text())
+    assert card["audio_feature_version"] == "listener/1"
+    assert (len(card["audio_features"]), card["audio_features"][-1]) == (513, "audio_quality_mos")
+    assert run(monkeypatch, "plan", tmp_path / "f.parquet", "--budget", "2M", "--model", tmp_path / "m") == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "plan", EXAMPLE, "--budget", "2M", "--model", tmp_path / "m") == 1
+    assert "reads the audio features listener/1 (listener)" in capsys.readouterr().err
+    assert run(monkeypatch, "train", tmp_path / "f.parquet", EXAMPLE, *QUICK, "-o", tmp_path / "n") == 1

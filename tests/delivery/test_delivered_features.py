@@ -8,25 +8,28 @@ from pathlib import Path
 
 import pytest
 
+from abr_alloc.audio_families import LISTENER
 from abr_alloc.delivery.delivered_features import measure_pairs
 from abr_alloc.errors import DeliveryError
 from abr_alloc.formats.delivery_record import read_delivery
 from abr_alloc.measure.cache import Cache, default_cache_dir
 from abr_alloc.measure.extract import Progress
 from abr_alloc.media.probe import probe
-from abr_alloc.models.checkpoint import load_model
+from abr_alloc.models.checkpoint import Model, load_model
 
 
 @pytest.fixture
 def measured(delivered, film, ffmpeg, in_threads):
     """All steps: `measured(**changes)` of the delivery."""
 
-    def run(folder: Path | None = None, cache: Cache | None = None, **changes):
+    def run(folder: Path | None = None, cache: Cache | None = None, model: Model | None = None, **changes):
         delivery = dataclasses.replace(read_delivery(delivered / "delivery.json"), **changes)
         folders = {name: (folder or delivered) / name for name in delivery.stream_names}
         cache = cache or Cache(default_cache_dir())
         return list(
-            measure_pairs(delivery, folders, probe(film, ffmpeg), ffmpeg, cache, load_model("attentive"), jobs=1)
+            measure_pairs(
+                delivery, folders, probe(film, ffmpeg), ffmpeg, cache, model or load_model("attentive"), jobs=1
+            )
         )
 
     return run
@@ -51,6 +54,17 @@ def test_every_pair_is_measured_and_better_streams_are_better(measured):
 def test_what_was_measured_is_not_measured_again(measured):
     first = measured()[-1]
     assert measured() == [first]
+
+
+def test_audio_is_heard_by_the_family_that_the_model_reads(measured):
+    own = load_model("attentive")
+    model = dataclasses.replace(own, card={**own.card, "audio_feature_version": LISTENER.version})
+    by_visqol = measured()[-1]
+    *progress, scores = measured(model=model)
+    assert progress and all("audio" in step.label for step in progress), "videos are scored already"
+    assert scores.avq_mos.keys() == by_visqol.avq_mos.keys() and scores.vmaf == by_visqol.vmaf
+    assert all(1.0 <= mos <= 5.0 for mos in scores.avq_mos.values())
+    assert measured(model=model) == [scores] and measured() == [by_visqol]
 
 
 def test_names_of_streams_do_not_count_but_their_bytes(measured, delivered, tmp_path):

@@ -6,15 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abr_alloc.errors import CheckpointError
+from abr_alloc.audio_families import LISTENER
+from abr_alloc.errors import CheckpointError, FeatureTableError
 from abr_alloc.learning.build import build_model
 from abr_alloc.learning.cross_validation import cross_validate, grouped_folds
+from abr_alloc.learning.dataset import from_tables
 from abr_alloc.learning.evaluate import at_transparent_audio, evaluate, transparent_audio
 from abr_alloc.learning.ratings import from_ratings
 from abr_alloc.learning.registry import find_systems
 from abr_alloc.learning.systems import default_config
 from abr_alloc.models.audio_quality import TRANSPARENT_MOS
 from abr_alloc.models.checkpoint import load_model
+from abr_alloc.models.teacher import load_teacher
+from abr_alloc.table.table import FeatureTable, read_features
 
 
 def test_transparent_audio_is_a_signal_against_itself() -> None:
@@ -86,3 +90,34 @@ def test_networks_learn_from_ratings_at_transparent_audio(make_video_ratings) ->
     held_out = cross_validate(replace(system, config=config), data, grouped_folds(data.contents, None))  # type: ignore[type-var]
     assert np.corrcoef(held_out.predicted, data.mos)[0, 1] > 0.9
     assert held_out.weight is not None and np.isfinite(held_out.weight).all()  # audio that never varies has none
+
+
+def test_transparent_audio_of_the_listener_is_nothing_lost() -> None:
+    model = load_model("attentive")
+    heard = replace(model, card={**model.card, "audio_feature_version": LISTENER.version})
+    features, quality = np.split(transparent_audio(heard), [512])
+    assert not features.any() and quality.tolist() == pytest.approx([TRANSPARENT_MOS])
+
+
+def test_a_model_is_not_judged_on_features_of_another_family(listened, example) -> None:
+    data = {table: from_tables([table], load_teacher(), {}) for table in (listened, read_features(example))}
+    of_listener, of_visqol = data.values()
+    with pytest.raises(CheckpointError, match=r"reads the audio features visqol_v3_lrms/1 .* holds listener/1"):
+        evaluate(load_model("attentive"), of_listener)
+    model = load_model("attentive")
+    heard = replace(model, card={**model.card, "audio_feature_version": LISTENER.version})
+    with pytest.raises(CheckpointError, match=r"reads the audio features listener/1 .* holds visqol_v3_lrms/1"):
+        evaluate(heard, of_visqol)
+    assert evaluate(heard, of_listener).judgement.predicted.size
+    assert evaluate(load_model("p1203"), of_listener).judgement.predicted.size, "it reads none of the 512"
+
+
+def test_tables_of_two_families_are_no_training_set(listened, example) -> None:
+    table = read_features(example)
+    first, second, *_ = table.titles()
+    parts = [
+        FeatureTable(found.frame[found.frame["title"] == title].reset_index(drop=True), found.metadata)
+        for found, title in ((listened, first), (table, second))
+    ]
+    with pytest.raises(FeatureTableError, match="different audio features: listener/1, visqol_v3_lrms/1; train on"):
+        from_tables(parts, load_teacher(), {})

@@ -683,3 +683,64 @@ def test_a_gop_longer_than_the_digest_is_no_matter(make_media, ffmpeg, tmp_path,
     options = ExtractOptions(grid=load_grid(str(tiny_grid)), digest_s=4.0, digest_above_s=4.0)
     table, _ = run_extract([path], ffmpeg, Cache(tmp_path / "cache"), options)
     assert (table.frame["kind"] == "audio").sum() == 2  # two stretches of a rendition
+
+
+# Families of audio features.
+
+
+@pytest.fixture(scope="module")
+def listened_to(corpus_sources, ffmpeg, corpus, corpus_cache, corpus_options):
+    """The corpus again, from the same cache, with the listener; and how many entries were there before."""
+    before = len(files_below(corpus_cache.root))
+    options = replace(corpus_options, audio_features="listener")
+    return run_extract(corpus_sources, ffmpeg, corpus_cache, options)[0], before
+
+
+def test_the_listener_measures_the_same_renditions(corpus_frame, listened_to):
+    table, _ = listened_to
+    assert table.metadata.audio_feature_version == "listener/1" and table.metadata.visqol_version == ""
+    audio = table.of_kind("audio")
+    assert "visqol_mos" not in table.frame and "audio_spread_mos" not in corpus_frame
+    assert audio["audio_mos"].between(1.05, 4.75).all() and audio["audio_spread_mos"].between(0.1, 1.0).all()
+    assert np.isfinite(np.stack(audio["audio_features"].to_list())).all()
+    own = ["visqol_mos", "audio_mos", "audio_spread_mos", "audio_features"]
+    same = [name for name in corpus_frame if name not in own]
+    pd.testing.assert_frame_equal(table.frame[same], corpus_frame[same])
+
+
+def test_both_families_of_a_title_live_in_one_cache(
+    corpus, listened_to, corpus_sources, ffmpeg, corpus_cache, corpus_options
+):
+    table, before = listened_to
+    entries = files_below(corpus_cache.root)
+    assert len(entries) - before == len(table.of_kind("audio")), "one more comparison each, and nothing else"
+    for options, wanted in (
+        (corpus_options, corpus[0]),
+        (replace(corpus_options, audio_features="listener"), table),
+    ):
+        again, progress = run_extract(corpus_sources, ffmpeg, corpus_cache, options)
+        pd.testing.assert_frame_equal(again.frame, wanted.frame)
+        assert again.metadata == wanted.metadata
+        assert all("looking" in step.label for step in progress)
+    assert files_below(corpus_cache.root) == entries
+
+
+@pytest.mark.parametrize("title", ["silent", "black"])
+def test_to_the_listener_digital_silence_has_lost_nothing(listened_to, title):
+    rows = rows_of(listened_to[0].frame, title, "audio")
+    assert rows["audio_mos"].tolist() == [4.75]
+    assert not np.stack(rows["audio_features"].to_list()).any()
+
+
+def test_the_listener_hears_surround_as_it_is_mixed_to_stereo(make_media, ffmpeg, tmp_path):
+    source = make_media("around.mkv", PICTURE, NOISE, *H264, "-af", "pan=5.1|c0=c0|c1=c0|c2=c0", "-c:a", "flac")
+    (tmp_path / "g.toml").write_text(
+        '[video]\nsizes = []\n[video.crf]\nh264 = [28]\n[audio]\naac = ["48k"]\n[audio.surround]\nac3 = ["448k"]\n'
+    )
+    options = ExtractOptions(
+        grid=load_grid(str(tmp_path / "g.toml")), surround_codecs=("ac3",), audio_features="listener", audio_only=True
+    )
+    table, _ = run_extract([source], ffmpeg, Cache(tmp_path / "cache"), options)
+    around = table.frame[table.frame["channels"] == 6]
+    assert len(around) == 1 and around["audio_spread_mos"].notna().all()
+    assert np.stack(around["audio_features"].to_list()).shape == (1, 512)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from abr_alloc.encoders import AudioEncoder, default_encoder
-from abr_alloc.measure.rows import audio_row, video_row
+from abr_alloc.measure.rows import audio_row, to_frame, video_row
 from abr_alloc.measure.tasks import AudioTask, audio_score_key, packet_times, video_entry
 from abr_alloc.measure.video import FRAME_METRICS, FrameScores
 from abr_alloc.media.grid import AudioTarget, VideoTarget
@@ -44,6 +44,18 @@ def test_rows_are_made_of_the_entries() -> None:
     assert audio_row(sound, SCENE, packet_times(packets), found)["bitrate_kbps"] == pytest.approx(32.0)
 
 
+def test_a_listeners_row_has_a_spread_and_no_visqol() -> None:
+    packets = Packets(start_s=np.array([0.0]), duration_s=np.ones(1), size_bytes=np.array([4000.0]))
+    sound = AudioTarget(codec="aac", channels=2, target="b=32k")
+    found = {"audio_mos": 4.0, "audio_spread_mos": 0.3, "audio_features": np.zeros(512)}
+    row = audio_row(sound, SCENE, packet_times(packets), found)
+    assert (row["audio_mos"], row["audio_spread_mos"], "visqol_mos" in row) == (4.0, 0.3, False)
+    assert {"visqol_mos", "audio_spread_mos"} & {*to_frame([row])} == {"audio_spread_mos"}
+    old = {**row, "visqol_mos": 4.0}
+    del old["audio_spread_mos"]
+    assert {"visqol_mos", "audio_spread_mos"} & {*to_frame([old])} == {"visqol_mos"}
+
+
 def test_an_audio_encode_is_kept_under_its_encoders_settings_but_not_its_name(ffmpeg) -> None:
     """What was measured by a codec's usual encoder before grids named others still counts, but for fdkaac's, which was
     told other lead-ins."""
@@ -54,7 +66,7 @@ def test_an_audio_encode_is_kept_under_its_encoders_settings_but_not_its_name(ff
     task = AudioTask(
         **{"ffmpeg": replace(ffmpeg, version="9", encoders=frozenset()), "info": info, "source_hash": "s"},
         **{"targets": (), "part": Part.whole(25), "start_s": 0.0, "duration_s": 1.0, "scenes": ()},
-        **{"scan_key": "", "feature_version": "1", "keep_encode": False},
+        **{"scan_key": "", "family": "visqol", "keep_encode": False},
     )
 
     def key(codec: str, target: str, **settings) -> str:

@@ -88,6 +88,15 @@ def test_tables_and_warnings_are_those_of_titles_in_parts(clip, second, ffmpeg, 
     assert found["whole"][2] == 2 < found["parts"][2]
 
 
+def test_the_family_of_audio_features_goes_with_a_title(clip, ffmpeg, options, tmp_path):
+    how = replace(options, audio_features="listener")
+    for num_workers in (1, 2):  # a whole title, and its parts
+        steps = list(extract([clip], ffmpeg, Cache(tmp_path / "cache"), how, FarWorkers(num_workers)))
+        (table,) = [step for step in steps if isinstance(step, FeatureTable)]
+        assert table.metadata.audio_feature_version == "listener/1"
+        assert table.of_kind("audio")["audio_spread_mos"].notna().all()
+
+
 def test_a_title_that_fails_fails_alone(clip, ffmpeg, options, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(clip.read_bytes()[:1000])

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from abr_alloc.models.audio_quality import (
     CURVES,
+    LISTENER_PRIOR_SHARE,
     TRANSPARENT_MOS,
     audio_quality_mos,
+    heard_quality_mos,
     is_transparent,
     load_head,
     prior_mos,
@@ -112,3 +114,32 @@ def test_a_step_up_in_rate_never_lowers_what_audio_adds() -> None:
     gain = load_teacher().audio_gain(quality_of_rows(rows))
     for _, group in rows.groupby(["title", "scene", "codec"]):
         assert (np.diff(gain[group.sort_values("bitrate_kbps").index]) > -0.005).all()
+
+
+# What the listener heard.
+
+
+def test_the_listeners_mos_stands_where_the_regression_does_and_ends_at_transparent() -> None:
+    prior, mos = np.array([4.0, np.nan, np.nan, 2.0]), np.array([3.0, 3.0, 4.7, 4.749])
+    share = LISTENER_PRIOR_SHARE
+    expected = [share * 4.0 + (1.0 - share) * 3.0, 3.0, TRANSPARENT_MOS, TRANSPARENT_MOS]
+    assert heard_quality_mos(prior, mos) == pytest.approx(expected)
+    assert heard_quality_mos(np.array([2.0]), np.array([4.748]))[0] < 3.0, "near its source is not its source"
+
+
+def test_rows_with_a_spread_are_the_listeners(listened) -> None:
+    rows = listened.of_kind("audio")
+    columns = listened.columns.of_kind("audio")
+    prior = prior_mos(
+        rows["codec"].tolist(), columns.numbers("bitrate_kbps"), columns.numbers("channels"),
+        target_kbps(rows["target"].tolist()),
+    )  # fmt: skip
+    expected = heard_quality_mos(prior, columns.numbers("audio_mos"))
+    assert quality_of_rows(columns).tolist() == quality_of_rows(rows).tolist() == expected.tolist()
+    other = rows.assign(audio_features=[np.full(AUDIO_DIM, 7.0, np.float32)] * len(rows))
+    assert quality_of_rows(other).tolist() == expected.tolist(), "no regression on its numbers"
+
+
+def test_a_column_of_spreads_that_nobody_filled_changes_nothing() -> None:
+    rows = read_features(EXAMPLE).of_kind("audio")
+    assert quality_of_rows(rows.assign(audio_spread_mos=np.nan)).tolist() == quality_of_rows(rows).tolist()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from abr_alloc.audio_families import LISTENER, VISQOL
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, TRANSPARENT_MOS
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.models.intervals import Intervals
 from abr_alloc.models.screens import (
     OnPhones,
+    best_audio,
     handheld_mos,
     intervals_on,
     phones_of,
@@ -166,3 +170,25 @@ def test_a_file_says_and_gives_back_who_watches_on_what(phones: float, words: st
 def test_a_screen_that_is_none_is_refused(found) -> None:
     with pytest.raises(ValueError, match=r"screen|phones"):
         phones_of(found)
+
+
+def test_the_best_audio_is_its_familys(title) -> None:
+    model = load_model("attentive")
+    columns, neutral = model.audio_features, model.predictor.neutral[0]
+    visqol, listener = (best_audio(columns, neutral, family)[0] for family in (VISQOL, LISTENER))
+    assert listener[:512].tolist() == [0.0] * 512 and listener[512] == visqol[512] == np.float32(TRANSPARENT_MOS)
+    statistics = visqol[:512].reshape(4, 4, 32)
+    assert (statistics[:, :2] == 1.0).all() and (statistics[:, 2] == 0.0).all()
+    assert (statistics[:, 3] == np.asarray(neutral[:512]).reshape(4, 4, 32)[:, 3]).all()
+    names = ["audio_mos", "bitrate_kbps", "loudness"]
+    assert best_audio(names, np.full(3, 0.5), LISTENER)[0].tolist() == [4.75, 256.0, 0.5]
+
+
+def test_a_model_of_the_listener_is_asked_with_the_listeners_best_audio(title) -> None:
+    model = load_model("attentive")
+    heard = replace(model, card={**model.card, "audio_feature_version": LISTENER.version})
+    video, _ = title
+    x_v, silent = heard.video_inputs(video), best_audio(heard.audio_features, heard.predictor.neutral[0], LISTENER)
+    on_phone = heard.on_phones().predictor.predict_grid(silent, x_v)
+    on_tv = heard.predictor.predict_grid(silent, x_v)
+    assert on_phone == pytest.approx(handheld_mos(on_tv), abs=1e-4), "under its transparent audio: the map itself"

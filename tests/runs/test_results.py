@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import pickle
 
@@ -12,6 +14,7 @@ import pytest
 import abr_alloc
 from abr_alloc.cli.export import _FORMATS as command_formats
 from abr_alloc.formats.ladder_file import read_ladders
+from abr_alloc.runs import extract_run
 from abr_alloc.runs.export_run import FORMATS
 
 ONE = "bbb-rabbit-wakes-720p"
@@ -154,6 +157,34 @@ def test_a_source_is_measured_as_the_command_measures_it(clip, tiny_grid, run_co
     assert run_command(*words).code == 0
     pd.testing.assert_frame_equal(table.frame, abr_alloc.read_features(tmp_path / "f.parquet").frame)
     assert stages[0] == "looking at sources" and len(stages) > 1
+
+
+def test_every_option_of_extract_gets_to_where_options_are_made(clip, monkeypatch):
+    class Seen(Exception):
+        pass
+
+    def options(**given):
+        raise Seen(given)
+
+    shared = {*inspect.signature(extract_run.extract_options).parameters}
+    shared &= {*inspect.signature(abr_alloc.extract).parameters}
+    monkeypatch.setattr(extract_run, "extract_options", options)
+    with pytest.raises(Seen) as seen:
+        abr_alloc.extract(clip, tone_map="hable", audio_features="listener")
+    given = seen.value.args[0]
+    assert given.keys() == shared
+    assert (given["tone_map"], given["audio_features"]) == ("hable", "listener")
+
+
+def test_the_family_of_audio_features_is_chosen_by_name(clip, tiny_grid, tmp_path, in_threads):
+    how = {"grid": tiny_grid, "cache": tmp_path / "cache", "jobs": 1}
+    table = abr_alloc.extract(clip, audio_features="listener", **how)
+    assert table.metadata.audio_feature_version == "listener/1"
+    again = abr_alloc.measure_renditions(clip, clip, audio_features="listener", cache=tmp_path / "cache", jobs=1)
+    assert again.metadata.audio_feature_version == "listener/1"
+    for call in (abr_alloc.extract, functools.partial(abr_alloc.measure_renditions, clip)):
+        with pytest.raises(abr_alloc.AbrAllocError, match=r"audio_features.*visqol.*listener"):
+            call(clip, audio_features="peaq", cache=tmp_path / "cache")
 
 
 def test_sources_that_fail_are_named_after_the_others_are_measured(clip, tiny_grid, tmp_path, in_threads):

@@ -105,6 +105,14 @@ def test_files_with_other_features_are_refused_by_name(table, tmp_path) -> None:
         open_catalogue(tmp_path)
 
 
+def test_tables_of_two_families_of_audio_features_are_no_catalogue(table, as_listened, tmp_path) -> None:
+    first, second, *_ = titles_of(table)
+    write_features(part(table, first), tmp_path / "a.parquet")
+    write_features(as_listened(part(table, second)), tmp_path / "b.parquet")
+    with pytest.raises(FeatureTableError, match=r"b\.parquet holds audio feature version 'listener/1', .*a\.parquet"):
+        open_catalogue(tmp_path)
+
+
 def test_origins_are_joined_and_words_that_differ_are_left_empty(table, tmp_path) -> None:
     first, second, *_ = titles_of(table)
     write_features(part(table, first, source_hashes={first: "1"}), tmp_path / "a.parquet")

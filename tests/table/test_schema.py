@@ -36,7 +36,7 @@ def test_a_file_has_the_types_that_are_declared() -> None:
 def test_every_column_is_filled_by_some_kind_of_row() -> None:
     assert columns_of("video") | columns_of("audio") == {*COLUMNS}
     assert columns_of("audio") - columns_of("video") == {
-        *("audio_track", "language", "channels", "visqol_mos", "audio_mos", "audio_features")
+        *("audio_track", "language", "channels", "visqol_mos", "audio_mos", "audio_spread_mos", "audio_features")
     }
     assert columns_of("video") & columns_of("audio") == {
         *("title", "scene", "start_s", "end_s", "kind", "codec", "target", "bitrate_kbps")

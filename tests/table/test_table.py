@@ -443,3 +443,46 @@ def test_two_tables_that_mean_different_encoders_by_one_name_are_not_joined() ->
     with pytest.raises(FeatureTableError, match="different encoders by 'film' \\(preset 'slow' and 'fast'\\); rename"):
         one.joined(other)
     assert one.joined(TableMetadata(encoders={"grain": {"codec": "av1"}})).encoders.keys() == {"film", "h264", "grain"}
+
+
+# Families of audio features.
+
+LISTENED = replace(METADATA, audio_feature_version="listener/1", visqol_version="")
+
+
+def heard_row(**changes):
+    return audio_row(**{"audio_spread_mos": 0.3, **changes})
+
+
+def test_a_listeners_table_has_spreads_and_no_visqol_and_comes_back(tmp_path):
+    frame = frame_of(heard_row(), video_row()).drop(columns="visqol_mos")
+    write_features(FeatureTable(frame, LISTENED), tmp_path / "f.parquet")
+    found = read_features(tmp_path / "f.parquet")
+    assert "visqol_mos" not in found.frame and found.metadata.audio_feature_version == "listener/1"
+    assert found.of_kind("audio")["audio_spread_mos"].tolist() == [0.3]
+    assert found.of_kind("video")["audio_spread_mos"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("row", "metadata", "what"),
+    [
+        (audio_row(), LISTENED, "missing in a table of listener/1"),
+        (heard_row(), METADATA, "the table is not of listener/1"),
+        (heard_row(audio_spread_mos=-0.1), LISTENED, "outside"),
+    ],
+)
+def test_rows_of_one_family_never_stand_in_a_table_of_another(row, metadata, what, tmp_path):
+    with pytest.raises(FeatureTableError, match=what) as refused:
+        FeatureTable(frame_of(video_row(), row), metadata)
+    assert (refused.value.column, refused.value.row) == ("audio_spread_mos", 1)
+    write_features(FeatureTable.checked(frame_of(video_row(), row), metadata), tmp_path / "f.parquet")
+    with pytest.raises(FeatureTableError, match=what):
+        read_features(tmp_path / "f.parquet")
+
+
+def test_joined_with_a_table_of_video_alone_the_spreads_stay():
+    heard = FeatureTable(frame_of(heard_row(), video_row()).drop(columns="visqol_mos"), LISTENED)
+    seen = FeatureTable(frame_of(video_row(title="other")).drop(columns="audio_spread_mos"), LISTENED)
+    both = join_tables([heard, seen])
+    assert both.of_kind("audio")["audio_spread_mos"].tolist() == [0.3]
+    FeatureTable(both.frame, both.metadata)

@@ -1,0 +1,36 @@
+"""Families of audio features: what is stated of each is what its code gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from abr_alloc.audio_families import AUDIO_FAMILIES, LISTENER, VISQOL, family_of
+from abr_alloc.listener.score import IDENTITY_MOS, LISTENER_FEATURE_VERSION
+from abr_alloc.measure.audio_judges import audio_judge
+from abr_alloc.table.table import AUDIO_DIM
+from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION
+
+
+def test_versions_tell_families_apart_and_one_that_is_not_known_is_visqols() -> None:
+    assert list(AUDIO_FAMILIES) == ["visqol", "listener"]
+    for family in AUDIO_FAMILIES.values():
+        assert family_of(family.version) is family
+    assert {family_of(version) for version in (None, "", "a/1", "listener/0")} == {VISQOL}
+
+
+def test_the_versions_are_those_of_who_hears() -> None:
+    assert (VISQOL.version, LISTENER.version) == (AUDIO_FEATURE_VERSION, LISTENER_FEATURE_VERSION)
+    assert LISTENER.identity_mos == IDENTITY_MOS
+
+
+@pytest.mark.parametrize("family", AUDIO_FAMILIES.values(), ids=AUDIO_FAMILIES.keys())
+def test_a_sound_beside_itself_has_what_its_family_says(family) -> None:
+    noise = np.random.default_rng(0).normal(scale=0.1, size=(2 * 48_000, 2))
+    found = audio_judge(family.name, noise)(noise)
+    assert found["audio_mos"] == pytest.approx(family.identity_mos, abs=1e-3)
+    expected = [family.identity_feature(place) for place in range(AUDIO_DIM)]
+    known = np.array([value is not None for value in expected])
+    assert known.sum() == {"visqol": 384, "listener": AUDIO_DIM}[family.name]
+    values = np.array([value for value in expected if value is not None])
+    assert found["audio_features"][known] == pytest.approx(values, abs=1e-3)
