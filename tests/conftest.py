@@ -162,7 +162,7 @@ def _as_listened(table: FeatureTable) -> FeatureTable:
     """A table as if the listener had heard its audio: other numbers, one scale with those it had."""
     frame = table.frame.drop(columns="visqol_mos")
     is_audio = (frame["kind"] == "audio").to_numpy()
-    lost = 4.75 - frame.loc[is_audio, "audio_mos"].to_numpy(dtype=float)
+    lost = 4.65 - frame.loc[is_audio, "audio_mos"].to_numpy(dtype=float)
     vectors = iter(np.abs(np.random.default_rng(0).normal(size=(len(lost), 512)).astype(np.float32)) * lost[:, None])
     features = [next(vectors).astype(np.float32) if heard else None for heard in is_audio]
     frame = frame.assign(audio_spread_mos=np.where(is_audio, 0.3, np.nan), audio_features=features)

@@ -103,7 +103,7 @@ DOORS = {
         *("learning.listener_network", "learning.listener_training"),
     },
     "optuna": {"learning.tuning"},
-    "safetensors": {"models.checkpoint", "models.audio_quality", "listener.score"},
+    "safetensors": {"models.checkpoint", "models.audio_quality", "listener.hearing"},
     "sklearn": {"learning.svr_fit"},
     # Of an extra: only where something is fitted.
     "scipy": {"learning.baseline_fit", "learning.metrics", "learning.teacher_fit"},

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abr_alloc.audio_families import AUDIO_FAMILIES, LISTENER, VISQOL, family_of
-from abr_alloc.listener.score import IDENTITY_MOS, LISTENER_FEATURE_VERSION
+from abr_alloc.audio_families import AUDIO_FAMILIES, VISQOL, family_of
 from abr_alloc.measure.audio_judges import audio_judge
 from abr_alloc.table.table import AUDIO_DIM
-from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION
+from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION, IDENTITY_MOS
 
 
 def test_versions_tell_families_apart_and_one_that_is_not_known_is_visqols() -> None:
@@ -19,9 +18,8 @@ def test_versions_tell_families_apart_and_one_that_is_not_known_is_visqols() -> 
     assert {family_of(version) for version in (None, "", "a/1", "listener/0")} == {VISQOL}
 
 
-def test_the_versions_are_those_of_who_hears() -> None:
-    assert (VISQOL.version, LISTENER.version) == (AUDIO_FEATURE_VERSION, LISTENER_FEATURE_VERSION)
-    assert LISTENER.identity_mos == IDENTITY_MOS
+def test_what_is_said_of_visqol_is_what_it_has() -> None:
+    assert (VISQOL.version, VISQOL.identity_mos) == (AUDIO_FEATURE_VERSION, IDENTITY_MOS)
 
 
 @pytest.mark.parametrize("family", AUDIO_FAMILIES.values(), ids=AUDIO_FAMILIES.keys())

@@ -94,7 +94,7 @@ class ListenerConfig:
 def label_mos(encoder: str, codec: str, asked: float, kbps: float) -> float:
     """What is known of a condition: the curve of its codec at its rate (ITU-T P.1203.2; Opus' as in `audio_quality`).
 
-    Modulated noise, asked for by its signal-to-noise ratio Q in dB, has the MOS that ITU-T G.107 gives it on telephones;
+    Modulated noise, asked for by its signal-to-noise ratio Q in dB, has the MOS of ITU-T G.107, which is of telephones;
     another content altogether is worst; whatever else has no curve has no label, NaN.
     """
     if encoder == "other":

@@ -9,6 +9,7 @@ or before its source is put where the source is, however far (`alignment`), and 
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
 from dataclasses import dataclass
 from importlib import resources
@@ -16,6 +17,8 @@ from importlib import resources
 import numpy as np
 import numpy.typing as npt
 
+from abr_alloc.audio_families import LISTENER
+from abr_alloc.documents import parse_json
 from abr_alloc.errors import CheckpointError
 from abr_alloc.listener.alignment import AlignmentReference
 from abr_alloc.listener.network import FEATURES, Network
@@ -24,7 +27,6 @@ from abr_alloc.visqol.gammatone import HOP_SAMPLES
 
 __all__ = [
     "IDENTITY_MOS",
-    "LISTENER_FEATURE_VERSION",
     "WORST_MOS",
     "ListenerReference",
     "ListenerScore",
@@ -33,14 +35,12 @@ __all__ = [
 
 Floats = npt.NDArray[np.float32]
 
-LISTENER_FEATURE_VERSION = "listener/1"
-"""Changes whenever the same media would give other numbers."""
-IDENTITY_MOS = 4.65
+IDENTITY_MOS = LISTENER.identity_mos
 """Of a sound beside itself: what panels give hidden references."""
 WORST_MOS = 1.05
 """Of nothing beside a sound."""
 
-_WEIGHTS = "weights/listener.safetensors"
+_WEIGHTS, _CARD = "weights/listener.safetensors", "weights/listener.json"
 _SILENT_PEAK = 1.5 / 32768.0  # as `visqol.score`: dither, not sound
 _SOUND_PEAK = 0.01  # -40 dB: what no dither and no encoder puts into silence
 _UNHEARD_DB = 1e-3  # a difference by rounding
@@ -69,13 +69,17 @@ def load_network() -> tuple[Network, Floats]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    folder = resources.files("abr_alloc.listener")
     try:
-        tensors = load(resources.files("abr_alloc.listener").joinpath(_WEIGHTS).read_bytes())
+        content, card = folder.joinpath(_WEIGHTS).read_bytes(), parse_json(folder.joinpath(_CARD).read_bytes())
+        if hashlib.sha256(content).hexdigest() != card["weights_sha256"] or card["version"] != LISTENER.version:
+            raise ValueError("it is not the one that its card describes")
+        tensors = load(content)
         worst = np.asarray(tensors.pop("worst"), dtype=np.float32)
         if worst.shape != (FEATURES,):
             raise ValueError(f"tensor worst has the shape {worst.shape}, not ({FEATURES},)")
         return Network(tensors), worst
-    except (KeyError, ValueError, OSError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, OSError, SafetensorError) as error:
         raise CheckpointError(f"{_WEIGHTS} is damaged ({error}); install the package again") from error
 
 

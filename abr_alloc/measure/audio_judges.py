@@ -35,7 +35,7 @@ def audio_judge(family: str, source: Samples) -> AudioJudge:
     """
     # Networks and regressions are read where somebody listens, and nowhere else.
     if family == LISTENER.name:
-        from abr_alloc.listener.score import ListenerReference
+        from abr_alloc.listener.hearing import ListenerReference
 
         heard = ListenerReference(source)
 

@@ -2,16 +2,19 @@
 
     python -m benchmarks.listener MEDIA_FOLDER WORK_FOLDER [--old-ffmpeg FFMPEG] [--write]
 
-makes the material (`material.py`), has ViSQOL hear it (`visqol_scores.py`), trains one listener per fold of contents, one
-per family of encoders that it never hears, and one on everything, which `--write` stores in abr_alloc/listener/weights. All of it is kept in WORK_FOLDER and resumes; docs/model.md says how long it takes.
+makes the material (`material.py`), has ViSQOL hear it (`visqol_scores.py`), trains one listener per fold of contents,
+one per family of encoders that it never hears, and one on everything, which `--write` stores in
+abr_alloc/listener/weights. All of it is kept in WORK_FOLDER and resumes; docs/model.md says how long it takes.
 `python -m benchmarks.listener.judge` makes the tables. Speech needs espeak-ng, and HE-AAC fdkaac.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 
@@ -19,6 +22,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save
 
+from abr_alloc.audio_families import LISTENER
 from abr_alloc.learning.listener_network import to_tensors
 from abr_alloc.learning.listener_training import ListenerConfig, Piece, judge_pieces, label_mos, train_listener
 from benchmarks.listener.encodes import OLD_AAC
@@ -112,6 +116,24 @@ def train_one(name: str, sounds: Sequence[Sequence[Piece]], folds: Sequence[int]
     path.with_suffix(".part").replace(path)
 
 
+def describe(sounds: Sequence[Sequence[Piece]], config: ListenerConfig, content: bytes) -> dict[str, object]:
+    """The card of the listener that ships."""
+    real = [pieces for pieces in sounds if pieces[0].is_real]
+    return {
+        "version": LISTENER.version,
+        "weights_sha256": hashlib.sha256(content).hexdigest(),
+        "labels": "codecs' curves by rate (ITU-T P.1203.2; Opus' assumed), modulated noise (ITU-T G.107), orders of rates",
+        "training": {
+            "recorded": sorted(pieces[0].sound for pieces in real),
+            "contents": sorted({pieces[0].content for pieces in real}),
+            "synthesised": len(sounds) - len(real),
+            "pieces": sum(map(len, sounds)),
+            "encoders": sorted(set().union(*(pieces[0].encoder.tolist() for pieces in sounds)) - {OLD_AAC.name}),
+            "settings": asdict(config),
+        },
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("media", type=Path)
@@ -135,8 +157,10 @@ def main() -> None:
             train_one(name, sounds, folds, encoders, args.work, config)
     if args.write:
         tensors = load_file(args.work / "all.safetensors")
-        place = Path(str(resources.files("abr_alloc.listener").joinpath("weights/listener.safetensors")))
-        place.write_bytes(save(tensors))
+        folder, content = Path(str(resources.files("abr_alloc.listener").joinpath("weights"))), save(tensors)
+        folder.mkdir(exist_ok=True)
+        (folder / "listener.safetensors").write_bytes(content)
+        (folder / "listener.json").write_text(json.dumps(describe(sounds, config, content), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ MEASURES: dict[str, Measure] = {
 
 def interval(frame: pd.DataFrame, judge: str, measure: Measure, resamples: int = RESAMPLES) -> str:
     """A figure, and its 95 % interval over contents."""
-    groups = {name: group for name, group in frame.groupby("content")}
+    groups = {str(name): group for name, group in frame.groupby("content")}
     names, rng, found = sorted(groups), np.random.default_rng(0), []
     for _ in range(resamples):
         drawn = rng.choice(names, len(names))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from abr_alloc.errors import CheckpointError
 from abr_alloc.listener import hearing
 from abr_alloc.listener.hearing import IDENTITY_MOS, WORST_MOS, ListenerReference
-from abr_alloc.errors import CheckpointError
 from abr_alloc.visqol.gammatone import SAMPLE_RATE_HZ
 
 
