@@ -122,7 +122,7 @@ def describe(sounds: Sequence[Sequence[Piece]], config: ListenerConfig, content:
     return {
         "version": LISTENER.version,
         "weights_sha256": hashlib.sha256(content).hexdigest(),
-        "labels": "codecs' curves by rate (ITU-T P.1203.2; Opus' assumed), modulated noise (ITU-T G.107), orders of rates",
+        "labels": "curves of codecs by rate (ITU-T P.1203.2; Opus' assumed), modulated noise (ITU-T G.107), order",
         "training": {
             "recorded": sorted(pieces[0].sound for pieces in real),
             "contents": sorted({pieces[0].content for pieces in real}),
