@@ -75,7 +75,7 @@ class Piece:
 class ListenerConfig:
     """How long and how fast."""
 
-    steps: int = 700
+    steps: int = 800
     """Batches."""
     pieces: int = 6
     """G."""
