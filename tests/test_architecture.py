@@ -129,6 +129,7 @@ DOORS = {
 # Where modules are tested that have no test file of their own name: through what they are for.
 TESTED_IN = {
     "formats/test_delivery_record.py": ("formats.orders",),
+    "listener/test_network.py": ("learning.listener_network",),
     "allocation/test_audit.py": ("allocation.advice", "allocation.alternatives", "allocation.audit_results"),
     "allocation/test_matching.py": ("allocation.given_ladder",),
     "allocation/test_plan.py": ("allocation.filters", "allocation.validity"),

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = sorted(path for folder in ("benchmarks", "docs", "examples") for path in (ROOT / folder).glob("*.py"))
+SCRIPTS = sorted(path for folder in ("benchmarks", "docs", "examples") for path in (ROOT / folder).rglob("*.py"))
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_what_a_script_imports_of_the_package_is_there(script):
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_script_imports_of_the_package_is_there(script, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))  # scripts in folders are run from there
     for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "abr_alloc":
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in ("abr_alloc", "benchmarks"):
             module = importlib.import_module(node.module)
             for alias in node.names:
                 there = hasattr(module, alias.name) or find_spec(f"{node.module}.{alias.name}")

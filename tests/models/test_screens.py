@@ -181,7 +181,9 @@ def test_the_best_audio_is_its_familys(title) -> None:
     assert (statistics[:, :2] == 1.0).all() and (statistics[:, 2] == 0.0).all()
     assert (statistics[:, 3] == np.asarray(neutral[:512]).reshape(4, 4, 32)[:, 3]).all()
     names = ["audio_mos", "bitrate_kbps", "loudness"]
-    assert best_audio(names, np.full(3, 0.5), LISTENER)[0].tolist() == pytest.approx([LISTENER.identity_mos, 256.0, 0.5])
+    assert best_audio(names, np.full(3, 0.5), LISTENER)[0].tolist() == pytest.approx(
+        [LISTENER.identity_mos, 256.0, 0.5]
+    )
 
 
 def test_a_model_of_the_listener_is_asked_with_the_listeners_best_audio(title) -> None:
