@@ -8,6 +8,8 @@ renditions are AAC at 16, 64, 32, 128, 48, 96 and 192 kbps, the first N of them.
 - ours: one `AudioReference`, and one `score` per rendition; the reference's share is counted in full.
 - visqol-python: a `VisqolManager` that is ready, `run_from_signals` for every view and rendition. With its compiled
   parts (numba), and without them (`has_numba` answers no, as where numba is not installed); without, one rendition.
+- listener: one `ListenerReference`, the other family of audio features, and one `score` per rendition; a view is a
+  quarter of it.
 
 Each is warmed up with a second of sound, and then they take turns; a method's time is its least of three (one without
 numba). Cold: a fresh process that imports and scores one second of sound, with numba's cache empty and then filled.
@@ -31,6 +33,7 @@ for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 import numpy as np  # noqa: E402 (after the threads are set)
 from results import write_results  # noqa: E402
 
+from abr_alloc.listener.hearing import ListenerReference  # noqa: E402
 from abr_alloc.media.audio_encoding import encode_audio, read_pcm_bytes  # noqa: E402
 from abr_alloc.media.ffmpeg import find_ffmpeg  # noqa: E402
 from abr_alloc.media.grid import AudioTarget  # noqa: E402
@@ -94,6 +97,13 @@ def ours(source: np.ndarray, renditions: list[np.ndarray]) -> np.ndarray:
     reference = AudioReference(source)
     scores = [reference.score(rendition) for rendition in renditions]
     return np.array([[*score.features, score.visqol_mos] for score in scores])
+
+
+def listener(source: np.ndarray, renditions: list[np.ndarray]) -> np.ndarray:
+    """Features and MOS of the other family, (renditions, 513)."""
+    reference = ListenerReference(source)
+    scores = [reference.score(rendition) for rendition in renditions]
+    return np.array([[*score.features, score.mos] for score in scores])
 
 
 def visqol_python(source: np.ndarray, renditions: list[np.ndarray]) -> np.ndarray:
@@ -169,15 +179,16 @@ def main() -> None:
         second = synthesise(1.0)
         cold = {"ours": cold_start_s(OURS, folder / "ours"), "visqol-python": cold_start_s(THEIRS, folder / "theirs")}
     ours(second, [second * 0.9])
+    listener(second, [second + 0.01])
     visqol_python(second, [second * 0.9])
     seconds: dict[str, float] = {}
     for _ in range(3):
-        for method, function in (("ours", ours), ("visqol-python", visqol_python)):
+        for method, function in (("ours", ours), ("visqol-python", visqol_python), ("listener", listener)):
             took, result = timed(lambda function=function: function(source, renditions))
             seconds[method] = min(took, seconds.get(method, np.inf))
             if method == "ours":
                 own = result
-            else:
+            elif method == "visqol-python":
                 other = result
     difference = float(np.nanmax(np.abs(own - other)))
     num_views = 4 * len(renditions)
@@ -193,7 +204,8 @@ def main() -> None:
         print(f"{method:28} {empty:8.2f} s in a fresh process, {filled:.2f} s once compiled (one second of sound)")
     print(f"largest difference of a feature or MOS: {difference:.1e}")
     own_s = per_view["ours"]
-    ratios = {f"faster than {method}": took / own_s for method, took in per_view.items() if method != "ours"}
+    ratios = {f"faster than {method}": took / own_s for method, took in per_view.items() if "visqol" in method}
+    ratios["the listener, faster than ViSQOL"] = own_s / per_view["listener"]
     ratios |= {
         f"faster than visqol-python in a fresh process, {state}": cold["visqol-python"][i] / cold["ours"][i]
         for i, state in enumerate(("compiling", "compiled"))

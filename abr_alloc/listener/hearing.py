@@ -44,6 +44,7 @@ _WEIGHTS, _CARD = "weights/listener.safetensors", "weights/listener.json"
 _SILENT_PEAK = 1.5 / 32768.0  # as `visqol.score`: dither, not sound
 _SOUND_PEAK = 0.01  # -40 dB: what no dither and no encoder puts into silence
 _UNHEARD_DB = 1e-3  # a difference by rounding
+_LEAST_FRAMES = 32  # what is shorter is repeated, or nothing would be left behind the network's maxima
 _WORST_SPREAD_MOS = 0.1
 
 
@@ -96,6 +97,8 @@ def _windows(num_frames: int) -> list[slice]:
 
 def _cut(sides: Floats) -> Floats:
     """(V, B, F) -> (W, V, B, F')."""
+    if 0 < sides.shape[2] < _LEAST_FRAMES:
+        sides = np.tile(sides, math.ceil(_LEAST_FRAMES / sides.shape[2]))
     return np.stack([sides[:, :, window] for window in _windows(sides.shape[2])])
 
 

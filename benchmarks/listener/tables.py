@@ -36,7 +36,7 @@ def hear_title(source: Path, rows: pd.DataFrame) -> pd.DataFrame:
     found = rows.copy()
     with tempfile.TemporaryDirectory() as folder:
         pcm, encoded = Path(folder) / "source.f32", Path(folder) / "encoded.mp4"
-        decode_audio(probe(ffmpeg, source), float(rows["end_s"].max()), pcm)
+        decode_audio(probe(source, ffmpeg), float(rows["end_s"].max()), pcm)
         samples = np.fromfile(pcm, dtype="<f4").reshape(-1, 2)
         references: dict[tuple[float, float], ListenerReference] = {}
         for (codec, channels, target), group in rows.groupby(["codec", "channels", "target"]):

@@ -62,7 +62,7 @@ def test_an_offset_is_found(reference, sound, lag):
 
 def test_more_of_a_low_pass_is_worse(reference, sound):
     mos = [reference.score(low_passed(sound, hz)).mos for hz in (1500, 3500, 7000, 12000)]
-    assert (np.diff(mos) > 0).all() and mos[0] < 3.0
+    assert (np.diff(mos) > 0).all() and mos[0] < 3.8
 
 
 def test_noise_and_clipping_are_heard(reference, sound):
@@ -74,7 +74,7 @@ def test_noise_and_clipping_are_heard(reference, sound):
 
 
 def test_another_content_is_bad(reference, sound):
-    assert reference.score(speech_like(4)).mos < 2.0
+    assert reference.score(speech_like(4)).mos < 3.0
     assert reference.score(np.random.default_rng(0).normal(0, 0.1, sound.shape)).mos < 2.0
 
 
@@ -98,7 +98,10 @@ def test_empty_bands_of_the_source_are_no_fault(sound):
 def test_lengths_may_differ(reference, sound):
     assert reference.score(np.concatenate([sound, sound])).mos == IDENTITY_MOS
     half = reference.score(sound[: len(sound) // 2])
-    assert half.mos < 3.5  # silent from there on
+    assert half.mos < 3.0  # silent from there on
+    third = sound.copy()
+    third[len(sound) // 3 : len(sound) // 2] = 0
+    assert half.mos < reference.score(third).mos < 4.3
     assert reference.score(sound[:-100]).mos > 4.5
     assert reference.score(sound[:0]).mos == WORST_MOS
 
