@@ -11,10 +11,6 @@ is known (`label_mos`). R, order: of two rates of one encoder the larger is no w
 
 X, auxiliary: the squared error of the network's third answer, ViSQOL's MOS over four views, over HE-AAC and Opus.
 
-Some conditions of a batch are made on the spot: another piece in the place of a rendition, labelled 1.05, and a gap of a
-share s of the piece, whose label is 1.05 + (1 - 2 s) of what it lay above that, and 1.05 from half of the piece on. No
-test says how bad gaps are; encoders make none, and damaged files must not pass.
-
 Batches are heard with left and right exchanged, somewhat louder or softer, later by some frames, and without what lies
 above some band; labels are left out there, because nobody has rated codecs on such sources.
 """
@@ -47,7 +43,6 @@ _WORST_MOS = 1.05
 _ORDERED_STEP = 1.05  # two rates that differ by less are not ordered
 _MARGIN_MOS, _SOFTNESS_MOS = 0.02, 0.1
 _AUXILIARY = 0.3
-_OTHER_SHARE, _GAP_SHARE = 0.4, 0.3  # of pieces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,42 +126,6 @@ def _draw(piece: Piece, config: ListenerConfig, rng: np.random.Generator) -> npt
     return np.concatenate([own, rest])[: config.ordered + config.others]
 
 
-@dataclass(slots=True)
-class _Drawn:
-    """Some conditions of a piece, (K,), as they are heard once."""
-
-    sides: npt.NDArray[np.float32]
-    """Reference, and the conditions, (K + 1, V, B, F)."""
-    encoder: npt.NDArray[np.str_]
-    order: Floats
-    label: Floats
-    visqol: Floats
-
-
-def _drawn(piece: Piece, other: Piece, config: ListenerConfig, rng: np.random.Generator) -> _Drawn:
-    rows = _draw(piece, config, rng)
-    found = _Drawn(
-        sides=np.concatenate([piece.reference[None], piece.coded[rows]]).astype(np.float32),
-        encoder=piece.encoder[rows].copy(),
-        order=piece.order[rows],
-        label=np.array(piece.label_mos[rows], dtype=np.float32),
-        visqol=np.array(piece.visqol_mos[rows], dtype=np.float32),
-    )
-    if rng.random() < _OTHER_SHARE and other.content != piece.content:
-        found.sides[-1] = other.reference
-        found.encoder[-1], found.label[-1], found.visqol[-1] = "other", _WORST_MOS, np.nan
-    if rng.random() < _GAP_SHARE:
-        frames = found.sides.shape[-1]
-        length = int(rng.integers(frames // 20, frames + 1))
-        first = int(rng.integers(0, frames - length + 1))
-        found.sides[1, :, :, first : first + length] = FLOOR_DB
-        kept = max(0.0, 1 - 2 * length / frames)
-        found.label[0] = _WORST_MOS + kept * (found.label[0] - _WORST_MOS)
-        found.encoder[0], found.visqol[0] = "gap", np.nan
-    found.sides = _alter(found.sides, found.label, rng)
-    return found
-
-
 def _alter(sides: npt.NDArray[np.float32], label: Floats, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """A piece's reference and coded spectrograms, (K + 1, V, B, F), altered alike; labels in place."""
     if rng.random() < 0.5:
@@ -180,11 +139,6 @@ def _alter(sides: npt.NDArray[np.float32], label: Floats, rng: np.random.Generat
         sides[:, :, int(rng.integers(14, 30)) :] = FLOOR_DB
         label[:] = np.nan
     return sides
-
-
-def _any_piece(groups: Sequence[Sequence[Piece]], rng: np.random.Generator) -> Piece:
-    of_content = groups[int(rng.integers(len(groups)))]
-    return of_content[int(rng.integers(len(of_content)))]
 
 
 def _order_loss(quality: Tensor, encoder: npt.NDArray[np.str_], order: Floats) -> tuple[Tensor, int]:
@@ -225,27 +179,30 @@ def train_listener(
     for step in range(config.steps):
         batch = []
         for _ in range(config.pieces):
-            piece, other = (_any_piece(groups, rng) for _ in range(2))
-            batch.append(_drawn(piece, other, config, rng))
-        reference = np.concatenate([np.repeat(one.sides[:1], len(one.sides), axis=0) for one in batch])
-        coded = np.concatenate([one.sides for one in batch])
+            of_content = groups[rng.integers(len(groups))]
+            piece = of_content[rng.integers(len(of_content))]
+            rows = _draw(piece, config, rng)
+            label = np.array(piece.label_mos[rows], dtype=np.float32)
+            sides = np.concatenate([piece.reference[None], piece.coded[rows]]).astype(np.float32)
+            batch.append((piece, rows, label, _alter(sides, label, rng)))
+        reference = np.concatenate([np.repeat(sides[:1], len(sides), axis=0) for *_, sides in batch])
+        coded = np.concatenate([sides for *_, sides in batch])
         embedded = network.embed(torch.from_numpy(reference), torch.from_numpy(coded))
-        labels = torch.from_numpy(np.concatenate([one.label for one in batch]))
-        visqol = torch.from_numpy(np.concatenate([one.visqol for one in batch]))
+        labels = torch.from_numpy(np.concatenate([label for _, _, label, _ in batch]))
+        visqol = torch.from_numpy(np.concatenate([p.visqol_mos[rows] for p, rows, *_ in batch]).astype(np.float32))
         features, at = [], 0
-        for one in batch:
-            features.append(embedded[at + 1 : at + len(one.sides)] - embedded[at])
-            at += len(one.sides)
+        for _, rows, *_ in batch:
+            features.append(embedded[at + 1 : at + 1 + len(rows)] - embedded[at])
+            at += 1 + len(rows)
         quality, spread, auxiliary = network.judge(torch.cat(features))
         known = ~torch.isnan(labels)
         likelihood = _nan_mean(0.5 * ((torch.nan_to_num(labels) - quality) / spread) ** 2 + torch.log(spread), known)
         heard = ~torch.isnan(visqol)
         aside = _nan_mean((torch.nan_to_num(visqol) - auxiliary) ** 2, heard)
         total, count, at = quality.new_zeros(()), 0, 0
-        for one in batch:
-            own = quality[at : at + len(one.label)]
-            part, pairs = _order_loss(own, one.encoder, one.order)
-            total, count, at = total + part, count + pairs, at + len(own)
+        for piece, rows, *_ in batch:
+            part, pairs = _order_loss(quality[at : at + len(rows)], piece.encoder[rows], piece.order[rows])
+            total, count, at = total + part, count + pairs, at + len(rows)
         order = total / max(count, 1)
         loss = likelihood + order + _AUXILIARY * aside
         optimizer.zero_grad()

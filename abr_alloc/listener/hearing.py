@@ -3,7 +3,13 @@
 Axes: T samples, V = 4 views, B bands, F frames, W windows of at most 224 frames, H = 512 features.
 
 A scene is heard in windows of 4.54 s, spread evenly over it; its features are their mean. A rendition that lies behind
-or before its source is put where the source is, however far (`alignment`), and heard where both are.
+or before its source is put where the source is, however far (`alignment`), and heard where both are. Of a window in
+which the rendition is silent for a share s of the frames in which the source sounds, the features are
+
+    (1 - g) features + g worst,    g = min(1, 2 s)
+
+with `worst` those that another sound altogether has on average. No encoder leaves gaps, so training holds none; what is
+silent for half of a sound has lost it.
 """
 
 from __future__ import annotations
@@ -44,6 +50,7 @@ _WEIGHTS, _CARD = "weights/listener.safetensors", "weights/listener.json"
 _SILENT_PEAK = 1.5 / 32768.0  # as `visqol.score`: dither, not sound
 _SOUND_PEAK = 0.01  # -40 dB: what no dither and no encoder puts into silence
 _UNHEARD_DB = 1e-3  # a difference by rounding
+_SOUNDS_DB, _LOST_DB = -30.0, -60.0  # of the loudest band of a frame, beside the loudness
 _LEAST_FRAMES = 32  # what is shorter is repeated, or nothing would be left behind the network's maxima
 _WORST_SPREAD_MOS = 0.1
 
@@ -102,6 +109,13 @@ def _cut(sides: Floats) -> Floats:
     return np.stack([sides[:, :, window] for window in _windows(sides.shape[2])])
 
 
+def _lost(reference: Floats, theirs: Floats) -> Floats:
+    """g of each window: (W, V, B, F) twice -> (W,)."""
+    sounds, silent = reference.max(axis=(1, 2)) > _SOUNDS_DB, theirs.max(axis=(1, 2)) < _LOST_DB
+    share = (sounds & silent).sum(axis=1) / np.maximum(sounds.sum(axis=1), 1)
+    return np.minimum(1.0, 2.0 * share).astype(np.float32)
+
+
 class ListenerReference:
     """The source's audio of one scene, ready to be compared with its renditions."""
 
@@ -132,8 +146,9 @@ class ListenerReference:
             return _score_at(WORST_MOS)
         if float(np.abs(theirs - reference).max()) < _UNHEARD_DB:
             return _score_at(IDENTITY_MOS)
-        network, _ = load_network()
-        features = (network.embed(reference, theirs) - own).mean(axis=0).round(4)
+        network, worst = load_network()
+        lost = _lost(reference, theirs)[:, None]
+        features = ((1 - lost) * (network.embed(reference, theirs) - own) + lost * worst).mean(axis=0).round(4)
         (quality,), (spread,) = network.judge(features[None])
         return ListenerScore(
             mos=round(min(float(quality), IDENTITY_MOS), 4), spread_mos=round(float(spread), 4), features=features

@@ -30,7 +30,7 @@ from benchmarks.listener.material import make_material
 from benchmarks.listener.visqol_scores import score_material
 
 FOLDS = 5
-LEFT_OUT = {"opus": ("opus", "opus-voip"), "sbr": ("fdk-he", "fdk-hev2"), "ac3": ("ac3", "eac3"), "mp3": ("mp3", "mp2")}
+LEFT_OUT = {"opus": ("opus", "opus-voip"), "sbr": ("fdk-he", "fdk-hev2"), "mp3": ("mp3", "mp2")}
 """Families of encoders, each of which one listener never hears; it never hears the contents of fold 0 and 1 either."""
 AGREED = ("fdk-he", "fdk-hev2", "opus", "opus-voip")
 """Encoders of which ViSQOL's MOS agrees with people."""
