@@ -10,7 +10,8 @@ to them; their encoders are not ours, so a pair is asked only where families, no
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,77 +48,109 @@ ORDERS = (
 LIVE_RATES = (8.0, 32.0, 128.0)
 PREFERENCE = 5.0
 
-Measure = Callable[[pd.DataFrame, str], float]
-
 
 def gain(mos: pd.Series | np.ndarray) -> np.ndarray:
     """g_a, what the teacher makes of an audio quality."""
     return load_teacher().audio_gain(np.minimum(np.asarray(mos, dtype=np.float64), TRANSPARENT_MOS))
 
 
-def with_anchors(frame: pd.DataFrame, judge: str) -> float:
-    rows = frame[frame["label"].notna()]
-    return float(np.corrcoef(rows[judge], rows["label"])[0, 1])
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure that is made of sums over contents, so that contents can be drawn anew in one matrix product."""
+
+    sums: Callable[[pd.DataFrame, str], list[float]]
+    """Of the rows of one content, (k,)."""
+    finish: Callable[[np.ndarray], np.ndarray]
+    """From sums over contents, (R, k), to figures, (R,)."""
 
 
-def within_item(frame: pd.DataFrame, judge: str) -> float:
-    rows = frame[frame["label"].notna()]
-    return float(np.mean([np.corrcoef(group[judge], group["label"])[0, 1] for _, group in rows.groupby("sound")]))
+def _ratio(sums: np.ndarray) -> np.ndarray:
+    return sums[:, 0] / sums[:, 1]
 
 
-def error(frame: pd.DataFrame, judge: str) -> float:
-    rows = frame[frame["label"].notna()]
-    return float(np.sqrt(np.mean((rows[judge] - rows["label"]) ** 2)))
+def _share(of: Callable[[pd.DataFrame, str], np.ndarray]) -> Measure:
+    """The mean of what is taken of every content's rows."""
+    return Measure(lambda rows, judge: [float(np.sum(of(rows, judge))), len(of(rows, judge))], _ratio)
 
 
-def close_share(encoders: tuple[str, ...]) -> Measure:
-    def measure(frame: pd.DataFrame, judge: str) -> float:
-        rows = frame[frame["encoder"].isin(encoders) & frame["asked"].between(16, 48)]
-        return float(np.mean(np.abs(gain(rows[judge]) - gain(rows["label"])) <= 0.05))
-
-    return measure
+def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["label"].notna()]
 
 
-def lowered(frame: pd.DataFrame, judge: str) -> float:
-    falls: list[float] = []
-    for _, group in frame.groupby(["sound", "encoder"]):
-        falls += (-np.diff(gain(group.sort_values("asked")[judge]))).tolist()
-    return float(np.mean(np.array(falls) > 0.005))
+def _moments(rows: pd.DataFrame, judge: str) -> list[float]:
+    x, y = (_labelled(rows)[name].to_numpy() for name in (judge, "label"))
+    return [len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y]
 
 
-def mean_orders(frame: pd.DataFrame, judge: str) -> float:
-    means = frame.groupby(["encoder", "asked"])[judge].mean()
-    return float(np.mean([means[better] > means[worse] for better, worse, _ in ORDERS]))
+def _correlation(sums: np.ndarray) -> np.ndarray:
+    n, x, y, xx, yy, xy = sums.T
+    return (xy - x * y / n) / np.sqrt((xx - x * x / n) * (yy - y * y / n))
 
 
-def item_orders(frame: pd.DataFrame, judge: str) -> float:
-    table = frame.pivot_table(index="sound", columns=["encoder", "asked"], values=judge)
-    return float(np.mean([(table[better] > table[worse])[table[better].notna()].mean() for better, worse, _ in ORDERS]))
+def _within(rows: pd.DataFrame, judge: str) -> np.ndarray:
+    groups = _labelled(rows).groupby("sound")
+    return np.array([np.corrcoef(group[judge], group["label"])[0, 1] for _, group in groups])
 
 
+def _squares(rows: pd.DataFrame, judge: str) -> np.ndarray:
+    rows = _labelled(rows)
+    return ((rows[judge] - rows["label"]) ** 2).to_numpy()
+
+
+def _close(encoders: Sequence[str]) -> Callable[[pd.DataFrame, str], np.ndarray]:
+    def close(rows: pd.DataFrame, judge: str) -> np.ndarray:
+        rows = rows[rows["encoder"].isin(encoders) & rows["asked"].between(16, 48)]
+        return np.abs(gain(rows[judge]) - gain(rows["label"])) <= 0.05
+
+    return close
+
+
+def _lowered(rows: pd.DataFrame, judge: str) -> np.ndarray:
+    groups = rows.sort_values("asked").groupby(["sound", "encoder"])
+    return np.concatenate([np.diff(gain(group[judge])) < -0.005 for _, group in groups])
+
+
+def _condition_sums(rows: pd.DataFrame, judge: str) -> list[float]:
+    found: list[float] = []
+    for pair in ORDERS:
+        for encoder, asked in pair[:2]:
+            values = rows.loc[(rows["encoder"] == encoder) & (rows["asked"] == asked), judge]
+            found += [values.sum(), len(values)]
+    return found
+
+
+def _mean_orders(sums: np.ndarray) -> np.ndarray:
+    means = (sums[:, ::2] / sums[:, 1::2]).reshape(len(sums), -1, 2)
+    return (means[:, :, 0] > means[:, :, 1]).mean(axis=1)
+
+
+def _item_orders(rows: pd.DataFrame, judge: str) -> np.ndarray:
+    table = rows.pivot_table(index="sound", columns=["encoder", "asked"], values=judge)
+    return np.concatenate([(table[better] > table[worse]).to_numpy() for better, worse, _ in ORDERS])
+
+
+CORRELATION = Measure(_moments, _correlation)
+ERROR = Measure(_share(_squares).sums, lambda sums: np.sqrt(_ratio(sums)))
+LOWERED = _share(_lowered)
 MEASURES: dict[str, Measure] = {
-    "correlation with the anchors": with_anchors,
-    "correlation within an item": within_item,
-    "RMSE beside the anchors, MOS": error,
-    "AAC at 16-48k within .05 of the anchors' gain": close_share(AAC),
-    "Opus at 16-48k within .05 of the anchors' gain": close_share(("opus",)),
-    "steps up in rate that lower the gain by > .005": lowered,
-    "orders of listening tests, means over items": mean_orders,
-    "orders of listening tests, item by item": item_orders,
+    "correlation with the anchors": CORRELATION,
+    "correlation within an item": _share(_within),
+    "RMSE beside the anchors, MOS": ERROR,
+    "AAC at 16-48k within .05 of the anchors' gain": _share(_close(AAC)),
+    "Opus at 16-48k within .05 of the anchors' gain": _share(_close(("opus",))),
+    "steps up in rate that lower the gain by > .005": LOWERED,
+    "orders of listening tests, means over items": Measure(_condition_sums, _mean_orders),
+    "orders of listening tests, item by item": _share(_item_orders),
 }
 
 
-def interval(frame: pd.DataFrame, judge: str, measure: Measure, resamples: int = RESAMPLES) -> str:
+def interval(frame: pd.DataFrame, judge: str, measure: Measure) -> str:
     """A figure, and its 95 % interval over contents."""
-    groups = {str(name): group for name, group in frame.groupby("content")}
-    names, rng, found = sorted(groups), np.random.default_rng(0), []
-    for _ in range(resamples):
-        drawn = rng.choice(names, len(names))
-        # A content that is drawn twice has two items of each of its names.
-        parts = [groups[name].assign(sound=groups[name]["sound"] + f" {i}") for i, name in enumerate(drawn)]
-        found.append(measure(pd.concat(parts), judge))
-    low, high = np.nanpercentile(found, [2.5, 97.5])
-    return f"{measure(frame, judge):.3f} [{low:.3f}, {high:.3f}]"
+    sums = np.array([measure.sums(rows, judge) for _, rows in frame.groupby("content")])
+    rng = np.random.default_rng(0)
+    times = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=RESAMPLES)
+    low, high = np.nanpercentile(measure.finish(times @ sums), [2.5, 97.5])
+    return f"{measure.finish(sums.sum(axis=0)[None])[0]:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def print_table(first: str, rows: dict[str, list[str]]) -> None:
@@ -139,7 +172,7 @@ def judge_orders(frame: pd.DataFrame) -> None:
     print_table("mean MOS of the better less that of the worse", rows)
 
 
-def judge_left_out(work: Path, folds: dict[str, int], resamples: int) -> None:
+def judge_left_out(work: Path, folds: dict[str, int]) -> None:
     rows: dict[str, list[str]] = {}
     for name, encoders in LEFT_OUT.items():
         if not (work / f"without-{name}.run").is_file():
@@ -147,20 +180,20 @@ def judge_left_out(work: Path, folds: dict[str, int], resamples: int) -> None:
         frame = read_scores(work, folds, f"without-{name}", encoders, (0, 1))
         own = frame[frame["encoder"].isin(encoders)]
         known = own["label"].notna().any()
-        for what, measure in ({"correlation": with_anchors, "RMSE": error} if known else {}).items():
-            rows[f"{name}: {what}"] = [interval(own, judge, measure, resamples) for judge in JUDGES]
+        for what, measure in ({"correlation": CORRELATION, "RMSE": ERROR} if known else {}).items():
+            rows[f"{name}: {what}"] = [interval(own, judge, measure) for judge in JUDGES]
         if known:
             bias = [(own[judge] - own["label"]).mean() for judge in JUDGES]
             rows[f"{name}: mean error, MOS"] = [f"{value:+.2f}" for value in bias]
-        rows[f"{name}: steps that lower the gain"] = [interval(own, judge, lowered, resamples) for judge in JUDGES]
+        rows[f"{name}: steps that lower the gain"] = [interval(own, judge, LOWERED) for judge in JUDGES]
     own = read_scores(work, folds)
     own = own[own["encoder"] == OLD_AAC.name]
-    for what, measure in {"correlation": with_anchors, "RMSE": error, "steps that lower the gain": lowered}.items():
-        rows[f"AAC of ffmpeg 4.1: {what}"] = [interval(own, judge, measure, resamples) for judge in JUDGES]
+    for what, measure in {"correlation": CORRELATION, "RMSE": ERROR, "steps that lower the gain": LOWERED}.items():
+        rows[f"AAC of ffmpeg 4.1: {what}"] = [interval(own, judge, measure) for judge in JUDGES]
     print_table("encoders that were left out", rows)
 
 
-def judge_ratings(frame: pd.DataFrame, path: Path, resamples: int) -> None:
+def judge_ratings(frame: pd.DataFrame, path: Path) -> None:
     """LIVE-SJTU by the teacher's formula, its audio as each judge hears the panel's encoder, mean over items."""
     live, teacher = load_imputation()(pd.read_csv(path)), load_teacher()
     x_v, mos = live[list(VIDEO_FEATURES)].to_numpy(), live["mos"].to_numpy()
@@ -168,7 +201,7 @@ def judge_ratings(frame: pd.DataFrame, path: Path, resamples: int) -> None:
     quality = live.groupby(["content", "video_condition"])["mos"].transform("mean").to_numpy()
     heard = frame[frame["encoder"] == OLD_AAC.name].groupby("asked")
     rng, rows = np.random.default_rng(0), {"RMSE, points of 100": [], "trade-off order": [], "gain at 8 and 32k": []}
-    draws = [rng.choice(np.unique(content), len(np.unique(content))) for _ in range(resamples)]
+    draws = [rng.choice(np.unique(content), len(np.unique(content))) for _ in range(RESAMPLES)]
     for judge in JUDGES:
         means = heard[judge].mean()
         a = np.array([means[rate] for rate in kbps])
@@ -196,20 +229,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--live-sjtu", type=Path)
-    parser.add_argument("--resamples", type=int, default=RESAMPLES)
     args = parser.parse_args()
     folds = fold_of_contents(args.work)
     frame = read_scores(args.work, folds)
     print(f"{len(frame)} encodes of {frame['sound'].nunique()} real sounds, {frame['content'].nunique()} contents\n")
-    rows = {
-        name: [interval(frame, judge, measure, args.resamples) for judge in JUDGES]
-        for name, measure in MEASURES.items()
-    }
+    rows = {name: [interval(frame, judge, measure) for judge in JUDGES] for name, measure in MEASURES.items()}
     print_table("contents that were left out", rows)
     judge_orders(frame)
-    judge_left_out(args.work, folds, args.resamples)
+    judge_left_out(args.work, folds)
     if args.live_sjtu:
-        judge_ratings(frame, args.live_sjtu, args.resamples)
+        judge_ratings(frame, args.live_sjtu)
 
 
 if __name__ == "__main__":
