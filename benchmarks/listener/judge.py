@@ -23,9 +23,9 @@ from abr_alloc.models.audio_quality import TRANSPARENT_MOS
 from abr_alloc.models.p1203 import aac_mos
 from abr_alloc.models.teacher import load_teacher
 from abr_alloc.table.table import VIDEO_FEATURES
-from benchmarks.listener.__main__ import LEFT_OUT, fold_of_contents
 from benchmarks.listener.encodes import OLD_AAC
 from benchmarks.listener.scores import JUDGES, read_scores
+from benchmarks.listener.training import LEFT_OUT, fold_of_contents
 
 RESAMPLES = 1000
 AAC = ("aac", "aac-fast", "fdk-lc", OLD_AAC.name)

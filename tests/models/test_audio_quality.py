@@ -120,11 +120,11 @@ def test_a_step_up_in_rate_never_lowers_what_audio_adds() -> None:
 
 
 def test_the_listeners_mos_stands_where_the_regression_does_and_ends_at_transparent() -> None:
-    prior, mos = np.array([4.0, np.nan, np.nan, 2.0]), np.array([3.0, 3.0, 4.7, 4.749])
+    prior, mos = np.array([4.0, np.nan, np.nan, 2.0]), np.array([3.0, 3.0, 4.7, 4.6499])
     share = LISTENER_PRIOR_SHARE
     expected = [share * 4.0 + (1.0 - share) * 3.0, 3.0, TRANSPARENT_MOS, TRANSPARENT_MOS]
     assert heard_quality_mos(prior, mos) == pytest.approx(expected)
-    assert heard_quality_mos(np.array([2.0]), np.array([4.748]))[0] < 3.0, "near its source is not its source"
+    assert heard_quality_mos(np.array([2.0]), np.array([4.648]))[0] < 3.0, "near its source is not its source"
 
 
 def test_rows_with_a_spread_are_the_listeners(listened) -> None:
