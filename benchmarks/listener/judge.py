@@ -45,6 +45,7 @@ ORDERS = (
     (("fdk-hev2", 32), ("fdk-hev2", 24), "3GPP 2005: 64.3 at 28k and 49.6 at 21k"),
 )
 """The better, the worse, and what listeners said. The rate of `vorbis 0` is 64 kbps."""
+COMPARED = (("listener", "ViSQOL's head"), ("calibrated listener", "calibrated ViSQOL"))
 LIVE_RATES = (8.0, 32.0, 128.0)
 PREFERENCE = 5.0
 
@@ -144,20 +145,37 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def interval(frame: pd.DataFrame, judge: str, measure: Measure) -> str:
-    """A figure, and its 95 % interval over contents."""
+def _figures(frame: pd.DataFrame, judge: str, measure: Measure) -> np.ndarray:
+    """A figure of all contents, and of contents drawn anew, (1 + RESAMPLES,)."""
     sums = np.array([measure.sums(rows, judge) for _, rows in frame.groupby("content")])
-    rng = np.random.default_rng(0)
-    times = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=RESAMPLES)
-    low, high = np.nanpercentile(measure.finish(times @ sums), [2.5, 97.5])
-    return f"{measure.finish(sums.sum(axis=0)[None])[0]:.3f} [{low:.3f}, {high:.3f}]"
+    times = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=RESAMPLES)
+    return measure.finish(np.vstack([np.ones(len(sums)), times]) @ sums)
 
 
-def print_table(first: str, rows: dict[str, list[str]]) -> None:
-    print(f"| {first} | " + " | ".join(JUDGES) + " |\n" + "|---" * (len(JUDGES) + 1) + "|")
+def interval(frame: pd.DataFrame, judge: str, measure: Measure, beside: str = "") -> str:
+    """A figure, or what it lies above that of another judge in the same draws, and its 95 % interval over contents."""
+    figures = _figures(frame, judge, measure)
+    sign = ""
+    if beside:
+        figures, sign = figures - _figures(frame, beside, measure), "+"
+    low, high = np.nanpercentile(figures[1:], [2.5, 97.5])
+    return f"{figures[0]:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
+
+
+def print_table(first: str, rows: dict[str, list[str]], columns: Sequence[str] = JUDGES) -> None:
+    print(f"| {first} | " + " | ".join(columns) + " |\n" + "|---" * (len(columns) + 1) + "|")
     for name, cells in rows.items():
         print(f"| {name} | " + " | ".join(cells) + " |")
     print()
+
+
+def judge_differences(parts: dict[str, tuple[pd.DataFrame, Measure]]) -> None:
+    columns = [f"{judge} less {beside}" for judge, beside in COMPARED]
+    rows = {
+        name: [interval(frame, judge, measure, beside) for judge, beside in COMPARED]
+        for name, (frame, measure) in parts.items()
+    }
+    print_table("in the same draws of contents", rows, columns)
 
 
 def judge_orders(frame: pd.DataFrame) -> None:
@@ -174,6 +192,7 @@ def judge_orders(frame: pd.DataFrame) -> None:
 
 def judge_left_out(work: Path, folds: dict[str, int]) -> None:
     rows: dict[str, list[str]] = {}
+    parts: dict[str, tuple[pd.DataFrame, Measure]] = {}
     for name, encoders in LEFT_OUT.items():
         if not (work / f"without-{name}.run").is_file():
             continue
@@ -181,6 +200,7 @@ def judge_left_out(work: Path, folds: dict[str, int]) -> None:
         own = frame[frame["encoder"].isin(encoders)]
         known = own["label"].notna().any()
         for what, measure in ({"correlation": CORRELATION, "RMSE": ERROR} if known else {}).items():
+            parts[f"{name}: {what}"] = own, measure
             rows[f"{name}: {what}"] = [interval(own, judge, measure) for judge in JUDGES]
         if known:
             bias = [(own[judge] - own["label"]).mean() for judge in JUDGES]
@@ -189,8 +209,10 @@ def judge_left_out(work: Path, folds: dict[str, int]) -> None:
     own = read_scores(work, folds)
     own = own[own["encoder"] == OLD_AAC.name]
     for what, measure in {"correlation": CORRELATION, "RMSE": ERROR, "steps that lower the gain": LOWERED}.items():
+        parts[f"AAC of ffmpeg 4.1: {what}"] = own, measure
         rows[f"AAC of ffmpeg 4.1: {what}"] = [interval(own, judge, measure) for judge in JUDGES]
     print_table("encoders that were left out", rows)
+    judge_differences(parts)
 
 
 def judge_ratings(frame: pd.DataFrame, path: Path) -> None:
@@ -235,6 +257,7 @@ def main() -> None:
     print(f"{len(frame)} encodes of {frame['sound'].nunique()} real sounds, {frame['content'].nunique()} contents\n")
     rows = {name: [interval(frame, judge, measure) for judge in JUDGES] for name, measure in MEASURES.items()}
     print_table("contents that were left out", rows)
+    judge_differences({name: (frame, measure) for name, measure in MEASURES.items()})
     judge_orders(frame)
     judge_left_out(args.work, folds)
     if args.live_sjtu:
