@@ -1,10 +1,10 @@
 """Choices behind the network that ships, each against held-out contents: size of the head, what it hears, mixing.
 
-    python benchmarks/settings.py [--variant NAME ...] [--ratings uhd_video_ratings.csv] [--folds 4]
+    python benchmarks/settings.py [--variant NAME ...] [--ratings uhd_video_ratings.csv] [--folds 4] [--features FOLDER]
 
-Every variant is trained on the same folds of benchmarks/features. Printed are error against the teacher's labels, steps
-up in rate that lower AVQ, regret of decisions by the labels, and with --ratings people's hull regret and right pairs,
-as the mean over the folds' networks, judged at transparent audio.
+Every variant is trained on the same folds of benchmarks/features, or of benchmarks/features/listener. Printed are error
+against the teacher's labels, steps up in rate that lower AVQ, regret of decisions by the labels, and with --ratings
+people's hull regret and right pairs, as the mean over the folds' networks, judged at transparent audio.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def variants(data: TrainingSet) -> dict[str, tuple[TrainingSet, TrainingConfig]]
     return {
         "ships": (data, base),
         "d_ff 512": (data, wide),
-        "512 statistics alone": (replace(data, audio_names=AUDIO_FEATURES), base),
+        "512 features alone": (replace(data, audio_names=AUDIO_FEATURES), base),
         "no mixing": (data, replace(base, mixing=0.0)),
     }
 
@@ -49,9 +49,10 @@ def main() -> None:
     parser.add_argument("--variant", action="append")
     parser.add_argument("--ratings", type=Path)
     parser.add_argument("--folds", type=int, default=4)
+    parser.add_argument("--features", type=Path, default=HERE / "features")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    tables = [read_features(path) for path in sorted((HERE / "features").glob("*.parquet"))]
+    tables = [read_features(path) for path in sorted(args.features.glob("*.parquet"))]
     contents, teacher = read_contents(HERE / "training_contents.csv"), load_teacher()
     data = from_tables(tables, teacher, contents)
     rated = None if args.ratings is None else from_ratings(without_flagged(read_ratings(args.ratings))[0])
@@ -78,7 +79,7 @@ def main() -> None:
         regret = "; ".join(f"{r.mean:.4f}, {r.worst:.4f}" for r in found.regret)
         people = ["-", "-"]
         if rated is not None:
-            scores = [judge_people(system, rated) for _, system in systems]
+            scores = [judge_people(system, rated, data.versions["audio"]) for _, system in systems]
             people = [f"{np.mean([score[i] for score in scores]):.4f}" for i in (0, 1)]
         print(
             f"| {name} | {np.sqrt(np.mean((predicted - own.mos) ** 2)):.4f} | {100 * found.video_drop_share:.2f} % | "
@@ -88,10 +89,11 @@ def main() -> None:
         )
 
 
-def judge_people(system: TrainedSystem, rated: TrainingSet) -> tuple[float, float]:
+def judge_people(system: TrainedSystem, rated: TrainingSet, audio_version: str) -> tuple[float, float]:
     """Mean hull regret and share of right pairs on a rated table without audio."""
     x_v = rated.video(system.video_features)
-    model = SimpleNamespace(name="variant", predictor=system.predictor, audio_features=system.audio_features)
+    card = {"audio_features": system.audio_features, "audio_feature_version": audio_version}
+    model = SimpleNamespace(name="variant", predictor=system.predictor, audio_features=system.audio_features, card=card)
     x_a = np.broadcast_to(transparent_audio(model), (len(x_v), len(system.audio_features)))
     predicted = np.asarray(system.predictor.predict(x_a, x_v), dtype=np.float64)
     found = choices(judge(predicted, rated, np.arange(len(rated.pairs))), resamples=0)

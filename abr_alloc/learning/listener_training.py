@@ -75,7 +75,7 @@ class Piece:
 class ListenerConfig:
     """How long and how fast."""
 
-    steps: int = 800
+    steps: int = 500
     """Batches."""
     pieces: int = 6
     """G."""

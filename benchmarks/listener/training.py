@@ -21,8 +21,10 @@ from abr_alloc.learning.listener_training import ListenerConfig, Piece, judge_pi
 from benchmarks.listener.encodes import OLD_AAC
 
 FOLDS = 5
-LEFT_OUT = {"opus": ("opus", "opus-voip"), "sbr": ("fdk-he", "fdk-hev2"), "mp3": ("mp3", "mp2")}
+LEFT_OUT = {"opus": ("opus", "opus-voip"), "sbr": ("fdk-he", "fdk-hev2")}
 """Families of encoders, each of which one listener never hears; it never hears the contents of fold 0 and 1 either."""
+SPEECH = ("speech", "narration", "nasa")
+"""Words in the names of sounds that are speech."""
 AGREED = ("fdk-he", "fdk-hev2", "opus", "opus-voip")
 """Encoders of which ViSQOL's MOS agrees with people."""
 
@@ -37,6 +39,8 @@ def read_material(work: Path) -> list[list[Piece]]:
             arrays = {name: found[name] for name in found.files}
         encoder, codec, asked, kbps = (arrays[name] for name in ("encoder", "codec", "asked", "kbps"))
         label = np.array([label_mos(*row) for row in zip(encoder, codec, asked, kbps, strict=True)])
+        if not any(word in path.stem for word in SPEECH):
+            label[encoder == "mnru"] = np.nan  # its MOS is of speech; in hiss nobody hears it
         order = np.where(np.isnan(kbps), asked, np.where(encoder == "vorbis", asked + 1, kbps))
         visqol = np.full(len(encoder), np.nan)
         scored = path.with_suffix(".visqol.npz")
