@@ -75,7 +75,7 @@ class Piece:
 class ListenerConfig:
     """How long and how fast."""
 
-    steps: int = 500
+    steps: int = 400
     """Batches."""
     pieces: int = 6
     """G."""

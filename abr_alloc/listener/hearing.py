@@ -3,13 +3,14 @@
 Axes: T samples, V = 4 views, B bands, F frames, W windows of at most 224 frames, H = 512 features.
 
 A scene is heard in windows of 4.54 s, spread evenly over it; its features are their mean. A rendition that lies behind
-or before its source is put where the source is, however far (`alignment`), and heard where both are. Of a window in
-which the rendition is silent for a share s of the frames in which the source sounds, the features are
+or before its source is put where the source is, however far (`alignment`), and heard where both are. A frame in which
+the source sounds is lost where none of its loudest bands, those within 10 dB of the loudest, is left within 25 dB; so
+is the beginning that a shorter rendition lacks. Where a share s of a window's frames is lost, its features are
 
     (1 - g) features + g worst,    g = min(1, 2 s)
 
-with `worst` those that another sound altogether has on average. No encoder leaves gaps, so training holds none; what is
-silent for half of a sound has lost it.
+with `worst` those of another sound altogether. No encoder leaves gaps, so training holds none; what has lost half of a
+sound has lost it.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ import numpy.typing as npt
 
 from abr_alloc.audio_families import LISTENER
 from abr_alloc.documents import parse_json
-from abr_alloc.errors import CheckpointError
+from abr_alloc.errors import ArgumentError, CheckpointError
 from abr_alloc.listener.alignment import AlignmentReference
 from abr_alloc.listener.network import FEATURES, Network
 from abr_alloc.listener.spectrograms import PIECE_FRAMES, frame_count, loudness, spectrograms
-from abr_alloc.visqol.gammatone import HOP_SAMPLES
+from abr_alloc.visqol.gammatone import FRAME_SAMPLES, HOP_SAMPLES
 
 __all__ = [
     "IDENTITY_MOS",
@@ -43,16 +44,17 @@ Floats = npt.NDArray[np.float32]
 
 IDENTITY_MOS = LISTENER.identity_mos
 """Of a sound beside itself: what panels give hidden references."""
-WORST_MOS = 1.05
-"""Of nothing beside a sound."""
+WORST_MOS = 1.1
+"""Of nothing beside a sound, and about what the network makes of `worst`."""
 
 _WEIGHTS, _CARD = "weights/listener.safetensors", "weights/listener.json"
 _SILENT_PEAK = 1.5 / 32768.0  # as `visqol.score`: dither, not sound
 _SOUND_PEAK = 0.01  # -40 dB: what no dither and no encoder puts into silence
 _UNHEARD_DB = 1e-3  # a difference by rounding
-_SOUNDS_DB, _LOST_DB = -30.0, -60.0  # of the loudest band of a frame, beside the loudness
+_SOUNDS_DB, _LOUD_DB, _LOST_DB = -20.0, 10.0, 25.0  # of a frame's loudest band, beside the loudness; of a lost frame
 _LEAST_FRAMES = 32  # what is shorter is repeated, or nothing would be left behind the network's maxima
-_WORST_SPREAD_MOS = 0.1
+_SIDE = 3  # of the views
+_SURE_MOS = 0.1  # the least spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +113,11 @@ def _cut(sides: Floats) -> Floats:
 
 def _lost(reference: Floats, theirs: Floats) -> Floats:
     """g of each window: (W, V, B, F) twice -> (W,)."""
-    sounds, silent = reference.max(axis=(1, 2)) > _SOUNDS_DB, theirs.max(axis=(1, 2)) < _LOST_DB
-    share = (sounds & silent).sum(axis=1) / np.maximum(sounds.sum(axis=1), 1)
+    ours, theirs = reference[:, :_SIDE], theirs[:, :_SIDE]  # a side that is gone is what a codec may do
+    loudest = ours.max(axis=(1, 2))
+    kept = np.where(ours >= loudest[:, None, None] - _LOUD_DB, theirs - ours, -np.inf).max(axis=(1, 2))
+    sounds = loudest > _SOUNDS_DB
+    share = (sounds & (kept < -_LOST_DB)).sum(axis=1) / np.maximum(sounds.sum(axis=1), 1)
     return np.minimum(1.0, 2.0 * share).astype(np.float32)
 
 
@@ -124,8 +129,13 @@ class ListenerReference:
 
         Args:
             pcm: stereo samples at 48 kHz, full scale 1, shape (T, 2), at least 80 ms of them.
+
+        Raises:
+            ArgumentError: they are of another shape, too few, or not finite.
         """
-        self._pcm = pcm
+        self._pcm = _checked(pcm, "the source's samples")
+        if frame_count(len(pcm)) == 0:
+            raise ArgumentError(f"the source has {len(pcm)} samples, less than the {FRAME_SAMPLES} of 80 ms")
         self._is_silent = _peak(pcm) < _SILENT_PEAK
         self._alignment = AlignmentReference(pcm)
         self._whole: tuple[Floats, Floats] | None = None
@@ -134,29 +144,32 @@ class ListenerReference:
         """Compare a rendition's samples, (T', 2), with the scene's; what it lacks at its end is silent.
 
         A silent source has nothing to lose, unless sound is put into it; a silent rendition of a sound lost all.
+
+        Raises:
+            ArgumentError: the samples are of another shape, or not finite.
         """
-        pcm = _fitted(pcm, len(self._pcm))
+        count, given = len(self._pcm), len(_checked(pcm, "the rendition's samples"))
+        pcm = _fitted(pcm, count)
         if self._is_silent:
             return _score_at(IDENTITY_MOS if _peak(pcm) < _SOUND_PEAK else WORST_MOS)
         if _peak(pcm) < _SILENT_PEAK:
             return _score_at(WORST_MOS)
-        ours, theirs = self._sides(pcm)
-        reference, own = ours
-        if theirs.shape[3] == 0:
-            return _score_at(WORST_MOS)
-        if float(np.abs(theirs - reference).max()) < _UNHEARD_DB:
+        lag = self._alignment.lag(pcm)
+        (reference, own), theirs = self._sides(pcm, lag)
+        beginning = min(max(0, -lag), count - min(given, count)) / count  # what a shorter rendition lacks of it
+        if not beginning and float(np.abs(theirs - reference).max()) < _UNHEARD_DB:
             return _score_at(IDENTITY_MOS)
         network, worst = load_network()
-        lost = _lost(reference, theirs)[:, None]
+        lost = np.maximum(_lost(reference, theirs), min(1.0, 2.0 * beginning))[:, None]
         features = ((1 - lost) * (network.embed(reference, theirs) - own) + lost * worst).mean(axis=0).round(4)
         (quality,), (spread,) = network.judge(features[None])
         return ListenerScore(
             mos=round(min(float(quality), IDENTITY_MOS), 4), spread_mos=round(float(spread), 4), features=features
         )
 
-    def _sides(self, pcm: npt.NDArray[np.floating]) -> tuple[tuple[Floats, Floats], Floats]:
+    def _sides(self, pcm: npt.NDArray[np.floating], lag: int) -> tuple[tuple[Floats, Floats], Floats]:
         """Windows of the source, (W, V, B, F), with its own layer, (W, H); and those of the rendition, beside."""
-        lag, count = self._alignment.lag(pcm), len(self._pcm)
+        count = len(self._pcm)
         # Whole frames of the source that the rendition has too, once it lies where the source does.
         first = math.ceil(max(0, -lag) / HOP_SAMPLES) * HOP_SAMPLES
         stop = min(count, count - lag)
@@ -180,6 +193,14 @@ def _fitted(pcm: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.floatin
 
 
 def _score_at(mos: float) -> ListenerScore:
-    """Of what needs no listening."""
+    """Of what needs no listening: `IDENTITY_MOS` or `WORST_MOS`."""
     features = np.zeros(FEATURES, dtype=np.float32) if mos == IDENTITY_MOS else load_network()[1]
-    return ListenerScore(mos=mos, spread_mos=_WORST_SPREAD_MOS, features=features)
+    return ListenerScore(mos=mos, spread_mos=_SURE_MOS, features=features)
+
+
+def _checked(pcm: npt.NDArray[np.floating], what: str) -> npt.NDArray[np.floating]:
+    if np.ndim(pcm) != 2 or np.shape(pcm)[1] != 2:
+        raise ArgumentError(f"{what} have the shape {np.shape(pcm)}, not (T, 2) of a stereo sound", "pcm")
+    if not np.isfinite(pcm).all():
+        raise ArgumentError(f"{what} hold NaN or infinite numbers; decode the sound again")
+    return pcm

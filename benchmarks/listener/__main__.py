@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save
 
 from abr_alloc.learning.listener_training import ListenerConfig
 from benchmarks.listener.material import make_material
-from benchmarks.listener.training import FOLDS, LEFT_OUT, describe, read_material, train_one
+from benchmarks.listener.training import FOLDS, LEFT_OUT, describe, read_material, train_one, with_worst
 from benchmarks.listener.visqol_scores import score_material
 
 
@@ -50,7 +50,7 @@ def main() -> None:
         for training in trainings:
             training.result()
     if args.write:
-        tensors = load_file(args.work / "all.safetensors")
+        tensors = with_worst(load_file(args.work / "all.safetensors"))
         sounds = read_material(args.work)
         folder, content = Path(str(resources.files("abr_alloc.listener").joinpath("weights"))), save(tensors)
         folder.mkdir(exist_ok=True)

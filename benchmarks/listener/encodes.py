@@ -91,6 +91,21 @@ def _run(words: list[str]) -> bool:
     return subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
 
 
+def _encode(start: list[str], outputs: list[tuple[str, list[str]]]) -> None:
+    """Write outputs, each given by its encoder and ffmpeg's words, and none that is not whole."""
+    if not outputs or _run([*start, *(word for _, words in outputs for word in words)]):
+        return
+    encoders = list(dict.fromkeys(name for name, _ in outputs))
+    if len(encoders) > 1:
+        for encoder in encoders:
+            _encode(start, [output for output in outputs if output[0] == encoder])
+    elif len(outputs) > 1:
+        for output in outputs:
+            _encode(start, [output])
+    else:
+        Path(outputs[0][1][-1]).unlink(missing_ok=True)
+
+
 def _stream_bytes(path: Path) -> int:
     """Bytes of the stream: of MP4, where tables take a third of a short file, those of its `mdat` boxes."""
     if path.suffix not in (".mp4", ".m4a"):
@@ -109,6 +124,8 @@ def encode_all(
     """Every encoder at every rate, decoded to as many samples as the source has; what an encoder refuses is left out.
 
     One process encodes all that ffmpeg encodes, one decodes it: starting programs would take longer than their work.
+    Where an encoder fails, as E-AC-3 does at low rates on some sounds, all that its process makes ends there; then each
+    encoder has a process of its own, and one that fails a process for each of its rates.
     """
     work.mkdir(parents=True, exist_ok=True)
     wave, raw = work / "source.wav", work / "source.f32"
@@ -117,7 +134,7 @@ def encode_all(
     pcm_in = ["-f", "f32le", "-ar", str(SAMPLE_RATE_HZ), "-ac", "2", "-i", str(raw)]
     _run([*start, *pcm_in, "-c:a", "pcm_s16le", str(wave)])
     made: list[tuple[Encoder, float, Path]] = []
-    outputs: list[str] = []
+    outputs: list[tuple[str, list[str]]] = []
     for encoder in encoders:
         for asked in encoder.asked:
             path = work / f"{encoder.name}-{asked:g}{'.m4a' if encoder.words[0] == 'fdkaac' else encoder.suffix}"
@@ -128,9 +145,8 @@ def encode_all(
                 _run([*encoder.words, "-b", rate, *lead_in, "-o", str(path), str(wave)])
             else:
                 rate = ["-q:a", f"{asked:g}"] if encoder.name == "vorbis" else ["-b:a", f"{asked:g}k"]
-                outputs += ["-map", "0:a", *encoder.words, *rate, "-threads", "1", str(path)]
-    if outputs:
-        _run([*start, *pcm_in, *outputs])
+                outputs.append((encoder.name, ["-map", "0:a", *encoder.words, *rate, "-threads", "1", str(path)]))
+    _encode([*start, *pcm_in], outputs)
     made = [one for one in made if one[2].is_file() and one[2].stat().st_size > 200]
     decode = list(start)
     for _, _, path in made:

@@ -18,6 +18,8 @@ from safetensors.numpy import save
 from abr_alloc.audio_families import LISTENER
 from abr_alloc.learning.listener_network import to_tensors
 from abr_alloc.learning.listener_training import ListenerConfig, Piece, judge_pieces, label_mos, train_listener
+from abr_alloc.listener.hearing import WORST_MOS
+from abr_alloc.listener.network import TOP_LOGIT, Network
 from benchmarks.listener.encodes import OLD_AAC
 
 FOLDS = 5
@@ -110,6 +112,18 @@ def train_one(name: str, folds: Sequence[int], encoders: Sequence[str], work: Pa
     with path.with_suffix(".part").open("wb") as file:
         np.savez(file, **{key: np.concatenate(values) for key, values in rows.items()})
     path.with_suffix(".part").replace(path)
+
+
+def with_worst(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Tensors with the features of other sounds, `worst`, as many times as long as makes the network say `WORST_MOS`.
+
+    Behind the features everything but the last logit is linear where it is not 0, so that this is one division.
+    """
+    kept = dict(tensors)
+    worst = kept.pop("worst").astype(np.float32)
+    quality, _ = Network(kept).judge(worst[None])
+    logits = [-np.log(3.75 / (mos - 1.05) - 1) for mos in (float(quality[0]), WORST_MOS)]
+    return {**kept, "worst": (worst * (TOP_LOGIT - logits[1]) / (TOP_LOGIT - logits[0])).astype(np.float16)}
 
 
 def describe(sounds: Sequence[Sequence[Piece]], config: ListenerConfig, content: bytes) -> dict[str, object]:
