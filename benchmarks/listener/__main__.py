@@ -39,8 +39,8 @@ def main() -> None:
         make_material(args.media, args.work, args.old_ffmpeg, processes=args.processes)
         score_material(args.media, args.work, args.old_ffmpeg, processes=args.processes)
     config = ListenerConfig(steps=args.steps)
-    runs = [(f"fold-{k}", (k,), ()) for k in range(FOLDS)]
-    runs += [("all", (), ()), *((f"without-{name}", (0, 1), encoders) for name, encoders in LEFT_OUT.items())]
+    runs = [("all", (), ()), *((f"fold-{k}", (k,), ()) for k in range(FOLDS))]
+    runs += [(f"without-{name}", (0, 1), encoders) for name, encoders in LEFT_OUT.items()]
     with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
         trainings = [
             pool.submit(train_one, name, folds, encoders, args.work, config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abr_alloc.errors import CheckpointError
+from abr_alloc.errors import ArgumentError, CheckpointError
 from abr_alloc.listener import hearing
 from abr_alloc.listener.hearing import IDENTITY_MOS, WORST_MOS, ListenerReference
 from abr_alloc.visqol.gammatone import SAMPLE_RATE_HZ
@@ -104,6 +104,38 @@ def test_lengths_may_differ(reference, sound):
     assert half.mos < reference.score(third).mos < 4.3
     assert reference.score(sound[:-100]).mos > 4.5
     assert reference.score(sound[:0]).mos == WORST_MOS
+
+
+@pytest.mark.parametrize("part", ["beginning", "end", "hiss"])
+def test_what_is_lost_is_heard_wherever_it_was(reference, sound, part):
+    """A hiss in the place of a sound is no sound, and a file that begins late has lost its beginning."""
+    half = len(sound) // 2
+    hiss = np.random.default_rng(0).normal(0, 3e-4, (half, 2))
+    cut = {"beginning": sound[half:], "end": sound[:half], "hiss": np.concatenate([sound[:half], hiss])}[part]
+    assert reference.score(cut).mos < 3.0
+    little = len(sound) // 50
+    assert reference.score(sound[little:] if part == "beginning" else sound[:-little]).mos > 4.0
+
+
+@pytest.mark.parametrize(
+    ("pcm", "words"),
+    [
+        (np.zeros(48_000), r"shape \(48000,\), not \(T, 2\)"),
+        (np.zeros((48_000, 6)), r"shape \(48000, 6\)"),
+        (np.full((48_000, 2), np.nan), "NaN"),
+        (np.full((48_000, 2), np.inf), "infinite"),
+    ],
+)
+def test_what_are_no_samples_is_refused(reference, pcm, words):
+    with pytest.raises(ArgumentError, match=words):
+        ListenerReference(pcm)
+    with pytest.raises(ArgumentError, match=words):
+        reference.score(pcm)
+
+
+def test_a_source_of_less_than_a_frame_is_refused():
+    with pytest.raises(ArgumentError, match="source has 100 samples"):
+        ListenerReference(np.zeros((100, 2)))
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.96, 2.0, 4.54, 11.0])
