@@ -6,11 +6,13 @@ import re
 import sys
 from pathlib import Path
 
+from abr_alloc.audio_families import family_of
 from abr_alloc.learning.registry import SYSTEMS
-from abr_alloc.models.audio_reading import family_read
-from abr_alloc.models.checkpoint import load_model
+from abr_alloc.models.audio_reading import read_version
+from abr_alloc.models.checkpoint import Model, load_model
 from abr_alloc.shipped import model_names
 
+_ANY = "any"
 PAGE = Path(__file__).with_name("model.md")
 BLOCK = re.compile(r"(<!-- systems -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 
@@ -19,19 +21,25 @@ def table() -> str:
     """Held-out figures of every model with teacher labels, and which audio features it reads where that differs."""
     models = [load_model(name) for name in sorted(model_names(), key=[*SYSTEMS, *model_names()].index)]
     models = [model for model in models if "interval_parts" in model.card]  # the others are trained on ratings
-    families = len({family_read(model.card).name for model in models}) > 1
+    families = len({_reads(model) for model in models} - {_ANY}) > 1
     names = ["model", *(["audio features"] if families else []), "PLCC", "SRCC", "RMSE (MOS)", "trade-off order"]
     names += ["relevance", "90 % interval with teacher", "difference"]
     lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for model in models:
         found = {key: estimate["value"] for key, estimate in model.card["evaluation"]["held_out"].items()}
         low, high = model.interval_mos
-        cells = [family_read(model.card).name] if families else []
+        cells = [_reads(model)] if families else []
         cells += [f"{found[key]:.4f}" for key in ("plcc", "srcc")]
         cells += [f"{found['rmse']:.3f}", f"{found['trade_off_order']:.3f}", f"{found['relevance_spearman']:.2f}"]
         cells += [f"{low:+.2f} .. {high:+.2f}", f"{model.intervals.difference_mos:.2f}"]
         lines.append(f"| `{model.name}` | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _reads(model: Model) -> str:
+    """Family of the audio features that a model reads."""
+    version = read_version(model.card)
+    return _ANY if version is None else family_of(version).name
 
 
 def main() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from abr_alloc.audio_families import AUDIO_FAMILIES, VISQOL, family_of
+from abr_alloc.audio_families import AUDIO_FAMILIES, LISTENER, VISQOL, family_of
 from abr_alloc.measure.audio_judges import audio_judge
 from abr_alloc.table.table import AUDIO_DIM
 from abr_alloc.visqol.score import AUDIO_FEATURE_VERSION, IDENTITY_MOS
@@ -15,7 +17,19 @@ def test_versions_tell_families_apart_and_one_that_is_not_known_is_visqols() -> 
     assert list(AUDIO_FAMILIES) == ["visqol", "listener"]
     for family in AUDIO_FAMILIES.values():
         assert family_of(family.version) is family
-    assert {family_of(version) for version in (None, "", "a/1", "listener/0")} == {VISQOL}
+    assert {family_of(version) for version in (None, "", "a/1", "visqol_v9", "heard by a listener/1")} == {VISQOL}
+
+
+def test_other_versions_of_a_family_are_of_it() -> None:
+    assert family_of("listener/2") is family_of("listener/0") is LISTENER
+    assert family_of("visqol_v3_lrms/2") is VISQOL
+
+
+def test_what_hearing_costs_is_what_the_docs_say_of_short_scenes() -> None:
+    page = Path(__file__).parents[1].joinpath("docs", "measure.md").read_text(encoding="utf-8")
+    rows = {name: line for line in page.splitlines() for name in AUDIO_FAMILIES if line.startswith(f"| `{name}`")}
+    for name, family in AUDIO_FAMILIES.items():
+        assert rows[name].split("|")[-2].strip().startswith(f"{family.cost:g} ")
 
 
 def test_what_is_said_of_visqol_is_what_it_has() -> None:

@@ -59,7 +59,7 @@ def _models(document: Mapping[str, Any]) -> str:
     table = new_table("model", "trained on", "reads", "size", left=["model", "trained on", "reads"])
     for model in document["models"]:
         version = model["audio_feature_version"]
-        reads = "any audio" if version is None else family_of(version).name
+        reads = "any" if version is None else family_of(version).name
         table.add_row(model["name"], model["labels"], reads, size_text(model["size_bytes"]))
     return "\n".join(
         [

@@ -289,7 +289,7 @@ def audio_features_option(default: str) -> Callable[[Callable[..., Any]], Callab
     return click.option(
         "--audio-features", type=click.Choice(list(AUDIO_FAMILIES)),
         help="Who hears the audio: ViSQOL, or the project's own listener, which is quicker (docs/measure.md). A table "
-        f"holds the features of one, and a model reads those of one. [default: {default}]",
+        f"holds the features of one, and most models read those of one. [default: {default}]",
     )  # fmt: skip
 
 

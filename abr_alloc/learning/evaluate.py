@@ -45,7 +45,8 @@ def evaluate(model: Model, data: TrainingSet) -> Verdict:
         CheckpointError: the model reads a column that the data do not have, or audio features of another family.
     """
     transparent = not data.audio_columns
-    if not transparent and reads_features(model.card):  # of ratings, which say no version, they are ViSQOL's
+    # Of ratings, which say no version, the 512 numbers are ViSQOL's, and `audio_mos` is anybody's.
+    if not transparent and ("audio" in data.versions or reads_features(model.card)):
         refuse_other_family(model.name, model.card, data.versions.get("audio", VISQOL.version))
     for kind, names, columns in (
         ("video", model.video_features, data.video_columns),

@@ -25,7 +25,7 @@ from abr_alloc.documents import DamagedDocument, json_text, parse_json, shown
 from abr_alloc.errors import CheckpointError, OutputError
 from abr_alloc.location import read_bytes, require_no_pipe
 from abr_alloc.models.audio_quality import AUDIO_QUALITY, quality_of_rows
-from abr_alloc.models.audio_reading import family_read, refuse_other_family
+from abr_alloc.models.audio_reading import family_read, is_bound, refuse_other_family
 from abr_alloc.models.card import check_card, intervals_of, ranges_of
 from abr_alloc.models.intervals import Intervals
 from abr_alloc.models.predictor import Predictor, restore_predictor
@@ -139,7 +139,8 @@ class Model:
         for kind in ("video", "audio"):
             trained = self.card.get(f"{kind}_feature_version")
             found = getattr(metadata, f"{kind}_feature_version")
-            if trained is not None and trained != found:
+            is_free = kind == "audio" and not is_bound(self.card)
+            if trained is not None and trained != found and not is_free:
                 raise CheckpointError(
                     f"model {self.name!r} was trained on {kind} features {trained!r} but the table holds {found!r}; "
                     "extract the table again, or choose another `model`"

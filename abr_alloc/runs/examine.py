@@ -18,6 +18,7 @@ from abr_alloc import __version__
 from abr_alloc.documents import parse_json
 from abr_alloc.extras import EXTRAS
 from abr_alloc.location import is_remote, require_writable
+from abr_alloc.models.audio_reading import read_version
 from abr_alloc.parameters import with_options
 from abr_alloc.shipped import grid_names, model_names, reference_names
 
@@ -195,8 +196,7 @@ def _model(name: str) -> dict[str, Any]:
     folder = resources.files("abr_alloc.models").joinpath("weights", name)
     card = parse_json(folder.joinpath("model.json").read_bytes())
     size = sum(len(entry.read_bytes()) for entry in folder.iterdir())
-    version = card["audio_feature_version"]
-    return {"name": name, "labels": card["labels"], "audio_feature_version": version, "size_bytes": size}
+    return {"name": name, "labels": card["labels"], "audio_feature_version": read_version(card), "size_bytes": size}
 
 
 def _writable(folder: Path) -> bool:

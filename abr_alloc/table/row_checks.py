@@ -79,9 +79,16 @@ def check_rows(rows: Columns, audio_feature_version: str = "", *, first_row: int
     refuse(~finite, "audio_features", "holds NaN or infinite numbers")
     spread = rows.numbers("audio_spread_mos") if "audio_spread_mos" in rows else np.full(len(rows), np.nan)
     if family_of(audio_feature_version) is LISTENER:
-        refuse(is_of["audio"] & np.isnan(spread), "audio_spread_mos", f"is missing in a table of {LISTENER.version}")
+        missing = is_of["audio"] & np.isnan(spread)
+        refuse(missing, "audio_spread_mos", f"is missing in a table of {audio_feature_version}")
     else:
-        refuse(np.isfinite(spread), "audio_spread_mos", f"is there, and the table is not of {LISTENER.version}")
+        refuse(np.isfinite(spread), "audio_spread_mos", "is there, and the table is not of the listener's features")
+        # Optional, as a table of the listener has none; whoever was heard by ViSQOL has its MOS.
+        if "visqol_mos" not in rows:
+            raise FeatureTableError(
+                "the feature table has no column visqol_mos, and its audio features are ViSQOL's; extract it again",
+                column="visqol_mos",
+            )
     if "half_second_kbit" in rows:
         check_half_seconds(rows, "half_second_kbit", refuse)
     refuse(~rows.is_first([column for column in KEY if column in rows]), "target", "repeats an earlier row")

@@ -217,9 +217,18 @@ def join_tables(tables: Sequence[FeatureTable]) -> FeatureTable:
     """Checked tables of different titles, with features of one version, as one, sorted by title.
 
     An optional column stays where all of them have it; a nullable one where any has it.
+
+    Raises:
+        FeatureTableError: they hold different audio features, or one name means two encoders.
     """
     if len(tables) == 1:
         return tables[0]
+    first, *others = sorted({table.metadata.audio_feature_version for table in tables})
+    if others:
+        raise FeatureTableError(
+            f"the tables hold different audio features, {first!r} and {others[0]!r}, which no table holds together; "
+            "extract one of them again with the other's `audio_features`"
+        )
     parts = [table.columns for table in tables]
     rows = join_columns(parts, joined_names(parts)).sorted()
     return FeatureTable.checked(rows, functools.reduce(TableMetadata.joined, (table.metadata for table in tables)))

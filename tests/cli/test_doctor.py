@@ -16,6 +16,7 @@ import abr_alloc
 from abr_alloc.cli.doctor_table import size_text
 from abr_alloc.cli.main import COMMANDS
 from abr_alloc.media import ffmpeg as ffmpeg_door
+from abr_alloc.models.audio_reading import read_version
 from abr_alloc.models.checkpoint import load_model
 from abr_alloc.shipped import model_names
 from abr_alloc.table.table import read_features
@@ -93,7 +94,7 @@ def test_what_ships_is_listed(examine):
     assert [model["name"] for model in document["models"]] == model_names()
     for model in document["models"]:
         folder = Path(str(resources.files("abr_alloc.models").joinpath("weights", model["name"])))
-        assert model["audio_feature_version"] == load_model(model["name"]).card["audio_feature_version"]
+        assert model["audio_feature_version"] == read_version(load_model(model["name"]).card)
         assert model["size_bytes"] == sum(path.stat().st_size for path in folder.iterdir())
         assert model["labels"] == load_model(model["name"]).card["labels"]
     assert "hull" in document["grids"] and "apple-hls-avc" in document["reference_ladders"]
@@ -227,6 +228,9 @@ def test_the_text_says_what_the_json_says(run_command, examine, fake_ffmpeg):
     assert "extract CANNOT RUN" in words and "plan ok" in words
     for item in of(document, "extract")["missing"]:
         assert f"{item['what']}; {item['next']}" in words
+    for name, reads in (("attentive", "visqol"), ("attentive-listener", "listener"), ("svr-2f", "any")):
+        (line,) = (line for line in outcome.stdout.splitlines() if line.startswith(f"{name} "))
+        assert line.split()[-3] == reads
     assert run_command("doctor", "-q", "--ffmpeg", path).stdout == outcome.stdout
 
 

@@ -109,7 +109,12 @@ def test_a_model_is_not_judged_on_features_of_another_family(listened, example) 
     with pytest.raises(CheckpointError, match=r"reads the audio features listener/1 .* holds visqol_v3_lrms/1"):
         evaluate(heard, of_visqol)
     assert evaluate(heard, of_listener).judgement.predicted.size
-    assert evaluate(load_model("p1203"), of_listener).judgement.predicted.size, "it reads none of the 512"
+    free = load_model("p1203")
+    assert evaluate(free, of_listener).judgement.predicted.size, "it reads no number of a family"
+    by_mos = replace(free, card={**free.card, "audio_features": ["audio_mos"]})
+    with pytest.raises(CheckpointError, match=r"reads the audio features visqol_v3_lrms/1 .* holds listener/1"):
+        evaluate(by_mos, of_listener)
+    assert evaluate(by_mos, of_visqol).judgement.predicted.size
 
 
 def test_tables_of_two_families_are_no_training_set(listened, example) -> None:

@@ -10,9 +10,17 @@ import abr_alloc
 from abr_alloc.audio_families import LISTENER, VISQOL
 from abr_alloc.errors import CheckpointError
 from abr_alloc.models import audio_reading
-from abr_alloc.models.audio_reading import does_read, family_read, read_version, reads_features, shipped_readers
+from abr_alloc.models.audio_reading import (
+    does_read,
+    family_read,
+    is_bound,
+    read_version,
+    reads_features,
+    shipped_readers,
+)
 from abr_alloc.models.checkpoint import Model, load_model
 from abr_alloc.parameters import with_options
+from abr_alloc.shipped import model_names
 from abr_alloc.table.table import FeatureTable
 
 
@@ -54,9 +62,44 @@ def test_a_table_of_another_family_is_refused_in_one_line_with_the_next_moves(li
 
 def test_shipped_models_that_read_the_table_are_named_from_their_cards(example, attentive) -> None:
     readers = shipped_readers(VISQOL.version)
-    assert readers[0] == "attentive" and "p1203" in readers and "live-sjtu" not in readers
+    assert readers[0] == "attentive" and {"p1203", "live-sjtu"} < {*readers}
     with pytest.raises(CheckpointError, match=rf"that ship: {', '.join(readers[:4])}, \.\.\.$"):
         abr_alloc.plan(example, 300, of_listener(attentive))
+
+
+def test_the_models_that_are_named_are_those_that_plan_the_table(listened) -> None:
+    readers = shipped_readers(LISTENER.version)
+    assert {"attentive-listener", "live-sjtu", "p1203", "product-fitted", "svr-2f"} <= {*readers}
+    for name in model_names():
+        model = load_model(name)
+        if name in readers:
+            model.check_table(listened)
+        else:
+            with pytest.raises(CheckpointError, match="holds listener/1"):
+                model.check_table(listened)
+
+
+@pytest.mark.parametrize("column", ["audio_mos", "visqol_mos", "audio_spread_mos", "audio_features_511"])
+def test_who_reads_a_number_of_one_family_is_bound_to_it(attentive, column) -> None:
+    free = {**attentive.card, "audio_features": ["audio_quality_mos", "bitrate_kbps"]}
+    assert not is_bound(free) and read_version(free) is None
+    bound = {**free, "audio_features": [*free["audio_features"], column]}
+    assert read_version(bound) == VISQOL.version and not does_read(bound, LISTENER.version)
+    assert read_version({**bound, "audio_feature_version": None}) == VISQOL.version
+
+
+def test_another_version_of_the_family_is_refused_with_both_named_unless_any_will_do(listened, attentive) -> None:
+    newer = FeatureTable(listened.frame, replace(listened.metadata, audio_feature_version="listener/2"))
+    with pytest.raises(
+        CheckpointError, match="trained on audio features 'listener/1' but the table holds 'listener/2'"
+    ):
+        of_listener(attentive).check_table(newer)
+    with pytest.raises(
+        CheckpointError, match=r"\(visqol\) and the table holds listener/2 \(listener\); .* listener/2; of"
+    ):
+        attentive.check_table(newer)
+    assert shipped_readers("listener/2") == [name for name in model_names() if not is_bound(load_model(name).card)]
+    load_model("svr-2f").check_table(newer)
 
 
 def test_where_none_ships_training_one_is_the_way(listened, attentive, monkeypatch) -> None:
@@ -71,6 +114,7 @@ def test_a_model_of_the_listener_plans_its_tables(listened, attentive, phones) -
     assert plan.allocations and all(1.0 <= chosen.avq_mos <= 5.0 for chosen in plan.allocations)
 
 
-def test_a_model_that_reads_any_audio_plans_both(listened: FeatureTable, example) -> None:
+@pytest.mark.parametrize("name", ["live-sjtu", "p1203", "product-fitted", "svr-2f"])
+def test_a_model_that_reads_any_audio_plans_both(listened: FeatureTable, example, name) -> None:
     for table in (listened, example):
-        assert abr_alloc.plan(table, 300, "live-sjtu").allocations
+        assert abr_alloc.plan(table, 300, name).allocations

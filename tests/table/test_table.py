@@ -167,13 +167,14 @@ def test_matrices_hold_the_features_in_order():
 def bare_table(title: str = "clip") -> FeatureTable:
     """A table as it is extracted: no `frame_diff`."""
     rows = frame_of(audio_row(title=title), video_row(title=title))
-    return FeatureTable(rows.drop(columns=sorted(OPTIONAL)), METADATA)
+    return FeatureTable(rows.drop(columns=sorted(OPTIONAL - {"visqol_mos"})), METADATA)
 
 
 def test_a_table_without_an_optional_column_comes_back_without_it(tmp_path):
     write_features(bare_table(), tmp_path / "t.parquet")
     assert "frame_diff" not in pq.read_schema(tmp_path / "t.parquet").names
-    assert list(read_features(tmp_path / "t.parquet").frame) == [name for name in COLUMNS if name not in OPTIONAL]
+    optional = OPTIONAL - {"visqol_mos"}  # the listener's tables alone are without it
+    assert list(read_features(tmp_path / "t.parquet").frame) == [name for name in COLUMNS if name not in optional]
 
 
 def test_an_optional_column_is_kept_where_all_joined_tables_have_it():
@@ -467,7 +468,7 @@ def test_a_listeners_table_has_spreads_and_no_visqol_and_comes_back(tmp_path):
     ("row", "metadata", "what"),
     [
         (audio_row(), LISTENED, "missing in a table of listener/1"),
-        (heard_row(), METADATA, "the table is not of listener/1"),
+        (heard_row(), METADATA, "the table is not of the listener's features"),
         (heard_row(audio_spread_mos=-0.1), LISTENED, "outside"),
     ],
 )
@@ -478,6 +479,35 @@ def test_rows_of_one_family_never_stand_in_a_table_of_another(row, metadata, wha
     write_features(FeatureTable.checked(frame_of(video_row(), row), metadata), tmp_path / "f.parquet")
     with pytest.raises(FeatureTableError, match=what):
         read_features(tmp_path / "f.parquet")
+
+
+def test_a_newer_listeners_table_opens_and_its_version_is_named(tmp_path):
+    newer = replace(LISTENED, audio_feature_version="listener/2")
+    frame = frame_of(heard_row(), video_row()).drop(columns="visqol_mos")
+    write_features(FeatureTable(frame, newer), tmp_path / "f.parquet")
+    assert read_features(tmp_path / "f.parquet").metadata.audio_feature_version == "listener/2"
+    with pytest.raises(FeatureTableError, match="missing in a table of listener/2"):
+        FeatureTable(frame_of(audio_row(), video_row()), newer)
+
+
+def test_what_visqol_heard_has_its_mos(tmp_path):
+    frame = frame_of(audio_row(), video_row()).drop(columns="visqol_mos")
+    with pytest.raises(FeatureTableError, match="no column visqol_mos, and its audio features are ViSQOL's") as refused:
+        FeatureTable(frame, METADATA)
+    assert refused.value.column == "visqol_mos" and "\n" not in str(refused.value)
+    write_features(FeatureTable.checked(frame, METADATA), tmp_path / "f.parquet")
+    with pytest.raises(FeatureTableError, match=r"f\.parquet: the feature table has no column visqol_mos"):
+        read_features(tmp_path / "f.parquet")
+
+
+def test_tables_of_two_families_are_not_joined():
+    heard = FeatureTable(frame_of(heard_row(title="a"), video_row(title="a")).drop(columns="visqol_mos"), LISTENED)
+    seen = FeatureTable(frame_of(audio_row(), video_row()), METADATA)
+    for tables in ([heard, seen], [seen, heard]):
+        with pytest.raises(
+            FeatureTableError, match=r"hold different audio features, 'a/1' and 'listener/1', .*; extract"
+        ):
+            join_tables(tables)
 
 
 def test_joined_with_a_table_of_video_alone_the_spreads_stay():
