@@ -208,7 +208,8 @@ def judge_left_out(work: Path, folds: dict[str, int]) -> None:
         rows[f"{name}: steps that lower the gain"] = [interval(own, judge, LOWERED) for judge in JUDGES]
     own = read_scores(work, folds)
     own = own[own["encoder"] == OLD_AAC.name]
-    for what, measure in {"correlation": CORRELATION, "RMSE": ERROR, "steps that lower the gain": LOWERED}.items():
+    of_old = {"correlation": CORRELATION, "RMSE": ERROR, "steps that lower the gain": LOWERED} if len(own) else {}
+    for what, measure in of_old.items():
         parts[f"AAC of ffmpeg 4.1: {what}"] = own, measure
         rows[f"AAC of ffmpeg 4.1: {what}"] = [interval(own, judge, measure) for judge in JUDGES]
     print_table("encoders that were left out", rows)
@@ -250,7 +251,7 @@ def judge_ratings(frame: pd.DataFrame, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--live-sjtu", type=Path)
+    parser.add_argument("--live-sjtu", type=Path, help="its ratings; asks for material that was made with --old-ffmpeg")
     args = parser.parse_args()
     folds = fold_of_contents(args.work)
     frame = read_scores(args.work, folds)
