@@ -214,6 +214,9 @@ def test_commands_that_are_not_run_have_options_that_exist():
         if program == "abr-alloc":
             known = {option for param in cli.get_command(None, words[0]).params for option in param.opts}
             assert {word for word in words if word.startswith("-")} <= known, command
+        elif words[0] == "-m":
+            place = ROOT.joinpath(*words[1].split("."))
+            assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), command
         elif program == "python":
             assert (ROOT / words[0]).is_file(), command
 
