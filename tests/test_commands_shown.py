@@ -58,6 +58,7 @@ NOT_RUN = {
     "abr-alloc lint encrypted": PACKAGED,
     "abr-alloc compare live_sjtu.csv": RESEARCH,
     "python -m benchmarks.listener": "hours, over media that do not ship",
+    "abr-alloc plan listened/clip_features.parquet": "its table is made by the command above",
     "abr-alloc train listened/clips.parquet": "its tables are those of a training above",
     "abr-alloc train live_sjtu.csv": RESEARCH,
     "abr-alloc tune live_sjtu.csv": RESEARCH,

@@ -30,15 +30,13 @@ from torch.nn.functional import softplus
 
 from abr_alloc.learning.listener_network import ListenerNet
 from abr_alloc.listener.spectrograms import FLOOR_DB
-from abr_alloc.models.audio_quality import CURVES
-from abr_alloc.models.p1203 import P1203_CODECS, p1203_quality_mos
+from abr_alloc.models.audio_quality import prior_mos
+from abr_alloc.models.p1203 import p1203_audio_mos
 
 __all__ = ["ListenerConfig", "Piece", "judge_pieces", "label_mos", "train_listener"]
 
 Floats = npt.NDArray[np.floating]
 
-_CURVES = {**CURVES, "mp2": P1203_CODECS["mp2"]}
-_VBR_SHARE = 1.3  # as `audio_quality`
 _WORST_MOS = 1.05
 _ORDERED_STEP = 1.05  # two rates that differ by less are not ordered
 _MARGIN_MOS, _SOFTNESS_MOS = 0.02, 0.1
@@ -101,12 +99,9 @@ def label_mos(encoder: str, codec: str, asked: float, kbps: float) -> float:
         return _WORST_MOS
     if encoder == "mnru":
         return _mnru_mos(asked)
-    if codec not in _CURVES:
-        return float("nan")
-    rate = max(kbps, asked)
-    if codec == "opus":
-        rate = min(rate, _VBR_SHARE * asked)
-    return max(_WORST_MOS, float(p1203_quality_mos(*_CURVES[codec], np.array([rate]))[0]))
+    if codec == "mp2":  # nothing that plans has a curve of it
+        return float(p1203_audio_mos(codec, np.array([max(kbps, asked)]))[0])
+    return float(prior_mos([codec], np.array([kbps]), np.array([2.0]), np.array([asked]))[0])
 
 
 def _mnru_mos(q_db: float) -> float:
